@@ -1,0 +1,124 @@
+"""What is learned: one file a task. Numpy arrays and plain facts; never torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tasks import increment, opposites, reversal
+from tasks.choices import one_of
+from tasks.ragged import Ids, Indices, Ragged
+from tasks.task import Facts, Outputs, Split, Task
+from tasks.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
+
+__all__ = [
+    "BOS",
+    "EOS",
+    "PAD",
+    "TASKS",
+    "UNK",
+    "Entry",
+    "Facts",
+    "Ids",
+    "Indices",
+    "Outputs",
+    "Ragged",
+    "Split",
+    "Task",
+    "Vocabulary",
+    "build",
+    "canonical",
+    "describe",
+    "find",
+]
+
+
+class Entry(NamedTuple):
+    """A row of the registry. settings: a frozen dataclass whose defaults are the task's base.
+    build: makes the task from settings and the folder of fetched data, if there is one."""
+
+    name: str
+    settings: Callable[..., Any]
+    build: Callable[[Any, Path | None], Task]
+    about: str
+
+
+TASKS: tuple[Entry, ...] = (
+    Entry("increment", increment.Settings, increment.Increment, "every id + 1"),
+    Entry("reversal", reversal.Settings, reversal.Reversal, "the same symbols, last first"),
+    Entry("opposites", opposites.Settings, opposites.Opposites, "six word pairs, by letters"),
+)
+
+
+def find(name: str) -> Entry:
+    """The registry's row of that name; ValueError names the near ones."""
+    one_of("task", name, [entry.name for entry in TASKS])
+    return next(entry for entry in TASKS if entry.name == name)
+
+
+def _settings(name: str, given: Mapping[str, str]) -> tuple[Entry, Any]:
+    """Settings from texts, each read as the type of its default."""
+    entry = find(name)
+    defaults = entry.settings()
+    allowed = [field.name for field in fields(defaults)]
+    values: dict[str, Any] = {}
+    for key, text in given.items():
+        if not allowed:
+            raise ValueError(f"{name} has no settings, but {key}={text!r} was given; leave it out")
+        one_of(f"the setting {name}", key, allowed)
+        kind = type(getattr(defaults, key))
+        try:
+            values[key] = kind(text)
+        except ValueError:
+            raise ValueError(f"{name}:{key}={text!r} is not {_words(kind)}; give one") from None
+    return entry, entry.settings(**values)
+
+
+def _words(kind: type) -> str:
+    return {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
+
+
+def split_label(label: str) -> tuple[str, dict[str, str]]:
+    """`name` or `name:key=value,key=value` as a name and its settings, still texts."""
+    name, _, rest = label.partition(":")
+    given: dict[str, str] = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"{part!r} in the task {label!r} is not key=value; write it so")
+        if key.strip() in given:
+            raise ValueError(f"{key.strip()} stands twice in the task {label!r}; give it once")
+        given[key.strip()] = value.strip()
+    return name.strip(), given
+
+
+def canonical(label: str) -> str:
+    """The one way to write a task: its name, and the settings that differ from its base.
+
+    ValueError for a name, key or value that does not exist.
+    """
+    entry, settings = _settings(*split_label(label))
+    base = entry.settings()
+    different = [
+        f"{field.name}={getattr(settings, field.name)}"
+        for field in fields(settings)
+        if getattr(settings, field.name) != getattr(base, field.name)
+    ]
+    return entry.name + (":" + ",".join(different) if different else "")
+
+
+def build(label: str, data: Path | None = None) -> Task:
+    """The task of that label. data: the folder where `bench data` keeps corpora.
+
+    ValueError for a wrong label, FileNotFoundError for a corpus that is not there.
+    """
+    entry, settings = _settings(*split_label(label))
+    return entry.build(settings, data)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The settings of a task and their defaults."""
+    defaults = find(name).settings()
+    return {field.name: getattr(defaults, field.name) for field in fields(defaults)}

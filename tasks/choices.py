@@ -1,0 +1,15 @@
+"""Answers to a setting that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+
+def one_of(what: str, given: str, allowed: Sequence[str]) -> str:
+    """Give `given` back if it is allowed; ValueError names the allowed and the near ones."""
+    if given in allowed:
+        return given
+    near = get_close_matches(given, allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "choose one of those"
+    raise ValueError(f"{what}={given!r} does not exist; there are {', '.join(allowed)}: {hint}")

@@ -1,0 +1,115 @@
+"""Increment: every id plus one. Probes whether a model can copy and shift at all.
+
+From a question about a model that would not learn it (source 003): ids 0, 1 and 2 are pad, bos
+and eos, the vocabulary has 101 ids, lengths 5 to 9.
+
+    source   4  8  9 57 12
+    target   5  9 10 58 13  (bos before, eos after, added with the batch)
+
+mode=memorise is that question's setting: 50 pairs, and test = train. mode=fresh draws disjoint
+splits, and a split `longer` with sources longer than any that was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.choices import one_of
+from tasks.ragged import Ids, Ragged
+from tasks.scoring import sequence_scores
+from tasks.task import Facts, Outputs, Split, Task
+from tasks.vocabulary import SPECIALS, Vocabulary
+
+VOCABULARY = 101
+FIRST = len(SPECIALS)
+LAST_SOURCE = VOCABULARY - 2  # its successor is the last id
+
+
+@dataclass(frozen=True)
+class Settings:
+    """mode: memorise or fresh. pairs: training pairs. shortest, longest: source lengths; 5 to
+    14 is the wide setting. data_seed: of the drawn pairs."""
+
+    mode: str = "memorise"
+    pairs: int = 50
+    shortest: int = 5
+    longest: int = 9
+    data_seed: int = 0
+
+
+class Increment(Task):
+    """See the head of this file."""
+
+    metric = "exact_match"
+
+    def __init__(self, settings: Settings, data: Path | None = None) -> None:
+        one_of("mode", settings.mode, ("memorise", "fresh"))
+        if not 1 <= settings.shortest <= settings.longest:
+            raise ValueError(
+                f"shortest={settings.shortest} and longest={settings.longest} are not "
+                "1 <= shortest <= longest; give lengths in that order"
+            )
+        if settings.pairs < 1:
+            raise ValueError(f"pairs={settings.pairs} is not at least 1; give a positive number")
+        random = np.random.default_rng([settings.data_seed, 3])
+        short, long = settings.shortest, settings.longest
+        fresh = settings.mode == "fresh"
+        held_out = 500 if fresh else 0
+        pool = _distinct(random, settings.pairs + 2 * held_out, short, long)
+        train = _split(pool[2 * held_out :])
+        if fresh:
+            longer = _distinct(random, held_out, long + 1, long + 5)
+            self.splits = {
+                "train": train,
+                "valid": _split(pool[:held_out]),
+                "test": _split(pool[held_out : 2 * held_out]),
+                "longer": _split(longer),
+            }
+        else:
+            self.splits = {"train": train, "valid": train, "test": train}
+        self.source = self.target = Vocabulary.closed(map(str, range(FIRST, VOCABULARY)))
+        self.solved_at = 0.99 if fresh else 1.0
+        self.facts = Facts(
+            source_size=VOCABULARY,
+            target_sizes=(VOCABULARY,),
+            length_limit=long + 10,
+            memorisation=not fresh,
+        )
+
+    def tokenize(self, text: str) -> list[str]:
+        """Numbers between spaces, 3 to 99."""
+        return text.split()
+
+    def source_text(self, ids: Ids) -> str:
+        return " ".join(self.source.decode(ids))
+
+    def target_text(self, streams: Sequence[Ids], source: Ids) -> str:
+        return " ".join(self.target.decode(streams[0]))
+
+    def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
+        return sequence_scores(outputs[0], split.targets[0])
+
+
+def _distinct(random: np.random.Generator, count: int, short: int, long: int) -> list[Ids]:
+    """`count` different sources, in the order drawn."""
+    room = sum((LAST_SOURCE - FIRST + 1) ** length for length in range(short, long + 1))
+    if count > room // 2:
+        raise ValueError(
+            f"{count} different sources of length {short} to {long} do not exist "
+            f"in half of the {room} there are; ask for fewer pairs or longer ones"
+        )
+    seen: dict[bytes, Ids] = {}
+    while len(seen) < count:
+        length = int(random.integers(short, long + 1))
+        ids = random.integers(FIRST, LAST_SOURCE + 1, size=length, dtype=np.int32)
+        seen.setdefault(ids.tobytes(), ids)
+    return list(seen.values())
+
+
+def _split(sources: list[Ids]) -> Split:
+    source = Ragged.of(sources)
+    return Split(source, (Ragged(source.ids + np.int32(1), source.offsets),))

@@ -1,0 +1,74 @@
+"""Opposites: six word pairs, letter by letter. Pure memorisation: test = train.
+
+From a lesson on seq2seq (source 004). As there, words are filled up to five letters with a
+filler that is learned like any letter:
+
+    source   m a n P P
+    target   w o m a n
+
+The lesson ends by asking its model for "mans" and "ups", which it never saw: these are probes,
+decoded and shown, but there is no right answer to score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.ragged import Ids, Ragged
+from tasks.scoring import sequence_scores
+from tasks.task import Facts, Outputs, Split, Task
+from tasks.vocabulary import Vocabulary
+
+PAIRS = (
+    ("man", "woman"),
+    ("black", "white"),
+    ("king", "queen"),
+    ("girl", "boy"),
+    ("up", "down"),
+    ("high", "low"),
+)
+WIDTH = 5
+FILLER = "P"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """There is nothing to set: six pairs are six pairs."""
+
+
+class Opposites(Task):
+    """See the head of this file."""
+
+    metric = "exact_match"
+    solved_at = 1.0
+    probes = ("mans", "ups", "kings", "girls")
+
+    def __init__(self, settings: Settings, data: Path | None = None) -> None:
+        self.source = self.target = Vocabulary.closed((FILLER, *"abcdefghijklmnopqrstuvwxyz"))
+        train = Split(
+            Ragged.of(self.encode(left) for left, _ in PAIRS),
+            (Ragged.of(self.encode(right) for _, right in PAIRS),),
+        )
+        self.splits = {"train": train, "valid": train, "test": train}
+        size = len(self.source)
+        self.facts = Facts(
+            source_size=size, target_sizes=(size,), length_limit=2 * WIDTH, memorisation=True
+        )
+
+    def tokenize(self, text: str) -> list[str]:
+        """Lower-case letters, at most five, filled up to five."""
+        letters = list(text.strip())
+        if len(letters) > WIDTH:
+            raise ValueError(f"{text.strip()!r} has {len(letters)} letters; give at most {WIDTH}")
+        return letters + [FILLER] * (WIDTH - len(letters))
+
+    def source_text(self, ids: Ids) -> str:
+        return "".join(self.source.decode(ids)).rstrip(FILLER)
+
+    def target_text(self, streams: Sequence[Ids], source: Ids) -> str:
+        return "".join(self.target.decode(streams[0])).rstrip(FILLER)
+
+    def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
+        return sequence_scores(outputs[0], split.targets[0])

@@ -1,0 +1,54 @@
+"""Sequences of unequal length as two flat arrays: the storage under every split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int32]
+Offsets = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """N sequences of ids.
+
+    ids: int32, all sequences end to end. offsets: int64, N + 1 long; sequence i is
+    ids[offsets[i]:offsets[i + 1]]. Both may be memory maps: nothing here copies them whole.
+    """
+
+    ids: Ids
+    offsets: Offsets
+
+    @classmethod
+    def of(cls, sequences: Iterable[Sequence[int] | Ids]) -> Ragged:
+        """Store sequences of ids; an empty sequence is allowed."""
+        arrays = [np.asarray(sequence, dtype=np.int32) for sequence in sequences]
+        offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
+        np.cumsum([len(array) for array in arrays], out=offsets[1:])
+        ids = np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int32)
+        return cls(ids, offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> Ids:
+        if not 0 <= index < len(self):
+            raise IndexError(f"sequence {index} of {len(self)}")
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def __iter__(self) -> Iterator[Ids]:
+        return (self[index] for index in range(len(self)))
+
+    @property
+    def lengths(self) -> Indices:
+        """Length of each sequence, int64, N long."""
+        return np.diff(self.offsets)
+
+    def take(self, indices: Indices) -> Ragged:
+        """The sequences at these indices, in this order, as arrays of their own."""
+        return Ragged.of(self[int(index)] for index in indices)

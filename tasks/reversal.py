@@ -1,0 +1,118 @@
+"""Reversal: the same symbols, last first. Probes memory across the whole source.
+
+mode=words reverses the letters of pronounceable words; mode=symbols reverses strings of up to
+25 of fifty symbols, the shape of JoeyNMT's reverse task.
+
+    source   p l o t e n
+    target   n e t o l p
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.choices import one_of
+from tasks.ragged import Ids, Ragged
+from tasks.scoring import sequence_scores
+from tasks.task import Facts, Outputs, Split, Task
+from tasks.vocabulary import Vocabulary
+
+ONSETS = tuple(
+    "b c d f g h j k l m n p r s t v w z bl br ch cl cr dr fl fr gl gr pl pr sh sk sl "
+    "sm sn sp st sw th tr qu x y".split()
+)
+NUCLEI = tuple("a e i o u ai ea ee ie oa oo ou au ei".split())
+CODAS = ("", "", "", *"n r s t l m d k p g ck ll nd ng nt rd rk rn rt sh ss st x lf".split())
+LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
+SYMBOLS = tuple(str(number) for number in range(50))
+LONGEST_WORD = 12
+LONGEST_STRING = 25
+
+
+@dataclass(frozen=True)
+class Settings:
+    """mode: words or symbols. pairs: training pairs, 0 for the mode's own (8,000 words as many
+    as a small dictionary, 50,000 strings as JoeyNMT). data_seed: of the drawn sources."""
+
+    mode: str = "words"
+    pairs: int = 0
+    data_seed: int = 0
+
+
+class Reversal(Task):
+    """See the head of this file."""
+
+    metric = "exact_match"
+    solved_at = 0.99
+
+    def __init__(self, settings: Settings, data: Path | None = None) -> None:
+        one_of("mode", settings.mode, ("words", "symbols"))
+        if settings.pairs < 0:
+            raise ValueError(f"pairs={settings.pairs} is negative; give the training pairs, or 0")
+        words = settings.mode == "words"
+        self._joiner = "" if words else " "
+        self.source = self.target = Vocabulary.closed(LETTERS if words else SYMBOLS)
+        random = np.random.default_rng([settings.data_seed, 1])
+        train = settings.pairs or (8_000 if words else 50_000)
+        held_out = 500 if words else 1_000
+        if words and train > 100_000:
+            raise ValueError(f"pairs={train} is more than the lexicon's 100000; ask for fewer")
+        sources = self._draw(word if words else string, random, train + 2 * held_out)
+        self.splits = {
+            "train": _split(sources[2 * held_out :]),
+            "valid": _split(sources[:held_out]),
+            "test": _split(sources[held_out : 2 * held_out]),
+        }
+        size = len(self.source)
+        longest = LONGEST_WORD if words else LONGEST_STRING
+        self.facts = Facts(source_size=size, target_sizes=(size,), length_limit=longest + 10)
+
+    def _draw(
+        self,
+        source: Callable[[np.random.Generator], list[str]],
+        random: np.random.Generator,
+        count: int,
+    ) -> list[Ids]:
+        """`count` different sources, in the order drawn."""
+        seen: dict[tuple[str, ...], None] = {}
+        while len(seen) < count:
+            seen.setdefault(tuple(source(random)))
+        return [self.source.encode(symbols) for symbols in seen]
+
+    def tokenize(self, text: str) -> list[str]:
+        """Letters of a lower-case word; numbers 0 to 49 between spaces in mode=symbols."""
+        return text.split() if self._joiner else list(text.strip())
+
+    def source_text(self, ids: Ids) -> str:
+        return self._joiner.join(self.source.decode(ids))
+
+    def target_text(self, streams: Sequence[Ids], source: Ids) -> str:
+        return self._joiner.join(self.target.decode(streams[0]))
+
+    def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
+        return sequence_scores(outputs[0], split.targets[0])
+
+
+def word(random: np.random.Generator) -> list[str]:
+    """Letters of one to three syllables, 3 to 12 of them."""
+    while True:
+        letters: list[str] = []
+        for _ in range(random.integers(1, 4)):
+            for part in (ONSETS, NUCLEI, CODAS):
+                letters += part[random.integers(len(part))]
+        if 3 <= len(letters) <= LONGEST_WORD:
+            return letters
+
+
+def string(random: np.random.Generator) -> list[str]:
+    """1 to 25 of the fifty symbols, repeats allowed."""
+    length = int(random.integers(1, LONGEST_STRING + 1))
+    return [SYMBOLS[index] for index in random.integers(len(SYMBOLS), size=length)]
+
+
+def _split(sources: list[Ids]) -> Split:
+    return Split(Ragged.of(sources), (Ragged.of(source[::-1] for source in sources),))

@@ -1,0 +1,79 @@
+"""Symbols and their ids. Ids 0, 1 and 2 are pad, bos and eos in every task (source 003)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tasks.ragged import Ids
+
+PAD, BOS, EOS, UNK = 0, 1, 2, 3
+SPECIALS = ("<pad>", "<bos>", "<eos>")
+UNKNOWN = "<unk>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered set of symbols; a symbol's id is its place.
+
+    symbols: the first three are SPECIALS. A vocabulary whose fourth symbol is UNKNOWN maps
+    unseen symbols to it; one without refuses them.
+    """
+
+    symbols: tuple[str, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        assert self.symbols[: len(SPECIALS)] == SPECIALS, self.symbols[:3]
+        ids = {symbol: index for index, symbol in enumerate(self.symbols)}
+        assert len(ids) == len(self.symbols), "a symbol stands twice"
+        object.__setattr__(self, "_ids", ids)
+
+    @classmethod
+    def closed(cls, symbols: Iterable[str]) -> Vocabulary:
+        """Exactly these symbols after the specials; others are refused by `encode`."""
+        return cls((*SPECIALS, *symbols))
+
+    @classmethod
+    def counted(cls, sentences: Iterable[Sequence[str]], least: int) -> Vocabulary:
+        """Symbols seen `least` times or more, the most frequent first, others unknown."""
+        counts = Counter(symbol for sentence in sentences for symbol in sentence)
+        kept = sorted((s for s, n in counts.items() if n >= least), key=lambda s: (-counts[s], s))
+        return cls((*SPECIALS, UNKNOWN, *kept))
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._ids
+
+    @property
+    def open(self) -> bool:
+        """Whether unseen symbols become UNKNOWN."""
+        return len(self.symbols) > UNK and self.symbols[UNK] == UNKNOWN
+
+    def encode(self, symbols: Iterable[str]) -> Ids:
+        """Ids of the symbols, int32; ValueError for an unseen one where none is unknown."""
+        ids = []
+        for symbol in symbols:
+            known = self._ids.get(symbol)
+            if known is None:
+                if not self.open:
+                    raise ValueError(
+                        f"the symbol {symbol!r} is not in this task's vocabulary "
+                        f"of {len(self) - len(SPECIALS)}: {self._shown()}"
+                    )
+                known = UNK
+            ids.append(known)
+        return np.asarray(ids, dtype=np.int32)
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Symbols of the ids."""
+        return [self.symbols[int(index)] for index in ids]
+
+    def _shown(self) -> str:
+        rest = self.symbols[len(SPECIALS) :]
+        return " ".join(rest if len(rest) <= 40 else (*rest[:5], "...", *rest[-2:]))
