@@ -94,6 +94,13 @@ class Task(ABC):
         """Source ids of a text that a person types."""
         return self.source.encode(self.tokenize(text))
 
+    def single(self, source: Ids) -> Split:
+        """One source without a known target, as a split: targets are empty, or all of label 0."""
+        target = np.zeros(len(source) if self.facts.tagging else 0, dtype=np.int32)
+        return Split(
+            Ragged.of([source]), tuple(Ragged.of([target]) for _ in self.facts.target_sizes)
+        )
+
     def digest(self) -> str:
         """A hash of everything that is learned from or scored against."""
         state = hashlib.blake2b(digest_size=16)

@@ -1,0 +1,106 @@
+"""From indexed splits to padded batches: order by length, collate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bench.randomness import numpy_generator
+from tasks import BOS, EOS, Facts, Indices, Ragged, Split
+from variants import Batch
+
+
+def bucketed(split: Split, size: int, random: np.random.Generator) -> list[Indices]:
+    """One epoch: every example once, in batches of like lengths, in random order.
+
+    Batches are of one source length where there are enough, so that nothing is padded or
+    masked there; what is left over of each length shares batches with its neighbours.
+    """
+    drawn = random.permutation(len(split))
+    sources = split.source.lengths[drawn]
+    targets = split.targets[0].lengths[drawn]
+    order = drawn[np.lexsort((targets, sources))]
+    lengths = split.source.lengths[order]
+    batches: list[Indices] = []
+    rest: list[Indices] = []
+    for group in np.split(order, np.flatnonzero(np.diff(lengths)) + 1):
+        whole = len(group) - len(group) % size
+        # which of a length are left over should not depend on their target's length
+        left = random.choice(len(group), len(group) - whole, replace=False)
+        rest.append(group[np.sort(left)])
+        kept = np.delete(group, left)
+        batches += [kept[start : start + size] for start in range(0, whole, size)]
+    others = np.concatenate(rest)
+    batches += [others[start : start + size] for start in range(0, len(others), size)]
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+class Position(NamedTuple):
+    """Where in the data a run stands: the next batch of an epoch."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+def endless(
+    split: Split, size: int, seed: int, start: Position
+) -> Iterator[tuple[Indices, Position]]:
+    """Batches from a position on, each with the position after it; the same for every variant."""
+    epoch, skip = start
+    while True:
+        batches = bucketed(split, size, numpy_generator(seed, "order", str(epoch)))
+        for number in range(skip, len(batches)):
+            yield batches[number], Position(epoch, number + 1)
+        epoch, skip = epoch + 1, 0
+
+
+def in_order(split: Split, size: int) -> Iterator[Indices]:
+    """Every example once, sorted by source length, for evaluation."""
+    order = np.argsort(split.source.lengths, kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def collate(split: Split, facts: Facts, device: str) -> Batch:
+    """All examples of a split as one padded batch on a device."""
+    source, mask = _padded(split.source)
+    lengths = split.source.lengths
+    if facts.tagging:
+        targets = [_padded(stream)[0] for stream in split.targets]
+        inputs, target_mask = source, mask
+    else:
+        ((ids, real),) = [_padded(stream, room=1) for stream in split.targets]
+        ends = split.targets[0].lengths
+        targets = [ids]
+        inputs = np.roll(ids, 1, axis=1)
+        inputs[:, 0] = BOS
+        ids[np.arange(len(ids)), ends] = EOS
+        target_mask = real
+        target_mask[np.arange(len(ids)), ends] = True
+
+    def put(array: npt.NDArray[np.generic]) -> torch.Tensor:
+        return torch.from_numpy(array).to(device, non_blocking=True)
+
+    return Batch(
+        source_BS=put(source),
+        source_mask_BS=put(mask),
+        lengths_B=torch.from_numpy(lengths),
+        even=bool(mask.all()),
+        inputs_BT=put(inputs),
+        targets=tuple(put(target) for target in targets),
+        mask_BT=put(target_mask),
+        tokens=int(target_mask.sum()),
+    )
+
+
+def _padded(ragged: Ragged, room: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Ids in rows filled up with 0, `room` columns wider than the longest; True where real."""
+    lengths = ragged.lengths
+    mask = np.arange(int(lengths.max()) + room) < lengths[:, None]
+    ids = np.zeros(mask.shape, dtype=np.int64)
+    ids[mask] = ragged.ids
+    return ids, mask

@@ -1,0 +1,30 @@
+"""One generator per purpose, keyed by (seed, purpose, name); the global ones are never used.
+
+So two variants that share a seed share all that they can share: the first values of parameters
+of one name and shape, the order of the data, the tosses of the coin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+
+def key(seed: int, purpose: str, name: str = "") -> int:
+    """63 bits that depend on all three and on nothing else."""
+    text = f"{seed}\0{purpose}\0{name}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
+
+
+def torch_generator(
+    seed: int, purpose: str, name: str = "", device: str = "cpu"
+) -> torch.Generator:
+    """A torch generator of that key."""
+    return torch.Generator(device).manual_seed(key(seed, purpose, name))
+
+
+def numpy_generator(seed: int, purpose: str, name: str = "") -> np.random.Generator:
+    """A numpy generator of that key."""
+    return np.random.default_rng(key(seed, purpose, name))

@@ -1,0 +1,118 @@
+"""What determines a run: its spec, and the id that is a hash of it. Loads no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from typing import Any
+
+NUMERICS = 1
+"""Changes when the numbers of a run change; golden losses in a test hold it."""
+
+STOPS = ("solved", "budget")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a run trains, and on what.
+
+    Exactly one of steps, tokens (non-padding target tokens) and seconds (of training, evaluation
+    excluded) is set. batch: examples a step. every: steps between evaluations, 0 for a twentieth
+    of the steps, or 100. stop: at the task's target on valid (`solved`), or at the budget's end.
+    """
+
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    batch: int = 32
+    every: int = 0
+    stop: str = "solved"
+
+    def __post_init__(self) -> None:
+        limits = [name for name in ("steps", "tokens", "seconds") if getattr(self, name)]
+        if len(limits) != 1 or getattr(self, limits[0]) <= 0:
+            raise ValueError(
+                f"a budget of steps={self.steps}, tokens={self.tokens}, seconds={self.seconds:g} "
+                "does not say how long to train; give exactly one of the three, above 0"
+            )
+        if self.batch < 1 or self.every < 0:
+            raise ValueError(
+                f"batch={self.batch} and every={self.every} must be at least 1 and 0; raise them"
+            )
+        if self.stop not in STOPS:
+            raise ValueError(f"stop={self.stop!r} is not one of {', '.join(STOPS)}; give one")
+
+    @property
+    def interval(self) -> int:
+        """Steps between evaluations."""
+        return self.every or (max(self.steps // 20, 1) if self.steps else 100)
+
+    def text(self) -> str:
+        """As a person reads it."""
+        if self.steps:
+            return f"{self.steps} steps"
+        return f"{self.tokens} tokens" if self.tokens else f"{self.seconds:g} s"
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One task x variant x seed, with everything that determines its outcome.
+
+    task: canonical label. data: the task's digest. variant: every axis and its value. device:
+    cpu or cuda. torch: its version. execution: how steps are carried out. decoding: how outputs
+    are made. fault: name of a planted fault. plugin: digest of a plugin's source. numerics:
+    NUMERICS. host: the machine, where the budget is in seconds, else empty.
+    """
+
+    task: str
+    data: str
+    variant: dict[str, Any]
+    budget: Budget
+    seed: int
+    device: str
+    torch: str
+    execution: str = "eager"
+    decoding: str = "greedy"
+    fault: str = ""
+    plugin: str = ""
+    numerics: int = NUMERICS
+    host: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits."""
+        text = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    @classmethod
+    def read(cls, plain: dict[str, Any]) -> RunSpec:
+        """The inverse of `plain`; ValueError for unknown or missing keys."""
+        names = {field.name for field in fields(cls)}
+        if set(plain) != names:
+            odd = sorted(set(plain) ^ names)
+            raise ValueError(f"a run's settings do not have these keys right: {', '.join(odd)}")
+        return cls(**{**plain, "budget": Budget(**plain["budget"])})
+
+
+def make(
+    task: str, data: str, variant: dict[str, Any], budget: Budget, seed: int, device: str
+) -> RunSpec:
+    """A spec for this installation."""
+    return RunSpec(
+        task=task,
+        data=data,
+        variant=variant,
+        budget=budget,
+        seed=seed,
+        device=device,
+        # the version is read without loading torch
+        torch=version("torch"),
+        host=platform.node() if budget.seconds else "",
+    )

@@ -1,0 +1,262 @@
+"""The training loop. All that could differ between two runs is passed in."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bench.batching import Position, collate, endless
+from bench.evaluation import Evaluation, evaluate, saturation
+from bench.randomness import torch_generator
+from bench.specs import Budget
+from tasks import Facts, Indices, Split, Task
+from variants import Batch, Model, Variant
+from variants.forcing import probability, toss
+from variants.optimizers import OPTIMIZERS
+
+EXPLODED = 10.0
+"""A training loss this many times that of guessing evenly counts as exploded."""
+
+
+def mean_loss(logits: tuple[Tensor, ...], batch: Batch, facts: Facts) -> Tensor:
+    """Cross-entropy per real token, heads mixed by weight; padding is not among the logits."""
+    parts = [
+        weight * nn.functional.cross_entropy(head_NV, target_BT[batch.mask_BT])
+        for head_NV, target_BT, weight in zip(
+            logits, batch.targets, facts.head_weights, strict=True
+        )
+    ]
+    return torch.stack(parts).sum()
+
+
+def build_optimizer(variant: Variant, model: nn.Module) -> torch.optim.Optimizer:
+    """The variant's optimizer over all that is trained."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    build = OPTIMIZERS[variant.optimizer]
+    return build(trained, variant.learning_rate, variant.weight_decay)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The functions a run is made of; a plugin or a planted fault replaces one of them."""
+
+    collate: Callable[[Split, Facts, str], Batch] = collate
+    loss: Callable[[tuple[Tensor, ...], Batch, Facts], Tensor] = mean_loss
+    optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
+    evaluate: Callable[[Model, Task, Split, str], Evaluation] = evaluate
+
+
+@dataclass
+class TrainState:
+    """All that changes while a run trains: saved and put back, it goes on as if never stopped.
+
+    position: the next batch. curve: one dict of plain numbers an evaluation; what a clock says
+    stands apart in `clock`, row by row. best: the weights that did best on valid.
+    """
+
+    model: Model
+    optimizer: torch.optim.Optimizer
+    forcing: torch.Generator
+    dropout: torch.Generator
+    position: Position = field(default_factory=Position)
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    clock: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    to_target: dict[str, int] | None = None
+    seconds_to_target: float | None = None
+    status: str = "running"
+
+
+def start(model: Model, variant: Variant, seed: int, device: str, recipe: Recipe) -> TrainState:
+    """The state before the first step."""
+    model.to(device)
+    return TrainState(
+        model=model,
+        optimizer=recipe.optimizer(variant, model),
+        forcing=torch_generator(seed, "forcing"),
+        dropout=torch_generator(seed, "dropout", device=device),
+    )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What stays the same while a run trains."""
+
+    task: Task
+    variant: Variant
+    budget: Budget
+    seed: int
+    device: str
+    recipe: Recipe
+
+    def ahead(self, state: TrainState) -> int:
+        """Steps to the next evaluation, the budget's last one included."""
+        interval = self.budget.interval
+        return min(interval, self.budget.steps - state.step) if self.budget.steps else interval
+
+    def spent(self, state: TrainState, seconds: float) -> bool:
+        """Whether the budget is used up."""
+        budget = self.budget
+        return (
+            (budget.steps > 0 and state.step >= budget.steps)
+            or (budget.tokens > 0 and state.tokens >= budget.tokens)
+            or (budget.seconds > 0 and seconds >= budget.seconds)
+        )
+
+
+def train(
+    state: TrainState, setting: Setting, report: Callable[[dict[str, Any], dict[str, float]], None]
+) -> None:
+    """Train until solved, diverged or out of budget, reporting every evaluation."""
+    train_split = setting.task.splits["train"]
+    batches = endless(train_split, setting.budget.batch, setting.seed, state.position)
+    probe, tagging = _probe(setting), setting.task.facts.tagging
+    while state.status == "running":
+        mean, norm, ratio = _segment(state, setting, batches)
+        clock = time.perf_counter()
+        valid = setting.recipe.evaluate(
+            state.model, setting.task, setting.task.splits["valid"], setting.device
+        )
+        point: dict[str, Any] = {
+            "step": state.step,
+            "tokens": state.tokens,
+            "epoch": state.position.epoch,
+            "loss": mean,
+            "valid_loss": valid.loss,
+            "forced_accuracy": valid.forced_accuracy,
+            **valid.scores,
+            "ended": valid.ended,
+            "gradient_norm": norm,
+            "update_ratio": ratio,
+            "saturation": None if tagging else saturation(state.model, probe),
+        }
+        point = {name: _finite(value) for name, value in point.items()}
+        timed = {
+            "train_seconds": state.seconds,
+            "evaluate_seconds": time.perf_counter() - clock,
+        }
+        state.curve.append(point)
+        state.clock.append(timed)
+        _select(state, setting, point)
+        report(point, timed)
+
+
+def _segment(
+    state: TrainState, setting: Setting, batches: Iterator[tuple[Indices, Position]]
+) -> tuple[float, float, float]:
+    """Steps up to the next evaluation: mean loss, last gradient norm, last update-to-weight
+    ratio (norm of the last step's change over the norm of the weights)."""
+    clock = time.perf_counter()
+    spent = state.seconds
+    losses, _ = _steps(state, setting, batches, setting.ahead(state) - 1, clock - spent)
+    state.seconds = spent + time.perf_counter() - clock
+    # copying the weights is measuring, not training, so it stands outside the clock
+    weights = [p.detach().clone() for p in state.model.parameters() if p.requires_grad]
+    clock = time.perf_counter() - state.seconds
+    last, norm = _steps(state, setting, batches, 1, clock)
+    if setting.device == "cuda":
+        torch.cuda.synchronize()
+    state.seconds = time.perf_counter() - clock
+    trained = [p.detach() for p in state.model.parameters() if p.requires_grad]
+    change = _norm([new - old for new, old in zip(trained, weights, strict=True)])
+    return float(torch.stack(losses + last).mean()), float(norm), float(change / _norm(trained))
+
+
+def _steps(
+    state: TrainState,
+    setting: Setting,
+    batches: Iterator[tuple[Indices, Position]],
+    count: int,
+    since: float,
+) -> tuple[list[Tensor], Tensor]:
+    """The hot loop: `count` steps, or fewer where the budget ends. since: a clock's reading
+    that all training seconds are counted from. Gives the losses and the last gradient norm before
+    clipping, without waiting for the device."""
+    model, optimizer, variant, recipe = (
+        state.model,
+        state.optimizer,
+        setting.variant,
+        setting.recipe,
+    )
+    facts, split = setting.task.facts, setting.task.splits["train"]
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    clip = variant.clip or math.inf
+    losses: list[Tensor] = []
+    norm = torch.zeros(())
+    for _ in range(count):
+        if losses and setting.spent(state, time.perf_counter() - since):
+            break
+        indices, state.position = next(batches)
+        batch = recipe.collate(split.take(indices), facts, setting.device)
+        p = probability(variant.forcing, state.step, variant.forcing_rate, variant.forcing_steps)
+        rows, length = batch.inputs_BT.shape
+        fed = toss(p, variant.coin, rows, length, state.forcing)
+        optimizer.zero_grad()
+        logits = model.score(batch, fed, state.dropout)
+        loss = recipe.loss(logits, batch, facts)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        losses.append(loss.detach())
+        state.step += 1
+        state.tokens += batch.tokens
+    return losses, norm
+
+
+def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
+    """Keep the weights if they are the best on valid, and say whether training is over."""
+    task = setting.task
+    if _exploded(point, task.facts):
+        state.status = "diverged"
+        return
+    score, loss = point[task.metric], point["valid_loss"]
+    if state.best is None or (score, -loss) > (state.best[task.metric], -state.best["valid_loss"]):
+        state.best = point
+        state.best_weights = {
+            name: value.detach().clone() for name, value in state.model.state_dict().items()
+        }
+    if state.to_target is None and score >= task.solved_at:
+        state.to_target = {"steps": state.step, "tokens": state.tokens}
+        state.seconds_to_target = state.seconds
+    if state.to_target is not None and setting.budget.stop == "solved":
+        state.status = "solved"
+    elif setting.spent(state, state.seconds):
+        state.status = "solved" if state.to_target is not None else "finished"
+
+
+def _exploded(point: dict[str, Any], facts: Facts) -> bool:
+    """Non-finite, or a loss far beyond guessing evenly."""
+    even = sum(
+        weight * math.log(size)
+        for weight, size in zip(facts.head_weights, facts.target_sizes, strict=True)
+    )
+    numbers = [point[name] for name in ("loss", "valid_loss", "gradient_norm")]
+    return any(number is None for number in numbers) or point["loss"] > EXPLODED * even
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN: they are stored as null."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([t.norm() for t in tensors]))
+    return norm
+
+
+def _probe(setting: Setting) -> Batch:
+    """The fixed batch that probes read: the first valid examples."""
+    valid = setting.task.splits["valid"]
+    first = valid.take(np.arange(min(64, len(valid)), dtype=np.int64))
+    return collate(first, setting.task.facts, setting.device)

@@ -1,0 +1,69 @@
+"""What a model offers to training, decoding and probes, and the batch that it is given."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Batch(NamedTuple):
+    """Padded examples. Padding has id 0 and is marked False in the masks.
+
+    source_BS, source_mask_BS. lengths_B: source lengths, int64, on the CPU. even: every source
+    fills its row, so that nothing needs masking (known on the host, no synchronisation).
+    inputs_BT: bos and the target without eos, what is fed when the reference is fed; for a
+    tagger the source. targets: per stream, target and eos; for a tagger the labels of each head.
+    mask_BT: real target positions. tokens: how many of them, on the host.
+    """
+
+    source_BS: Tensor
+    source_mask_BS: Tensor
+    lengths_B: Tensor
+    even: bool
+    inputs_BT: Tensor
+    targets: tuple[Tensor, ...]
+    mask_BT: Tensor
+    tokens: int
+
+
+class Step(NamedTuple):
+    """One decoded step. attention_BS: weights over the source, None without attention."""
+
+    logits_BV: Tensor
+    state: Any
+    attention_BS: Tensor | None
+
+
+class Encoded(NamedTuple):
+    """memory: what the decoder reads at every step and never changes. state: where it starts."""
+
+    memory: Any
+    state: Any
+
+
+class Model(nn.Module):
+    """A trainable model. Nothing else of one is ever called.
+
+    dropout is the generator that masks are drawn from; None means no dropout, so there is no
+    mode that could be left on by mistake. A tagger offers `score` alone.
+    """
+
+    def encode(self, batch: Batch) -> Encoded:
+        """Read the sources, without dropout."""
+        raise NotImplementedError
+
+    def step(self, tokens_B: Tensor, state: Any, memory: Any) -> Step:
+        """Feed one token a row, without dropout."""
+        raise NotImplementedError
+
+    def score(
+        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        """Logits_NV of each target stream at the N real positions, in row-major order.
+
+        fed_BT: True where the reference token is the input, else the model's own most likely
+        last token is; None feeds the reference everywhere. The first input is always bos.
+        """
+        raise NotImplementedError

@@ -1,0 +1,48 @@
+"""Teacher forcing: how often the reference token is fed, and how the coin is tossed.
+
+p is always the probability that the *reference* is fed. Bengio et al. 2015, section 2.4:
+schedules decay by training step. Coins: per token (theirs), per step (one toss for all rows of
+the batch) or per sequence (one toss for all steps of a row; their section 2.4 finds it worse).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+SCHEDULES = ("always", "never", "constant", "linear", "inverse-sigmoid")
+COINS = ("token", "step", "sequence")
+
+
+def probability(schedule: str, step: int, rate: float, steps: int) -> float:
+    """p at a training step, counted from 0.
+
+    rate: p of `constant`. steps: where `linear` arrives at 0 and `inverse-sigmoid` at 1/2.
+    """
+    if schedule == "linear":
+        return max(0.0, 1.0 - step / steps)
+    if schedule == "inverse-sigmoid":
+        k = _sharpness(steps)
+        # k / (k + exp(i / k)), written so that a late step cannot overflow
+        return 1.0 / (1.0 + math.exp(min(step / k - math.log(k), 700.0)))
+    return {"always": 1.0, "never": 0.0, "constant": rate}[schedule]
+
+
+def _sharpness(half: int) -> float:
+    """The k of k / (k + exp(i / k)) that is one half at i = half: k ln k = half, by Newton."""
+    k = max(2.0, half / math.log(half + 2.0))
+    for _ in range(60):
+        k -= (k * math.log(k) - half) / (math.log(k) + 1.0)
+        k = max(k, 1.0 + 1e-9)
+    return k
+
+
+def toss(p: float, coin: str, batch: int, steps: int, generator: torch.Generator) -> Tensor | None:
+    """fed_BT: True where the reference is fed, on the generator's device; None for everywhere."""
+    if p >= 1.0:
+        return None
+    shape = {"token": (batch, steps), "step": (1, steps), "sequence": (batch, 1)}[coin]
+    drawn = torch.rand(shape, generator=generator, device=generator.device) < p
+    return drawn.expand(batch, steps)

@@ -1,0 +1,26 @@
+"""Dropout whose masks come from a generator that is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def mask(
+    shape: Sequence[int], rate: float, dropout: torch.Generator | None, like: Tensor
+) -> Tensor | None:
+    """A mask to multiply with: 0 with probability `rate`, else 1 / (1 - rate).
+
+    None where there is nothing to drop. Srivastava et al. 2014, inverted form.
+    """
+    if dropout is None or rate == 0.0:
+        return None
+    drawn = torch.rand(tuple(shape), generator=dropout, device=like.device, dtype=like.dtype)
+    return (drawn >= rate).to(like.dtype).div_(1.0 - rate)
+
+
+def apply(values: Tensor, drawn: Tensor | None) -> Tensor:
+    """The values, masked if there is a mask."""
+    return values if drawn is None else values * drawn

@@ -1,0 +1,68 @@
+"""Encoder and decoder together, behind `encode`, `step` and `score`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from variants import noise
+from variants.contract import Batch, Encoded, Model, Step
+from variants.decoder import Decoder, Memory
+from variants.embedding import Embedding
+from variants.encoder import Encoder, Read
+from variants.stack import Padding, States
+
+
+class Seq2Seq(Model):
+    """An encoder-decoder model; the contract is variants.contract.Model."""
+
+    def __init__(self, embedding: Embedding, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def encode(self, batch: Batch) -> Encoded:
+        return Encoded(*self.decoder.remember(self._read(batch, None), batch.source_mask_BS))
+
+    def step(self, tokens_B: Tensor, state: States, memory: Memory) -> Step:
+        none = self.decoder.masks(len(tokens_B), 1, None, memory.summary_BD)
+        readout, state, weights = self.decoder(tokens_B[:, None], state, memory, none)
+        logits_BV = self.decoder.output(readout[:, 0])
+        return Step(logits_BV, state, None if weights is None else weights[:, 0])
+
+    def score(
+        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        read = self._read(batch, dropout)
+        memory, states = self.decoder.remember(read, batch.source_mask_BS)
+        rows, length = batch.inputs_BT.shape
+        masks = self.decoder.masks(rows, length, dropout, memory.summary_BD)
+        if fed_BT is None and not self.decoder.attends_first:
+            readout_BTH, _, _ = self.decoder(batch.inputs_BT, states, memory, masks)
+        else:
+            steps: list[Tensor] = []
+            tokens_B = batch.inputs_BT[:, 0]
+            for t in range(length):
+                if t:
+                    tokens_B = batch.inputs_BT[:, t]
+                    if fed_BT is not None:
+                        tokens_B = torch.where(fed_BT[:, t], tokens_B, self._likely(steps[-1]))
+                readout, states, _ = self.decoder(tokens_B[:, None], states, memory, masks.at(t))
+                steps.append(readout)
+            readout_BTH = torch.cat(steps, dim=1)
+        # the output layer sees real positions only
+        return (self.decoder.output(readout_BTH[batch.mask_BT]),)
+
+    @torch.no_grad()
+    def _likely(self, readout_B1H: Tensor) -> Tensor:
+        """The model's own last token; no gradient flows through the choice."""
+        likely: Tensor = self.decoder.output(readout_B1H[:, 0]).argmax(-1)
+        return likely
+
+    def _read(self, batch: Batch, dropout: torch.Generator | None) -> Read:
+        embedded = self.embedding(batch.source_BS)
+        drawn = noise.mask(embedded.shape, self.decoder.dropout, dropout, embedded)
+        padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)
+        read: Read = self.encoder(noise.apply(embedded, drawn), padding, dropout)
+        return read

@@ -1,0 +1,60 @@
+"""The joint-layer tagger of Zhang et al. 2016: keywords from the first layer, phrases above."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from variants import noise
+from variants.contract import Batch, Model
+from variants.embedding import Embedding
+from variants.encoder import Encoder
+from variants.stack import Padding
+
+
+class JointTagger(Model):
+    """Two recurrent layers, a head on each (Zhang et al. 2016, eq. 4 to 9).
+
+    The lower layer reads a window of embedded words around each, the upper reads the lower.
+    Offers `score` of the contract: (logits_NC1, logits_NC2) at the N real source positions.
+    """
+
+    def __init__(
+        self,
+        embedding: Embedding,
+        window: int,
+        lower: Encoder,
+        upper: Encoder,
+        classes: tuple[int, int],
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        assert window % 2 == 1, window
+        self.embedding = embedding
+        self.window = window
+        self.lower = lower
+        self.upper = upper
+        self.keyword = nn.Linear(lower.width, classes[0])
+        self.position = nn.Linear(upper.width, classes[1])
+        self.dropout = dropout
+
+    def score(
+        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        assert fed_BT is None, "a tagger feeds no target token"
+        embedded = self.embedding(batch.source_BS) * batch.source_mask_BS[..., None]
+        windows = windowed(embedded, self.window)
+        drawn = noise.mask(windows.shape, self.dropout, dropout, windows)
+        padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)
+        lower = self.lower(noise.apply(windows, drawn), padding, dropout).outputs_BSD
+        upper = self.upper(lower, padding, dropout).outputs_BSD
+        real = batch.mask_BT
+        return self.keyword(lower[real]), self.position(upper[real])
+
+
+def windowed(embedded_BSE: Tensor, window: int) -> Tensor:
+    """Each position beside its neighbours, (B, S, window * E); zeros beyond the ends."""
+    reach = window // 2
+    padded = nn.functional.pad(embedded_BSE, (0, 0, reach, reach))
+    steps = embedded_BSE.shape[1]
+    return torch.cat([padded[:, shift : shift + steps] for shift in range(window)], dim=-1)
