@@ -1,0 +1,71 @@
+"""bench data: corpora."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli_shared import STORE, JsonOption, StoreOption, usage
+
+app = typer.Typer(help="Fetch, add and list corpora.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("get")
+def get(
+    name: Annotated[str, typer.Argument(help="tatoeba")],
+    archive: Annotated[
+        Path | None, typer.Option("--from", help="The archive, where it is at hand.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="Accept an archive of this checksum knowingly.")
+    ] = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Fetch a known corpus, check it and prepare it."""
+    from bench import data
+
+    with usage():
+        prepared = data.get(name, store / "data", archive, sha256)
+    _say(prepared)
+
+
+@app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="One TSV, two parallel files, or a folder of tagged documents."),
+    ],
+    store: StoreOption = STORE,
+) -> None:
+    """Prepare a corpus of your own."""
+    from bench import data
+
+    with usage():
+        prepared = data.add(name, files, store / "data")
+    _say(prepared)
+
+
+@app.command("list")
+def listing(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
+    """The corpora that are there."""
+    from bench import data
+    from results.export import as_json
+
+    rows = [{"name": found.name, **found.about} for found in data.listing(store / "data")]
+    if as_rows:
+        print(as_json(rows))
+    for row in () if as_rows else rows:
+        print(f"{row['name']}: {row.get('pairs', 'tagged documents')} pairs, {row['licence']}")
+    if not rows and not as_rows:
+        print(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")
+
+
+def _say(prepared: object) -> None:
+    from bench.data import Prepared
+
+    assert isinstance(prepared, Prepared)
+    about = ", ".join(f"{key} {value}" for key, value in prepared.about.items())
+    print(f"{prepared.name} is ready in {prepared.folder}: {about}")

@@ -1,0 +1,230 @@
+"""The verbs that only read: list, status, table, curves, show, export. Only list loads torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.cli_shared import (
+    STORE,
+    CommandError,
+    JsonOption,
+    StoreOption,
+    TaskOption,
+    console,
+    find_run,
+    reading,
+    usage,
+)
+
+if TYPE_CHECKING:
+    from results.record import Record
+    from results.store import Store
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    from results.export import as_json
+
+    print(as_json(rows))
+
+
+def list_all(as_rows: JsonOption = False) -> None:
+    """Tasks, matrices, and the axes of a variant with their values."""
+    from bench import matrix
+    from tasks import TASKS, describe
+    from variants import AXES, TOGETHER, axes
+
+    rows: list[dict[str, Any]] = [
+        {"kind": "task", "name": t.name, "about": t.about, "settings": describe(t.name)}
+        for t in TASKS
+    ]
+    rows += [{"kind": "matrix", "name": n, "about": matrix.about(n)} for n in matrix.names()]
+    rows += [
+        {
+            "kind": "axis",
+            "name": name,
+            "about": axis.metadata["about"],
+            "base": axis.default,
+            "values": axes.values(name) or None,
+        }
+        for name, axis in AXES.items()
+    ]
+    if as_rows:
+        _print_json(rows)
+        return
+    from rich.table import Table
+
+    out = console()
+    for kind, title in (("task", "tasks"), ("matrix", "matrices"), ("axis", "axes of a variant")):
+        table = Table(title=title, box=None, title_justify="left", title_style="bold", expand=False)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        table.add_column()
+        for row in (row for row in rows if row["kind"] == kind):
+            table.add_row(row["name"], _values(row), row["about"])
+        table.show_header = False
+        out.print(table)
+        out.print()
+    shorts = ", ".join(f"{name} sets {' and '.join(of)}" for name, of in TOGETHER.items())
+    out.print(f"A variant is written axis=value,axis=value; {shorts}; base is all defaults.")
+    out.print("A task is written name, or name:setting=value,setting=value.")
+
+
+def _values(row: dict[str, Any]) -> str:
+    if row["kind"] == "task":
+        return ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "-"
+    if row["kind"] == "axis":
+        values = row["values"] or [f"{row['base']:g} or another number"]
+        return ", ".join(f"{v} (base)" if v == row["base"] else str(v) for v in values)
+    return ""
+
+
+def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
+    """What was asked for last, and how far it is."""
+    from collections import Counter
+
+    from results.store import held
+
+    with reading(store) as opened:
+        plan = opened.plan()
+        by_id = {record.id: record for record in opened.records()}
+        active = held(store)
+        begun = set(opened.journal.unfinished()) if active else set()
+    rows: list[dict[str, Any]] = []
+    for row in plan:
+        if row.id is None:
+            state = "not applicable"
+        elif row.id in by_id:
+            state = by_id[row.id].status
+        else:
+            state = "running" if row.id in begun else "waiting"
+        rows.append(
+            {
+                "run": row.id,
+                "task": row.task,
+                "variant": row.variant,
+                "seed": row.seed,
+                "state": state,
+                "reason": row.reason,
+            }
+        )
+    if as_rows:
+        _print_json(rows)
+        return
+    out = console()
+    counts = Counter(str(row["state"]) for row in rows)
+    planned = sum(row.id is not None for row in plan)
+    out.print(f"last asked for: {planned} runs")
+    for state, count in counts.most_common():
+        out.print(f"  {count:6} {state}")
+    others = len(by_id.keys() - {row.id for row in plan})
+    if others:
+        out.print(f"  {others:6} finished runs of other matrices")
+    out.print("a driver is at work" if active else "no driver is at work")
+    for shown in rows:
+        if shown["state"] in ("running", "failed", "diverged"):
+            name = f"{shown['task']} {shown['variant']} seed {shown['seed']}"
+            out.print(f"  {shown['state']}: {shown['run']} {name}", soft_wrap=True)
+
+
+def _chosen(store: Store, tasks: list[str] | None, details: bool = False) -> list[Record]:
+    """The runs of these tasks, all if none is named."""
+    from tasks.choices import one_of
+
+    records = list(store.records(details=details))
+    if not records:
+        raise CommandError(
+            f"the store in {store.folder} has no finished run; make one with bench run"
+        )
+    if not tasks:
+        return records
+    labels = {record.task for record in records}
+    known = sorted(labels | {label.partition(":")[0] for label in labels})
+    with usage():
+        for task in tasks:
+            one_of("task with finished runs", task, known)
+    return [r for r in records if r.task in tasks or r.task.partition(":")[0] in tasks]
+
+
+def table(task: TaskOption = None, as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
+    """Per task: score, share solved, tokens and seconds to the target, speed, size."""
+    from results.tables import summarise
+    from results.terminal import show_tables
+
+    with reading(store) as opened:
+        rows = summarise(_chosen(opened, task), opened.base())
+        plan = opened.plan()
+    if as_rows:
+        _print_json(rows)
+    else:
+        show_tables(rows, [row for row in plan if row.id is None], console())
+
+
+def curves(
+    task: TaskOption = None,
+    metric: Annotated[str, typer.Option(help="What to draw, for example loss.")] = "valid_loss",
+    as_rows: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
+    """Convergence: how a metric went with training steps."""
+    from results import curves as drawing
+
+    with reading(store) as opened:
+        records = _chosen(opened, task, details=True)
+        suite = opened.base()
+    with usage():
+        rows = drawing.curves(records, suite, metric)
+    if as_rows:
+        _print_json(rows)
+    else:
+        drawing.show_curves(rows, console())
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")],
+    as_rows: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
+    """One run: settings, curve, what it gives for sample inputs."""
+    from results.one import show_run
+
+    with reading(store) as opened:
+        (record,) = opened.records([find_run(opened, run)], details=True)
+        suite = opened.base()
+    if as_rows:
+        _print_json([record.plain()])
+    else:
+        show_run(record, suite, console())
+
+
+def export(
+    form: Annotated[str, typer.Option("--format", help="csv, markdown or json.")] = "csv",
+    output: Annotated[Path | None, typer.Option(help="File; standard output if left out.")] = None,
+    task: TaskOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """The tables as CSV, Markdown or JSON, with every column."""
+    from results import export as exports
+    from results.tables import summarise
+    from tasks.choices import one_of
+
+    with usage():
+        one_of("format", form, exports.FORMATS)
+    with reading(store) as opened:
+        rows = summarise(_chosen(opened, task), opened.base())
+    text = {
+        "csv": exports.as_csv,
+        "markdown": exports.as_markdown,
+        "json": exports.as_json,
+    }[form](rows)
+    if output is None:
+        print(text, end="" if text.endswith("\n") else "\n")
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(
+            f"{output} cannot be written ({error.strerror}); name another file"
+        ) from error

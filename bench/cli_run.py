@@ -1,0 +1,278 @@
+"""The verbs that write to a store: run, try, drop, rebuild."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli_shared import (
+    STORE,
+    CommandError,
+    StoreOption,
+    TaskOption,
+    console,
+    find_run,
+    reading,
+    say,
+    usage,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from bench.matrix import Matrix, Plan
+    from bench.specs import RunSpec
+    from results.store import Store
+    from tasks import Task
+
+
+def run(
+    matrix: Annotated[
+        str | None,
+        typer.Option(help="A matrix of the suite (bench list), or FILE.toml. Default: quick."),
+    ] = None,
+    task: TaskOption = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(help="axis=a,b,c to vary around --base instead of a matrix; repeat."),
+    ] = None,
+    base: Annotated[str, typer.Option(help="With --vary: axis=value,axis=value.")] = "base",
+    grid: Annotated[bool, typer.Option("--grid", help="With --vary: cross all axes.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Seeds 0 to N - 1.")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="500steps, 2000000tokens or 60s of training.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="With --vary: examples a step.")] = 32,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
+    ] = None,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Do finished runs again.")] = False,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the runs and the estimated hours.")
+    ] = False,
+    store: StoreOption = STORE,
+) -> None:
+    """Run a benchmark matrix, go on where it was stopped, and print its tables."""
+    from bench.estimate import Estimate
+    from bench.local import LocalEngine, cores
+    from bench.matrix import plan
+    from bench.runner import cached_task
+
+    with usage():
+        asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
+        asked = asked.changed(seeds, None if vary else budget)
+        labels = sorted({label for block in asked.blocks for label in block.tasks})
+        tasks = {label: cached_task(label, store / "data") for label in labels}
+        planned = plan(asked, tasks, _device(device))
+    if not planned.specs:
+        reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
+        raise CommandError(f"nothing of this applies: {reasons}")
+    with usage():
+        engine = LocalEngine(workers or min(cores(), len(planned.specs)), store / "data")
+    if dry_run:
+        _dry(planned, tasks, store, engine.workers)
+        return
+    with writing(store) as opened:
+        cost = Estimate(tasks, opened.records())
+        _execute(opened, planned, cost, engine, rerun, keep_weights)
+        _print_tables(opened, planned)
+
+
+def _matrix(
+    name: str | None,
+    labels: list[str],
+    vary: list[str],
+    base: str,
+    grid: bool,
+    budget: str | None,
+    batch: int,
+) -> Matrix:
+    from bench.matrix import from_options, named
+    from tasks import canonical
+
+    if vary or base != "base":
+        if name is not None:
+            raise ValueError("--vary and --base make a matrix of their own; leave --matrix out")
+        if not labels:
+            raise ValueError("--vary and --base need to know on what; add --task NAME")
+        return from_options(labels, base, vary, grid, budget or "1000steps", batch)
+    read = named(name or "quick")
+    return read.narrowed([_label(label, canonical) for label in labels]) if labels else read
+
+
+def _label(label: str, canonical: Callable[[str], str]) -> str:
+    return canonical(label) if ":" in label else label
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    from tasks.choices import one_of
+
+    one_of("device", asked, ("auto", "cpu", "cuda"))
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda, but torch sees none here; give --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+
+
+def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> None:
+    """Print what would run, and how long it should take."""
+    from collections import Counter
+    from dataclasses import asdict
+
+    from bench.estimate import Estimate
+    from bench.progress import duration
+    from results import naming
+    from variants import BASE
+
+    done: set[str] = set()
+    stored = []
+    if (folder / "store.sqlite3").is_file():
+        with reading(folder) as opened:
+            done, stored = opened.ids(), list(opened.records())
+    cost = Estimate(tasks, stored)
+    seeds = Counter(
+        (spec.task, naming.name(spec.variant, asdict(BASE)), spec.budget.text())
+        for spec in planned.specs
+    )
+    for (label, variant, limit), count in seeds.items():
+        print(f"{label}  {variant}  {count} seeds, {limit}")
+    for row in planned.inapplicable:
+        print(f"{row.task}  {row.variant}  not applicable: {row.reason}")
+    left = [spec for spec in planned.specs if spec.id not in done]
+    total = sum(cost(spec) for spec in left)
+    basis = f"from {cost.measured} stored runs" if cost.measured else "by rule of thumb"
+    print(
+        f"{len(planned.specs)} runs, {len(planned.specs) - len(left)} of them finished; the rest "
+        f"takes about {duration(total / workers)} ({total / workers / 3600:.2f} hours) "
+        f"with {workers} workers, {basis}"
+    )
+
+
+def _execute(
+    store: Store,
+    planned: Plan,
+    cost: Callable[[RunSpec], float],
+    engine: object,
+    rerun: bool,
+    keep_weights: bool,
+) -> None:
+    from dataclasses import asdict
+
+    from bench.driver import drive, to_do
+    from bench.local import LocalEngine
+    from bench.progress import Progress
+    from variants import BASE
+
+    assert isinstance(engine, LocalEngine)
+    store.set_plan(planned.rows(), asdict(BASE))
+    if rerun:
+        store.drop(spec.id for spec in planned.specs)
+    todo = to_do(planned.specs, store)
+    out = console()
+    finished = len(planned.specs) - len(todo)
+    if finished:
+        out.print(f"{finished} of {len(planned.specs)} runs are finished already")
+    if keep_weights and any(
+        not store.weights(s.id).exists() for s in planned.specs if s not in todo
+    ):
+        say("finished runs have no weights kept; --rerun does them again")
+    if not todo:
+        return
+    progress = Progress({spec.id: spec for spec in todo}, cost, engine.workers, out)
+    try:
+        with progress:
+            drive(todo, cost, store, engine, progress, keep_weights)
+    except KeyboardInterrupt:
+        left = len(todo) - progress.done
+        command = shlex.join(["bench", *(a for a in sys.argv[1:] if a != "--rerun")])
+        raise CommandError(
+            f"stopped with {left} of {len(planned.specs)} runs to do; go on with: {command}", 130
+        ) from None
+
+
+def _print_tables(store: Store, planned: Plan) -> None:
+    from results.tables import summarise
+    from results.terminal import show_tables
+
+    records = store.records([spec.id for spec in planned.specs])
+    show_tables(summarise(records, store.base()), planned.inapplicable, console())
+
+
+def try_run(
+    run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")],
+    text: Annotated[str, typer.Argument(help="A source, as bench show prints them.")],
+    store: StoreOption = STORE,
+) -> None:
+    """Give a kept model a source of your own."""
+    with reading(store) as opened:
+        found = find_run(opened, run)
+        (record,) = opened.records([found])
+        weights = opened.weights(found)
+    if not weights.is_file():
+        raise CommandError(
+            f"run {found} kept no weights; run its matrix with --keep-weights and --rerun"
+        )
+    from bench.evaluation import run_one
+    from bench.runner import load
+    from bench.specs import RunSpec
+    from tasks import build
+
+    spec = RunSpec.read(dict(record.spec))
+    with usage():
+        task = build(spec.task, store / "data")
+        ids = task.encode(text)
+        if not len(ids):
+            raise ValueError("the source is empty; type at least one symbol")
+    print(run_one(load(spec, task, weights), task, ids, "cpu")["output"])
+
+
+def drop(
+    runs: Annotated[list[str] | None, typer.Argument(help="Ids, or their first digits.")] = None,
+    task: TaskOption = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help="solved, finished, diverged or failed; repeat.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every run.")] = False,
+    store: StoreOption = STORE,
+) -> None:
+    """Remove runs from the store, with their journals and weights."""
+    from results.record import STATUSES
+    from tasks.choices import one_of
+
+    if not (runs or task or status or every):
+        raise CommandError("nothing was chosen; give ids, --task, --status or --all")
+    with usage():
+        for name in status or []:
+            one_of("status", name, STATUSES)
+    with writing(store) as opened:
+        chosen = {find_run(opened, run) for run in runs or []}
+        if task or status or every:
+            chosen |= {
+                record.id
+                for record in opened.records()
+                if (not status or record.status in status)
+                and (not task or record.task in task or record.task.split(":")[0] in task)
+            }
+        count = opened.drop(sorted(chosen))
+    print(f"{count} run{'s' * (count != 1)} removed")
+
+
+def rebuild(store: StoreOption = STORE) -> None:
+    """Make the database again from the journals."""
+    from results import store as stores
+    from results.errors import StoreError
+
+    try:
+        count = stores.rebuild(store)
+    except StoreError as error:
+        raise CommandError(str(error)) from error
+    print(f"{count} run{'s' * (count != 1)} in the database again")

@@ -1,0 +1,102 @@
+"""What all verbs share: where the store is, how failures are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from results.store import Store
+
+StoreOption = Annotated[
+    Path, typer.Option("--store", envvar="BENCH_STORE", help="Folder of runs and data.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
+TaskOption = Annotated[
+    list[str] | None,
+    typer.Option("--task", help="Only this task: a label, or a name for all its forms; repeat."),
+]
+STORE = Path(".bench")
+
+
+class CommandError(Exception):
+    """A sentence for the user and an exit code."""
+
+    def __init__(self, sentence: str, code: int = 2) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.code = code
+
+
+def say(sentence: str) -> None:
+    """A line on standard error."""
+    print(f"bench: {sentence}", file=sys.stderr)
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """What the user gave is read in here: a ValueError is theirs."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        raise CommandError(str(error)) from error
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[Store]:
+    """A store to read."""
+    from results import store
+
+    with _told(), store.reading(folder) as opened:
+        yield opened
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Store]:
+    """A store to write."""
+    from results import store
+
+    with _told(), store.writing(folder) as opened:
+        yield opened
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from results.errors import DiskFullError, StoreError
+
+    try:
+        yield
+    except DiskFullError as error:
+        raise CommandError(str(error), 3) from error
+    except StoreError as error:
+        raise CommandError(str(error)) from error
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal, 80 columns where there is none."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "80"))
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def find_run(store: Store, run: str) -> str:
+    """The one id that starts with what was typed."""
+    found = sorted(known for known in store.ids() if known.startswith(run))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise CommandError(
+            f"there is no run {run} in {store.folder}; bench table --json lists their ids"
+        )
+    raise CommandError(
+        f"{run} begins {len(found)} runs, {', '.join(found[:4])} ...; give more digits"
+    )

@@ -1,0 +1,51 @@
+"""Runs a plan: what is finished is left alone, the rest goes to the engine, and every event to
+the store. The one place that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from bench.local import LocalEngine
+from bench.specs import RunSpec
+from bench.worker import Event, Job
+from results.record import Record
+from results.store import Store
+
+
+class Watcher(Protocol):
+    """Who is told of events: the progress display."""
+
+    def heard(self, event: Event) -> None:
+        """Called after the event is stored."""
+
+
+def to_do(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
+    """The specs that the store has no finished run of."""
+    done = store.ids()
+    return [spec for spec in specs if spec.id not in done]
+
+
+def drive(
+    specs: Sequence[RunSpec],
+    cost: Callable[[RunSpec], float],
+    store: Store,
+    engine: LocalEngine,
+    watcher: Watcher,
+    keep_weights: bool,
+) -> None:
+    """Do all these runs. Longest first, so that the last ones to end are short."""
+    ordered = sorted(specs, key=cost, reverse=True)
+    by_id = {spec.id: spec for spec in ordered}
+    groups = [
+        Job((spec.plain(),), (store.weights(spec.id) if keep_weights else None,))
+        for spec in ordered
+    ]
+    for event in engine.run(groups):
+        if event.kind == "started":
+            store.begin(event.id, by_id[event.id].plain())
+        elif event.kind == "point":
+            store.point(event.id, event.value["point"], event.value["clock"])
+        elif event.kind == "finished":
+            store.add(Record.read(event.value))
+        watcher.heard(event)

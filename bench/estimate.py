@@ -1,0 +1,69 @@
+"""How long runs will take: a rule of thumb, scaled by what this store has measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.specs import RunSpec
+from results.record import Record
+from tasks import Facts, Task
+
+RATE = 3e10
+"""Multiply-adds a second of one thread with small matrices, and about as bad as the next guess."""
+CALL = 1.2e-5
+"""Seconds that one small tensor operation costs."""
+
+
+def seconds(spec: RunSpec, task: Task) -> float:
+    """The whole of a run by rule of thumb: its full budget and its evaluations."""
+    budget = spec.budget
+    if budget.seconds:
+        return budget.seconds * 1.2
+    source, target = _lengths(task)
+    per_step = _step(spec.variant, task.facts, budget.batch, source, target)
+    steps = budget.steps or budget.tokens / (budget.batch * target)
+    held_out = sum(len(split) for name, split in task.splits.items() if name != "train")
+    evaluation = per_step / budget.batch * min(held_out, len(task.splits["valid"])) / 2
+    return steps * per_step + steps / budget.interval * evaluation + 0.2
+
+
+def _lengths(task: Task) -> tuple[float, float]:
+    train = task.splits["train"]
+    return float(train.source.lengths.mean()), float(train.targets[0].lengths.mean()) + 1
+
+
+def _step(
+    variant: Mapping[str, Any], facts: Facts, batch: int, source: float, target: float
+) -> float:
+    hidden, embedding = variant["hidden"], variant["embedding"]
+    gates = {"rnn": 1, "gru": 3, "lstm": 4}.get(variant["cell"], 4)
+    both = 2 if variant["direction"] == "bidirectional" else 1
+    layers = variant["encoder_depth"] * both * source + variant["decoder_depth"] * target
+    products = batch * layers * gates * hidden * (hidden + embedding)
+    products += batch * target * hidden * sum(facts.target_sizes)
+    # forward and backward are three products
+    stepwise = variant["forcing"] != "always" or "context" in variant["decoder_input"]
+    calls = layers * (60 if stepwise else 25) + 250
+    total: float = 3 * products / RATE + calls * CALL
+    return total
+
+
+class Estimate:
+    """Estimates scaled by the runs that a store holds of the same task."""
+
+    def __init__(self, tasks: Mapping[str, Task], stored: Iterable[Record]) -> None:
+        self._tasks = tasks
+        ratios: dict[str, list[float]] = {}
+        for record in stored:
+            took = record.measured.get("run_seconds")
+            if took and record.task in tasks and not record.spec["budget"]["seconds"]:
+                guess = seconds(RunSpec.read(dict(record.spec)), tasks[record.task])
+                ratios.setdefault(record.task, []).append(took / guess)
+        self.measured = sum(map(len, ratios.values()))
+        self._scale = {task: statistics.fmean(values) for task, values in ratios.items()}
+
+    def __call__(self, spec: RunSpec) -> float:
+        """Seconds that a run will take."""
+        return seconds(spec, self._tasks[spec.task]) * self._scale.get(spec.task, 1.0)

@@ -1,0 +1,140 @@
+"""The local engine: worker processes on this machine, one thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from bench.runner import failure
+from bench.worker import Event, Job, work
+
+TRIES = 3
+"""A run whose process dies so often is recorded as failed."""
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalEngine:
+    """Trains groups of runs in `workers` processes and yields what happens to each.
+
+    Workers that die are replaced, and their run starts again.
+    """
+
+    def __init__(self, workers: int, data: Path) -> None:
+        if not 1 <= workers <= cores():
+            raise ValueError(
+                f"workers={workers} with one thread each do not fit this machine's {cores()} "
+                f"cores; give 1 to {cores()}"
+            )
+        self.workers = workers
+        self._data = data
+        self._processes: dict[Connection, SpawnProcess] = {}
+        self._jobs: dict[Connection, Job] = {}
+        self._running: dict[Connection, str] = {}
+        self._tries: dict[str, int] = {}
+        self._beside: dict[str, int] = {}
+
+    def run(self, groups: Sequence[Job]) -> Iterator[Event]:
+        """Do all groups, in this order as far as workers are free."""
+        waiting = deque(groups)
+        try:
+            for _ in range(min(self.workers, len(groups))):
+                self._give(self._hire(), waiting)
+            while self._jobs:
+                for connection in wait(list(self._jobs)):
+                    assert isinstance(connection, Connection)
+                    yield from self._hear(connection, waiting)
+        finally:
+            self.close()
+
+    def _hire(self) -> Connection:
+        """Start a worker."""
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=work, args=(theirs, self._data, 1), daemon=True)
+        process.start()
+        theirs.close()
+        self._processes[ours] = process
+        return ours
+
+    def _give(self, connection: Connection, waiting: deque[Job]) -> None:
+        """The next job for a free worker, if there is one."""
+        if waiting:
+            job = waiting.popleft()
+            self._jobs[connection] = job
+            connection.send(job)
+
+    def _hear(self, connection: Connection, waiting: deque[Job]) -> Iterator[Event]:
+        try:
+            event: Event = connection.recv()
+        except (EOFError, OSError):
+            yield from self._lose(connection, waiting)
+            return
+        if event.kind == "started":
+            self._running[connection] = event.id
+            for run in self._running.values():
+                others = len(self._running) - 1
+                self._beside[run] = max(self._beside.get(run, 0), others)
+        elif event.kind == "finished":
+            record = dict(event.value)
+            record["measured"] = {**record["measured"], "beside": self._beside.pop(event.id, 0)}
+            event = event._replace(value=record)
+            del self._running[connection]
+            job = self._jobs[connection]
+            # what is left of the group, should the worker die in it
+            self._jobs[connection] = Job(job.specs[1:], job.weights[1:])
+            if not self._jobs[connection].specs:
+                del self._jobs[connection]
+                self._give(connection, waiting)
+        yield event
+
+    def _lose(self, connection: Connection, waiting: deque[Job]) -> Iterator[Event]:
+        """A worker died: its job starts again in a new one, unless it has killed too many."""
+        process = self._processes.pop(connection)
+        process.join()
+        connection.close()
+        job = self._jobs.pop(connection)
+        run = self._running.pop(connection, None)
+        code = process.exitcode or 0
+        cause = f"signal {-code}" if code < 0 else f"exit code {code}"
+        # a worker that never got to a run (no memory to start in, say) counts against its first
+        key = run or str(job.specs[0]["task"])
+        self._tries[key] = self._tries.get(key, 0) + 1
+        if self._tries[key] < TRIES:
+            waiting.appendleft(job)
+            if run is not None:
+                yield Event("lost", run, {"reason": cause})
+        elif run is None:
+            raise RuntimeError(f"worker processes end before they start a run ({cause})")
+        else:
+            error = f"its process died {TRIES} times, the last time by {cause}"
+            record = {
+                "id": run,
+                "spec": job.specs[0],
+                "outcome": failure(error),
+                "measured": {"beside": self._beside.pop(run, 0)},
+            }
+            yield Event("finished", run, record)
+            if len(job.specs) > 1:
+                waiting.appendleft(Job(job.specs[1:], job.weights[1:]))
+        if waiting:
+            self._give(self._hire(), waiting)
+
+    def close(self) -> None:
+        """End all workers now."""
+        for process in self._processes.values():
+            process.kill()
+        for connection, process in self._processes.items():
+            process.join()
+            connection.close()
+        self._processes.clear()
+        self._jobs.clear()
+        self._running.clear()

@@ -1,0 +1,73 @@
+"""A process that trains one run after another for the local engine."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Job(NamedTuple):
+    """A group of runs that differ only in seed or learning rate. weights: where to keep each
+    run's weights, or None."""
+
+    specs: tuple[dict[str, Any], ...]
+    weights: tuple[Path | None, ...]
+
+
+class Event(NamedTuple):
+    """What happened to a run: `started`, `point`, `finished` or `lost` (it will start again)."""
+
+    kind: str
+    id: str
+    value: Mapping[str, Any]
+
+
+def work(connection: Connection, data: Path, threads: int) -> None:
+    """Take jobs from the engine until it hangs up, and send it events."""
+    # Ctrl-C reaches the whole group of processes; the engine decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
+
+    from bench.runner import execute, prepare_process
+    from bench.specs import RunSpec
+
+    prepare_process(threads)
+    while True:
+        job = jobs.get()
+        for plain, weights in zip(job.specs, job.weights, strict=True):
+            spec = RunSpec.read(plain)
+            run = spec.id
+            _send(connection, Event("started", run, {}))
+            record = execute(
+                spec,
+                data,
+                lambda point, clock, run=run: _send(  # type: ignore[misc]
+                    connection, Event("point", run, {"point": point, "clock": clock})
+                ),
+                weights,
+            )
+            _send(connection, Event("finished", run, record))
+
+
+def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:
+    """Jobs as they come; the process ends when the engine is gone, even in mid-run."""
+    while True:
+        try:
+            jobs.put(connection.recv())
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+def _send(connection: Connection, event: Event) -> None:
+    try:
+        connection.send(event)
+    except OSError:
+        os._exit(0)

@@ -1,0 +1,119 @@
+"""Convergence: curves of several seeds as one, and how they look on a terminal."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from results import metrics, naming
+from results.record import Record
+from results.tables import group_text
+from results.terminal import sparkline
+
+Row = dict[str, Any]
+
+
+def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> list[Row]:
+    """One row a task, setting and variant: `points` of step, mean, least and most over seeds.
+
+    A run that stopped early, because it had solved the task, keeps its last value to the end;
+    one that diverged has null from there on. ValueError if no run has the metric.
+    """
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        if record.outcome.get("curve"):
+            groups.setdefault((record.task, group_text(record)), []).append(record)
+    known = sorted(
+        {key for runs in groups.values() for run in runs for key in run.outcome["curve"][0]}
+    )
+    if groups and metric not in known:
+        raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
+    rows = []
+    for (task, setting), runs in sorted(groups.items()):
+        base = naming.shared_base([run.variant for run in runs], suite)
+        by_variant: dict[str, list[Record]] = {}
+        for run in runs:
+            by_variant.setdefault(naming.name(run.variant, base), []).append(run)
+        steps = sorted({point["step"] for run in runs for point in run.outcome["curve"]})
+        for name, seeds in sorted(by_variant.items()):
+            longest = max(run.outcome["curve"][-1]["step"] for run in seeds)
+            rows.append(
+                {
+                    "task": task,
+                    "setting": setting,
+                    "variant": name,
+                    "metric": metric,
+                    "seeds": len(seeds),
+                    "points": [_point(seeds, step, metric) for step in steps if step <= longest],
+                }
+            )
+    return rows
+
+
+def _point(runs: Sequence[Record], step: int, metric: str) -> Row:
+    values = [value for run in runs if (value := _at(run, step, metric)) is not None]
+    whole = len(values) == len(runs)
+    return {
+        "step": step,
+        "mean": statistics.fmean(values) if whole else None,
+        "least": min(values) if whole else None,
+        "most": max(values) if whole else None,
+    }
+
+
+def _at(run: Record, step: int, metric: str) -> float | None:
+    """The last value at or before a step, the first one before there is any."""
+    curve = run.outcome["curve"]
+    reached = [point for point in curve if point["step"] <= step] or curve[:1]
+    value = reached[-1].get(metric)
+    return None if value is None else float(value)
+
+
+def show_curves(rows: Sequence[Row], console: Console) -> None:
+    """A line of blocks a variant, all of a task on one scale."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["task"], row["setting"]), []).append(row)
+    for (task, setting), group in groups.items():
+        finite = [p["mean"] for row in group for p in row["points"] if p["mean"] is not None]
+        if not finite:
+            continue
+        low, high = min(finite), max(finite)
+        last = max(row["points"][-1]["step"] for row in group)
+        write = metrics.score(group[0]["metric"]).write
+        console.print(Text(f"{task}  ({setting})", style="bold"))
+        title = metrics.score(group[0]["metric"]).title
+        console.print(
+            Text(f"{title}, mean over seeds: ▁ {write(low)} to █ {write(high)}, {last} steps wide")
+        )
+        width = console.width
+        names = min(max(cell_len(row["variant"]) for row in group), width // 2)
+        room = max(width - names - 22, 10)
+        for row in sorted(group, key=lambda row: row["variant"] != "base"):
+            _show_line(row, last, (low, high), names, room, console)
+        console.print()
+
+
+def _show_line(
+    row: Row, last: int, scale: tuple[float, float], names: int, room: int, console: Console
+) -> None:
+    columns = max(1, round(room * row["points"][-1]["step"] / last))
+    points = row["points"]
+    picked = [points[min(i * len(points) // columns, len(points) - 1)] for i in range(columns)]
+    line = sparkline([point["mean"] for point in picked], *scale)
+    end = points[-1]["mean"]
+    write = metrics.score(row["metric"]).write
+    value = "not finite" if end is None else write(end)
+    name = Text(row["variant"])
+    name.truncate(names, overflow="ellipsis", pad=True)
+    style = "bold" if row["variant"] == "base" else ""
+    console.print(
+        Text.assemble(name, "  ", line, f"  {value} at {points[-1]['step']}", style=style),
+        no_wrap=True,
+        overflow="ellipsis",
+    )

@@ -1,0 +1,43 @@
+"""Rows as CSV, Markdown or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from results.tables import Row, cells
+
+SCHEMA = 1
+FORMATS = ("csv", "markdown", "json")
+
+
+def as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """`{"schema": n, "rows": [...]}`; units stand in the keys."""
+    return json.dumps({"schema": SCHEMA, "rows": rows}, ensure_ascii=False, indent=1)
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line a row, all columns, nested ones flattened as `outer.inner`."""
+    import pandas as pd  # only here, so that tables and help stay quick
+
+    flat = pd.json_normalize([{**row, "runs": " ".join(row["runs"])} for row in rows])
+    text: str = flat.to_csv(index=False)
+    return text
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """A table a task and setting, as the terminal has them but with every column."""
+    parts = []
+    for key in dict.fromkeys((row["task"], row["setting"]) for row in rows):
+        group = [row for row in rows if (row["task"], row["setting"]) == key]
+        texts = [cells(row) for row in group]
+        used = dict.fromkeys(t for text in texts for t in text)
+        titles = [title for title in used if any(text.get(title) for text in texts)]
+        mark = ", memorised: test = train" if group[0]["memorisation"] else ""
+        lines = [f"**{key[0]}** ({key[1]}{mark}; base: {group[0]['common']})", ""]
+        lines.append("| " + " | ".join(titles) + " |")
+        lines.append("|" + "|".join(" --- " if t == "variant" else " ---: " for t in titles) + "|")
+        lines += ["| " + " | ".join(text.get(t, "") for t in titles) + " |" for text in texts]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"

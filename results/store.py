@@ -1,0 +1,345 @@
+"""The store: one folder with a database, journals, weights and data.
+
+    .bench/store.sqlite3    finished runs, and the last plan
+    .bench/journal/ID.jsonl what each run said; `bench rebuild` makes the database from these
+    .bench/weights/ID.safetensors
+    .bench/data/            corpora, see `bench data`
+    .bench/lock             held by the one driver that may write
+
+A record is in its journal before it is in the database, so that a kill at any moment loses
+nothing: what a journal has and the database has not is taken in at the next start.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from results.errors import DiskFullError, StoreError
+from results.journal import Journal
+from results.record import HEAVY, Record
+
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY, task TEXT NOT NULL, seed INTEGER NOT NULL, status TEXT NOT NULL,
+        finished REAL NOT NULL, spec TEXT NOT NULL, outcome TEXT NOT NULL, measured TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX runs_by_task ON runs (task);
+    CREATE TABLE details (
+        id TEXT PRIMARY KEY, outcome TEXT NOT NULL, measured TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE plan (
+        place INTEGER PRIMARY KEY, id TEXT, task TEXT NOT NULL, variant TEXT NOT NULL,
+        seed INTEGER, reason TEXT NOT NULL
+    );
+    CREATE TABLE base (axis TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
+)
+"""Entry i brings a store from version i to i + 1."""
+
+
+class Planned(NamedTuple):
+    """A row of the last plan. id is None for a combination that does not apply; reason says why."""
+
+    id: str | None
+    task: str
+    variant: str
+    seed: int | None
+    reason: str = ""
+
+
+class Store:
+    """Open with `reading` or `writing`. Every failure is a StoreError of one sentence."""
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.journal = Journal(folder / "journal")
+        self._connection = connection
+
+    @property
+    def data(self) -> Path:
+        """Where corpora are kept."""
+        return self.folder / "data"
+
+    def weights(self, run: str) -> Path:
+        """Where a run's weights are kept on request."""
+        return self.folder / "weights" / f"{run}.safetensors"
+
+    def begin(self, run: str, spec: Mapping[str, Any]) -> None:
+        """A run starts, or starts again."""
+        with _sentences(self.folder):
+            self.journal.start(run, spec)
+
+    def point(self, run: str, point: Mapping[str, Any], clock: Mapping[str, float]) -> None:
+        """A begun run was evaluated."""
+        with _sentences(self.folder):
+            self.journal.point(run, point, clock)
+
+    def add(self, record: Record) -> None:
+        """Keep a finished run: journal first, then the database."""
+        with _sentences(self.folder):
+            self.journal.finish(record)
+            self._insert(record)
+
+    def _insert(self, record: Record) -> None:
+        light, heavy = _halves(record)
+        with self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    record.id,
+                    record.task,
+                    record.seed,
+                    record.status,
+                    time.time(),
+                    _dump(record.spec),
+                    *light,
+                ),
+            )
+            self._connection.execute(
+                "INSERT OR REPLACE INTO details VALUES (?, ?, ?)", (record.id, *heavy)
+            )
+
+    def take_in(self) -> int:
+        """Records that a journal has and the database has not: how many were taken in."""
+        with _sentences(self.folder):
+            known = self.ids()
+            paths = self.journal.folder.glob("*.jsonl")
+            new = [path for path in paths if path.stem not in known]
+            records = [record for path in new if (record := Journal.read(path)) is not None]
+            for record in records:
+                self._insert(record)
+        return len(records)
+
+    def drop(self, runs: Iterable[str]) -> int:
+        """Forget runs: database, journal and weights."""
+        runs = list(runs)
+        with _sentences(self.folder):
+            with self._connection:
+                for table in ("runs", "details"):
+                    self._connection.executemany(
+                        f"DELETE FROM {table} WHERE id = ?", [(run,) for run in runs]
+                    )
+            for run in runs:
+                self.journal.path(run).unlink(missing_ok=True)
+                self.weights(run).unlink(missing_ok=True)
+        return len(runs)
+
+    def ids(self) -> set[str]:
+        """Ids of all finished runs."""
+        with _sentences(self.folder):
+            return {row[0] for row in self._connection.execute("SELECT id FROM runs")}
+
+    def records(self, ids: Sequence[str] | None = None, details: bool = False) -> Iterator[Record]:
+        """Finished runs, all or those of these ids that there are; by id.
+
+        details: with curves, samples and tracebacks.
+        """
+        columns = "runs.id, runs.spec, runs.outcome, runs.measured"
+        query = f"SELECT {columns} FROM runs"
+        if details:
+            query = (
+                f"SELECT {columns}, details.outcome, details.measured "
+                "FROM runs JOIN details ON details.id = runs.id"
+            )
+        wanted = None if ids is None else set(ids)
+        with _sentences(self.folder):
+            for run, *texts in self._connection.execute(query + " ORDER BY runs.id"):
+                if wanted is not None and run not in wanted:
+                    continue
+                spec, outcome, measured, *rest = map(json.loads, texts)
+                if details:
+                    outcome, measured = outcome | rest[0], measured | rest[1]
+                yield Record(run, spec, outcome, measured)
+
+    def set_plan(self, rows: Iterable[Planned], base: Mapping[str, Any]) -> None:
+        """Remember what was asked for last, in order, and the suite's base variant."""
+        with _sentences(self.folder), self._connection:
+            self._connection.execute("DELETE FROM plan")
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO base VALUES (?, ?)",
+                [(axis, json.dumps(value)) for axis, value in base.items()],
+            )
+            self._connection.executemany(
+                "INSERT INTO plan (id, task, variant, seed, reason) VALUES (?, ?, ?, ?, ?)", rows
+            )
+
+    def plan(self) -> list[Planned]:
+        """What was asked for last."""
+        query = "SELECT id, task, variant, seed, reason FROM plan ORDER BY place"
+        with _sentences(self.folder):
+            return [Planned(*row) for row in self._connection.execute(query)]
+
+    def base(self) -> dict[str, Any]:
+        """The suite's base variant, as it was when something was last asked for."""
+        with _sentences(self.folder):
+            rows = self._connection.execute("SELECT axis, value FROM base").fetchall()
+        return {axis: json.loads(value) for axis, value in rows}
+
+    def close(self) -> None:
+        """Let files and database go."""
+        self.journal.close_all()
+        self._connection.close()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Store]:
+    """The store to write to, made if it is not there. One process at a time holds it."""
+    with _sentences(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a+")
+    with lock:
+        _hold(lock.fileno(), folder)
+        with _sentences(folder):
+            connection = sqlite3.connect(_database(folder), timeout=30)
+            _prepare(connection, folder)
+        store = Store(folder, connection)
+        try:
+            store.take_in()
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[Store]:
+    """The store to read from; a driver may write meanwhile."""
+    path = _database(folder)
+    if not path.is_file():
+        raise StoreError(
+            f"there is no store in {folder}; make one with bench run, or name another with --store"
+        )
+    with _sentences(folder):
+        # a write-ahead log needs a writable folder unless the file is promised not to change
+        mode = "mode=ro" if os.access(folder, os.W_OK) else "mode=ro&immutable=1"
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=30)
+        _check_version(connection, folder)
+    store = Store(folder, connection)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def rebuild(folder: Path) -> int:
+    """Make the database again from the journals; the old file is kept beside as .old."""
+    if not (folder / "journal").is_dir():
+        raise StoreError(f"{folder} has no journal to rebuild from; name a store with --store")
+    with _sentences(folder):
+        lock = (folder / "lock").open("a+")
+    with lock:
+        _hold(lock.fileno(), folder)
+        with _sentences(folder):
+            path = _database(folder)
+            fresh = path.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            connection = sqlite3.connect(fresh)
+            _prepare(connection, folder)
+            store = Store(folder, connection)
+            count = store.take_in()
+            connection.execute("PRAGMA journal_mode=DELETE")
+            store.close()
+            for ending in ("-wal", "-shm"):
+                Path(f"{path}{ending}").unlink(missing_ok=True)
+            if path.exists():
+                path.replace(path.with_suffix(".old"))
+            fresh.replace(path)
+    return count
+
+
+def _database(folder: Path) -> Path:
+    return folder / "store.sqlite3"
+
+
+def _hold(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StoreError(
+            f"another bench is writing to {folder}; wait for it, or use another --store"
+        ) from None
+
+
+def held(folder: Path) -> bool:
+    """Whether a driver is at work on this store."""
+    try:
+        with (folder / "lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _prepare(connection: sqlite3.Connection, folder: Path) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    version = _check_version(connection, folder)
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(
+            f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+        )
+
+
+def _check_version(connection: sqlite3.Connection, folder: Path) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"the store in {folder} has version {version} and this bench knows up to "
+            f"{len(MIGRATIONS)}; update seq2seq-bench, or use another --store"
+        )
+    return int(version)
+
+
+@contextmanager
+def _sentences(folder: Path) -> Iterator[None]:
+    """Failures of disk and database as one sentence each."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _failure(str(error), folder) from error
+    except json.JSONDecodeError as error:
+        raise _failure("malformed", folder) from error
+    except OSError as error:
+        raise _failure(os.strerror(error.errno or 0), folder) from error
+
+
+def _failure(cause: str, folder: Path) -> StoreError:
+    low = cause.lower()
+    if "full" in low or "no space" in low:
+        return DiskFullError(
+            f"the disk under {folder} is full; free some space and give the same command again: "
+            "finished runs are kept"
+        )
+    if "readonly" in low or "read-only" in low or "permission" in low or "unable to open" in low:
+        return StoreError(
+            f"{folder} cannot be written ({cause}); give a folder that can with --store"
+        )
+    if "malformed" in low or "not a database" in low or "no such table" in low:
+        return StoreError(
+            f"the database in {folder} is damaged ({cause}); mend it with: bench rebuild"
+        )
+    return StoreError(f"the store in {folder} does not answer: {cause}")
+
+
+def _halves(record: Record) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Outcome and measured, split into what tables read and what they do not."""
+    light, heavy = [], []
+    for part, keys in HEAVY.items():
+        values: dict[str, Any] = dict(getattr(record, part))
+        heavy.append(_dump({key: values.pop(key) for key in keys if key in values}))
+        light.append(_dump(values))
+    return (light[0], light[1]), (heavy[0], heavy[1])
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

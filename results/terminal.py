@@ -1,0 +1,113 @@
+"""Tables and curves on a terminal, 80 columns or whatever there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from results.store import Planned
+from results.tables import Row, cells
+
+GAP = 2
+SHARED = 28
+"""Columns a variant's name keeps even where other columns have to go."""
+
+
+def show_tables(rows: Sequence[Row], inapplicable: Sequence[Planned], console: Console) -> None:
+    """One table a task and setting, each with what it leaves unsaid below it."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["task"], row["setting"]), []).append(row)
+    for (task, setting), group in groups.items():
+        _show_table(task, setting, group, console)
+        last = [key for key in groups if key[0] == task][-1]
+        if (task, setting) == last:
+            _show_inapplicable([row for row in inapplicable if row.task == task], console)
+        console.print()
+
+
+def _show_table(task: str, setting: str, rows: Sequence[Row], console: Console) -> None:
+    texts = [cells(row) for row in rows]
+    titles = [title for title in _titles(texts) if any(text.get(title) for text in texts)]
+    kept, dropped = _fit(titles, texts, console.width)
+    mark = ", memorised: test = train" if rows[0]["memorisation"] else ""
+    console.print(Text(f"{task}  ({setting}{mark})", style="bold"))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    for title in kept:
+        left = title in ("variant", "status")
+        table.add_column(
+            title,
+            justify="left" if left else "right",
+            overflow="fold" if title == "variant" else "ellipsis",
+            no_wrap=title != "variant",
+        )
+    for text in texts:
+        is_base = text["variant"] == "base"
+        table.add_row(
+            *(Text(text.get(title, "")) for title in kept), style="bold" if is_base else ""
+        )
+    console.print(table)
+    notes = []
+    if rows[0]["common"] != "base":
+        notes.append(f"base here: {rows[0]['common']}")
+    if dropped:
+        notes.append(f"not shown at {console.width} columns: {', '.join(dropped)}")
+    beside = max(row["trained_beside"] for row in rows)
+    if beside:
+        notes.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside")
+    if any(len(row["hosts"]) > 1 for row in rows) or len({tuple(r["hosts"]) for r in rows}) > 1:
+        notes.append("timed on several machines: seconds and tokens/s do not compare")
+    if rows[0]["signature"]:
+        notes.append(f"scored by {rows[0]['metric']} {rows[0]['signature']}")
+    for note in notes:
+        console.print(Text(note, style="dim"))
+
+
+def _show_inapplicable(rows: Sequence[Planned], console: Console) -> None:
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        reasons.setdefault(row.reason, []).append(row.variant)
+    for reason in reasons:
+        console.print(Text(f"not applicable: {reason}", style="dim"))
+
+
+def _titles(texts: Sequence[dict[str, str]]) -> list[str]:
+    """All titles in order of importance."""
+    return list(dict.fromkeys(title for text in texts for title in text))
+
+
+def _fit(
+    titles: list[str], texts: Sequence[dict[str, str]], width: int
+) -> tuple[list[str], list[str]]:
+    """The titles that fit beside the variant's name, the least important dropped, and those."""
+    widths = {t: max(cell_len(t), *(cell_len(text.get(t, "")) for text in texts)) for t in titles}
+    room = width - min(widths["variant"], SHARED)
+    kept, dropped = ["variant"], list[str]()
+    for title in titles[1:]:
+        room -= widths[title] + GAP
+        if room >= 0 and not dropped:
+            kept.append(title)
+        else:
+            dropped.append(title)
+    return kept, dropped
+
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
+    """One block a value between low and high; a point that is not finite is `×`."""
+    span = (high - low) or 1.0
+    drawn = []
+    for value in values:
+        if value is None:
+            drawn.append("×")
+        else:
+            place = (min(max(value, low), high) - low) / span
+            drawn.append(BLOCKS[min(int(place * len(BLOCKS)), len(BLOCKS) - 1)])
+    return "".join(drawn)
