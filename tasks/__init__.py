@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks import increment, opposites, reversal
+from tasks import en_zh, increment, keyphrase, opposites, reversal
 from tasks.choices import one_of
 from tasks.ragged import Ids, Indices, Ragged
 from tasks.task import Facts, Outputs, Split, Task
@@ -49,6 +49,8 @@ TASKS: tuple[Entry, ...] = (
     Entry("increment", increment.Settings, increment.Increment, "every id + 1"),
     Entry("reversal", reversal.Settings, reversal.Reversal, "the same symbols, last first"),
     Entry("opposites", opposites.Settings, opposites.Opposites, "six word pairs, by letters"),
+    Entry("keyphrase", keyphrase.Settings, keyphrase.Keyphrase, "keyphrases tagged by two heads"),
+    Entry("en-zh", en_zh.Settings, en_zh.EnZh, "English to Chinese, generated or real text"),
 )
 
 

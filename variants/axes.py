@@ -1,4 +1,4 @@
-"""The record of choices that makes a variant, one field an axis, and its name.
+"""The record of choices that makes a variant, one field an axis.
 
 A value is looked up in its part's registry when it is read. A combination that does not apply
 is refused with the reason.
@@ -116,30 +116,6 @@ def change(base: Variant, given: Mapping[str, object]) -> Variant:
         for axis in TOGETHER.get(name, (name,)):
             changed[axis] = read
     return Variant(**changed)
-
-
-def differences(variant: Variant, base: Variant = BASE) -> dict[str, Value]:
-    """The axes on which a variant differs from a base, shorthands used where they hold."""
-    new, old = asdict(variant), asdict(base)
-    found = {axis: new[axis] for axis in AXES if new[axis] != old[axis]}
-    for short, axes in TOGETHER.items():
-        if all(axis in found for axis in axes) and len({found[axis] for axis in axes}) == 1:
-            found = {
-                (short if axis == axes[0] else axis): value
-                for axis, value in found.items()
-                if axis not in axes[1:]
-            }
-    return found
-
-
-def name(variant: Variant, base: Variant = BASE) -> str:
-    """`base`, or the differences from it: `cell=lstm,attention=dot`."""
-    found = differences(variant, base)
-    return ",".join(f"{axis}={_text(value)}" for axis, value in found.items()) or "base"
-
-
-def _text(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def parse(text: str, base: Variant = BASE) -> Variant:

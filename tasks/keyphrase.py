@@ -1,0 +1,148 @@
+"""Keyphrase: which words are keywords, and where in a keyphrase they stand. Probes context.
+
+Two heads tag every source token, after Zhang et al. 2016 (source 001): head 1 says whether it
+is a keyword (0 no, 1 yes), head 2 its position in a keyphrase (0 outside, 1 single, 2 begin,
+3 middle, 4 end). The losses are mixed 0.3 and 0.7. Labels are classes, not vocabulary ids.
+
+    source  unlike the garden , this work concerns wide graph partition .
+    head 1  0      0   0      0 0    0    0        1    1     1         0
+    head 2  0      0   0      0 0    0    0        2    3     4         0
+
+corpus=generated is tasks/keyphrase_documents.py; the name of a folder of fetched data, or a path
+with a / in it, is a tagged corpus (tasks/tagged.py) such as SemEval-2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks import keyphrase_documents
+from tasks.ragged import Ids, Ragged
+from tasks.spans import OUTSIDE, POSITIONS, class_scores, span_scores, spans_of
+from tasks.tagged import Document, read_corpus, tokens_of
+from tasks.task import Facts, Outputs, Split, Task
+from tasks.vocabulary import Vocabulary
+
+GENERATED = "generated"
+HELD_OUT = 200
+
+
+@dataclass(frozen=True)
+class Settings:
+    """corpus: generated, a folder of the fetched data, or a path with a / in it.
+    documents, data_seed: of the generated corpus, its training documents and its draw."""
+
+    corpus: str = GENERATED
+    documents: int = 1_000
+    data_seed: int = 0
+
+
+class Keyphrase(Task):
+    """See the head of this file. dropped: per split, documents left out as repeated ones."""
+
+    metric = "span_f1"
+    solved_at = 0.90
+    probes = (
+        "we propose a method for turbulent flow noise .",
+        "they propose a method for turbulent flow noise .",
+        "unlike the garden , this work concerns wide graph partition .",
+    )
+
+    def __init__(self, settings: Settings, data: Path | None = None) -> None:
+        splits, self.dropped = _documents(settings, data)
+        train = (document.tokens for document in splits["train"])
+        self.source = Vocabulary.counted(train, least=2)
+        self.target = Vocabulary.closed(POSITIONS)
+        self.splits = {name: self._split(documents) for name, documents in splits.items()}
+        self.facts = Facts(
+            source_size=len(self.source),
+            target_sizes=(2, len(POSITIONS)),
+            length_limit=max(int(split.source.lengths.max()) for split in self.splits.values()),
+            tagging=True,
+            head_weights=(0.3, 0.7),
+        )
+
+    def _split(self, documents: Sequence[Document]) -> Split:
+        positions = Ragged.of(document.positions for document in documents)
+        keywords = Ragged((positions.ids != OUTSIDE).astype(np.int32), positions.offsets)
+        source = Ragged.of(self.source.encode(document.tokens) for document in documents)
+        return Split(source, (keywords, positions))
+
+    def tokenize(self, text: str) -> list[str]:
+        """Words and punctuation marks, lower case, every digit 0."""
+        tokens = tokens_of(text)
+        if not tokens:
+            raise ValueError(f"{text!r} holds no word to tag; give a sentence or more")
+        return tokens
+
+    def source_text(self, ids: Ids) -> str:
+        return " ".join(self.source.decode(ids))
+
+    def target_text(self, streams: Sequence[Ids], source: Ids) -> str:
+        """The source with head 2's keyphrases in [brackets]."""
+        words = self.source.decode(source)
+        for start, stop in spans_of(streams[1]):
+            words[start] = "[" + words[start]
+            words[stop - 1] += "]"
+        return " ".join(words)
+
+    def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
+        """Exact spans of head 2 (tasks/spans.py says how they are read), keywords of head 1."""
+        spans = span_scores(outputs[1], split.targets[1])
+        keywords = class_scores(outputs[0], split.targets[0])
+        names = ("precision", "recall", "f1")
+        return {
+            **{f"span_{name}": value for name, value in zip(names, spans, strict=True)},
+            **{f"keyword_{name}": value for name, value in zip(names, keywords, strict=True)},
+        }
+
+
+def _documents(
+    settings: Settings, data: Path | None
+) -> tuple[dict[str, list[Document]], dict[str, int]]:
+    """The splits, and how many documents each one lost as repeated."""
+    if settings.corpus == GENERATED:
+        return _generated(settings), {"train": 0, "valid": 0, "test": 0}
+    for name in ("documents", "data_seed"):
+        if (given := getattr(settings, name)) != getattr(Settings, name):
+            raise ValueError(
+                f"{name}={given} is for corpus={GENERATED}, and corpus={settings.corpus} "
+                "is read from files; leave it out"
+            )
+    return read_corpus(_folder(settings.corpus, data))
+
+
+def _generated(settings: Settings) -> dict[str, list[Document]]:
+    if settings.documents < 1:
+        raise ValueError(f"documents={settings.documents} is nothing to train on; give 1 or more")
+    if settings.data_seed < 0:
+        raise ValueError(f"data_seed={settings.data_seed} is negative; give 0 or more")
+    # held out first: valid and test stay as they are when more training documents are asked for
+    drawn = keyphrase_documents.documents(2 * HELD_OUT + settings.documents, settings.data_seed)
+    return {
+        "train": drawn[2 * HELD_OUT :],
+        "valid": drawn[:HELD_OUT],
+        "test": drawn[HELD_OUT : 2 * HELD_OUT],
+    }
+
+
+def _folder(corpus: str, data: Path | None) -> Path:
+    if "/" in corpus:
+        folder = Path(corpus).expanduser()
+    elif data is None:
+        raise FileNotFoundError(
+            f"corpus={corpus} is looked for in the folder of fetched data, and there is none; "
+            f"fetch data first, give a path with a / in it, or corpus={GENERATED}"
+        )
+    else:
+        folder = data / corpus
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"corpus={corpus} is not there, for {folder} is no folder; "
+            f"give a folder's name or path, or corpus={GENERATED}"
+        )
+    return folder

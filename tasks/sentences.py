@@ -1,0 +1,120 @@
+"""English and Chinese sentences: normalised as text, cut into symbols, put together again."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+import warnings
+from collections.abc import Sequence
+
+UNREADABLE = "⁇"
+"""How a person and a scorer see <unk>: it stands in no reference, so it is never right."""
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+_CURLY = str.maketrans("‘’‚‛“”„‟′", "''''\"\"\"\"'")
+
+_CONTRACTED = r"'(?:s|m|re|ve|ll|d)\b"
+_LETTER = r"[^\W\d_]"
+_ENGLISH = re.compile(
+    rf"(?:{_LETTER}\.){{2,}}"  # a.m.
+    rf"|{_LETTER}+?(?=n't\b)|n't\b|{_CONTRACTED}"  # do n't, i 'm, tom 's, as in the Penn Treebank
+    rf"|{_LETTER}+(?:'(?!(?:s|m|re|ve|ll|d)\b){_LETTER}+)*"  # o'clock
+    r"|\d|[^\w\s]|\w"
+)
+_GLUED = (
+    (re.compile(rf" (?=n't\b|{_CONTRACTED}|[.,?!;:%)])|(?<=[($]) "), ""),
+    (re.compile(r"(?<=\d) (?=\d)|(?<=\d[.,:]) (?=\d)"), ""),
+    (re.compile(r" - "), "-"),
+    (re.compile(r'" ([^"]*) "'), r'"\1"'),
+)
+
+_HALF_WIDTH = str.maketrans(
+    {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5E)} | {"　": " ", "•": "·"}
+)
+_FULL_WIDTH = str.maketrans("?!;()「」『』﹐﹒﹔﹕﹖﹗", "？！；（）“”‘’，。；：？！")
+_WIDE = (
+    "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef“”‘’…—·\U00020000-\U0003ffff"
+)
+_COMMA = re.compile(r"(?<!\d),|,(?!\d)")
+_COLON = re.compile(r"(?<!\d):|:(?!\d)")
+_ELLIPSIS = re.compile(r"[.。]{3,}|…+")
+_STOP = re.compile(rf"(?<=[{_WIDE}])\.+")
+_SPACE = re.compile(rf"\s+(?=[{_WIDE}])|(?<=[{_WIDE}])\s+")
+_CHINESE = re.compile(r"[A-Za-z]+|.", re.DOTALL)
+
+
+def normalise_english(text: str) -> str:
+    """Composed characters, straight quotes, single spaces; case is kept."""
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).translate(_CURLY)
+    return " ".join(text.split())
+
+
+def normalise_chinese(text: str) -> str:
+    """Full-width punctuation, half-width letters and digits, no space beside a wide character.
+
+    NFKC would make the punctuation half-width, so this says itself what it changes. Quotes of
+    any shape become “ and ”, in turns where they were straight. Between digits , : . stay.
+    The script is left alone.
+    """
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    while (changed := _normalised_once(text)) != text:  # a full stop may now follow a wide one
+        text = changed
+    return text
+
+
+def _normalised_once(text: str) -> str:
+    text = text.translate(_HALF_WIDTH).translate(_FULL_WIDTH)
+    text = _COLON.sub("：", _COMMA.sub("，", text))
+    head, *rest = text.split('"')
+    text = head + "".join("“”"[place % 2] + part for place, part in enumerate(rest))
+    text = _SPACE.sub("", " ".join(text.split()))
+    return _STOP.sub("。", _ELLIPSIS.sub("……", text))
+
+
+def english_symbols(text: str) -> list[str]:
+    """Lower-case words, contractions split, punctuation and digits each by itself.
+
+    Digits stand alone so that no number is unknown; words part at hyphens for the same reason.
+    """
+    return _ENGLISH.findall(normalise_english(text).lower())
+
+
+def english_text(symbols: Sequence[str]) -> str:
+    """Symbols as a person reads them; case and some spacing are lost."""
+    text = " ".join(symbols)
+    for pattern, put in _GLUED:
+        text = pattern.sub(put, text)
+    return text
+
+
+def chinese_characters(text: str) -> list[str]:
+    """Every character by itself, but letters of a Latin word together.
+
+    A space that normalisation left, between two Latin words, is a symbol too: so joining the
+    symbols gives back every text as it was.
+    """
+    return _CHINESE.findall(text)
+
+
+def chinese_words(text: str) -> list[str]:
+    """Words as jieba cuts them; joining them gives back the text. ValueError without jieba."""
+    try:
+        with warnings.catch_warnings():
+            # Its strings hold invalid escapes (deprecated in Python 3.11, a SyntaxWarning since
+            # 3.12), and where setuptools is old it imports pkg_resources.
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=SyntaxWarning)
+            warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources")
+            import jieba
+    except ImportError:
+        raise ValueError(
+            "tokens=words needs jieba; install it with: pip install 'seq2seq-bench[zh]'"
+        ) from None
+    jieba.setLogLevel(logging.WARNING)  # else it reports how its dictionary loads
+    return list(jieba.lcut(text))
+
+
+def chinese_text(symbols: Sequence[str]) -> str:
+    """Symbols joined: the inverse of both ways to cut."""
+    return "".join(symbols)
