@@ -31,11 +31,12 @@ LAST_SOURCE = VOCABULARY - 2  # its successor is the last id
 
 @dataclass(frozen=True)
 class Settings:
-    """mode: memorise or fresh. pairs: training pairs. shortest, longest: source lengths; 5 to
-    14 is the wide setting. data_seed: of the drawn pairs."""
+    """mode: memorise or fresh. pairs: training pairs, 0 for the mode's own (50, or 20,000).
+    shortest, longest: source lengths; 5 to 14 is the wide setting. data_seed: of the drawn
+    pairs."""
 
     mode: str = "memorise"
-    pairs: int = 50
+    pairs: int = 0
     shortest: int = 5
     longest: int = 9
     data_seed: int = 0
@@ -53,13 +54,14 @@ class Increment(Task):
                 f"shortest={settings.shortest} and longest={settings.longest} are not "
                 "1 <= shortest <= longest; give lengths in that order"
             )
-        if settings.pairs < 1:
-            raise ValueError(f"pairs={settings.pairs} is not at least 1; give a positive number")
+        if settings.pairs < 0:
+            raise ValueError(f"pairs={settings.pairs} is negative; give the training pairs, or 0")
         random = np.random.default_rng([settings.data_seed, 3])
         short, long = settings.shortest, settings.longest
         fresh = settings.mode == "fresh"
         held_out = 500 if fresh else 0
-        pool = _distinct(random, settings.pairs + 2 * held_out, short, long)
+        pairs = settings.pairs or (20_000 if fresh else 50)
+        pool = _distinct(random, pairs + 2 * held_out, short, long)
         train = _split(pool[2 * held_out :])
         if fresh:
             longer = _distinct(random, held_out, long + 1, long + 5)

@@ -341,7 +341,7 @@ computer games | 电脑游戏 | | | game
 
 # English | Chinese | measure word | classes
 PEOPLE = _nouns("""
-teacher | 老师 | 位 | famous-no
+teacher | 老师 | 位 | school-staff
 doctor | 医生 | 位 | fame
 lawyer | 律师 | 位 | fame
 writer | 作家 | 位 | fame
@@ -389,6 +389,13 @@ son | 儿子 | he
 daughter | 女儿 | she
 """)
 
+# Years, where they are not 10 to 60
+AGES = {
+    **dict.fromkeys(("grandfather", "grandmother"), (60, 95)),
+    **dict.fromkeys(("father", "mother", "uncle", "aunt"), (32, 65)),
+    **dict.fromkeys(("son", "daughter"), (3, 30)),
+}
+
 NAMES = _people("""
 Anna | 安娜 | she
 Mary | 玛丽 | she
@@ -405,13 +412,14 @@ Li Ming | 李明 | he
 # base past participle gerund +particle | Chinese | objects | forms | places
 VERBS = _verbs(
     """
-eat ate eaten | 吃 | food meal | hpdfeywmcl | home restaurant canteen
+eat ate eaten | 吃 | food meal | hpdfeywmc | home restaurant canteen
 eat ate eaten | 喝 | soup | hpdfeywmc | home restaurant canteen
 drink drank drunk | 喝 | drink | hpdfeywmc | home office cafe restaurant
 read read read | 看 | reading | hpdfeywmclk | home library cafe park
 watch | 看 | film show screen | hpdfeywmlk | home hotel
 buy bought bought | 买 | printed reading clothing worn plain-worn food grocery vehicle device \
-furniture ware tool stationery luggage present toy | hdfywm | shop market Beijing Shanghai London Paris
+furniture ware tool stationery luggage present toy | hdfywm | shop market Beijing \
+Shanghai London Paris
 write wrote written writing | 写 | writing | hpdfeywmck | home office library cafe
 wear wore worn | 穿 | clothing | zfw |
 wear wore worn | 戴 | worn plain-worn | zfw |
@@ -425,14 +433,14 @@ drive drove driven | 开 | motor | hdfewmks |
 ride rode ridden | 骑 | cycle mount | hpdfewmksl | park village
 wash | 洗 | clothing washable motor | hpdfymc | home
 wash | 洗 | orchard fruit | pdfymc | kitchen
-sing sang sung | 唱 | song | hpdfewmck | home park school
+sing sang sung | 唱 | song | hpdfewmcks | home park school
 learn | 学 | language subject | hpfewml | school university Beijing
 speak spoke spoken | 说 | language | hpewmcs |
 draw drew drawn | 画 | animal plant | hpdfewmcs | home school park
 look +for | 找 | pocket pet | pfm | home office station
 repair | 修 | device motor cycle furniture | hpdfeymsk | home factory
 use | 用 | tool | pdfewm |
-keep kept kept | 养 | pet farm | hfewm | home village
+keep kept kept | 养 | pet farm | hfew | home village
 see saw seen | 看见 | animal person | d | park village zoo
 see saw seen | 见 | wild person | e |
 help | 帮助 | person | hdfwm |
@@ -449,8 +457,8 @@ take took taken taking | 拍 | photo | hpdfmw | park seaside village
 
 STATES = _verbs(
     """
-like | 喜欢 | printed reading film song clothing worn food fruit grocery drink soup pet wild plant language \
-subject keys foot-sport hand-sport music person | n |
+like | 喜欢 | printed reading film song clothing worn food fruit grocery drink soup pet wild plant \
+language subject keys foot-sport hand-sport music person | n |
 need | 需要 | printed tool device furniture stationery warm-clothing luggage | n |
 understand understood understood | 懂 | language | n |
 know knew known | 认识 | person | n |
@@ -475,7 +483,7 @@ do did done +homework | 做 作业 | | hpdfywmcl | home school library
 take took taken taking+a shower | 洗 澡 | | hpdfywmc | home gym hotel
 make made made making+phone calls | 打 电话 | | hpdfwml | office home
 take took taken taking+a walk | 散 步 | | hpdfwmcl | park seaside village
-go went gone +shopping | 买 东西 | | hdfwm | market
+go went gone +shopping | 去买 东西 | | hdfwm |
 """)
 
 # Where one goes: the object is a place.
@@ -527,7 +535,7 @@ def _handlings(table: str) -> tuple[Handling, ...]:
 # verb | English after the object | Chinese verb with result | Chinese after it | objects
 DISPOSALS = _handlings("""
 close | | 关上 | | opening
-open opened opened opening | | 打开 | | opening
+open | | 打开 | | opening
 turn +off | | 关掉 | | lamp switched
 turn +on | | 打开 | | lamp switched
 wash | clean | 洗 | 干净 | clothing washable
@@ -573,8 +581,8 @@ say said | 说 | | |
 """)
 
 # with two objects
+TEACH = verb_of("teach taught", "教", "", "", "")
 GIFTS = _verbs("""
-teach taught | 教 | | |
 give gave given | 给 | printed present toy orchard stationery | |
 lend lent | 借给 | printed tool | |
 """)
@@ -631,11 +639,12 @@ SPOTS = (
     *"library office canteen restaurant cafe shop market park zoo gym factory".split(),
     *"hospital hotel museum station airport bank seaside school".split(),
 )
-GOALS = (*SPOTS, *CITIES, *COUNTRIES)
+SIGHTS = ("museum", "zoo", "seaside", *CITIES, *COUNTRIES)
 
 # English | comparative | before a noun | predicate | nouns that it suits
 ADJECTIVES = _adjectives("""
-new | newer | 新 | 新 | printed clothing worn vehicle device furniture tool luggage building film song
+new | newer | 新 | 新 | printed clothing worn vehicle device furniture tool luggage film song
+new | newer | 新 | 新 | building
 old | older | 旧 | 旧 | printed newspaper clothing worn vehicle device furniture luggage
 old | older | 老 | 老 | pet mount plant house
 big | bigger | 大 | 大 | orchard cake animal furniture building room luggage tree house
@@ -657,8 +666,9 @@ sweet | sweeter | 很甜的 | 甜 | apple pear peach orange
 long | longer | 长 | 长 | long-thing
 long | longer | 很长的 | 长 | writing film
 short | shorter | 短 | 短 | long-thing
-thick | thicker | 厚 | 厚 | printed warm-clothing
-thin | thinner | 薄 | 薄 | printed
+thick | thicker | 很厚的 | 厚 | printed
+thick | thicker | 厚 | 厚 | warm-clothing
+thin | thinner | 很薄的 | 薄 | printed
 heavy | heavier | 很重的 | 重 | luggage furniture
 clean | cleaner | 干净的 | 干净 | clothing washable room
 dirty | dirtier | 脏 | 脏 | clothing washable
@@ -666,8 +676,8 @@ comfortable | more comfortable | 舒服的 | 舒服 | footwear chair sofa bed ho
 warm | warmer | 暖和的 | 暖和 | warm-clothing
 useful | more useful | 有用的 | 有用 | tool
 cute | cuter | 可爱的 | 可爱 | pet panda monkey small
-famous | more famous | 有名的 | 有名 | fame sight work song film
-young | younger | 年轻的 | 年轻 | fame skilled famous-no
+famous | more famous | 著名的 | 著名 | fame sight work song film
+young | younger | 年轻的 | 年轻 | fame skilled school-staff
 clever | cleverer | 聪明的 | 聪明 | pupil dog monkey
 quiet | quieter | 安静的 | 安静 | park room hotel
 """)
