@@ -38,9 +38,12 @@ def mean_loss(logits: tuple[Tensor, ...], batch: Batch, facts: Facts) -> Tensor:
 
 def build_optimizer(variant: Variant, model: nn.Module) -> torch.optim.Optimizer:
     """The variant's optimizer over all that is trained."""
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     build = OPTIMIZERS[variant.optimizer]
-    return build(trained, variant.learning_rate, variant.weight_decay)
+    return build(_trained(model), variant.learning_rate, variant.weight_decay)
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 @dataclass(frozen=True)
@@ -155,22 +158,32 @@ def train(
 def _segment(
     state: TrainState, setting: Setting, batches: Iterator[tuple[Indices, Position]]
 ) -> tuple[float, float, float]:
-    """Steps up to the next evaluation: mean loss, last gradient norm, last update-to-weight
-    ratio (norm of the last step's change over the norm of the weights)."""
-    clock = time.perf_counter()
-    spent = state.seconds
-    losses, _ = _steps(state, setting, batches, setting.ahead(state) - 1, clock - spent)
-    state.seconds = spent + time.perf_counter() - clock
+    """Steps up to the next evaluation: mean loss, the last gradient norm before clipping, and the
+    last update-to-weight ratio (norm of the last step's change over the norm of the weights)."""
+    trained = [parameter.detach() for parameter in _trained(state.model)]
+    losses, _ = _timed_steps(state, setting, batches, setting.ahead(state) - 1)
     # copying the weights is measuring, not training, so it stands outside the clock
-    weights = [p.detach().clone() for p in state.model.parameters() if p.requires_grad]
-    clock = time.perf_counter() - state.seconds
-    last, norm = _steps(state, setting, batches, 1, clock)
+    before = [weights.clone() for weights in trained]
+    last, norm = _timed_steps(state, setting, batches, 1)
+    change = _norm([new - old for new, old in zip(trained, before, strict=True)])
+    mean = torch.stack(losses + last).mean()
+    return float(mean), float(norm), float(change / _norm(trained))
+
+
+def _timed_steps(
+    state: TrainState,
+    setting: Setting,
+    batches: Iterator[tuple[Indices, Position]],
+    count: int,
+) -> tuple[list[Tensor], Tensor]:
+    """`_steps`, added to the training seconds."""
+    since = time.perf_counter() - state.seconds
+    done = _steps(state, setting, batches, count, since)
     if setting.device == "cuda":
+        # the window's edge: what was queued is part of it
         torch.cuda.synchronize()
-    state.seconds = time.perf_counter() - clock
-    trained = [p.detach() for p in state.model.parameters() if p.requires_grad]
-    change = _norm([new - old for new, old in zip(trained, weights, strict=True)])
-    return float(torch.stack(losses + last).mean()), float(norm), float(change / _norm(trained))
+    state.seconds = time.perf_counter() - since
+    return done
 
 
 def _steps(
@@ -180,9 +193,9 @@ def _steps(
     count: int,
     since: float,
 ) -> tuple[list[Tensor], Tensor]:
-    """The hot loop: `count` steps, or fewer where the budget ends. since: a clock's reading
-    that all training seconds are counted from. Gives the losses and the last gradient norm before
-    clipping, without waiting for the device."""
+    """The hot loop: `count` steps, or fewer where the budget ends. since: the clock's reading
+    that all training seconds are counted from. Gives the losses and the last gradient norm
+    without waiting for the device."""
     model, optimizer, variant, recipe = (
         state.model,
         state.optimizer,
@@ -190,7 +203,7 @@ def _steps(
         setting.recipe,
     )
     facts, split = setting.task.facts, setting.task.splits["train"]
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    parameters = _trained(model)
     clip = variant.clip or math.inf
     losses: list[Tensor] = []
     norm = torch.zeros(())
@@ -203,6 +216,8 @@ def _steps(
         rows, length = batch.inputs_BT.shape
         fed = toss(p, variant.coin, rows, length, state.forcing)
         optimizer.zero_grad()
+        if fed is not None:
+            fed = fed.to(setting.device, non_blocking=True)
         logits = model.score(batch, fed, state.dropout)
         loss = recipe.loss(logits, batch, facts)
         loss.backward()  # type: ignore[no-untyped-call]

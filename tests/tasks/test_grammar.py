@@ -288,6 +288,35 @@ def test_an_stands_before_a_vowel(word: str) -> None:
     assert noun_phrase(noun(word), grammar.A, old).english == f"an old {word}"
 
 
+IRREGULAR = """
+eats ate eaten eating, drinks drank drunk drinking, reads read read reading, buys bought bought
+buying, writes wrote written writing, wears wore worn wearing, drives drove driven driving, rides
+rode ridden riding, sings sang sung singing, speaks spoke spoken speaking, draws drew drawn drawing,
+keeps kept kept keeping, sees saw seen seeing, takes took taken taking, understands understood
+understood understanding, knows knew known knowing, swims swam swum swimming, runs ran run running,
+chats chatted chatted chatting, sleeps slept slept sleeping, does did done
+doing, makes made made making, goes went gone going, goes went been going, has had had having, plans
+planned planned planning, thinks thought thought thinking, says said said saying, teaches taught
+taught teaching, gives gave given giving, lends lent lent lending, breaks broke broken breaking,
+loses lost lost losing, sells sold sold selling, puts put put putting, hangs hung hung hanging,
+leaves left left leaving, sends sent sent sending, steals stole stolen stealing, tidies tidied
+tidied tidying
+"""
+
+
+def test_irregular_verbs_are_as_listed_and_the_rest_are_regular() -> None:
+    tables = (lexicon.VERBS, lexicon.STATES, lexicon.DEEDS, lexicon.THOUGHTS, lexicon.GIFTS)
+    handlings = [h.verb for h in (*lexicon.DISPOSALS, *lexicon.SUFFERINGS)]
+    others = [lexicon.GO, lexicon.HAVE, lexicon.TEACH, *lexicon.PRAISES, *lexicon.WISHES.values()]
+    known = {tuple(forms.split()) for forms in " ".join(IRREGULAR.split()).split(", ")}
+    found = set()
+    for v in (*(v for table in tables for v in table), *handlings, *others):
+        stem = v.base.removesuffix("e")
+        if (v.past, v.participle, v.gerund) != (stem + "ed", stem + "ed", stem + "ing"):
+            found.add((v.third, v.past, v.participle, v.gerund))
+    assert found == known
+
+
 # ---------------------------------------------------------------- numbers
 
 SIGNS = {"十": 10, "百": 100, "千": 1_000, "万": 10_000}
