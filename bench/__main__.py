@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -13,8 +14,10 @@ def main() -> None:
     tasks.py or a results folder of their own.
     """
     home = str(Path(__file__).resolve().parent.parent)
-    here = str(Path.cwd())
-    sys.path[:] = [home, *(entry for entry in sys.path if entry not in ("", home, here))]
+    unwanted = {"", home}
+    with contextlib.suppress(FileNotFoundError):  # a working directory that was removed
+        unwanted.add(str(Path.cwd()))
+    sys.path[:] = [home, *(entry for entry in sys.path if entry not in unwanted)]
 
     from bench.cli import run
 

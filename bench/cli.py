@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import sys
+from pathlib import Path
+
 import typer
 
 from bench import cli_data, cli_read, cli_run
@@ -32,6 +38,19 @@ app.command("rebuild")(cli_run.rebuild)
 def run(arguments: list[str]) -> int:
     """Run a command line and give its exit code: 0 fine, 2 wrong usage, 3 nothing could be
     measured, 130 stopped by Ctrl-C."""
+    _open_streams()
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _give_up_output(0)
+    except OSError as error:
+        say(f"{error.filename or 'standard output'} cannot be written ({error.strerror})")
+        return _give_up_output(3)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     try:
         app(arguments, prog_name="bench", standalone_mode=True)
     except SystemExit as end:
@@ -39,9 +58,21 @@ def run(arguments: list[str]) -> int:
     except CommandError as failure:
         say(failure.sentence)
         return failure.code
-    except KeyboardInterrupt:
-        say("stopped")
-        return 130
-    except BrokenPipeError:
-        return 0
     return 0
+
+
+def _open_streams() -> None:
+    """Something to write to, and what a locale cannot show is escaped, never an error."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _give_up_output(code: int) -> int:
+    """What is still in a buffer goes nowhere, or Python would complain once more at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -54,11 +54,13 @@ def listing(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
     from bench import data
     from results.export import as_json
 
-    rows = [{"name": found.name, **found.about} for found in data.listing(store / "data")]
+    with usage():
+        rows = [{"name": found.name, **found.about} for found in data.listing(store / "data")]
     if as_rows:
         print(as_json(rows))
     for row in () if as_rows else rows:
-        print(f"{row['name']}: {row.get('pairs', 'tagged documents')} pairs, {row['licence']}")
+        licence = row.get("licence", "licence not stated")
+        print(f"{row['name']}: {row.get('pairs', 'tagged documents')} pairs, {licence}")
     if not rows and not as_rows:
         print(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")
 

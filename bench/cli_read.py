@@ -13,10 +13,12 @@ from bench.cli_shared import (
     JsonOption,
     StoreOption,
     TaskOption,
+    check_tasks,
     console,
     find_run,
     reading,
     usage,
+    writes_unicode,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 def _print_json(rows: list[dict[str, Any]]) -> None:
     from results.export import as_json
 
-    print(as_json(rows))
+    print(as_json(rows, ascii_only=not writes_unicode()))
 
 
 def list_all(as_rows: JsonOption = False) -> None:
@@ -131,8 +133,6 @@ def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
 
 def _chosen(store: Store, tasks: list[str] | None, details: bool = False) -> list[Record]:
     """The runs of these tasks, all if none is named."""
-    from tasks.choices import one_of
-
     records = list(store.records(details=details))
     if not records:
         raise CommandError(
@@ -140,11 +140,7 @@ def _chosen(store: Store, tasks: list[str] | None, details: bool = False) -> lis
         )
     if not tasks:
         return records
-    labels = {record.task for record in records}
-    known = sorted(labels | {label.partition(":")[0] for label in labels})
-    with usage():
-        for task in tasks:
-            one_of("task with finished runs", task, known)
+    check_tasks(records, tasks)
     return [r for r in records if r.task in tasks or r.task.partition(":")[0] in tasks]
 
 
@@ -214,11 +210,10 @@ def export(
         one_of("format", form, exports.FORMATS)
     with reading(store) as opened:
         rows = summarise(_chosen(opened, task), opened.base())
-    text = {
-        "csv": exports.as_csv,
-        "markdown": exports.as_markdown,
-        "json": exports.as_json,
-    }[form](rows)
+    if form == "json":
+        text = exports.as_json(rows, ascii_only=output is None and not writes_unicode())
+    else:
+        text = exports.as_csv(rows) if form == "csv" else exports.as_markdown(rows)
     if output is None:
         print(text, end="" if text.endswith("\n") else "\n")
         return

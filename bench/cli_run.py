@@ -15,10 +15,12 @@ from bench.cli_shared import (
     CommandError,
     StoreOption,
     TaskOption,
+    check_tasks,
     console,
     find_run,
     reading,
     say,
+    telling,
     usage,
     writing,
 )
@@ -46,7 +48,9 @@ def run(
     budget: Annotated[
         str | None, typer.Option(help="500steps, 2000000tokens or 60s of training.")
     ] = None,
-    batch: Annotated[int, typer.Option(help="With --vary: examples a step.")] = 32,
+    batch: Annotated[
+        int | None, typer.Option(help="With --vary: examples a step. Default: 32.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
@@ -76,7 +80,9 @@ def run(
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
     with usage():
-        engine = LocalEngine(workers or min(cores(), len(planned.specs)), store / "data")
+        if workers is None:
+            workers = min(cores(), len(planned.specs))
+        engine = LocalEngine(workers, store / "data")
     if dry_run:
         _dry(planned, tasks, store, engine.workers)
         return
@@ -93,7 +99,7 @@ def _matrix(
     base: str,
     grid: bool,
     budget: str | None,
-    batch: int,
+    batch: int | None,
 ) -> Matrix:
     from bench.matrix import from_options, named
     from tasks import canonical
@@ -103,7 +109,10 @@ def _matrix(
             raise ValueError("--vary and --base make a matrix of their own; leave --matrix out")
         if not labels:
             raise ValueError("--vary and --base need to know on what; add --task NAME")
-        return from_options(labels, base, vary, grid, budget or "1000steps", batch)
+        examples = 32 if batch is None else batch
+        return from_options(labels, base, vary, grid, budget or "1000steps", examples)
+    if grid or batch is not None:
+        raise ValueError("--grid and --batch go with --vary; a matrix has its own")
     read = named(name or "quick")
     return read.narrowed([_label(label, canonical) for label in labels]) if labels else read
 
@@ -168,7 +177,7 @@ def _execute(
     from dataclasses import asdict
 
     from bench.driver import drive, to_do
-    from bench.local import LocalEngine
+    from bench.local import EngineError, LocalEngine
     from bench.progress import Progress
     from variants import BASE
 
@@ -191,6 +200,8 @@ def _execute(
     try:
         with progress:
             drive(todo, cost, store, engine, progress, keep_weights)
+    except EngineError as error:
+        raise CommandError(str(error), 3) from error
     except KeyboardInterrupt:
         left = len(todo) - progress.done
         command = shlex.join(["bench", *(a for a in sys.argv[1:] if a != "--rerun")])
@@ -221,6 +232,8 @@ def try_run(
         raise CommandError(
             f"run {found} kept no weights; run its matrix with --keep-weights and --rerun"
         )
+    from safetensors import SafetensorError
+
     from bench.evaluation import run_one
     from bench.runner import load
     from bench.specs import RunSpec
@@ -229,10 +242,18 @@ def try_run(
     spec = RunSpec.read(dict(record.spec))
     with usage():
         task = build(spec.task, store / "data")
+        if task.digest() != spec.data:
+            raise ValueError(f"the data of {spec.task} is not what run {found} learned from")
         ids = task.encode(text)
         if not len(ids):
             raise ValueError("the source is empty; type at least one symbol")
-    print(run_one(load(spec, task, weights), task, ids, "cpu")["output"])
+    try:
+        model = load(spec, task, weights)
+    except (SafetensorError, RuntimeError) as error:
+        raise CommandError(
+            f"{weights} is damaged; run its matrix with --keep-weights and --rerun"
+        ) from error
+    print(run_one(model, task, ids, "cpu")["output"])
 
 
 def drop(
@@ -253,8 +274,12 @@ def drop(
     with usage():
         for name in status or []:
             one_of("status", name, STATUSES)
+    with reading(store):
+        pass  # nothing to drop from a store that is not there, and none is made
     with writing(store) as opened:
         chosen = {find_run(opened, run) for run in runs or []}
+        if task:
+            check_tasks(opened.records(), task)
         if task or status or every:
             chosen |= {
                 record.id
@@ -268,11 +293,11 @@ def drop(
 
 def rebuild(store: StoreOption = STORE) -> None:
     """Make the database again from the journals."""
-    from results import store as stores
-    from results.errors import StoreError
+    from dataclasses import asdict
 
-    try:
-        count = stores.rebuild(store)
-    except StoreError as error:
-        raise CommandError(str(error)) from error
+    from results import store as stores
+    from variants import BASE
+
+    with telling():
+        count = stores.rebuild(store, asdict(BASE))
     print(f"{count} run{'s' * (count != 1)} in the database again")

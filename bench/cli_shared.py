@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from results.record import Record
     from results.store import Store
 
 StoreOption = Annotated[
@@ -48,6 +49,10 @@ def usage() -> Iterator[None]:
         yield
     except (ValueError, FileNotFoundError) as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename} cannot be read ({error.strerror}); give another"
+        ) from error
 
 
 @contextmanager
@@ -55,7 +60,7 @@ def reading(folder: Path) -> Iterator[Store]:
     """A store to read."""
     from results import store
 
-    with _told(), store.reading(folder) as opened:
+    with telling(), store.reading(folder) as opened:
         yield opened
 
 
@@ -64,12 +69,13 @@ def writing(folder: Path) -> Iterator[Store]:
     """A store to write."""
     from results import store
 
-    with _told(), store.writing(folder) as opened:
+    with telling(), store.writing(folder) as opened:
         yield opened
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def telling() -> Iterator[None]:
+    """A store is used in here: what is wrong with it is the sentence."""
     from results.errors import DiskFullError, StoreError
 
     try:
@@ -84,8 +90,26 @@ def console() -> Console:
     """Standard output, as wide as the terminal, 80 columns where there is none."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "80"))
+    asked = os.environ.get("COLUMNS", "")
+    wide = int(asked) if asked.isdecimal() and int(asked) else 80
+    width = None if sys.stdout.isatty() else wide
     return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def writes_unicode() -> bool:
+    """Whether standard output can take any character."""
+    return (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+
+
+def check_tasks(records: Iterable[Record], tasks: list[str]) -> None:
+    """Tasks without finished runs are answered with the near ones."""
+    from tasks.choices import one_of
+
+    labels = {record.task for record in records}
+    known = sorted(labels | {label.partition(":")[0] for label in labels})
+    with usage():
+        for task in tasks:
+            one_of("task with finished runs", task, known)
 
 
 def find_run(store: Store, run: str) -> str:

@@ -111,7 +111,10 @@ def listing(folder: Path) -> list[Prepared]:
     """The corpora that are ready under a folder, by name."""
     found = []
     for file in sorted(folder.glob(f"*/{ABOUT_FILE}")):
-        about = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            about = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            raise ValueError(f"{file} is damaged; remove its folder and add it anew") from None
         found.append(Prepared(file.parent.name, file.parent, about))
     return found
 

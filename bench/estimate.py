@@ -59,7 +59,11 @@ class Estimate:
         for record in stored:
             took = record.measured.get("run_seconds")
             if took and record.task in tasks and not record.spec["budget"]["seconds"]:
-                guess = seconds(RunSpec.read(dict(record.spec)), tasks[record.task])
+                try:
+                    spec = RunSpec.read(dict(record.spec))
+                except ValueError:  # of a bench with other settings
+                    continue
+                guess = seconds(spec, tasks[record.task])
                 ratios.setdefault(record.task, []).append(took / guess)
         self.measured = sum(map(len, ratios.values()))
         self._scale = {task: statistics.fmean(values) for task, values in ratios.items()}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
@@ -20,6 +23,39 @@ TRIES = 3
 def cores() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _sheltered() -> Iterator[None]:
+    """What a process starts in here meets neither Ctrl-C nor modules of the user's.
+
+    Ctrl-C reaches the whole group of processes, but it is the engine that decides: the signal is
+    blocked, which a child inherits for good. Here it waits until we leave; a mask alone would not
+    do, as a thread of a library may take it for us. And a worker begins as `python -c`, which
+    would look for modules in the working directory first.
+    """
+    came: list[int] = []
+    here = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number)) if here else None
+    before = os.environ.get("PYTHONSAFEPATH")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if here:
+            signal.signal(signal.SIGINT, handler)
+            for number in came[:1]:
+                signal.raise_signal(number)
+
+
+class EngineError(Exception):
+    """No run can be started; a sentence for the user."""
 
 
 class LocalEngine:
@@ -60,9 +96,10 @@ class LocalEngine:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=work, args=(theirs, self._data, 1), daemon=True)
-        process.start()
-        theirs.close()
-        self._processes[ours] = process
+        with _sheltered():
+            process.start()
+            theirs.close()
+            self._processes[ours] = process
         return ours
 
     def _give(self, connection: Connection, waiting: deque[Job]) -> None:
@@ -70,7 +107,9 @@ class LocalEngine:
         if waiting:
             job = waiting.popleft()
             self._jobs[connection] = job
-            connection.send(job)
+            # a worker that died meanwhile is met again when it is heard
+            with contextlib.suppress(OSError):
+                connection.send(job)
 
     def _hear(self, connection: Connection, waiting: deque[Job]) -> Iterator[Event]:
         try:
@@ -113,7 +152,10 @@ class LocalEngine:
             if run is not None:
                 yield Event("lost", run, {"reason": cause})
         elif run is None:
-            raise RuntimeError(f"worker processes end before they start a run ({cause})")
+            raise EngineError(
+                f"worker processes end before they start a run ({cause}); free some memory, or "
+                "give fewer --workers"
+            )
         else:
             error = f"its process died {TRIES} times, the last time by {cause}"
             record = {

@@ -164,7 +164,7 @@ def parse(text: str, file: str) -> Matrix:
     """A matrix from TOML; MatrixError names the line before anything runs."""
     try:
         read = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOML
         raise MatrixError(f"{file} is not TOML: {error}; mend that line") from None
     found = Where(text, file)
     with found.at(None, None):
@@ -275,6 +275,8 @@ def from_options(
         if not equals or not listed:
             raise ValueError(f"--vary {text!r} is not axis=value,value; write it so")
         axes.check_axis(axis)
+        if axis in varied:
+            raise ValueError(f"--vary {axis} stands twice; give all its values at once")
         every = axes.values(TOGETHER.get(axis, (axis,))[0])
         given = every if listed == "all" and every else listed.split(",")
         varied[axis] = tuple(axes.read_value(axis, value.strip()) for value in given)
@@ -314,7 +316,8 @@ class Where:
     def line(self) -> int:
         """The line of the present key or value, counted from 1; else of its block."""
         starts = [n for n, line in enumerate(self.lines) if line.strip().startswith("[[")]
-        first = 0 if self.block is None else starts[self.block]
+        # blocks may also be written in one line, block = [{...}, {...}]
+        first = 0 if self.block is None or self.block >= len(starts) else starts[self.block]
         after = [n for n in starts if n > first]
         last = after[0] if after and self.block is not None else len(self.lines)
         for wanted in (self.value, self.key):

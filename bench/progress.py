@@ -122,7 +122,7 @@ class Progress:
         grid.add_row(ProgressBar(len(self._specs), self.done, width=24), Text(self._summary()))
         rows = [
             Text(f"  {self._name(run)} {state}", overflow="ellipsis", no_wrap=True, style="dim")
-            for run, state in self._running.items()
+            for run, state in list(self._running.items())  # the display has its own thread
         ]
         return Group(grid, *rows)
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -13,6 +14,8 @@ NUMERICS = 1
 """Changes when the numbers of a run change; golden losses in a test hold it."""
 
 STOPS = ("solved", "budget")
+LONGEST = 10**15
+"""Of any limit: finite, and exact as a float."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,10 @@ class Budget:
 
     def __post_init__(self) -> None:
         limits = [name for name in ("steps", "tokens", "seconds") if getattr(self, name)]
-        if len(limits) != 1 or getattr(self, limits[0]) <= 0:
+        if len(limits) != 1 or not 0 < getattr(self, limits[0]) <= LONGEST:
             raise ValueError(
                 f"a budget of steps={self.steps}, tokens={self.tokens}, seconds={self.seconds:g} "
-                "does not say how long to train; give exactly one of the three, above 0"
+                "does not say how long to train; give one of the three, above 0, at most 1e15"
             )
         if self.batch < 1 or self.every < 0:
             raise ValueError(
@@ -112,7 +115,12 @@ def make(
         budget=budget,
         seed=seed,
         device=device,
-        # the version is read without loading torch
-        torch=version("torch"),
+        torch=_torch_version(),
         host=platform.node() if budget.seconds else "",
     )
+
+
+@cache
+def _torch_version() -> str:
+    """Read without loading torch; once, as thousands of specs ask for it."""
+    return version("torch")

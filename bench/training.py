@@ -157,11 +157,16 @@ def train(
 
 def _segment(
     state: TrainState, setting: Setting, batches: Iterator[tuple[Indices, Position]]
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float | None]:
     """Steps up to the next evaluation: mean loss, the last gradient norm before clipping, and the
-    last update-to-weight ratio (norm of the last step's change over the norm of the weights)."""
+    last update-to-weight ratio (norm of the last step's change over the norm of the weights).
+
+    The ratio is None where the budget ended before the step that it was to be measured on.
+    """
     trained = [parameter.detach() for parameter in _trained(state.model)]
-    losses, _ = _timed_steps(state, setting, batches, setting.ahead(state) - 1)
+    losses, norm = _timed_steps(state, setting, batches, setting.ahead(state) - 1)
+    if losses and setting.spent(state, state.seconds):
+        return float(torch.stack(losses).mean()), float(norm), None
     # copying the weights is measuring, not training, so it stands outside the clock
     before = [weights.clone() for weights in trained]
     last, norm = _timed_steps(state, setting, batches, 1)

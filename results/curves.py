@@ -12,7 +12,7 @@ from rich.text import Text
 
 from results import metrics, naming
 from results.record import Record
-from results.tables import group_text
+from results.tables import grouped
 from results.terminal import sparkline
 
 Row = dict[str, Any]
@@ -24,17 +24,14 @@ def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> 
     A run that stopped early, because it had solved the task, keeps its last value to the end;
     one that diverged has null from there on. ValueError if no run has the metric.
     """
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        if record.outcome.get("curve"):
-            groups.setdefault((record.task, group_text(record)), []).append(record)
+    groups = grouped(record for record in records if record.outcome.get("curve"))
     known = sorted(
         {key for runs in groups.values() for run in runs for key in run.outcome["curve"][0]}
     )
     if groups and metric not in known:
         raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
     rows = []
-    for (task, setting), runs in sorted(groups.items()):
+    for (task, setting), runs in groups.items():
         base = naming.shared_base([run.variant for run in runs], suite)
         by_variant: dict[str, list[Record]] = {}
         for run in runs:
@@ -81,16 +78,13 @@ def show_curves(rows: Sequence[Row], console: Console) -> None:
         groups.setdefault((row["task"], row["setting"]), []).append(row)
     for (task, setting), group in groups.items():
         finite = [p["mean"] for row in group for p in row["points"] if p["mean"] is not None]
-        if not finite:
-            continue
-        low, high = min(finite), max(finite)
+        low, high = min(finite, default=0.0), max(finite, default=0.0)
         last = max(row["points"][-1]["step"] for row in group)
         write = metrics.score(group[0]["metric"]).write
         console.print(Text(f"{task}  ({setting})", style="bold"))
         title = metrics.score(group[0]["metric"]).title
-        console.print(
-            Text(f"{title}, mean over seeds: ▁ {write(low)} to █ {write(high)}, {last} steps wide")
-        )
+        scale = f"▁ {write(low)} to █ {write(high)}" if finite else "none is finite"
+        console.print(Text(f"{title}, mean over seeds: {scale}, {last} steps wide"))
         width = console.width
         names = min(max(cell_len(row["variant"]) for row in group), width // 2)
         room = max(width - names - 22, 10)

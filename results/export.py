@@ -12,9 +12,9 @@ SCHEMA = 1
 FORMATS = ("csv", "markdown", "json")
 
 
-def as_json(rows: Sequence[dict[str, Any]]) -> str:
+def as_json(rows: Sequence[dict[str, Any]], ascii_only: bool = False) -> str:
     """`{"schema": n, "rows": [...]}`; units stand in the keys."""
-    return json.dumps({"schema": SCHEMA, "rows": rows}, ensure_ascii=False, indent=1)
+    return json.dumps({"schema": SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -38,6 +38,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
         lines = [f"**{key[0]}** ({key[1]}{mark}; base: {group[0]['common']})", ""]
         lines.append("| " + " | ".join(titles) + " |")
         lines.append("|" + "|".join(" --- " if t == "variant" else " ---: " for t in titles) + "|")
-        lines += ["| " + " | ".join(text.get(t, "") for t in titles) + " |" for text in texts]
+        for text in texts:
+            written = (text.get(title, "").replace("|", "\\|") for title in titles)
+            lines.append("| " + " | ".join(written) + " |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"

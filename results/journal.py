@@ -9,6 +9,7 @@ A file without a whole last line of `finished` is a run that did not end.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -52,7 +53,9 @@ class Journal:
         """Let a run's file go, finished or not."""
         file = self._open.pop(run, None)
         if file is not None:
-            file.close()
+            # on a full disk what could not be written fails once more here
+            with contextlib.suppress(OSError):
+                file.close()
 
     def close_all(self) -> None:
         """Let every file go."""
@@ -86,7 +89,7 @@ class Journal:
             if line.get("event") != "finished":
                 return None
             record = Record.read(line["record"])
-        except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return None
         return record if record.id == path.stem else None
 

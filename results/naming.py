@@ -45,5 +45,8 @@ def name(variant: Mapping[str, Any], base: Mapping[str, Any]) -> str:
 
 
 def text(value: object) -> str:
-    """A value as it stands in a name."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value as it stands in a name, short but read back as the same one."""
+    if not isinstance(value, float):
+        return str(value)
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 STATUSES = ("solved", "finished", "diverged", "failed")
+SPEC_KEYS = ("task", "variant", "seed", "budget", "device")
+"""What of a spec is read here; the rest is for who runs it."""
 HEAVY = {"outcome": ("curve", "samples", "traceback"), "measured": ("clock",)}
 """What a table does not need; the store keeps it apart, so that tables stay quick."""
 
@@ -29,6 +31,9 @@ class Record:
         if missing:
             raise ValueError(f"a record has no {' and no '.join(missing)}")
         record = cls(*(plain[part] for part in parts))
+        odd = [key for key in SPEC_KEYS if key not in record.spec]
+        if odd:
+            raise ValueError(f"a record's spec has no {' and no '.join(odd)}")
         if record.status not in STATUSES:
             raise ValueError(f"a record's status {record.status!r} is none of {STATUSES}")
         return record

@@ -18,7 +18,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,10 +155,7 @@ class Store:
             for run, *texts in self._connection.execute(query + " ORDER BY runs.id"):
                 if wanted is not None and run not in wanted:
                     continue
-                spec, outcome, measured, *rest = map(json.loads, texts)
-                if details:
-                    outcome, measured = outcome | rest[0], measured | rest[1]
-                yield Record(run, spec, outcome, measured)
+                yield _record(run, texts)
 
     def set_plan(self, rows: Iterable[Planned], base: Mapping[str, Any]) -> None:
         """Remember what was asked for last, in order, and the suite's base variant."""
@@ -182,7 +179,10 @@ class Store:
         """The suite's base variant, as it was when something was last asked for."""
         with _sentences(self.folder):
             rows = self._connection.execute("SELECT axis, value FROM base").fetchall()
-        return {axis: json.loads(value) for axis, value in rows}
+            try:
+                return {axis: json.loads(value) for axis, value in rows}
+            except (ValueError, TypeError, RecursionError) as error:
+                raise sqlite3.DatabaseError("malformed base") from error
 
     def close(self) -> None:
         """Let files and database go."""
@@ -200,9 +200,10 @@ def writing(folder: Path) -> Iterator[Store]:
         _hold(lock.fileno(), folder)
         with _sentences(folder):
             connection = sqlite3.connect(_database(folder), timeout=30)
-            _prepare(connection, folder)
         store = Store(folder, connection)
         try:
+            with _sentences(folder):
+                _prepare(connection, folder)
             store.take_in()
             yield store
         finally:
@@ -213,7 +214,9 @@ def writing(folder: Path) -> Iterator[Store]:
 def reading(folder: Path) -> Iterator[Store]:
     """The store to read from; a driver may write meanwhile."""
     path = _database(folder)
-    if not path.is_file():
+    with _sentences(folder):
+        there = path.is_file()
+    if not there:
         raise StoreError(
             f"there is no store in {folder}; make one with bench run, or name another with --store"
         )
@@ -221,16 +224,21 @@ def reading(folder: Path) -> Iterator[Store]:
         # a write-ahead log needs a writable folder unless the file is promised not to change
         mode = "mode=ro" if os.access(folder, os.W_OK) else "mode=ro&immutable=1"
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=30)
-        _check_version(connection, folder)
     store = Store(folder, connection)
     try:
+        with _sentences(folder):
+            _check_version(connection, folder)
         yield store
     finally:
         store.close()
 
 
-def rebuild(folder: Path) -> int:
-    """Make the database again from the journals; the old file is kept beside as .old."""
+def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
+    """Make the database again from the journals; the old file is kept beside as .old.
+
+    What journals do not hold, what was asked for last, is taken over where the old file can be
+    read. base: the suite's base variant.
+    """
     if not (folder / "journal").is_dir():
         raise StoreError(f"{folder} has no journal to rebuild from; name a store with --store")
     with _sentences(folder):
@@ -242,17 +250,26 @@ def rebuild(folder: Path) -> int:
             fresh = path.with_suffix(".new")
             fresh.unlink(missing_ok=True)
             connection = sqlite3.connect(fresh)
-            _prepare(connection, folder)
-            store = Store(folder, connection)
-            count = store.take_in()
-            connection.execute("PRAGMA journal_mode=DELETE")
-            store.close()
+            with closing(Store(folder, connection)) as store:
+                _prepare(connection, folder)
+                count = store.take_in()
+                store.set_plan(_plan_of(folder), base)
+                connection.execute("PRAGMA journal_mode=DELETE")
             for ending in ("-wal", "-shm"):
                 Path(f"{path}{ending}").unlink(missing_ok=True)
             if path.exists():
                 path.replace(path.with_suffix(".old"))
             fresh.replace(path)
     return count
+
+
+def _plan_of(folder: Path) -> list[Planned]:
+    """What was asked for last, nothing if that cannot be read."""
+    try:
+        with reading(folder) as old:
+            return old.plan()
+    except StoreError:
+        return []
 
 
 def _database(folder: Path) -> Path:
@@ -281,9 +298,9 @@ def held(folder: Path) -> bool:
 
 
 def _prepare(connection: sqlite3.Connection, folder: Path) -> None:
+    version = _check_version(connection, folder)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-    version = _check_version(connection, folder)
     for number in range(version, len(MIGRATIONS)):
         connection.executescript(
             f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
@@ -307,8 +324,8 @@ def _sentences(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise _failure(str(error), folder) from error
-    except json.JSONDecodeError as error:
-        raise _failure("malformed", folder) from error
+    except UnicodeDecodeError as error:
+        raise _failure("malformed text", folder) from error
     except OSError as error:
         raise _failure(os.strerror(error.errno or 0), folder) from error
 
@@ -320,11 +337,17 @@ def _failure(cause: str, folder: Path) -> StoreError:
             f"the disk under {folder} is full; free some space and give the same command again: "
             "finished runs are kept"
         )
-    if "readonly" in low or "read-only" in low or "permission" in low or "unable to open" in low:
+    if any(
+        sign in low for sign in ("file exists", "not a directory", "no such file", "name too long")
+    ):
+        return StoreError(f"{folder} cannot hold a store ({cause}); name a folder with --store")
+    unwritable = ("readonly", "read-only", "permission", "not permitted", "unable to open")
+    if any(sign in low for sign in unwritable):
         return StoreError(
             f"{folder} cannot be written ({cause}); give a folder that can with --store"
         )
-    if "malformed" in low or "not a database" in low or "no such table" in low:
+    damaged = ("malformed", "not a database", "no such table", "no such column", "decode")
+    if any(sign in low for sign in damaged):
         return StoreError(
             f"the database in {folder} is damaged ({cause}); mend it with: bench rebuild"
         )
@@ -339,6 +362,18 @@ def _halves(record: Record) -> tuple[tuple[str, str], tuple[str, str]]:
         heavy.append(_dump({key: values.pop(key) for key in keys if key in values}))
         light.append(_dump(values))
     return (light[0], light[1]), (heavy[0], heavy[1])
+
+
+def _record(run: str, texts: Sequence[str]) -> Record:
+    """A row, checked as what a journal holds is. texts: spec, outcome, measured, and what there
+    is of details."""
+    try:
+        spec, outcome, measured, *rest = map(json.loads, texts)
+        if rest:
+            outcome, measured = outcome | rest[0], measured | rest[1]
+        return Record.read({"id": run, "spec": spec, "outcome": outcome, "measured": measured})
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise sqlite3.DatabaseError(f"malformed row {run}") from error
 
 
 def _dump(value: object) -> str:

@@ -12,6 +12,9 @@ from results import metrics, naming
 from results.record import Record
 
 Row = dict[str, Any]
+LIMITS = ("steps", "tokens", "seconds")
+UNSEEN = ("torch", "data", "execution", "numerics", "host")
+"""Of a spec: what a setting does not name unless runs differ in it."""
 
 
 def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
@@ -21,25 +24,45 @@ def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
     later than any that did (`*_to_target` is the median over all, null if that is never), and
     one that diverged or failed has no score, which `runs_without_score` says.
     """
-    tables: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        key = (record.task, group_text(record))
-        tables.setdefault(key, []).append(record)
     rows = []
-    for task, group in sorted(tables):
-        rows += _table(task, group, tables[task, group], suite)
+    for (task, setting), group in grouped(records).items():
+        rows += _table(task, setting, group, suite)
     return rows
+
+
+def grouped(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
+    """Runs that may be compared, by task and setting, in order.
+
+    Runs that read alike but differ in what a run's id holds beyond variant and seed (torch's
+    version, the data, ...) are kept apart too, and then the setting says in what.
+    """
+    alike: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        alike.setdefault((record.task, group_text(record)), []).append(record)
+    found: dict[tuple[str, str], list[Record]] = {}
+    for (task, setting), group in alike.items():
+        unlike = [key for key in UNSEEN if len({repr(r.spec.get(key)) for r in group}) > 1]
+        for record in group:
+            said = [f"{key} {record.spec.get(key)}" for key in unlike]
+            found.setdefault((task, ", ".join([setting, *said])), []).append(record)
+    return dict(sorted(found.items()))
 
 
 def group_text(record: Record) -> str:
     """What must be alike for runs to stand in one table: budget, device, and how they scored."""
     budget = record.spec["budget"]
-    limit = next(f"{budget[k]:g} {k}" for k in ("steps", "tokens", "seconds") if budget[k])
+    limit = next(f"{_exactly(budget[k])} {k}" for k in LIMITS if budget[k])
     parts = [limit, f"batch {budget['batch']}", str(record.spec["device"])]
+    parts += [f"evaluated every {budget['every']}"] if budget["every"] else []
+    parts += ["no early stop"] if budget["stop"] != "solved" else []
     parts += [str(record.spec[key]) for key in ("fault", "plugin") if record.spec[key]]
     if record.spec["decoding"] != "greedy":
         parts.append(str(record.spec["decoding"]))
     return ", ".join(parts)
+
+
+def _exactly(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any]) -> list[Row]:
@@ -48,13 +71,14 @@ def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any
     for record in records:
         variants.setdefault(naming.name(record.variant, base), []).append(record)
     common = naming.name(base, suite)
-    rows = [_row(task, group, common, name, runs) for name, runs in variants.items()]
+    # a variant that only failed has no metric of its own
+    metric = next((r.outcome["metric"] for r in records if "metric" in r.outcome), "score")
+    rows = [_row(task, group, common, name, metric, runs) for name, runs in variants.items()]
     return sorted(rows, key=_rank)
 
 
-def _row(task: str, group: str, common: str, name: str, records: list[Record]) -> Row:
+def _row(task: str, group: str, common: str, name: str, metric: str, records: list[Record]) -> Row:
     outcomes = [record.outcome for record in records]
-    metric = next((o["metric"] for o in outcomes if "metric" in o), "score")
     scores = [s for o in outcomes if (s := test_score(o)) is not None]
     tokens = [o["to_target"]["tokens"] if o.get("to_target") else math.inf for o in outcomes]
     seconds = [_or_never(record.measured.get("seconds_to_target")) for record in records]
@@ -79,7 +103,7 @@ def _row(task: str, group: str, common: str, name: str, records: list[Record]) -
         "peak_bytes": _median(records, "peak_bytes"),
         "parameters": next((o["parameters"] for o in outcomes if "parameters" in o), None),
         "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
-        "hosts": sorted({str(record.measured.get("host", "?")) for record in records}),
+        "hosts": sorted({str(r.measured["host"]) for r in records if "host" in r.measured}),
         "status": dict(Counter(record.status for record in records)),
         "signature": next(
             (o["signatures"].get(metric) for o in outcomes if "signatures" in o), None

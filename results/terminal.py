@@ -13,7 +13,7 @@ from rich.text import Text
 from results.store import Planned
 from results.tables import Row, cells
 
-GAP = 2
+GAP = 3
 SHARED = 28
 """Columns a variant's name keeps even where other columns have to go."""
 
@@ -60,7 +60,7 @@ def _show_table(task: str, setting: str, rows: Sequence[Row], console: Console) 
     beside = max(row["trained_beside"] for row in rows)
     if beside:
         notes.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside")
-    if any(len(row["hosts"]) > 1 for row in rows) or len({tuple(r["hosts"]) for r in rows}) > 1:
+    if len({host for row in rows for host in row["hosts"]}) > 1:
         notes.append("timed on several machines: seconds and tokens/s do not compare")
     if rows[0]["signature"]:
         notes.append(f"scored by {rows[0]['metric']} {rows[0]['signature']}")

@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 
+def at_least(what: str, given: int, least: int) -> int:
+    """Give a whole number back if it is not below the least; ValueError otherwise."""
+    if given < least:
+        raise ValueError(f"{what}={given} is below {least}; give {least} or more")
+    return given
+
+
 def one_of(what: str, given: str, allowed: Sequence[str]) -> str:
     """Give `given` back if it is allowed; ValueError names the allowed and the near ones."""
     if given in allowed:

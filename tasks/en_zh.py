@@ -5,7 +5,7 @@ English is lower-case words, Chinese characters (tokens=words: words, as jieba c
     source   i do n't know him .
     target   我 不 认 识 他 。
 
-corpus=grammar is generated (see grammar.py) and needs no data; its split `unseen` is scored like
+corpus=grammar is generated (see grammar/) and needs no data; its split `unseen` is scored like
 test. Another name is a corpus that `bench data` prepared, such as tatoeba, the sentence pairs of
 tatoeba.org (CC BY 2.0 FR). A real corpus is divided by `parallel.divide`: no English and no
 Chinese sentence, letter case, punctuation and spaces set aside, stands in two splits.
@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import grammar, parallel
-from tasks.choices import one_of
+from tasks import parallel
+from tasks.choices import at_least, one_of
 from tasks.parallel import HELD_OUT, TextPair
 from tasks.ragged import Ids, Indices, Ragged
 from tasks.scoring import token_accuracy
@@ -65,6 +65,11 @@ class Settings:
     least: int = 2
     data_seed: int = 0
 
+    def __post_init__(self) -> None:
+        one_of("tokens", self.tokens, ("characters", "words"))
+        for name, least in (("pairs", 0), ("longest", 1), ("least", 1), ("data_seed", 0)):
+            at_least(name, getattr(self, name), least)
+
 
 @dataclass(frozen=True, eq=False)
 class TextSplit(Split):
@@ -89,7 +94,6 @@ class EnZh(Task):
     metric = "bleu"
 
     def __init__(self, settings: Settings, data: Path | None = None) -> None:
-        _check(settings)
         random = np.random.default_rng([settings.data_seed, 4])
         if settings.corpus == "grammar":
             texts = _generated(random, settings.pairs)
@@ -168,19 +172,14 @@ class _Cut:
     reference: str
 
 
-def _check(settings: Settings) -> None:
-    one_of("tokens", settings.tokens, ("characters", "words"))
-    for name, least in (("pairs", 0), ("longest", 1), ("least", 1), ("data_seed", 0)):
-        if (value := getattr(settings, name)) < least:
-            raise ValueError(f"{name}={value} is less than {least}; give {least} or more")
-
-
 def _generated(random: np.random.Generator, pairs: int) -> dict[str, list[TextPair]]:
     """Splits of the grammar; of GENERATED_PAIRS fewer are taken later.
 
     So fewer training pairs leave valid, test and unseen as they are, and unseen, whose words all
     stand in training, can be drawn at all.
     """
+    from tasks import grammar  # its tables of phrases are made on import
+
     splits = grammar.corpus(random, max(pairs, GENERATED_PAIRS), HELD_OUT, HELD_OUT)
     return {
         name: [TextPair(pair.english, pair.chinese) for pair in pairs]

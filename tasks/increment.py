@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.choices import one_of
+from tasks.choices import at_least, one_of
 from tasks.ragged import Ids, Ragged
 from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
@@ -41,6 +41,16 @@ class Settings:
     longest: int = 9
     data_seed: int = 0
 
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, ("memorise", "fresh"))
+        at_least("pairs", self.pairs, 0)
+        at_least("data_seed", self.data_seed, 0)
+        if not 1 <= self.shortest <= self.longest:
+            raise ValueError(
+                f"shortest={self.shortest} and longest={self.longest} are not "
+                "1 <= shortest <= longest; give lengths in that order"
+            )
+
 
 class Increment(Task):
     """See the head of this file."""
@@ -48,14 +58,6 @@ class Increment(Task):
     metric = "exact_match"
 
     def __init__(self, settings: Settings, data: Path | None = None) -> None:
-        one_of("mode", settings.mode, ("memorise", "fresh"))
-        if not 1 <= settings.shortest <= settings.longest:
-            raise ValueError(
-                f"shortest={settings.shortest} and longest={settings.longest} are not "
-                "1 <= shortest <= longest; give lengths in that order"
-            )
-        if settings.pairs < 0:
-            raise ValueError(f"pairs={settings.pairs} is negative; give the training pairs, or 0")
         random = np.random.default_rng([settings.data_seed, 3])
         short, long = settings.shortest, settings.longest
         fresh = settings.mode == "fresh"
@@ -84,7 +86,14 @@ class Increment(Task):
 
     def tokenize(self, text: str) -> list[str]:
         """Numbers between spaces, 3 to 99."""
-        return text.split()
+        symbols = text.split()
+        for symbol in symbols:
+            if symbol not in self.source or symbol == self.source.symbols[-1]:
+                raise ValueError(
+                    f"{symbol!r} is not a number from {FIRST} to {LAST_SOURCE}; give such, "
+                    "with spaces between"
+                )
+        return symbols
 
     def source_text(self, ids: Ids) -> str:
         return " ".join(self.source.decode(ids))

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks import keyphrase_documents
+from tasks.choices import at_least
 from tasks.ragged import Ids, Ragged
 from tasks.spans import OUTSIDE, POSITIONS, class_scores, span_scores, spans_of
 from tasks.tagged import Document, read_corpus, tokens_of
@@ -39,6 +40,17 @@ class Settings:
     corpus: str = GENERATED
     documents: int = 1_000
     data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        at_least("documents", self.documents, 1)
+        at_least("data_seed", self.data_seed, 0)
+        for name in ("documents", "data_seed"):
+            given = getattr(self, name)
+            if self.corpus != GENERATED and given != getattr(Settings, name):
+                raise ValueError(
+                    f"{name}={given} is for corpus={GENERATED}, and corpus={self.corpus} "
+                    "is read from files; leave it out"
+                )
 
 
 class Keyphrase(Task):
@@ -107,20 +119,10 @@ def _documents(
     """The splits, and how many documents each one lost as repeated."""
     if settings.corpus == GENERATED:
         return _generated(settings), {"train": 0, "valid": 0, "test": 0}
-    for name in ("documents", "data_seed"):
-        if (given := getattr(settings, name)) != getattr(Settings, name):
-            raise ValueError(
-                f"{name}={given} is for corpus={GENERATED}, and corpus={settings.corpus} "
-                "is read from files; leave it out"
-            )
     return read_corpus(_folder(settings.corpus, data))
 
 
 def _generated(settings: Settings) -> dict[str, list[Document]]:
-    if settings.documents < 1:
-        raise ValueError(f"documents={settings.documents} is nothing to train on; give 1 or more")
-    if settings.data_seed < 0:
-        raise ValueError(f"data_seed={settings.data_seed} is negative; give 0 or more")
     # held out first: valid and test stay as they are when more training documents are asked for
     drawn = keyphrase_documents.documents(2 * HELD_OUT + settings.documents, settings.data_seed)
     return {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.choices import one_of
+from tasks.choices import at_least, one_of
 from tasks.ragged import Ids, Ragged
 from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
@@ -31,6 +31,7 @@ LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
 SYMBOLS = tuple(str(number) for number in range(50))
 LONGEST_WORD = 12
 LONGEST_STRING = 25
+MOST_WORDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Settings:
     pairs: int = 0
     data_seed: int = 0
 
+    def __post_init__(self) -> None:
+        one_of("mode", self.mode, ("words", "symbols"))
+        at_least("pairs", self.pairs, 0)
+        at_least("data_seed", self.data_seed, 0)
+        if self.mode == "words" and self.pairs > MOST_WORDS:
+            raise ValueError(
+                f"pairs={self.pairs} is more than the lexicon's {MOST_WORDS}; ask for fewer"
+            )
+
 
 class Reversal(Task):
     """See the head of this file."""
@@ -50,17 +60,12 @@ class Reversal(Task):
     solved_at = 0.99
 
     def __init__(self, settings: Settings, data: Path | None = None) -> None:
-        one_of("mode", settings.mode, ("words", "symbols"))
-        if settings.pairs < 0:
-            raise ValueError(f"pairs={settings.pairs} is negative; give the training pairs, or 0")
         words = settings.mode == "words"
         self._joiner = "" if words else " "
         self.source = self.target = Vocabulary.closed(LETTERS if words else SYMBOLS)
         random = np.random.default_rng([settings.data_seed, 1])
         train = settings.pairs or (8_000 if words else 50_000)
         held_out = 500 if words else 1_000
-        if words and train > 100_000:
-            raise ValueError(f"pairs={train} is more than the lexicon's 100000; ask for fewer")
         sources = self._draw(word if words else string, random, train + 2 * held_out)
         self.splits = {
             "train": _split(sources[2 * held_out :]),

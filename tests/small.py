@@ -17,7 +17,7 @@ from variants.axes import parse
 
 SOURCES, TARGETS, CLASSES = 11, 9, (2, 5)
 FIRST = 3  # the id after pad, bos and eos
-SMALL = parse("hidden=6,embedding=5")
+SMALL = parse("hidden=6,embedding=5,embedding_init=normal")
 SEQUENCES = Facts(source_size=SOURCES, target_sizes=(TARGETS,), length_limit=8)
 LABELS = Facts(
     source_size=SOURCES,
@@ -82,8 +82,7 @@ def some_rows(most: int = 4) -> st.SearchStrategy[list[Row]]:
 def by_row(logits_NV: torch.Tensor, batch: Batch) -> tuple[torch.Tensor, ...]:
     """The logits of each row's real positions."""
     counts: list[int] = batch.mask_BT.sum(1).tolist()
-    parts: tuple[torch.Tensor, ...] = logits_NV.split(counts)
-    return parts
+    return torch.split(logits_NV, counts)
 
 
 def widened(batch: Batch, source: int, target: int) -> Batch:

@@ -50,7 +50,7 @@ class Variant:
     clip: float = _number(1.0, 0.0, 1e9, "largest gradient norm, 0 for no clipping")
     weight_decay: float = _number(0.0, 0.0, 1e3, "weight decay")
     embedding: int = _number(64, 1, 10**6, "embedding size")
-    embedding_init: str = _choice("normal", lambda: INITS, "first values of embeddings")
+    embedding_init: str = _choice("uniform", lambda: INITS, "first values of embeddings")
     embedding_range: float = _number(0.1, 0.0, 1e3, "bound of the uniform embedding init")
     embedding_trained: str = _choice("tuned", lambda: TRAINED, "whether embeddings learn")
     dropout: float = _number(0.0, 0.0, 0.95, "on embeddings, between layers, before the output")

@@ -351,6 +351,13 @@ def test_building_loads_no_scorer_and_no_converter(data: Path) -> None:
     assert done.stdout.strip() == "set()"
 
 
+def test_importing_tasks_makes_no_tables_of_the_grammar() -> None:
+    program = "import sys, tasks; print([name for name in sys.modules if 'grammar' in name])"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

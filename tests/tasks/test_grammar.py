@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import grammar, lexicon
+from tasks import grammar
 from tasks.grammar import (
     ALREADY,
     BARE,
@@ -43,17 +43,31 @@ from tasks.grammar import (
     Pair,
     Predicate,
     Words,
+    being,
     chinese,
     chinese_number,
     choice,
+    comparisons,
+    constructions,
     counted,
     english,
     english_number,
+    lexicon,
     noun_phrase,
+    numbers,
+    people,
+    phrases,
+    predicates,
     question,
+    questions,
+    relative_clauses,
     statement,
+    verbs,
 )
-from tasks.lexicon import Noun, Verb
+from tasks.grammar.actions import draw_action
+from tasks.grammar.entries import Noun, Verb
+from tasks.grammar.things import ALL_ADJECTIVES, ALL_NOUNS, MANY_OF, adjectives_of, draw_object
+from tasks.grammar.times import BYGONE_HOURS, DATES
 
 ROWS = [
     line.split("\t")
@@ -95,31 +109,31 @@ def test_read_pairs_are_derived(construction: str, seed: str, source: str, targe
 
 
 def noun(word: str) -> Noun:
-    return next(n for n in (*grammar.ALL_NOUNS, *lexicon.PEOPLE) if n.singular == word)
+    return next(n for n in (*ALL_NOUNS, *lexicon.PEOPLE) if n.singular == word)
 
 
 def verb(base: str, of: str = "") -> Verb:
     """The verb that takes this noun."""
-    pool = (*lexicon.VERBS, *lexicon.STATES)
+    pool = (*verbs.VERBS, *verbs.STATES)
     return next(v for v in pool if v.base == base and (not of or v.objects & noun(of).classes))
 
 
 def doing(base: str, what: str, determiner: Determiner = BARE) -> Predicate:
-    return grammar.transitive(verb(base, what), noun_phrase(noun(what), determiner), noun(what))
+    return predicates.transitive(verb(base, what), noun_phrase(noun(what), determiner), noun(what))
 
 
 def deed(base: str) -> Predicate:
-    return grammar.deed(next(v for v in lexicon.DEEDS if v.base == base))
+    return predicates.deed(next(v for v in verbs.DEEDS if v.base == base))
 
 
 ME, YOU, HE, SHE, WE, THEY = PRONOUNS.values()
-TEACHER = grammar.definite(noun("teacher"))
-STUDENTS = next(p for p in grammar.UNIVERSAL if p.english == "every student")
+TEACHER = phrases.definite(noun("teacher"))
+STUDENTS = next(p for p in people.UNIVERSAL if p.english == "every student")
 TWO, THREE = (Determiner("number", english_number(n), counted(n), n) for n in (2, 3))
 YESTERDAY, TOMORROW = Words("yesterday", "昨天"), Words("tomorrow", "明天")
 LIBRARY, BEIJING = Words("in the library", "图书馆"), Words("in Beijing", "北京")
 
-BOOKS, A_BOOK, TWO_BOOKS = (doing("read", "book", d) for d in (BARE, grammar.A, TWO))
+BOOKS, A_BOOK, TWO_BOOKS = (doing("read", "book", d) for d in (BARE, phrases.A, TWO))
 INTERESTING = next(a for a in lexicon.ADJECTIVES if a.english == "interesting")
 TALL = next(trait for trait in lexicon.TRAITS if trait.english == "tall")
 
@@ -178,29 +192,29 @@ SPELLED: list[tuple[Clause, str, str]] = [
     (Clause(SHE, deed("swim"), EVER), "she has swum before", "她以前游过泳"),
     (Clause(SHE, deed("work"), EVER), "she has worked before", "她以前工作过"),
     (
-        Clause(grammar.kin("my", lexicon.KIN[1]), doing("like", "book", OWN["his"]), HABIT),
+        Clause(phrases.kin("my", lexicon.KIN[1]), doing("like", "book", OWN["his"]), HABIT),
         "my mother likes his book",
         "我妈妈喜欢他的书",
     ),
     # being, having, comparing
-    (Clause(HE, grammar.quality(TALL), HABIT), "he is tall", "他很高"),
-    (Clause(HE, grammar.quality(TALL), HABIT, True), "he is not tall", "他不高"),
-    (Clause(ME, grammar.quality(TALL, "too"), HABIT), "I am too tall", "我太高了"),
+    (Clause(HE, predicates.quality(TALL), HABIT), "he is tall", "他很高"),
+    (Clause(HE, predicates.quality(TALL), HABIT, True), "he is not tall", "他不高"),
+    (Clause(ME, predicates.quality(TALL, "too"), HABIT), "I am too tall", "我太高了"),
     (
-        Clause(noun_phrase(noun("book"), THIS), grammar.quality(INTERESTING), HABIT, True),
+        Clause(noun_phrase(noun("book"), THIS), predicates.quality(INTERESTING), HABIT, True),
         "this book is not interesting",
         "这本书没有意思",
     ),
-    (grammar.identity(SHE, noun("doctor")), "she is a doctor", "她是医生"),
-    (grammar.identity(THEY, noun("doctor")), "they are doctors", "他们是医生"),
-    (grammar.comparison(HE, TALL, ME), "he is taller than me", "他比我高"),
+    (being.identity(SHE, noun("doctor")), "she is a doctor", "她是医生"),
+    (being.identity(THEY, noun("doctor")), "they are doctors", "他们是医生"),
+    (comparisons.comparison(HE, TALL, ME), "he is taller than me", "他比我高"),
     (
-        grammar.comparison(HE, grammar.AGE, ME, Words("two years ", "两岁")),
+        comparisons.comparison(HE, comparisons.AGE, ME, Words("two years ", "两岁")),
         "he is two years older than me",
         "他比我大两岁",
     ),
-    (grammar.equality(HE, TALL, ME, False), "he is as tall as me", "他跟我一样高"),
-    (grammar.equality(HE, TALL, ME, True), "he is not as tall as me", "他没有我高"),
+    (comparisons.equality(HE, TALL, ME, False), "he is as tall as me", "他跟我一样高"),
+    (comparisons.equality(HE, TALL, ME, True), "he is not as tall as me", "他没有我高"),
 ]
 
 
@@ -221,12 +235,12 @@ ASKED: list[tuple[Pair, str, str]] = [
     ),
     (choice(Clause(SHE, deed("swim"), SKILL)), "Can she swim or not?", "她会不会游泳？"),
     (
-        choice(Clause(SHE, grammar.journey("bank", Words("by bus", "坐公共汽车")), HABIT)),
+        choice(Clause(SHE, predicates.journey("bank", Words("by bus", "坐公共汽车")), HABIT)),
         "Does she go to the bank by bus or not?",
         "她坐不坐公共汽车去银行？",
     ),
     (
-        choice(Clause(SHE, grammar.transitive(lexicon.HAVE, noun_phrase(noun("car"), grammar.ANY),
+        choice(Clause(SHE, predicates.transitive(verbs.HAVE, noun_phrase(noun("car"), phrases.ANY),
                                               noun("car")), HABIT)),
         "Does she have a car or not?",
         "她有没有汽车？",
@@ -242,9 +256,9 @@ def test_spelled_questions_render(pair: Pair, source: str, target: str) -> None:
 
 def test_relative_clauses_lose_the_object_and_le() -> None:
     bought = replace(Clause(ME, doing("buy", "book"), PAST), time=YESTERDAY)
-    thing = grammar.relative(noun("book"), False, bought)
+    thing = relative_clauses.relative(noun("book"), False, bought)
     assert thing[:2] == ("the book that I bought yesterday", "我昨天买的书")
-    who = grammar.person_who(noun("teacher"), False, A_BOOK, PAST, None)
+    who = relative_clauses.person_who(noun("teacher"), False, A_BOOK, PAST, None)
     assert who[:2] == ("the teacher who read a book", "看了一本书的老师")
 
 
@@ -274,7 +288,7 @@ def test_relative_clauses_lose_the_object_and_le() -> None:
 def test_nouns_have_their_plural_measure_word_and_adjective(
     word: str, adjective: str, source: str, target: str
 ) -> None:
-    fits = [a for a in grammar.adjectives_of(noun(word)) if a.english == adjective]
+    fits = [a for a in adjectives_of(noun(word)) if a.english == adjective]
     assert noun_phrase(noun(word), TWO, fits[0] if fits else None)[:2] == (source, target)
 
 
@@ -283,9 +297,9 @@ def test_an_stands_before_a_vowel(word: str) -> None:
     useful, old = (
         next(a for a in lexicon.ADJECTIVES if a.english == english) for english in ("useful", "old")
     )
-    assert noun_phrase(noun(word), grammar.A).english == f"an {word}"
-    assert noun_phrase(noun(word), grammar.A, useful).english == f"a useful {word}"
-    assert noun_phrase(noun(word), grammar.A, old).english == f"an old {word}"
+    assert noun_phrase(noun(word), phrases.A).english == f"an {word}"
+    assert noun_phrase(noun(word), phrases.A, useful).english == f"a useful {word}"
+    assert noun_phrase(noun(word), phrases.A, old).english == f"an old {word}"
 
 
 IRREGULAR = """
@@ -305,9 +319,9 @@ tidied tidying
 
 
 def test_irregular_verbs_are_as_listed_and_the_rest_are_regular() -> None:
-    tables = (lexicon.VERBS, lexicon.STATES, lexicon.DEEDS, lexicon.THOUGHTS, lexicon.GIFTS)
-    handlings = [h.verb for h in (*lexicon.DISPOSALS, *lexicon.SUFFERINGS)]
-    others = [lexicon.GO, lexicon.HAVE, lexicon.TEACH, *lexicon.PRAISES, *lexicon.WISHES.values()]
+    tables = (verbs.VERBS, verbs.STATES, verbs.DEEDS, verbs.THOUGHTS, verbs.GIFTS)
+    handlings = [h.verb for h in (*verbs.DISPOSALS, *verbs.SUFFERINGS)]
+    others = [verbs.GO, verbs.HAVE, verbs.TEACH, *verbs.PRAISES, *verbs.WISHES.values()]
     known = {tuple(forms.split()) for forms in " ".join(IRREGULAR.split()).split(", ")}
     found = set()
     for v in (*(v for table in tables for v in table), *handlings, *others):
@@ -344,9 +358,9 @@ def read_english(text: str) -> int:
             part *= 100
         else:
             part += (
-                grammar.SMALL.index(word)
-                if word in grammar.SMALL
-                else 10 * grammar.TENS.index(word)
+                numbers.SMALL.index(word)
+                if word in numbers.SMALL
+                else 10 * numbers.TENS.index(word)
             )
     return total + part
 
@@ -386,8 +400,8 @@ def test_numbers_are_spelled(number: int, source: str, target: str) -> None:
 def test_two_is_liang_before_a_measure_word_and_er_in_a_date() -> None:
     assert counted(2) == "两"
     assert counted(12) == "十二"
-    assert Words("on February the second", "二月二号") in grammar.DATES
-    assert Words("at two o'clock yesterday afternoon", "昨天下午两点") in grammar.BYGONE_HOURS
+    assert Words("on February the second", "二月二号") in DATES
+    assert Words("at two o'clock yesterday afternoon", "昨天下午两点") in BYGONE_HOURS
 
 
 # ---------------------------------------------------------------- the whole language
@@ -403,23 +417,23 @@ def test_word_types_are_four_hundred_or_more_and_most_are_trained_on() -> None:
 
 def test_count_is_a_lower_bound_where_it_can_be_enumerated() -> None:
     assert grammar.count() > 10**8
-    subjects, times = grammar.SUBJECTS[::40], grammar.BYGONE_TIMES[::80]
-    verbs = [verb("read"), verb("draw"), verb("drive"), verb("keep")]
-    made = [english(clause) for clause in grammar.past_statements(subjects, verbs, times)]
-    assert len(set(made)) == len(made) == grammar.past_count(subjects, verbs, times)
+    subjects, times = constructions.SUBJECTS[::40], constructions.BYGONE_TIMES[::80]
+    acts = [verb("read"), verb("draw"), verb("drive"), verb("keep")]
+    made = [english(clause) for clause in constructions.past_statements(subjects, acts, times)]
+    assert len(set(made)) == len(made) == constructions.past_count(subjects, acts, times)
     assert len(made) > 5_000
 
 
 def test_what_is_counted_can_be_drawn() -> None:
     """The counted objects of a verb, subjects and times, all seen to come out."""
     draw = grammar.Draw(random())
-    objects = (grammar._object(draw, verb("drive"), "d", True, YOU)[0] for _ in range(10_000))
-    assert {said.tail for said in grammar.past_predicates(verb("drive"))} <= {
+    objects = (draw_object(draw, verb("drive"), "d", True, YOU)[0] for _ in range(10_000))
+    assert {said.tail for said in constructions.past_predicates(verb("drive"))} <= {
         phrase.object for phrase in objects
     }
-    clauses = [grammar._action(draw, PAST) for _ in range(40_000)]
-    assert {s.english for s in grammar.SUBJECTS} <= {c.subject.english for c in clauses}
-    assert set(grammar.BYGONE_TIMES) <= {clause.time for clause in clauses}
+    clauses = [draw_action(draw, PAST) for _ in range(40_000)]
+    assert {s.english for s in constructions.SUBJECTS} <= {c.subject.english for c in clauses}
+    assert set(constructions.BYGONE_TIMES) <= {clause.time for clause in clauses}
 
 
 def test_few_sentences_come_twice() -> None:
@@ -505,18 +519,18 @@ def test_relative_clauses_have_their_share() -> None:
 
 
 def test_every_class_in_the_lexicon_is_carried_by_a_noun() -> None:
-    carried = {kind for n in grammar.ALL_NOUNS for kind in n.classes}
+    carried = {kind for n in ALL_NOUNS for kind in n.classes}
     people = {kind for n in lexicon.PEOPLE for kind in n.classes} | {"person"}
-    asked = {kind for v in (*lexicon.VERBS, *lexicon.STATES, *lexicon.GIFTS) for kind in v.objects}
-    asked |= {kind for h in (*lexicon.DISPOSALS, *lexicon.SUFFERINGS) for kind in h.objects}
-    asked |= {kind for a in grammar.ALL_ADJECTIVES for kind in a.classes}
-    asked |= {kind for kinds in grammar.CLASSES.values() for kind in kinds}
-    asked |= grammar.MANY_OF | grammar.OWNED | grammar.PRICED | grammar.BELONGINGS
+    asked = {kind for v in (*verbs.VERBS, *verbs.STATES, *verbs.GIFTS) for kind in v.objects}
+    asked |= {kind for h in (*verbs.DISPOSALS, *verbs.SUFFERINGS) for kind in h.objects}
+    asked |= {kind for a in ALL_ADJECTIVES for kind in a.classes}
+    asked |= {kind for kinds in being.CLASSES.values() for kind in kinds}
+    asked |= MANY_OF | being.OWNED | questions.PRICED | questions.BELONGINGS
     assert asked <= carried | people
 
 
 def test_every_place_of_a_verb_is_known() -> None:
-    named = {key for v in (*lexicon.VERBS, *lexicon.DEEDS) for key in v.places}
+    named = {key for v in (*verbs.VERBS, *verbs.DEEDS) for key in v.places}
     assert named <= set(lexicon.PLACES)
 
 
@@ -533,6 +547,19 @@ def test_a_corpus_is_its_seed() -> None:
     one, again = (grammar.corpus(random(5), 300, 30, 30, 0) for _ in range(2))
     assert one == again
     assert one != grammar.corpus(random(6), 300, 30, 30, 0)
+
+
+@pytest.mark.parametrize("train", [0, 10])
+def test_training_too_small_for_the_words_of_unseen_sentences_is_refused(train: int) -> None:
+    wanted = rf"train={train} is too small for unseen=5: .*give a larger train .*or a smaller"
+    with pytest.raises(ValueError, match=wanted):
+        grammar.corpus(random(), train, 3, 3, 5)
+    assert len(grammar.corpus(random(), train, 3, 3, 0)["train"]) == train
+
+
+def test_a_thousand_training_sentences_hold_the_words_of_a_thousand_unseen() -> None:
+    """As the refusal of a smaller training split promises."""
+    assert len(grammar.corpus(random(), 1_000, 0, 0, 1_000)["unseen"]) == 1_000
 
 
 def test_splits_have_their_sizes() -> None:
@@ -577,12 +604,12 @@ def test_no_held_out_combination_is_spelled_in_training() -> None:
     """A simple sentence with a verb and its object names that combination: none slips by."""
     forms = {
         form + v.particle: v.base + v.particle
-        for v in lexicon.VERBS
+        for v in verbs.VERBS
         if not v.particle
         for form in (v.base, v.third, v.past, v.participle, v.gerund)
     }
-    words = {name: n.singular for n in grammar.ALL_NOUNS for name in (n.singular, n.plural)}
-    for other in (*words, *(adjective.english for adjective in grammar.ALL_ADJECTIVES)):
+    words = {name: n.singular for n in ALL_NOUNS for name in (n.singular, n.plural)}
+    for other in (*words, *(adjective.english for adjective in ALL_ADJECTIVES)):
         forms.pop(other, None)  # a watch, a clean room
     known = {c for pair in many() for c in pair.combinations if grammar.held_out(c)}
     plain = [p for p in corpus()["train"] if not re.search("who|that|,|than| as | to ", p.english)]
@@ -598,9 +625,9 @@ def test_no_held_out_combination_is_spelled_in_training() -> None:
 
 
 def test_verbs_agree_with_every_subject() -> None:
-    having = grammar.transitive(lexicon.HAVE, noun_phrase(noun("book"), grammar.A), noun("book"))
+    having = predicates.transitive(verbs.HAVE, noun_phrase(noun("book"), phrases.A), noun("book"))
     plurals = "we you they I".split()
-    for subject in grammar.SUBJECTS:
+    for subject in constructions.SUBJECTS:
         head, verb = english(Clause(subject, having, HABIT)).removesuffix(" a book").rsplit(" ", 1)
         several = head in plurals or re.match(r"(many|these|those)\b|.*s$|.*children$", head)
         assert verb == ("have" if several else "has"), head

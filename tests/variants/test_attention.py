@@ -69,6 +69,7 @@ def test_every_attention_has_its_equation_here() -> None:
 
 
 @pytest.mark.parametrize("name", EQUATIONS)
+@torch.no_grad()
 def test_equals_the_equation(name: str) -> None:
     attention, queries, memory = made(name)
     scores = attention.score(queries, attention.keys(memory))

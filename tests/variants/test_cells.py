@@ -19,7 +19,7 @@ from variants.cells import CELLS, Cell, TorchCell, torch_unroll, unroll
 from variants.encoder import DIRECTIONS, Encoder, backwards
 from variants.stack import Padding, Stack
 
-TORCH: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+TORCH: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 M = TypeVar("M", bound=nn.Module)
 B, S, INPUTS, H = 4, 6, 3, 5
 LENGTHS = torch.tensor([6, 1, 4, 3])
@@ -208,7 +208,7 @@ def test_encoder_equals_torch(name: str, direction: str, depth: int, padded: boo
     assert len(read.states) == depth
     for part, theirs in enumerate(last):
         # torch lays layers outermost, then directions
-        levels = theirs.unflatten(0, (depth, -1))
+        levels = theirs.reshape(depth, -1, *theirs.shape[1:])
         for level, state in enumerate(read.states):
             close(state[part], torch.cat(list(levels[level]), dim=-1))
 

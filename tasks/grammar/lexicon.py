@@ -1,4 +1,4 @@
-"""The words of the English-Chinese grammar: one line a word, columns between bars.
+"""Nouns, people, places and adjectives: one line a word, columns between bars.
 
 Classes say which nouns a verb takes and an adjective suits; the Chinese of "play", "wear", "old"
 or "delicious" is thereby decided by the noun. Written for this suite; no outside data.
@@ -6,176 +6,17 @@ or "delicious" is thereby decided by the noun. Written for this suite; no outsid
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Noun(NamedTuple):
-    """A noun that is counted with its measure word.
-
-    Of a mass noun (tea, shoes) singular and plural are the bare form, and unit and units count
-    it: a cup of tea, two cups of tea. A mass noun without a unit is only ever bare.
-    """
-
-    singular: str
-    plural: str
-    chinese: str
-    measure: str
-    classes: frozenset[str]
-    mass: bool = False
-    unit: str = ""
-    units: str = ""
-    several: bool = False  # takes a plural verb where bare: shoes, noodles
-
-
-class Verb(NamedTuple):
-    """English forms, and the Chinese verb with the object that a compound brings (游 泳).
-
-    forms: letters of the tenses and moods that it goes with; h habitual, p progressive, d past,
-    f future, e experience, y already or not yet, w wishes, m permission and duty, c command,
-    s skill (can is 会), n state, l duration, k the object outlives the act. places: keys of PLACES.
-    """
-
-    base: str
-    third: str
-    past: str
-    participle: str
-    gerund: str
-    particle: str
-    chinese: str
-    inner: str
-    objects: frozenset[str]
-    forms: frozenset[str]
-    places: tuple[str, ...]
-
-
-class Adjective(NamedTuple):
-    """Chinese before a noun (with 的 where it needs one) and as a predicate."""
-
-    english: str
-    comparative: str
-    attribute: str
-    predicate: str
-    classes: frozenset[str]
-
-
-class Place(NamedTuple):
-    """at: where something is done. to: where one goes. inside: Chinese with 里 or 上."""
-
-    at: str
-    to: str
-    chinese: str
-    inside: str
-
-
-class Person(NamedTuple):
-    """A name or a kinship term; pronoun: he or she."""
-
-    english: str
-    chinese: str
-    pronoun: str
-
-
-def _rows(table: str) -> list[list[str]]:
-    return [[cell.strip() for cell in row.split("|")] for row in table.strip().splitlines()]
-
-
-def _plural(singular: str) -> str:
-    if singular.endswith(("s", "x", "ch", "sh")) or singular in ("tomato", "potato"):
-        return singular + "es"
-    if singular.endswith("y") and singular[-2] not in "aeiou":
-        return singular[:-1] + "ies"
-    return singular + "s"
-
-
-def _third(base: str) -> str:
-    return base + "es" if base.endswith("o") else {"have": "has"}.get(base) or _plural(base)
-
-
-def _gerund(base: str) -> str:
-    drops = base.endswith("e") and not base.endswith(("ee", "ye"))
-    return (base[:-1] if drops else base) + "ing"
-
-
-def _past(base: str) -> str:
-    if base.endswith("e"):
-        return base + "d"
-    return base[:-1] + "ied" if base.endswith("y") and base[-2] not in "aeiou" else base + "ed"
-
-
-def _nouns(table: str) -> tuple[Noun, ...]:
-    nouns = []
-    for english, chinese, measure, classes in _rows(table):
-        singular, _, plural = english.partition("/")
-        nouns.append(
-            Noun(
-                singular,
-                plural or _plural(singular),
-                chinese,
-                measure,
-                frozenset([singular, *classes.split()]),
-            )
-        )
-    return tuple(nouns)
-
-
-def _masses(table: str) -> tuple[Noun, ...]:
-    nouns = []
-    for english, chinese, unit, measure, classes in _rows(table):
-        kinds = frozenset([english, *classes.split()])
-        several = "plural" in kinds
-        nouns.append(
-            Noun(english, english, chinese, measure, kinds, True, unit, _plural(unit), several)
-        )
-    return tuple(nouns)
-
-
-def _verbs(table: str) -> tuple[Verb, ...]:
-    return tuple(verb_of(*row) for row in _rows(table))
-
-
-def verb_of(english: str, chinese: str, objects: str, forms: str, places: str) -> Verb:
-    words, _, particle = english.partition("+")
-    base, *irregular = words.split()
-    past = irregular[0] if irregular else _past(base)
-    head, _, inner = chinese.partition(" ")
-    return Verb(
-        base,
-        _third(base),
-        past,
-        irregular[1] if len(irregular) > 1 else past,
-        irregular[2] if len(irregular) > 2 else _gerund(base),
-        " " + particle.strip() if particle else "",
-        head,
-        inner,
-        frozenset(objects.split()),
-        frozenset(forms),
-        tuple(places.split()),
-    )
-
-
-def _adjectives(table: str) -> tuple[Adjective, ...]:
-    return tuple(
-        Adjective(english, comparative, attribute, predicate, frozenset(classes.split()))
-        for english, comparative, attribute, predicate, classes in _rows(table)
-    )
-
-
-def _colours(table: str) -> tuple[Adjective, ...]:
-    """A colour stands bare before what is worn or grows, and with 色的 before other things."""
-    adjectives = []
-    for english, chinese, close in _rows(table):
-        distant = frozenset("vehicle furniture bag suitcase umbrella sofa towel".split())
-        adjectives.append(Adjective(english, "", chinese, "", frozenset(close.split())))
-        adjectives.append(Adjective(english, "", chinese + "色的", "", distant))
-    return tuple(adjectives)
-
-
-def _people(table: str) -> tuple[Person, ...]:
-    return tuple(Person(*row) for row in _rows(table))
-
+from tasks.grammar.entries import (
+    read_adjectives,
+    read_colours,
+    read_masses,
+    read_nouns,
+    read_people,
+    read_places,
+)
 
 # English singular/plural | Chinese | measure word | classes
-NOUNS = _nouns("""
+NOUNS = read_nouns("""
 book | 书 | 本 | reading printed small-thing
 novel | 小说 | 本 | reading printed work
 magazine | 杂志 | 本 | reading printed
@@ -288,7 +129,7 @@ story | 故事 | 个 | story
 """)
 
 # English | Chinese | unit, if it has one | measure word | classes
-MASSES = _masses("""
+MASSES = read_masses("""
 tea | 茶 | cup | 杯 | drink hot-drink
 coffee | 咖啡 | cup | 杯 | drink hot-drink iced
 water | 水 | glass | 杯 | drink hot-drink iced
@@ -340,7 +181,7 @@ computer games | 电脑游戏 | | | game
 """)
 
 # English | Chinese | measure word | classes
-PEOPLE = _nouns("""
+PEOPLE = read_nouns("""
 teacher | 老师 | 位 | school-staff
 doctor | 医生 | 位 | fame
 lawyer | 律师 | 位 | fame
@@ -367,14 +208,13 @@ tourist | 游客 | 个 | visitor
 """)
 
 # Whom one has: English | Chinese | measure word | classes
-RELATIONS = _nouns("""
+RELATIONS = read_nouns("""
 friend | 朋友 | 个 | relation
 classmate | 同学 | 个 | relation
 colleague | 同事 | 个 | relation
 neighbour | 邻居 | 个 | relation
 """)
-
-KIN = _people("""
+KIN = read_people("""
 father | 爸爸 | he
 mother | 妈妈 | she
 older brother | 哥哥 | he
@@ -395,8 +235,7 @@ AGES = {
     **dict.fromkeys(("father", "mother", "uncle", "aunt"), (32, 65)),
     **dict.fromkeys(("son", "daughter"), (3, 30)),
 }
-
-NAMES = _people("""
+NAMES = read_people("""
 Anna | 安娜 | she
 Mary | 玛丽 | she
 Lucy | 露西 | she
@@ -409,197 +248,8 @@ Jack | 杰克 | he
 Li Ming | 李明 | he
 """)
 
-# base past participle gerund +particle | Chinese | objects | forms | places
-VERBS = _verbs(
-    """
-eat ate eaten | 吃 | food meal | hpdfeywmc | home restaurant canteen
-eat ate eaten | 喝 | soup | hpdfeywmc | home restaurant canteen
-drink drank drunk | 喝 | drink | hpdfeywmc | home office cafe restaurant
-read read read | 看 | reading | hpdfeywmclk | home library cafe park
-watch | 看 | film show screen | hpdfeywmlk | home hotel
-buy bought bought | 买 | printed reading clothing worn plain-worn food grocery vehicle device \
-furniture ware tool stationery luggage present toy | hdfywm | shop market Beijing \
-Shanghai London Paris
-write wrote written writing | 写 | writing | hpdfeywmck | home office library cafe
-wear wore worn | 穿 | clothing | zfw |
-wear wore worn | 戴 | worn plain-worn | zfw |
-play | 弹 | keys | hpdfewmcsl | home school
-play | 拉 | strings | hpdfewmcsl | home school
-play | 踢 | foot-sport | hpdfewmcsl | park school
-play | 打 | hand-sport | hpdfewmcsl | park school gym
-play | 下 | board | hpdfewmcsl | home park
-play | 玩 | game | hpdfewmcl | home
-drive drove driven | 开 | motor | hdfewmks |
-ride rode ridden | 骑 | cycle mount | hpdfewmksl | park village
-wash | 洗 | clothing washable motor | hpdfymc | home
-wash | 洗 | orchard fruit | pdfymc | kitchen
-sing sang sung | 唱 | song | hpdfewmcks | home park school
-learn | 学 | language subject | hpfewml | school university Beijing
-speak spoke spoken | 说 | language | hpewmcs |
-draw drew drawn | 画 | animal plant | hpdfewmcs | home school park
-look +for | 找 | pocket pet | pfm | home office station
-repair | 修 | device motor cycle furniture | hpdfeymsk | home factory
-use | 用 | tool | pdfewm |
-keep kept kept | 养 | pet farm | hfew | home village
-see saw seen | 看见 | animal person | d | park village zoo
-see saw seen | 见 | wild person | e |
-help | 帮助 | person | hdfwm |
-visit | 看望 | person | hdfw |
-visit | 参观 | sight institution | dfewy |
-wait +for | 等 | person | pfm | station airport cafe
-invite | 邀请 | person | dfywm |
-listen +to | 听 | music song | hpdfewmcl | home park cafe
-clean | 打扫 | room | pdfymcw |
-answer | 回答 | question | dfm |
-take took taken taking | 拍 | photo | hpdfmw | park seaside village
-""".replace("\\\n", "")
-)
-
-STATES = _verbs(
-    """
-like | 喜欢 | printed reading film song clothing worn food fruit grocery drink soup pet wild plant \
-language subject keys foot-sport hand-sport music person | n |
-need | 需要 | printed tool device furniture stationery warm-clothing luggage | n |
-understand understood understood | 懂 | language | n |
-know knew known | 认识 | person | n |
-""".replace("\\\n", "")
-)
-
-# Without an object of their own; Chinese compounds come apart: 游泳, 游过泳.
-DEEDS = _verbs("""
-swim swam swum swimming | 游 泳 | | hpdfewmcsl | gym seaside
-run ran run running | 跑 步 | | hpdfewmcl | park school gym
-dance | 跳 舞 | | hpdfewmcsl | home school park
-sing sang sung | 唱 歌 | | hpdfewmcsl | home park school
-ski skied skied | 滑 雪 | | hpdfewms |
-skate | 滑 冰 | | hpdfewmsl | park
-chat chatted chatted chatting | 聊 天 | | hpdfl | cafe park office
-sleep slept slept | 睡 觉 | | hpfwmcl | home hotel
-work | 工作 | | hpdfwml | office factory hospital Beijing Shanghai London Paris
-rest | 休息 | | hpdfwmcl | home hotel office
-exercise | 锻炼 | | hpdfwmcl | park gym
-cook | 做 饭 | | hpdfwmcs | home kitchen
-do did done +homework | 做 作业 | | hpdfywmcl | home school library
-take took taken taking+a shower | 洗 澡 | | hpdfywmc | home gym hotel
-make made made making+phone calls | 打 电话 | | hpdfwml | office home
-take took taken taking+a walk | 散 步 | | hpdfwmcl | park seaside village
-go went gone +shopping | 去买 东西 | | hdfwm |
-""")
-
-# Where one goes: the object is a place.
-GO = verb_of("go went been", "去", "", "hdfewmc", "")
-HAVE = verb_of("have had had", "有", "", "n", "")
-BE = Verb("be", "is", "was", "been", "being", "", "是", "", frozenset(), frozenset("n"), ())
-
-
-# want to, like to ...
-WISHES = {
-    verb.base: verb
-    for verb in _verbs("""
-want | 想 | | |
-like | 喜欢 | | |
-plan planned planned planning | 打算 | | |
-need | 需要 | | |
-""")
-}
-
-
-class Handling(NamedTuple):
-    """What is done to a definite thing, with its result: 把门关上, 书被借走.
-
-    end: English after the object, and Chinese after the verb; {} stands for somebody.
-    """
-
-    verb: Verb
-    end: str
-    chinese: str
-    after: str
-    late: bool
-    objects: frozenset[str]
-
-
-def _handlings(table: str) -> tuple[Handling, ...]:
-    return tuple(
-        Handling(
-            verb_of(english, chinese, "", "", ""),
-            end,
-            chinese,
-            after,
-            "{}" not in after,
-            frozenset(objects.split()),
-        )
-        for english, end, chinese, after, objects in _rows(table)
-    )
-
-
-# verb | English after the object | Chinese verb with result | Chinese after it | objects
-DISPOSALS = _handlings("""
-close | | 关上 | | opening
-open | | 打开 | | opening
-turn +off | | 关掉 | | lamp switched
-turn +on | | 打开 | | lamp switched
-wash | clean | 洗 | 干净 | clothing washable
-tidy | | 收拾 | 好 | room
-repair | | 修 | 好 | device cycle motor
-finish +reading | | 看完 | | reading
-finish +writing | | 写完 | | writing
-finish +eating | | 吃完 | | orchard cake
-break broke broken | | 打破 | | fragile
-lose lost lost | | 弄丢 | | pocket
-sell sold sold | | 卖掉 | | vehicle house device furniture
-put put put putting | on the table | 放在 | 桌子上 | small-thing
-put put put putting | in the box | 放在 | 盒子里 | small-thing
-put put put putting | under the bed | 放在 | 床下面 | luggage box
-hang hung hung | on the wall | 挂在 | 墙上 | painting map mirror photo
-move | to the bedroom | 搬到 | 卧室里 | furniture
-leave left left | at home | 忘在 | 家里 | pocket small-thing
-give gave given | to {} | 给 | {} | small-thing printed present
-lend lent lent | to {} | 借给 | {} | printed tool
-send sent sent | to {} | 寄给 | {} | mail photo
-return | to {} | 还给 | {} | tool printed
-translate | into English | 翻译成 | 英语 | writing novel
-""")
-
-# as above, said of what suffers it
-SUFFERINGS = _handlings("""
-steal stole stolen | | 偷走 | | pocket cycle motor luggage painting
-borrow | | 借走 | | printed tool
-break broke broken | | 打破 | | fragile
-sell sold sold | | 卖掉 | | vehicle house furniture
-take took taken +away | | 拿走 | | small-thing luggage
-buy bought bought | | 买走 | | painting furniture vehicle
-repair | | 修好 | | device cycle motor
-eat ate eaten | | 吃掉 | | orchard cake egg
-""")
-
-# somebody ... that
-THOUGHTS = _verbs("""
-think thought | 觉得 | | |
-know knew known | 知道 | | |
-hope | 希望 | | |
-say said | 说 | | |
-""")
-
-# with two objects
-TEACH = verb_of("teach taught", "教", "", "", "")
-GIFTS = _verbs("""
-give gave given | 给 | printed present toy orchard stationery | |
-lend lent | 借给 | printed tool | |
-""")
-
-# done to people
-PRAISES = _verbs("""
-praise | 表扬 | | |
-criticise | 批评 | | |
-""")
-
-
-def _places(table: str) -> dict[str, Place]:
-    return {row[0]: Place(*row[1:]) for row in _rows(table)}
-
-
 # key | where | where to | Chinese | Chinese, inside it
-PLACES = _places("""
+PLACES = read_places("""
 home | at home | home | 家 | 家里
 school | at school | to school | 学校 | 学校里
 university | at university | to the university | 大学 | 大学里
@@ -642,7 +292,7 @@ SPOTS = (
 SIGHTS = ("museum", "zoo", "seaside", *CITIES, *COUNTRIES)
 
 # English | comparative | before a noun | predicate | nouns that it suits
-ADJECTIVES = _adjectives("""
+ADJECTIVES = read_adjectives("""
 new | newer | 新 | 新 | printed clothing worn vehicle device furniture tool luggage film song
 new | newer | 新 | 新 | building
 old | older | 旧 | 旧 | printed newspaper clothing worn vehicle device furniture luggage
@@ -683,7 +333,7 @@ quiet | quieter | 安静的 | 安静 | park room hotel
 """)
 
 # English | Chinese | what it stands close to
-COLOURS = _colours("""
+COLOURS = read_colours("""
 red | 红 | clothing worn flower
 white | 白 | clothing worn flower cat dog rabbit horse
 black | 黑 | clothing worn cat dog horse
@@ -693,7 +343,7 @@ yellow | 黄 | clothing worn flower
 """)
 
 # Of people, as predicates: English | comparative | | Chinese | kind
-TRAITS = _adjectives("""
+TRAITS = read_adjectives("""
 tall | taller | | 高 | body
 short | shorter | | 矮 | body
 fat | fatter | | 胖 | body

@@ -1,0 +1,106 @@
+"""Who: subjects, and others whom something is done to or with."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tasks.grammar import lexicon
+from tasks.grammar.drawing import Draw
+from tasks.grammar.phrases import (
+    MANY,
+    NAMES_OWN,
+    OWN,
+    OWNER_PERSON,
+    OWNERS,
+    PRONOUNS,
+    THAT,
+    THESE,
+    THESE_FEW,
+    THIS,
+    THOSE,
+    Phrase,
+    definite,
+    kin,
+    named,
+    noun_phrase,
+)
+
+FAMILY = tuple(kin(owner, person) for owner in OWNERS for person in lexicon.KIN)
+NAMED = tuple(named(person) for person in lexicon.NAMES)
+DEFINITE = tuple(definite(noun, plural) for noun in lexicon.PEOPLE for plural in (False, True))
+POINTED = tuple(
+    noun_phrase(noun, determiner)
+    for noun in lexicon.PEOPLE
+    for determiner in (THIS, THAT, THESE, THOSE, MANY, *THESE_FEW)
+)
+NEAR = tuple(phrase for phrase in POINTED if not phrase.english.startswith("many"))
+RELATED = tuple(
+    noun_phrase(noun, determiner)
+    for noun in lexicon.RELATIONS
+    for determiner in (*OWN.values(), *NAMES_OWN)
+)
+UNIVERSAL = (
+    *(
+        Phrase(f"every {n.singular}", f"每{n.measure}{n.chinese}", "", every=True)
+        for n in lexicon.PEOPLE
+    ),
+    *(
+        Phrase(f"all the {n.plural}", f"所有的{n.chinese}", "", plural=True, every=True)
+        for n in lexicon.PEOPLE
+    ),
+)
+ASKERS = tuple(PRONOUNS[word] for word in ("you", "you", "he", "she", "they"))
+OTHERS = tuple(phrase for phrase in FAMILY if not phrase.english.startswith(("my ", "our ")))
+ELDERS = tuple(
+    kin(owner, person)
+    for owner in ("my", "your", "his", "her", "our")
+    for person in lexicon.KIN
+    if person.english.split()[-1] not in ("son", "daughter", "grandmother", "grandfather")
+)
+TRADES = tuple(noun for noun in lexicon.PEOPLE if not noun.classes & {"pupil", "visitor"})
+
+
+def draw_subject(draw: Draw, asked: bool = False, plain: bool = False) -> Phrase:
+    """Somebody. asked: of whom one asks. plain: in an affirmative statement, so all may be."""
+    number = draw.uniform()
+    if number < 0.35:
+        return draw.pick(ASKERS if asked else tuple(PRONOUNS.values()))
+    if number < 0.5:
+        return draw.pick(NAMED)
+    if number < 0.65:
+        return draw.pick(OTHERS if asked else FAMILY)
+    if number < 0.8:
+        return draw.pick(DEFINITE)
+    if number < 0.87:
+        return draw.pick(RELATED)
+    if plain and number < 0.92:
+        return draw.pick(UNIVERSAL)
+    return draw.pick(NEAR if asked else POINTED)
+
+
+def draw_anaphoric(draw: Draw) -> Phrase:
+    """Somebody whom a pronoun takes up again."""
+    return draw.pick(draw.pick((tuple(PRONOUNS.values()), NAMED, FAMILY)))
+
+
+def draw_somebody(draw: Draw, subject: Phrase) -> Phrase:
+    """A person as object, not the subject itself."""
+    if draw.chance(0.4):
+        options = [p for p in PRONOUNS.values() if p.person != subject.person]
+        return draw.pick(options)
+    options = [p for p in (*NAMED, *_foreign_family(subject)) if p.english != subject.english]
+    return draw.pick(options)
+
+
+@cache
+def _foreign(person: int) -> tuple[Phrase, ...]:
+    return tuple(
+        phrase
+        for phrase in FAMILY
+        if OWNER_PERSON[phrase.english.split()[0]] == (2 if person == 1 else 1)
+    )
+
+
+def _foreign_family(subject: Phrase) -> tuple[Phrase, ...]:
+    """Relatives of others: 他 and 他妈妈 would leave open whose."""
+    return _foreign(subject.person)

@@ -1,0 +1,109 @@
+"""Relative clauses: 我买的书, 买了三本书的学生."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from tasks.grammar.clauses import (
+    HABIT,
+    PAST,
+    WEARING,
+    Clause,
+    Form,
+    Pair,
+    Predicate,
+    Words,
+    chinese,
+    english,
+    statement,
+)
+from tasks.grammar.drawing import Draw
+from tasks.grammar.entries import Noun, Verb
+from tasks.grammar.people import DEFINITE, ELDERS, FAMILY, NAMED, TRADES, draw_subject
+from tasks.grammar.phrases import BARE, PRONOUNS, Phrase, noun_phrase
+from tasks.grammar.predicates import draw_predicate, draw_trait, quality, transitive
+from tasks.grammar.things import described, draw_thing, nouns_of
+from tasks.grammar.times import BYGONE, at
+from tasks.grammar.verbs import BE, STATES, VERBS
+
+
+def relative(head: Noun, plural: bool, clause: Clause) -> Phrase:
+    """The book that I bought: 我买的书. The clause's object is left out, and so is 了."""
+    said = clause.predicate
+    gap = Clause(
+        clause.subject,
+        said._replace(tail="", after=""),
+        clause.form,
+        time=clause.time,
+        place=clause.place,
+    )
+    bare = chinese(gap).removesuffix("了")
+    text = f"the {head.plural if plural else head.singular} that {english(gap)}"
+    plural = head.several if head.mass else plural
+    return Phrase(text, f"{bare}的{head.chinese}", text, 3, plural, combinations=said.combinations)
+
+
+@cache
+def _gaps(noun: Noun) -> tuple[Verb, ...]:
+    """Verbs of which a noun can have been the object."""
+    return tuple(v for v in VERBS if "d" in v.forms and v.objects & noun.classes)
+
+
+def draw_relative(draw: Draw, noun: Noun) -> Phrase:
+    """A thing with what was done to it; a plain phrase where nothing can have been."""
+    verbs = _gaps(noun)
+    if not verbs:
+        return draw_thing(draw, noun)
+    verb = draw.pick(verbs)
+    subject = draw.pick(draw.pick((tuple(PRONOUNS.values()), NAMED, FAMILY, DEFINITE)))
+    time = draw.pick(BYGONE) if draw.chance(0.4) else None
+    place = at(draw.pick(verb.places)) if verb.places and draw.chance(0.25) else None
+    thing = noun_phrase(noun, BARE)
+    clause = Clause(subject, transitive(verb, thing, noun), PAST, time=time, place=place)
+    return relative(noun, not noun.mass and draw.chance(0.3), clause)
+
+
+def person_who(noun: Noun, plural: bool, said: Predicate, form: Form, time: Words | None) -> Phrase:
+    """The student who bought three books: 买了三本书的学生."""
+    who = Phrase("", "", "", plural=plural)
+    clause = Clause(who, said, form, time=time)
+    text = f"the {noun.plural if plural else noun.singular} who {english(clause)}"
+    inner = chinese(clause).removesuffix("了")
+    return Phrase(text, f"{inner}的{noun.chinese}", text, 3, plural, combinations=said.combinations)
+
+
+def _person_who(draw: Draw) -> Phrase:
+    """Somebody known by what they do."""
+    noun, form = draw.pick(TRADES), draw.pick((WEARING, WEARING, PAST, PAST, HABIT))
+    plural = form is not WEARING and draw.chance(0.3)
+    who = Phrase("", "", "", plural=plural)
+    said = draw_predicate(draw, form, True, who)
+    time = draw.pick(BYGONE) if form is PAST and draw.chance(0.5) else None
+    return person_who(noun, plural, said, form, time)
+
+
+def draw_with_relative(draw: Draw) -> Pair:
+    """A relative clause in the subject or the object."""
+    number = draw.uniform()
+    if number < 0.3:
+        noun, adjective = draw.pick(described())
+        degree = draw.pick(("plain", "very"))
+        said = quality(adjective, degree)._replace(
+            combinations=((adjective.english, noun.singular),)
+        )
+        return statement(Clause(draw_relative(draw, noun), said, HABIT))
+    if number < 0.6:
+        who = _person_who(draw)
+        if draw.chance(0.5) and not who.plural:
+            said = Predicate(BE, (one := draw.pick(ELDERS)).english, "是", one.chinese)
+            return statement(Clause(who, said, HABIT))
+        return statement(draw_trait(draw, who, False, False))
+    subject = draw_subject(draw)
+    if number < 0.8:
+        who = _person_who(draw)
+        know = STATES[-1]
+        return statement(Clause(subject, transitive(know, who, None), HABIT, draw.chance(0.4)))
+    noun = draw.pick([n for n in nouns_of(STATES[0].objects) if n.unit or not n.mass])
+    thing = draw_relative(draw, noun) if _gaps(noun) else noun_phrase(noun, BARE)
+    said = transitive(STATES[0], thing, noun)
+    return statement(Clause(subject, said, HABIT, draw.chance(0.3)))
