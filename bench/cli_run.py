@@ -203,7 +203,8 @@ def _execute(
     except EngineError as error:
         raise CommandError(str(error), 3) from error
     except KeyboardInterrupt:
-        left = len(todo) - progress.done
+        store.take_in()  # a run may have ended between its journal and the database
+        left = len(to_do(planned.specs, store))
         command = shlex.join(["bench", *(a for a in sys.argv[1:] if a != "--rerun")])
         raise CommandError(
             f"stopped with {left} of {len(planned.specs)} runs to do; go on with: {command}", 130

@@ -16,6 +16,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -534,19 +535,19 @@ def test_a_corpus_is_found_by_name_or_by_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
-        (Settings(documents=0), ValueError, "documents=0 is nothing to train on"),
-        (Settings(data_seed=-1), ValueError, "data_seed=-1 is negative; give 0 or more"),
-        (Settings("x", documents=5), ValueError, "documents=5 is for corpus=generated"),
-        (Settings("x", data_seed=5), ValueError, "data_seed=5 is for corpus=generated"),
-        (Settings("x"), FileNotFoundError, "corpus=x .* there is none; fetch data first"),
-        (Settings("./no/such"), FileNotFoundError, "no/such is no folder; give a folder's name"),
+        ({"documents": 0}, ValueError, "documents=0 is below 1"),
+        ({"data_seed": -1}, ValueError, "data_seed=-1 is below 0"),
+        ({"corpus": "x", "documents": 5}, ValueError, "documents=5 is for corpus=generated"),
+        ({"corpus": "x", "data_seed": 5}, ValueError, "data_seed=5 is for corpus=generated"),
+        ({"corpus": "x"}, FileNotFoundError, "corpus=x .* there is none; fetch data first"),
+        ({"corpus": "./no/such"}, FileNotFoundError, "no/such is no folder; give a folder's name"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(
-    settings: Settings, error: type[Exception], words: str
+    settings: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
-        Keyphrase(settings)
+        Keyphrase(Settings(**settings))
 
 
 def test_a_name_that_is_not_fetched_is_refused(tmp_path: Path) -> None:

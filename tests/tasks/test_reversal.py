@@ -78,7 +78,7 @@ SYMBOL_TASK = Reversal(Settings("symbols", 10))
     ("label", "said"),
     [
         ("reversal:mode=word", "did you mean words"),
-        ("reversal:pairs=-5", "pairs=-5 is negative"),
+        ("reversal:pairs=-5", "pairs=-5 is below 0"),
         ("reversal:pairs=100001", "more than the lexicon"),
     ],
 )
