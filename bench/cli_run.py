@@ -55,7 +55,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
     ] = None,
-    rerun: Annotated[bool, typer.Option("--rerun", help="Do finished runs again.")] = False,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Forget finished runs and do them again.")
+    ] = False,
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
     ] = False,
@@ -153,7 +155,7 @@ def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> N
         for spec in planned.specs
     )
     for (label, variant, limit), count in seeds.items():
-        print(f"{label}  {variant}  {count} seeds, {limit}")
+        print(f"{label}  {variant}  {count} seed{'s' * (count > 1)}, {limit}")
     for row in planned.inapplicable:
         print(f"{row.task}  {row.variant}  not applicable: {row.reason}")
     left = [spec for spec in planned.specs if spec.id not in done]
@@ -162,7 +164,7 @@ def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> N
     print(
         f"{len(planned.specs)} runs, {len(planned.specs) - len(left)} of them finished; the rest "
         f"takes about {duration(total / workers)} ({total / workers / 3600:.2f} hours) "
-        f"with {workers} workers, {basis}"
+        f"with {workers} worker{'s' * (workers > 1)}, {basis}"
     )
 
 

@@ -12,12 +12,13 @@ SHORTHANDS = {"depth": ("encoder_depth", "decoder_depth")}
 def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) -> dict[str, Any]:
     """Each axis's most common value over different variants: the centre of a star.
 
-    suite: the suite's own base, which wins a tie; then the value that comes first.
+    suite: the suite's own base, which wins a tie; then the value that comes first. A variant
+    from before an axis was there counts as having the suite's value.
     """
     different = list({repr(sorted(v.items())): v for v in variants}.values())
     base = {}
-    for axis in different[0]:
-        counts = Counter(variant[axis] for variant in different)
+    for axis in dict.fromkeys(axis for variant in different for axis in variant):
+        counts = Counter(variant.get(axis, suite.get(axis)) for variant in different)
         most = max(counts.values())
         common = [value for value, count in counts.items() if count == most]
         base[axis] = suite[axis] if suite.get(axis) in common else min(common, key=str)
