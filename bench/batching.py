@@ -13,6 +13,9 @@ from bench.randomness import numpy_generator
 from tasks import BOS, EOS, Facts, Indices, Ragged, Split
 from variants import Batch
 
+JITTER = 3.0
+"""Positions by which leftovers of unlike source lengths may change places in the order."""
+
 
 def bucketed(split: Split, size: int, random: np.random.Generator) -> list[Indices]:
     """One epoch: every example once, in batches of like lengths, in random order.
@@ -35,6 +38,9 @@ def bucketed(split: Split, size: int, random: np.random.Generator) -> list[Indic
         kept = np.delete(group, left)
         batches += [kept[start : start + size] for start in range(0, whole, size)]
     others = np.concatenate(rest)
+    # neighbours in length change places, or a small split would be the same batches every epoch
+    near = split.source.lengths[others] + random.uniform(0, JITTER, len(others))
+    others = others[np.argsort(near, kind="stable")]
     batches += [others[start : start + size] for start in range(0, len(others), size)]
     return [batches[index] for index in random.permutation(len(batches))]
 
@@ -93,6 +99,7 @@ def collate(split: Split, facts: Facts, device: str) -> Batch:
         inputs_BT=put(inputs),
         targets=tuple(put(target) for target in targets),
         mask_BT=put(target_mask),
+        places_N=put(np.flatnonzero(target_mask)),
         tokens=int(target_mask.sum()),
     )
 

@@ -60,7 +60,8 @@ def listing(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
         print(as_json(rows))
     for row in () if as_rows else rows:
         licence = row.get("licence", "licence not stated")
-        print(f"{row['name']}: {row.get('pairs', 'tagged documents')} pairs, {licence}")
+        held = f"{row['pairs']} pairs" if "pairs" in row else "tagged documents"
+        print(f"{row['name']}: {held}, {licence}")
     if not rows and not as_rows:
         print(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")
 

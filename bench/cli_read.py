@@ -34,7 +34,7 @@ def _print_json(rows: list[dict[str, Any]]) -> None:
 
 def list_all(as_rows: JsonOption = False) -> None:
     """Tasks, matrices, and the axes of a variant with their values."""
-    from bench import matrix
+    from bench import matrix_file
     from tasks import TASKS, describe
     from variants import AXES, TOGETHER, axes
 
@@ -42,7 +42,9 @@ def list_all(as_rows: JsonOption = False) -> None:
         {"kind": "task", "name": t.name, "about": t.about, "settings": describe(t.name)}
         for t in TASKS
     ]
-    rows += [{"kind": "matrix", "name": n, "about": matrix.about(n)} for n in matrix.names()]
+    rows += [
+        {"kind": "matrix", "name": n, "about": matrix_file.about(n)} for n in matrix_file.names()
+    ]
     rows += [
         {
             "kind": "axis",
@@ -184,7 +186,7 @@ def show(
     store: StoreOption = STORE,
 ) -> None:
     """One run: settings, curve, what it gives for sample inputs."""
-    from results.one import show_run
+    from results.show import show_run
 
     with reading(store) as opened:
         (record,) = opened.records([find_run(opened, run)], details=True)

@@ -13,6 +13,7 @@ import typer
 from bench.cli_shared import (
     STORE,
     CommandError,
+    JsonOption,
     StoreOption,
     TaskOption,
     check_tasks,
@@ -22,10 +23,12 @@ from bench.cli_shared import (
     say,
     telling,
     usage,
+    writes_unicode,
     writing,
 )
 
 if TYPE_CHECKING:
+    from bench.driver import Engine
     from bench.matrix import Matrix, Plan
     from bench.specs import RunSpec
     from results.store import Store
@@ -83,7 +86,9 @@ def run(
         raise CommandError(f"nothing of this applies: {reasons}")
     with usage():
         if workers is None:
-            workers = min(cores(), len(planned.specs))
+            # one run at a time on a GPU, or every timing is of a crowd
+            most = 1 if planned.specs[0].device == "cuda" else cores()
+            workers = min(most, len(planned.specs))
         engine = LocalEngine(workers, store / "data")
     if dry_run:
         _dry(planned, tasks, store, engine.workers)
@@ -103,7 +108,8 @@ def _matrix(
     budget: str | None,
     batch: int | None,
 ) -> Matrix:
-    from bench.matrix import from_options, named
+    from bench.matrix import from_options
+    from bench.matrix_file import named
     from tasks import canonical
 
     if vary or base != "base":
@@ -172,18 +178,17 @@ def _execute(
     store: Store,
     planned: Plan,
     cost: Callable[[RunSpec], float],
-    engine: object,
+    engine: Engine,
     rerun: bool,
     keep_weights: bool,
 ) -> None:
     from dataclasses import asdict
 
     from bench.driver import drive, to_do
-    from bench.local import EngineError, LocalEngine
+    from bench.local import EngineError
     from bench.progress import Progress
     from variants import BASE
 
-    assert isinstance(engine, LocalEngine)
     store.set_plan(planned.rows(), asdict(BASE))
     if rerun:
         store.drop(spec.id for spec in planned.specs)
@@ -192,8 +197,9 @@ def _execute(
     finished = len(planned.specs) - len(todo)
     if finished:
         out.print(f"{finished} of {len(planned.specs)} runs are finished already")
+    left = {spec.id for spec in todo}
     if keep_weights and any(
-        not store.weights(s.id).exists() for s in planned.specs if s not in todo
+        not store.weights(spec.id).exists() for spec in planned.specs if spec.id not in left
     ):
         say("finished runs have no weights kept; --rerun does them again")
     if not todo:
@@ -206,10 +212,10 @@ def _execute(
         raise CommandError(str(error), 3) from error
     except KeyboardInterrupt:
         store.take_in()  # a run may have ended between its journal and the database
-        left = len(to_do(planned.specs, store))
+        still = len(to_do(planned.specs, store))
         command = shlex.join(["bench", *(a for a in sys.argv[1:] if a != "--rerun")])
         raise CommandError(
-            f"stopped with {left} of {len(planned.specs)} runs to do; go on with: {command}", 130
+            f"stopped with {still} of {len(planned.specs)} runs to do; go on with: {command}", 130
         ) from None
 
 
@@ -224,6 +230,7 @@ def _print_tables(store: Store, planned: Plan) -> None:
 def try_run(
     run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")],
     text: Annotated[str, typer.Argument(help="A source, as bench show prints them.")],
+    as_rows: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
     """Give a kept model a source of your own."""
@@ -240,10 +247,11 @@ def try_run(
     from bench.evaluation import run_one
     from bench.runner import load
     from bench.specs import RunSpec
+    from results.export import as_json
     from tasks import build
 
-    spec = RunSpec.read(dict(record.spec))
     with usage():
+        spec = RunSpec.read(dict(record.spec))
         task = build(spec.task, store / "data")
         if task.digest() != spec.data:
             raise ValueError(f"the data of {spec.task} is not what run {found} learned from")
@@ -256,7 +264,8 @@ def try_run(
         raise CommandError(
             f"{weights} is damaged; run its matrix with --keep-weights and --rerun"
         ) from error
-    print(run_one(model, task, ids, "cpu")["output"])
+    given = run_one(model, task, ids, "cpu")
+    print(as_json([given], ascii_only=not writes_unicode()) if as_rows else given["output"])
 
 
 def drop(

@@ -3,14 +3,22 @@ the store. The one place that writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from bench.local import LocalEngine
 from bench.specs import RunSpec
 from bench.worker import Event, Job
 from results.record import Record
 from results.store import Store
+
+
+class Engine(Protocol):
+    """Trains groups of runs, `workers` at a time, and yields what happens to each."""
+
+    workers: int
+
+    def run(self, groups: Sequence[Job]) -> Iterator[Event]:
+        """Do all groups, in this order as far as workers are free."""
 
 
 class Watcher(Protocol):
@@ -30,7 +38,7 @@ def drive(
     specs: Sequence[RunSpec],
     cost: Callable[[RunSpec], float],
     store: Store,
-    engine: LocalEngine,
+    engine: Engine,
     watcher: Watcher,
     keep_weights: bool,
 ) -> None:

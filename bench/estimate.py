@@ -12,6 +12,7 @@ from tasks import Facts, Task
 
 RATE = 3e10
 """Multiply-adds a second of one thread with small matrices, and about as bad as the next guess."""
+SEEN = ("train", "valid")
 CALL = 1.2e-5
 """Seconds that one small tensor operation costs."""
 
@@ -24,9 +25,11 @@ def seconds(spec: RunSpec, task: Task) -> float:
     source, target = _lengths(task)
     per_step = _step(spec.variant, task.facts, budget.batch, source, target)
     steps = budget.steps or budget.tokens / (budget.batch * target)
-    held_out = sum(len(split) for name, split in task.splits.items() if name != "train")
-    evaluation = per_step / budget.batch * min(held_out, len(task.splits["valid"])) / 2
-    return steps * per_step + steps / budget.interval * evaluation + 0.2
+    # decoding an example costs about half of training on it
+    example = per_step / budget.batch / 2
+    tested = sum(len(split) for name, split in task.splits.items() if name not in SEEN)
+    evaluated = steps / budget.interval * len(task.splits["valid"]) + tested
+    return steps * per_step + evaluated * example + 0.2
 
 
 def _lengths(task: Task) -> tuple[float, float]:
@@ -58,7 +61,8 @@ class Estimate:
         ratios: dict[str, list[float]] = {}
         for record in stored:
             took = record.measured.get("run_seconds")
-            if took and record.task in tasks and not record.spec["budget"]["seconds"]:
+            done = record.status != "failed"
+            if took and done and record.task in tasks and not record.spec["budget"]["seconds"]:
                 try:
                     spec = RunSpec.read(dict(record.spec))
                 except ValueError:  # of a bench with other settings

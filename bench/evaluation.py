@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +10,11 @@ import torch
 
 from bench.batching import collate, in_order
 from bench.decoding import greedy
-from tasks import Ids, Outputs, Split, Task
-from variants import Batch, Model
+from tasks import Facts, Ids, Outputs, Split, Task
+from variants import Batch, Model, real
 from variants.decoder import Memory
 
+Collate = Callable[[Split, Facts, str], Batch]
 ROWS = 128
 """Examples decoded at once. A constant: with other rows beside it, a row's last bits differ."""
 SATURATED = 0.99
@@ -38,7 +40,9 @@ class Forced(NamedTuple):
 
 
 @torch.no_grad()
-def evaluate(model: Model, task: Task, split: Split, device: str) -> Evaluation:
+def evaluate(
+    model: Model, task: Task, split: Split, device: str, collate: Collate = collate
+) -> Evaluation:
     """Both ways over a whole split."""
     passes = []
     outputs: list[dict[int, Ids]] = [{} for _ in split.targets]
@@ -72,7 +76,7 @@ def forced(logits: tuple[torch.Tensor, ...], batch: Batch, weights: tuple[float,
     loss = torch.zeros((), dtype=torch.float64, device=batch.mask_BT.device)
     right = torch.zeros((), dtype=torch.int64, device=batch.mask_BT.device)
     for head_NV, target_BT, weight in zip(logits, batch.targets, weights, strict=True):
-        target_N = target_BT[batch.mask_BT]
+        target_N = real(target_BT, batch)
         entropy = torch.nn.functional.cross_entropy(head_NV, target_N, reduction="sum")
         loss += weight * entropy.double()
         right += (head_NV.argmax(-1) == target_N).sum()
@@ -98,7 +102,9 @@ def saturation(model: Model, batch: Batch) -> float | None:
     return float((real.abs() > SATURATED).double().mean())
 
 
-def samples(model: Model, task: Task, device: str, count: int) -> list[dict[str, object]]:
+def samples(
+    model: Model, task: Task, device: str, count: int, collate: Collate = collate
+) -> list[dict[str, object]]:
     """The first test examples and the task's probes, as a person reads them."""
     test = task.splits["test"]
     shown = test.take(np.arange(min(count, len(test)), dtype=np.int64))
@@ -106,17 +112,20 @@ def samples(model: Model, task: Task, device: str, count: int) -> list[dict[str,
     for index in range(len(shown)):
         one = shown.take(np.array([index]))
         references = [stream[0] for stream in one.targets]
-        row = run_one(model, task, one.source[0], device)
+        row = run_one(model, task, one.source[0], device, collate)
         reference = task.target_text(references, one.source[0])
         rows.append({"source": row.pop("source"), "reference": reference, **row})
     rows += [
-        {**run_one(model, task, task.encode(text), device), "probe": True} for text in task.probes
+        {**run_one(model, task, task.encode(text), device, collate), "probe": True}
+        for text in task.probes
     ]
     return rows
 
 
 @torch.no_grad()
-def run_one(model: Model, task: Task, source: Ids, device: str) -> dict[str, object]:
+def run_one(
+    model: Model, task: Task, source: Ids, device: str, collate: Collate = collate
+) -> dict[str, object]:
     """What the model gives for one source: texts, and attention with the symbols it lies on."""
     batch = collate(task.single(source), task.facts, device)
     if task.facts.tagging:

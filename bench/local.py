@@ -122,6 +122,8 @@ class LocalEngine:
             for run in self._running.values():
                 others = len(self._running) - 1
                 self._beside[run] = max(self._beside.get(run, 0), others)
+        elif event.kind == "refused":
+            raise EngineError(str(event.value["reason"]))
         elif event.kind == "finished":
             record = dict(event.value)
             record["measured"] = {**record["measured"], "beside": self._beside.pop(event.id, 0)}

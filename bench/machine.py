@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import os
 import platform
-import resource
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,41 @@ import torch
 STATUS = Path("/proc/self/status")
 
 
-def reset_peak(device: str) -> None:
-    """Start counting peak memory anew, where the system lets us."""
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    # Linux: 5 resets the high-water mark of this process
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+class Peak:
+    """The most memory that was held since this was made, over what was held then.
+
+    On CUDA what torch allocated there; on the CPU the resident size of the process, so that what
+    a worker already held (torch itself, cached tasks) does not count as a run's own.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        if device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            gc.collect()
+            # glibc keeps freed memory for later, which would hide a run behind the one before
+            with contextlib.suppress(OSError, AttributeError):
+                ctypes.CDLL(None).malloc_trim(0)
+            # Linux: 5 resets the high-water mark of this process
+            with contextlib.suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")
+        self.before = _held(device, "VmRSS")
+
+    def added(self) -> int | None:
+        """Bytes; None where the system does not tell."""
+        peak = _held(self.device, "VmHWM")
+        return None if peak is None or self.before is None else max(peak - self.before, 0)
 
 
-def peak_bytes(device: str) -> int:
-    """Most memory held since `reset_peak`: on CUDA what torch allocated there, on the CPU the
-    whole process with torch's libraries in it."""
+def _held(device: str, line: str) -> int | None:
     if device == "cuda":
-        return int(torch.cuda.max_memory_allocated())
+        held = torch.cuda.max_memory_allocated if line == "VmHWM" else torch.cuda.memory_allocated
+        return int(held())
     with contextlib.suppress(OSError, StopIteration):
-        lines = STATUS.read_text().splitlines()
-        line = next(line for line in lines if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        found = next(text for text in STATUS.read_text().splitlines() if text.startswith(line))
+        return int(found.split()[1]) * 1024
+    return None
 
 
 @cache

@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.specs import Budget, RunSpec, make
@@ -29,15 +27,7 @@ from tasks import Task, canonical
 from tasks.choices import one_of
 from variants import BASE, TOGETHER, Variant, axes
 
-MATRICES = Path(__file__).parent / "matrices"
-TOP_KEYS = ("about", "seeds", "block")
-BUDGET_KEYS = tuple(field.name for field in fields(Budget))
-BLOCK_KEYS = ("tasks", "base", "star", "grid", "seeds", *BUDGET_KEYS)
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
-
-
-class MatrixError(ValueError):
-    """A sentence naming the file, the line and the near ones."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,7 @@ class Matrix:
         """With other seeds or another budget throughout."""
         blocks = self.blocks
         if seeds is not None:
-            blocks = tuple(replace(block, seeds=_seeds(seeds)) for block in blocks)
+            blocks = tuple(replace(block, seeds=seed_count(seeds)) for block in blocks)
         if budget is not None:
             limit = read_budget(budget)
             blocks = tuple(
@@ -133,122 +123,23 @@ def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str) -> Plan:
     return Plan(tuple(specs.values()), tuple(inapplicable.values()))
 
 
-def named(name: str) -> Matrix:
-    """A matrix of bench/matrices by name, or a TOML file by path."""
-    path = Path(name)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise MatrixError(f"there is no matrix file {path}; give the path of one")
-    else:
-        one_of("matrix", name, names())
-        path = MATRICES / f"{name}.toml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise MatrixError(f"{path} is not UTF-8 at byte {error.start}; save it as such") from None
-    return parse(text, path.name)
-
-
-def names() -> list[str]:
-    """The matrices that come with the suite."""
-    return sorted(path.stem for path in MATRICES.glob("*.toml"))
-
-
-def about(name: str) -> str:
-    """What a matrix of the suite says of itself."""
-    text = (MATRICES / f"{name}.toml").read_text(encoding="utf-8")
-    return str(tomllib.loads(text).get("about", ""))
-
-
-def parse(text: str, file: str) -> Matrix:
-    """A matrix from TOML; MatrixError names the line before anything runs."""
-    try:
-        read = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOML
-        raise MatrixError(f"{file} is not TOML: {error}; mend that line") from None
-    found = Where(text, file)
-    with found.at(None, None):
-        for key in read:
-            found.key = key
-            one_of("the key of a matrix", key, TOP_KEYS)
-        found.key = "seeds"
-        seeds = _seeds(read.get("seeds", 3))
-    blocks = read.get("block", [])
-    if not isinstance(blocks, list) or not blocks or not all(isinstance(b, dict) for b in blocks):
-        raise MatrixError(f"{file} has no [[block]]; add one with tasks and steps")
-    return Matrix(
-        file.removesuffix(".toml"),
-        tuple(_block(block, seeds, found, number) for number, block in enumerate(blocks)),
-    )
-
-
-def _block(raw: dict[str, Any], seeds: int, found: Where, number: int) -> Block:
-    with found.at(number, None):
-        for key in raw:
-            found.key = key
-            one_of("the key of a block", key, BLOCK_KEYS)
-        found.key = "tasks"
-        tasks = _labels(raw.get("tasks"), found)
-        base = BASE
-        for axis, value in _table(raw, "base", found).items():
-            found.key = axis
-            base = axes.change(base, {axis: value})
-        star, grid = (_axes(_table(raw, part, found), found) for part in ("star", "grid"))
-        found.key = "seeds"
-        count = _seeds(raw.get("seeds", seeds))
-        found.key = next((key for key in BUDGET_KEYS if key in raw), None)
-        budget = _budget({key: raw[key] for key in BUDGET_KEYS if key in raw}, found)
-    return Block(tasks, base, star, grid, count, budget)
-
-
-def _table(raw: dict[str, Any], part: str, found: Where) -> dict[str, Any]:
-    found.key = part
-    table = raw.get(part, {})
-    if not isinstance(table, dict):
-        raise ValueError(f"{part}={table!r} is not a table; write {part} = {{ axis = ... }}")
-    return table
-
-
-def _labels(given: object, found: Where) -> tuple[str, ...]:
-    if not isinstance(given, list) or not given or not all(isinstance(t, str) for t in given):
-        raise ValueError(f"tasks={given!r} is not a list of task names; give one or more")
-    labels = []
-    for label in given:
-        found.value = label
-        labels.append(canonical(label))
-    found.value = None
-    return tuple(labels)
-
-
-def _axes(given: dict[str, Any], found: Where) -> dict[str, tuple[axes.Value, ...]]:
-    read: dict[str, tuple[axes.Value, ...]] = {}
-    for axis, raw in given.items():
-        found.key = axis
-        axes.check_axis(axis)
-        every = axes.values(TOGETHER.get(axis, (axis,))[0])
-        if raw == "all":
-            if not every:
-                raise ValueError(f'{axis}="all" has no end for a number; list the values')
-            raw = every
-        if not isinstance(raw, list) or not raw:
-            raise ValueError(f'{axis}={raw!r} is not a list of values; give one, or "all"')
-        read[axis] = tuple(axes.read_value(axis, value) for value in raw)
-    return read
-
-
-def _budget(given: dict[str, Any], found: Where) -> Budget:
-    for key, value in given.items():
-        found.key = key
-        kind = type(getattr(Budget(steps=1), key))
-        if not isinstance(value, (int, float) if kind is float else kind) or value is True:
-            raise ValueError(f"{key}={value!r} is not of the kind {kind.__name__}; give such")
-    return Budget(**given)
-
-
-def _seeds(given: object) -> int:
+def seed_count(given: object) -> int:
+    """A number of seeds; ValueError if it is not one."""
     if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 100_000:
         raise ValueError(f"seeds={given!r} is not a whole number from 1 to 100000; give one")
     return given
+
+
+def axis_values(axis: str, given: object) -> tuple[axes.Value, ...]:
+    """The values of an axis that are to be varied: a list of them, or "all" of its choices."""
+    axes.check_axis(axis)
+    if given == "all":
+        given = axes.values(TOGETHER.get(axis, (axis,))[0])
+        if not given:
+            raise ValueError(f'{axis}="all" has no end for a number; list the values')
+    if not isinstance(given, list) or not given:
+        raise ValueError(f'{axis}={given!r} is not a list of values; give one, or "all"')
+    return tuple(axes.read_value(axis, value) for value in given)
 
 
 def read_budget(text: str) -> dict[str, Any]:
@@ -277,9 +168,8 @@ def from_options(
         axes.check_axis(axis)
         if axis in varied:
             raise ValueError(f"--vary {axis} stands twice; give all its values at once")
-        every = axes.values(TOGETHER.get(axis, (axis,))[0])
-        given = every if listed == "all" and every else listed.split(",")
-        varied[axis] = tuple(axes.read_value(axis, value.strip()) for value in given)
+        given = listed if listed == "all" else [value.strip() for value in listed.split(",")]
+        varied[axis] = axis_values(axis, given)
     block = Block(
         tasks=tuple(canonical(task) for task in tasks),
         base=axes.parse(base),
@@ -289,41 +179,3 @@ def from_options(
         budget=Budget(**read_budget(budget), batch=batch),
     )
     return Matrix("options", (block,))
-
-
-class Where:
-    """Where in a file we are reading, so that an error can name the line."""
-
-    def __init__(self, text: str, file: str) -> None:
-        self.file = file
-        self.lines = text.split("\n")
-        self.block: int | None = None
-        self.key: str | None = None
-        self.value: str | None = None
-
-    def at(self, block: int | None, key: str | None) -> Where:
-        """Enter a block; None is the head of the file."""
-        self.block, self.key, self.value = block, key, None
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ValueError) and not isinstance(error, MatrixError):
-            raise MatrixError(f"{self.file}, line {self.line()}: {error}") from None
-
-    def line(self) -> int:
-        """The line of the present key or value, counted from 1; else of its block."""
-        starts = [n for n, line in enumerate(self.lines) if line.strip().startswith("[[")]
-        # blocks may also be written in one line, block = [{...}, {...}]
-        first = 0 if self.block is None or self.block >= len(starts) else starts[self.block]
-        after = [n for n in starts if n > first]
-        last = after[0] if after and self.block is not None else len(self.lines)
-        for wanted in (self.value, self.key):
-            if wanted is not None:
-                pattern = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?![\w-])")
-                for number in range(first, last):
-                    if pattern.search(self.lines[number].partition("#")[0]):
-                        return number + 1
-        return first + 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -22,23 +23,34 @@ from bench.specs import RunSpec
 from bench.training import Recipe, Setting, TrainState, start, train
 from tasks import Task
 from tasks import build as build_task
-from variants import Model, Variant
+from variants import Model
 from variants import build as build_model
+from variants.axes import from_record
 
 SAMPLES = 6
 Report = Callable[[dict[str, Any], dict[str, float]], None]
 
 
-@lru_cache(maxsize=4)
+class RunError(Exception):
+    """What keeps a run from being done at all, and is not the run's own: nothing is recorded."""
+
+
+@lru_cache(maxsize=16)
 def cached_task(label: str, data: Path | None) -> Task:
     """A worker meets the same task many times."""
     return build_task(label, data)
 
 
+@lru_cache(maxsize=16)
+def cached_digest(label: str, data: Path | None) -> str:
+    """The digest of that task, as this process has it."""
+    return cached_task(label, data).digest()
+
+
 def build(spec: RunSpec, task: Task) -> Model:
     """The spec's model before its first step, on the CPU."""
     return build_model(
-        Variant(**spec.variant),
+        from_record(spec.variant),
         task.facts.source_size,
         task.facts.target_sizes,
         task.facts.tagging,
@@ -52,18 +64,29 @@ def execute(
     """Train, evaluate, and give the record as plain values; an exception makes it `failed`.
 
     report: called with every point of the curve. weights: where to keep the best weights.
+    RunError if the data is not what the spec was made of, or weights cannot be kept.
     """
     began = time.time()
-    machine.reset_peak(spec.device)
+    memory = machine.Peak(spec.device)  # made anew once the task is there, which is not the run's
     try:
         task = cached_task(spec.task, data)
+        if cached_digest(spec.task, data) != spec.data:
+            raise RunError(
+                f"the data of {spec.task} changed since the run was planned; give the same "
+                "command again, which plans anew"
+            )
+        memory = machine.Peak(spec.device)
         outcome, measured = _run(spec, task, report, weights)
+        # what no file can hold would otherwise stop the driver, and again at every start
+        json.dumps([outcome, measured], allow_nan=False)
+    except RunError:
+        raise
     except Exception as error:
         outcome, measured = failure(error), {}
     measured |= {
         "began": began,
         "run_seconds": time.time() - began,
-        "peak_bytes": machine.peak_bytes(spec.device),
+        "peak_bytes": memory.added(),
         "host": platform.node(),
         "machine": machine.describe(spec.device),
     }
@@ -84,7 +107,8 @@ def failure(error: BaseException | str) -> dict[str, Any]:
 def _run(
     spec: RunSpec, task: Task, report: Report, weights: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    variant = Variant(**spec.variant)
+    _check_known(spec)
+    variant = from_record(spec.variant)
     recipe = Recipe()
     setting = Setting(task, variant, spec.budget, spec.seed, spec.device, recipe)
     state = start(build(spec, task), variant, spec.seed, spec.device, recipe)
@@ -121,31 +145,51 @@ def _run(
     return outcome, measured
 
 
+def _check_known(spec: RunSpec) -> None:
+    """A spec that asks for what is not built must not pass for one that does not."""
+    for name, known in (
+        ("execution", "eager"),
+        ("decoding", "greedy"),
+        ("fault", ""),
+        ("plugin", ""),
+    ):
+        if (asked := getattr(spec, name)) != known:
+            raise ValueError(f"{name}={asked!r} is not known; there is {known!r}")
+
+
 def _test(
     state: TrainState, setting: Setting
 ) -> tuple[dict[str, dict[str, float]], list[dict[str, object]]]:
     """Scores on every split that is neither trained nor selected on, read once; and samples.
 
-    A diverged run is scored with its best weights, if it ever had any.
+    A diverged run has none: what it was before it diverged is in its curve.
     """
-    if state.best is None:
+    if state.status == "diverged":
         return {}, []
     task, device = setting.task, setting.device
     scores = {}
     for name, split in task.splits.items():
         if name not in ("train", "valid"):
-            result = setting.recipe.evaluate(state.model, task, split, device)
+            result = setting.recipe.evaluate(
+                state.model, task, split, device, setting.recipe.collate
+            )
             scores[name] = {**result.scores, "forced_accuracy": result.forced_accuracy}
-    return scores, samples(state.model, task, device, SAMPLES)
+    return scores, samples(state.model, task, device, SAMPLES, setting.recipe.collate)
 
 
 def keep(model: nn.Module, spec: RunSpec, path: Path) -> None:
     """Weights with the spec that made them, as safetensors; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part")
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, half, metadata={"spec": json.dumps(spec.plain())})
-    half.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, half, metadata={"spec": json.dumps(spec.plain())})
+        half.replace(path)
+    except (OSError, SafetensorError) as error:
+        half.unlink(missing_ok=True)
+        raise RunError(
+            f"weights cannot be kept in {path.parent} ({error}); free some space"
+        ) from error
 
 
 def load(spec: RunSpec, task: Task, path: Path) -> Model:
@@ -159,3 +203,7 @@ def prepare_process(threads: int) -> None:
     """What every process that trains does first."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # it would fill every new tensor, which is time spent and operations counted for nothing
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # single precision means single precision: torch's own LSTM would otherwise use less on CUDA
+    torch.backends.cudnn.allow_tf32 = False

@@ -62,7 +62,8 @@ class Budget:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One task x variant x seed, with everything that determines its outcome.
+    """One task x variant x seed, with everything that determines its outcome; but what a budget
+    in seconds buys depends on the machine's mood, and two such runs need not be equal.
 
     task: canonical label. data: the task's digest. variant: every axis and its value. device:
     cpu or cuda. torch: its version. execution: how steps are carried out. decoding: how outputs
@@ -101,7 +102,10 @@ class RunSpec:
         if set(plain) != names:
             odd = sorted(set(plain) ^ names)
             raise ValueError(f"a run's settings do not have these keys right: {', '.join(odd)}")
-        return cls(**{**plain, "budget": Budget(**plain["budget"])})
+        try:
+            return cls(**{**plain, "budget": Budget(**plain["budget"])})
+        except TypeError as error:
+            raise ValueError(f"a run's budget is of another bench: {error}") from error
 
 
 def make(

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from bench.batching import Position, collate, endless
-from bench.evaluation import Evaluation, evaluate, saturation
+from bench.evaluation import Collate, Evaluation, evaluate, saturation
 from bench.randomness import torch_generator
 from bench.specs import Budget
 from tasks import Facts, Indices, Split, Task
-from variants import Batch, Model, Variant
+from variants import Batch, Model, Variant, real
 from variants.forcing import probability, toss
 from variants.optimizers import OPTIMIZERS
 
@@ -28,7 +28,7 @@ EXPLODED = 10.0
 def mean_loss(logits: tuple[Tensor, ...], batch: Batch, facts: Facts) -> Tensor:
     """Cross-entropy per real token, heads mixed by weight; padding is not among the logits."""
     parts = [
-        weight * nn.functional.cross_entropy(head_NV, target_BT[batch.mask_BT])
+        weight * nn.functional.cross_entropy(head_NV, real(target_BT, batch))
         for head_NV, target_BT, weight in zip(
             logits, batch.targets, facts.head_weights, strict=True
         )
@@ -46,14 +46,31 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def train_step(
+    state: TrainState, setting: Setting, batch: Batch, fed_BT: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """One update: its loss, and the gradient norm before clipping. Waits for no device."""
+    state.optimizer.zero_grad()
+    logits = state.model.score(batch, fed_BT, state.dropout)
+    loss = setting.recipe.loss(logits, batch, setting.task.facts)
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(_trained(state.model), setting.variant.clip or math.inf)
+    state.optimizer.step()
+    return loss.detach(), norm
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """The functions a run is made of; a plugin or a planted fault replaces one of them."""
+    """The functions a run is made of; a plugin or a planted fault replaces one of them.
 
-    collate: Callable[[Split, Facts, str], Batch] = collate
+    Training and evaluation both go through `collate`.
+    """
+
+    collate: Collate = collate
     loss: Callable[[tuple[Tensor, ...], Batch, Facts], Tensor] = mean_loss
     optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
-    evaluate: Callable[[Model, Task, Split, str], Evaluation] = evaluate
+    step: Callable[[TrainState, Setting, Batch, Tensor | None], tuple[Tensor, Tensor]] = train_step
+    evaluate: Callable[[Model, Task, Split, str, Collate], Evaluation] = evaluate
 
 
 @dataclass
@@ -104,9 +121,9 @@ class Setting:
     recipe: Recipe
 
     def ahead(self, state: TrainState) -> int:
-        """Steps to the next evaluation, the budget's last one included."""
-        interval = self.budget.interval
-        return min(interval, self.budget.steps - state.step) if self.budget.steps else interval
+        """Steps to the next evaluation, at a multiple of the interval or at the budget's end."""
+        ahead = self.budget.interval - state.step % self.budget.interval
+        return min(ahead, self.budget.steps - state.step) if self.budget.steps else ahead
 
     def spent(self, state: TrainState, seconds: float) -> bool:
         """Whether the budget is used up."""
@@ -129,7 +146,11 @@ def train(
         mean, norm, ratio = _segment(state, setting, batches)
         clock = time.perf_counter()
         valid = setting.recipe.evaluate(
-            state.model, setting.task, setting.task.splits["valid"], setting.device
+            state.model,
+            setting.task,
+            setting.task.splits["valid"],
+            setting.device,
+            setting.recipe.collate,
         )
         point: dict[str, Any] = {
             "step": state.step,
@@ -201,15 +222,8 @@ def _steps(
     """The hot loop: `count` steps, or fewer where the budget ends. since: the clock's reading
     that all training seconds are counted from. Gives the losses and the last gradient norm
     without waiting for the device."""
-    model, optimizer, variant, recipe = (
-        state.model,
-        state.optimizer,
-        setting.variant,
-        setting.recipe,
-    )
+    variant, recipe = setting.variant, setting.recipe
     facts, split = setting.task.facts, setting.task.splits["train"]
-    parameters = _trained(model)
-    clip = variant.clip or math.inf
     losses: list[Tensor] = []
     norm = torch.zeros(())
     for _ in range(count):
@@ -218,17 +232,11 @@ def _steps(
         indices, state.position = next(batches)
         batch = recipe.collate(split.take(indices), facts, setting.device)
         p = probability(variant.forcing, state.step, variant.forcing_rate, variant.forcing_steps)
-        rows, length = batch.inputs_BT.shape
-        fed = toss(p, variant.coin, rows, length, state.forcing)
-        optimizer.zero_grad()
+        fed = toss(p, variant.coin, len(indices), batch.inputs_BT.shape[1], state.forcing)
         if fed is not None:
             fed = fed.to(setting.device, non_blocking=True)
-        logits = model.score(batch, fed, state.dropout)
-        loss = recipe.loss(logits, batch, facts)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
-        losses.append(loss.detach())
+        loss, norm = recipe.step(state, setting, batch, fed)
+        losses.append(loss)
         state.step += 1
         state.tokens += batch.tokens
     return losses, norm
@@ -279,4 +287,4 @@ def _probe(setting: Setting) -> Batch:
     """The fixed batch that probes read: the first valid examples."""
     valid = setting.task.splits["valid"]
     first = valid.take(np.arange(min(64, len(valid)), dtype=np.int64))
-    return collate(first, setting.task.facts, setting.device)
+    return setting.recipe.collate(first, setting.task.facts, setting.device)

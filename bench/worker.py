@@ -21,7 +21,8 @@ class Job(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened to a run: `started`, `point`, `finished` or `lost` (it will start again)."""
+    """What happened to a run: `started`, `point`, `finished`, `lost` (it will start again) or
+    `refused` (nothing like it can be run now)."""
 
     kind: str
     id: str
@@ -33,10 +34,12 @@ def work(connection: Connection, data: Path, threads: int) -> None:
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    # without it cuBLAS does not promise the same numbers twice; read when torch is loaded
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
 
-    from bench.runner import execute, prepare_process
+    from bench.runner import RunError, execute, prepare_process
     from bench.specs import RunSpec
 
     prepare_process(threads)
@@ -46,14 +49,15 @@ def work(connection: Connection, data: Path, threads: int) -> None:
             spec = RunSpec.read(plain)
             run = spec.id
             _send(connection, Event("started", run, {}))
-            record = execute(
-                spec,
-                data,
-                lambda point, clock, run=run: _send(  # type: ignore[misc]
-                    connection, Event("point", run, {"point": point, "clock": clock})
-                ),
-                weights,
-            )
+
+            def report(point: Any, clock: Any, run: str = run) -> None:
+                _send(connection, Event("point", run, {"point": point, "clock": clock}))
+
+            try:
+                record = execute(spec, data, report, weights)
+            except RunError as error:
+                _send(connection, Event("refused", run, {"reason": str(error)}))
+                continue
             _send(connection, Event("finished", run, record))
 
 

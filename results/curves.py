@@ -12,7 +12,7 @@ from rich.text import Text
 
 from results import metrics, naming
 from results.record import Record
-from results.tables import grouped
+from results.tables import by_table, grouped
 from results.terminal import sparkline
 
 Row = dict[str, Any]
@@ -22,7 +22,8 @@ def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> 
     """One row a task, setting and variant: `points` of step, mean, least and most over seeds.
 
     A run that stopped early, because it had solved the task, keeps its last value to the end;
-    one that diverged has null from there on. ValueError if no run has the metric.
+    one that diverged has null after its last point. A failed run has no curve and is left out.
+    ValueError if no run has the metric.
     """
     groups = grouped(record for record in records if record.outcome.get("curve"))
     known = sorted(
@@ -66,6 +67,8 @@ def _point(runs: Sequence[Record], step: int, metric: str) -> Row:
 def _at(run: Record, step: int, metric: str) -> float | None:
     """The last value at or before a step, the first one before there is any."""
     curve = run.outcome["curve"]
+    if run.status == "diverged" and step > curve[-1]["step"]:
+        return None
     reached = [point for point in curve if point["step"] <= step] or curve[:1]
     value = reached[-1].get(metric)
     return None if value is None else float(value)
@@ -73,10 +76,7 @@ def _at(run: Record, step: int, metric: str) -> float | None:
 
 def show_curves(rows: Sequence[Row], console: Console) -> None:
     """A line of blocks a variant, all of a task on one scale."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["task"], row["setting"]), []).append(row)
-    for (task, setting), group in groups.items():
+    for (task, setting), group in by_table(rows).items():
         finite = [p["mean"] for row in group for p in row["points"] if p["mean"] is not None]
         low, high = min(finite, default=0.0), max(finite, default=0.0)
         last = max(row["points"][-1]["step"] for row in group)

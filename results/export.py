@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from results.tables import Row, cells
+from results.tables import Row, by_table, cells, heading, notes
 
 SCHEMA = 1
 FORMATS = ("csv", "markdown", "json")
@@ -29,17 +29,16 @@ def as_csv(rows: Sequence[Row]) -> str:
 def as_markdown(rows: Sequence[Row]) -> str:
     """A table a task and setting, as the terminal has them but with every column."""
     parts = []
-    for key in dict.fromkeys((row["task"], row["setting"]) for row in rows):
-        group = [row for row in rows if (row["task"], row["setting"]) == key]
+    for group in by_table(rows).values():
         texts = [cells(row) for row in group]
         used = dict.fromkeys(t for text in texts for t in text)
         titles = [title for title in used if any(text.get(title) for text in texts)]
-        mark = ", memorised: test = train" if group[0]["memorisation"] else ""
-        lines = [f"**{key[0]}** ({key[1]}{mark}; base: {group[0]['common']})", ""]
+        lines = [f"**{heading(group[0])}**", ""]
         lines.append("| " + " | ".join(titles) + " |")
         lines.append("|" + "|".join(" --- " if t == "variant" else " ---: " for t in titles) + "|")
         for text in texts:
             written = (text.get(title, "").replace("|", "\\|") for title in titles)
             lines.append("| " + " | ".join(written) + " |")
-        parts.append("\n".join(lines))
+        said = [note[0].upper() + note[1:] + "." for note in notes(group)]
+        parts.append("\n".join(lines) + ("\n\n" + " ".join(said) if said else ""))
     return "\n\n".join(parts) + "\n"

@@ -64,11 +64,6 @@ class Store:
         self.journal = Journal(folder / "journal")
         self._connection = connection
 
-    @property
-    def data(self) -> Path:
-        """Where corpora are kept."""
-        return self.folder / "data"
-
     def weights(self, run: str) -> Path:
         """Where a run's weights are kept on request."""
         return self.folder / "weights" / f"{run}.safetensors"
@@ -87,26 +82,24 @@ class Store:
         """Keep a finished run: journal first, then the database."""
         with _sentences(self.folder):
             self.journal.finish(record)
-            self._insert(record)
+            self._insert([record])
 
-    def _insert(self, record: Record) -> None:
-        light, heavy = _halves(record)
+    def _insert(self, records: Iterable[Record]) -> None:
+        """All of them, or none."""
         with self._connection:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    record.id,
-                    record.task,
-                    record.seed,
-                    record.status,
-                    time.time(),
-                    _dump(record.spec),
-                    *light,
-                ),
-            )
-            self._connection.execute(
-                "INSERT OR REPLACE INTO details VALUES (?, ?, ?)", (record.id, *heavy)
-            )
+            for record in records:
+                self._insert_one(record)
+
+    def _insert_one(self, record: Record) -> None:
+        light, heavy = _halves(record)
+        named = (record.id, record.task, record.seed, record.status)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*named, time.time(), _dump(record.spec), *light),
+        )
+        self._connection.execute(
+            "INSERT OR REPLACE INTO details VALUES (?, ?, ?)", (record.id, *heavy)
+        )
 
     def take_in(self) -> int:
         """Records that a journal has and the database has not: how many were taken in."""
@@ -115,8 +108,7 @@ class Store:
             paths = self.journal.folder.glob("*.jsonl")
             new = [path for path in paths if path.stem not in known]
             records = [record for path in new if (record := Journal.read(path)) is not None]
-            for record in records:
-                self._insert(record)
+            self._insert(records)
         return len(records)
 
     def drop(self, runs: Iterable[str]) -> int:
@@ -150,11 +142,12 @@ class Store:
                 f"SELECT {columns}, details.outcome, details.measured "
                 "FROM runs JOIN details ON details.id = runs.id"
             )
-        wanted = None if ids is None else set(ids)
+        asked: tuple[str, ...] = ()
+        if ids is not None:
+            query += " WHERE runs.id IN (SELECT value FROM json_each(?))"
+            asked = (json.dumps(list(ids)),)
         with _sentences(self.folder):
-            for run, *texts in self._connection.execute(query + " ORDER BY runs.id"):
-                if wanted is not None and run not in wanted:
-                    continue
+            for run, *texts in self._connection.execute(query + " ORDER BY runs.id", asked):
                 yield _record(run, texts)
 
     def set_plan(self, rows: Iterable[Planned], base: Mapping[str, Any]) -> None:
@@ -222,7 +215,9 @@ def reading(folder: Path) -> Iterator[Store]:
         )
     with _sentences(folder):
         # a write-ahead log needs a writable folder unless the file is promised not to change
-        mode = "mode=ro" if os.access(folder, os.W_OK) else "mode=ro&immutable=1"
+        # and a log that still holds rows must not be passed over
+        still = os.access(folder, os.W_OK) or Path(f"{path}-wal").exists()
+        mode = "mode=ro" if still else "mode=ro&immutable=1"
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=30)
     store = Store(folder, connection)
     try:

@@ -22,7 +22,9 @@ def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
 
     suite: the suite's base variant. Every run counts: one that never reached the target is
     later than any that did (`*_to_target` is the median over all, null if that is never), and
-    one that diverged or failed has no score, which `runs_without_score` says.
+    one that diverged or failed has no score, which `runs_without_score` says and which ranks a
+    row below those where every run has one. A run that reached the target and diverged later
+    counts as both.
     """
     rows = []
     for (task, setting), group in grouped(records).items():
@@ -42,10 +44,20 @@ def grouped(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
     found: dict[tuple[str, str], list[Record]] = {}
     for (task, setting), group in alike.items():
         unlike = [key for key in UNSEEN if len({repr(r.spec.get(key)) for r in group}) > 1]
+        signatures = sorted({signed for r in group if (signed := signature(r.outcome))})
         for record in group:
             said = [f"{key} {record.spec.get(key)}" for key in unlike]
+            if len(signatures) > 1:
+                # a run without scores, being failed, goes with the first
+                said.append(f"scored by {signature(record.outcome) or signatures[0]}")
             found.setdefault((task, ", ".join([setting, *said])), []).append(record)
     return dict(sorted(found.items()))
+
+
+def signature(outcome: Mapping[str, Any]) -> str | None:
+    """How the deciding score was made, where its scorer says so."""
+    signed = outcome.get("signatures", {}).get(outcome.get("metric"))
+    return None if signed is None else str(signed)
 
 
 def group_text(record: Record) -> str:
@@ -82,7 +94,10 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
     scores = [s for o in outcomes if (s := test_score(o)) is not None]
     tokens = [o["to_target"]["tokens"] if o.get("to_target") else math.inf for o in outcomes]
     seconds = [_or_never(record.measured.get("seconds_to_target")) for record in records]
-    spent = [record.outcome.get("tokens", 0) for record in records]
+    unreached = [o for o in outcomes if o.get("to_target") is None]
+    # how far the target is beyond, at least: but a run that broke off says nothing of it
+    whole = all(o["status"] == "finished" for o in unreached)
+    spent = min((o["tokens"] for o in unreached), default=0) if whole else 0
     return {
         "task": task,
         "setting": group,
@@ -98,16 +113,14 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
         "runs_without_score": len(records) - len(scores),
         "tokens_to_target": _median_or_none(tokens),
         "seconds_to_target": _median_or_none(seconds),
-        "tokens_spent": max(spent),
+        "tokens_spent_in_vain": spent,
         "tokens_per_second": _median(records, "tokens_per_second"),
         "peak_bytes": _median(records, "peak_bytes"),
         "parameters": next((o["parameters"] for o in outcomes if "parameters" in o), None),
         "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
         "hosts": sorted({str(r.measured["host"]) for r in records if "host" in r.measured}),
         "status": dict(Counter(record.status for record in records)),
-        "signature": next(
-            (o["signatures"].get(metric) for o in outcomes if "signatures" in o), None
-        ),
+        "signature": next((signed for o in outcomes if (signed := signature(o))), None),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
 
@@ -136,10 +149,8 @@ def _or_never(value: float | None) -> float:
 
 
 def _median_or_none(values: Sequence[float]) -> float | None:
-    """The median with never as infinity; None if it is never.
-
-    Of an even number the upper of the two middle ones, where the lower alone was reached.
-    """
+    """The median with never as infinity; None if it is never, which it is if the upper of two
+    middle ones is."""
     median = statistics.median(values)
     return None if math.isinf(median) or math.isnan(median) else median
 
@@ -149,10 +160,11 @@ def _median(records: Sequence[Record], key: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _rank(row: Row) -> tuple[float, float, str]:
-    """Best first: score, then tokens to target, then name."""
+def _rank(row: Row) -> tuple[bool, float, float, str]:
+    """Best first: rows whose every run has a score, then score, tokens to target, name."""
     score = -math.inf if row["score_mean"] is None else row["score_mean"]
-    return -score, _or_never(row["tokens_to_target"]), row["variant"]
+    partial = row["runs_without_score"] > 0
+    return partial, -score, _or_never(row["tokens_to_target"]), row["variant"]
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -163,6 +175,8 @@ def cells(row: Row) -> dict[str, str]:
         written = score.write(row["score_mean"])
         if row["score_sd"] is not None:
             written += f" ±{score.write(row['score_sd']).lstrip('0') or '0'}"
+        if row["runs_without_score"]:
+            written += f" ({row['seeds'] - row['runs_without_score']} of {row['seeds']})"
     odd = {k: n for k, n in row["status"].items() if k in ("diverged", "failed")}
     cost = metrics.COSTS
     return {
@@ -170,26 +184,60 @@ def cells(row: Row) -> dict[str, str]:
         score.title: written,
         "solved": f"{row['solved']}/{row['seeds']}",
         "status": ", ".join(f"{n} {status}" for status, n in odd.items()),
-        "tokens to target": _to_target(row, "tokens_to_target"),
-        "s to target": _to_target(row, "seconds_to_target"),
-        "tokens/s": _written(cost["tokens_per_second"], row["tokens_per_second"]),
-        "parameters": _written(cost["parameters"], row["parameters"]),
-        "peak MiB": _written(cost["peak_bytes"], row["peak_bytes"]),
         **{
-            name.replace("_", " "): metrics.score(name.split()[-1]).write(value)
-            for name, value in row["other_scores_mean"].items()
+            cost[key].title: _to_target(row, key)
+            for key in ("tokens_to_target", "seconds_to_target")
         },
+        **{
+            cost[key].title: "" if row[key] is None else cost[key].write(row[key])
+            for key in ("tokens_per_second", "parameters", "peak_bytes")
+        },
+        **{_title(name): _metric(name).write(v) for name, v in row["other_scores_mean"].items()},
     }
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What has to be said below the rows of one task and setting."""
+    said = []
+    if rows[0]["common"] != "base":
+        said.append(f"base here: {rows[0]['common']}")
+    beside = max(row["trained_beside"] for row in rows)
+    if beside:
+        said.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside")
+    if len({host for row in rows for host in row["hosts"]}) > 1:
+        said.append("timed on several machines: seconds and tokens/s do not compare")
+    if rows[0]["signature"]:
+        said.append(f"scored by {metrics.score(rows[0]['metric']).title} {rows[0]['signature']}")
+    return said
+
+
+def heading(row: Row) -> str:
+    """Task and setting, over its rows."""
+    mark = ", memorised: test = train" if row["memorisation"] else ""
+    return f"{row['task']}  ({row['setting']}{mark})"
+
+
+def by_table(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """Rows of each task and setting, in order."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row["task"], row["setting"]), []).append(row)
+    return groups
+
+
+def _metric(name: str) -> metrics.Metric:
+    """Of `chrf`, or of `longer exact_match`, a further split's."""
+    return metrics.score(name.split()[-1])
+
+
+def _title(name: str) -> str:
+    return " ".join([*name.split()[:-1], _metric(name).title])
 
 
 def _to_target(row: Row, key: str) -> str:
     """The median, or that it is beyond what was spent."""
     if row[key] is not None:
         return metrics.short(row[key])
-    if key == "tokens_to_target" and row["tokens_spent"]:
-        return f"> {metrics.short(row['tokens_spent'])}"
+    if key == "tokens_to_target" and row["tokens_spent_in_vain"]:
+        return f"> {metrics.short(row['tokens_spent_in_vain'])}"
     return "never"
-
-
-def _written(metric: metrics.Metric, value: float | None) -> str:
-    return "" if value is None else metric.write(value)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from results.store import Planned
-from results.tables import Row, cells
+from results.tables import Row, by_table, cells, heading, notes
 
 GAP = 3
 SHARED = 28
@@ -20,23 +20,20 @@ SHARED = 28
 
 def show_tables(rows: Sequence[Row], inapplicable: Sequence[Planned], console: Console) -> None:
     """One table a task and setting, each with what it leaves unsaid below it."""
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row["task"], row["setting"]), []).append(row)
+    groups = by_table(rows)
+    last = {row["task"]: row["setting"] for row in rows}
     for (task, setting), group in groups.items():
-        _show_table(task, setting, group, console)
-        last = [key for key in groups if key[0] == task][-1]
-        if (task, setting) == last:
+        _show_table(group, console)
+        if last[task] == setting:
             _show_inapplicable([row for row in inapplicable if row.task == task], console)
         console.print()
 
 
-def _show_table(task: str, setting: str, rows: Sequence[Row], console: Console) -> None:
+def _show_table(rows: Sequence[Row], console: Console) -> None:
     texts = [cells(row) for row in rows]
     titles = [title for title in _titles(texts) if any(text.get(title) for text in texts)]
     kept, dropped = _fit(titles, texts, console.width)
-    mark = ", memorised: test = train" if rows[0]["memorisation"] else ""
-    console.print(Text(f"{task}  ({setting}{mark})", style="bold"))
+    console.print(Text(heading(rows[0]), style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for title in kept:
         left = title in ("variant", "status")
@@ -52,27 +49,15 @@ def _show_table(task: str, setting: str, rows: Sequence[Row], console: Console) 
             *(Text(text.get(title, "")) for title in kept), style="bold" if is_base else ""
         )
     console.print(table)
-    notes = []
-    if rows[0]["common"] != "base":
-        notes.append(f"base here: {rows[0]['common']}")
+    said = notes(rows)
     if dropped:
-        notes.append(f"not shown at {console.width} columns: {', '.join(dropped)}")
-    beside = max(row["trained_beside"] for row in rows)
-    if beside:
-        notes.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside")
-    if len({host for row in rows for host in row["hosts"]}) > 1:
-        notes.append("timed on several machines: seconds and tokens/s do not compare")
-    if rows[0]["signature"]:
-        notes.append(f"scored by {rows[0]['metric']} {rows[0]['signature']}")
-    for note in notes:
+        said.append(f"not shown at {console.width} columns: {', '.join(dropped)}")
+    for note in said:
         console.print(Text(note, style="dim"))
 
 
 def _show_inapplicable(rows: Sequence[Planned], console: Console) -> None:
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        reasons.setdefault(row.reason, []).append(row.variant)
-    for reason in reasons:
+    for reason in dict.fromkeys(row.reason for row in rows):
         console.print(Text(f"not applicable: {reason}", style="dim"))
 
 

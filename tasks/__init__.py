@@ -69,7 +69,7 @@ def _settings(name: str, given: Mapping[str, str]) -> tuple[Entry, Any]:
     for key, text in given.items():
         if not allowed:
             raise ValueError(f"{name} has no settings, but {key}={text!r} was given; leave it out")
-        one_of(f"the setting {name}", key, allowed)
+        one_of(f"setting of {name}", key, allowed)
         kind = type(getattr(defaults, key))
         try:
             values[key] = kind(text)

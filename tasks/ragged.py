@@ -51,9 +51,10 @@ class Ragged:
 
     def take(self, indices: Indices) -> Ragged:
         """The sequences at these indices, in this order, as arrays of their own."""
-        lengths = self.lengths[indices]
+        starts = self.offsets[indices]
+        lengths = self.offsets[indices + 1] - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
         # one gather: where each kept id stood before
-        places = np.repeat(self.offsets[indices] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Ragged(self.ids[places], offsets)

@@ -102,8 +102,9 @@ class Task(ABC):
         )
 
     def digest(self) -> str:
-        """A hash of everything that is learned from or scored against."""
+        """A hash of all that is learned from, told to a model, or scored against."""
         state = hashlib.blake2b(digest_size=16)
+        state.update(f"{self.facts} {self.metric} {self.solved_at}".encode())
         state.update("\0".join((*self.source.symbols, "", *self.target.symbols)).encode())
         for name in sorted(self.splits):
             split = self.splits[name]

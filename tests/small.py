@@ -98,6 +98,7 @@ def widened(batch: Batch, source: int, target: int) -> Batch:
         inputs_BT=pad(batch.inputs_BT, target),
         targets=tuple(pad(part, target) for part in batch.targets),
         mask_BT=pad(batch.mask_BT, target),
+        places_N=pad(batch.mask_BT, target).flatten().nonzero()[:, 0],
     )
 
 

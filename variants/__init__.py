@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import torch
 
-from variants.axes import AXES, BASE, TOGETHER, Variant
-from variants.contract import Batch, Encoded, Model, Step
+from variants.axes import AXES, BASE, TOGETHER, Variant, inapplicable
+from variants.contract import Batch, Encoded, Model, Step, real
 from variants.decoder import Decoder
 from variants.embedding import Embedding
 from variants.encoder import Encoder
@@ -31,6 +31,7 @@ __all__ = [
     "Step",
     "Variant",
     "build",
+    "real",
 ]
 
 
@@ -40,8 +41,12 @@ def build(
     """A model on the CPU with its first values set.
 
     source: number of source symbols. targets: target symbols, or a tagger's classes per head.
-    generator: gives the torch.Generator for a parameter's name. The combination must apply.
+    generator: gives the torch.Generator for a parameter's name. ValueError for a combination
+    that does not apply.
     """
+    reason = inapplicable(variant, tagging)
+    if reason is not None:
+        raise ValueError(f"this variant does not apply, {reason}; change one of them")
     # built without values, so that torch's own initialisation draws nothing from the global
     # generator; NaN shows a parameter that no rule reached
     with torch.device("meta"):
@@ -50,8 +55,12 @@ def build(
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(float("nan"))
-    initialise(model, generator, variant.embedding_init, variant.embedding_range)
+    initialise(model, generator)
     return model
+
+
+def _embedding(symbols: int, v: Variant) -> Embedding:
+    return Embedding(symbols, v.embedding, v.embedding_init, v.embedding_range, v.embedding_trained)
 
 
 def _seq2seq(variant: Variant, source: int, targets: tuple[int, ...]) -> Model:
@@ -63,13 +72,13 @@ def _seq2seq(variant: Variant, source: int, targets: tuple[int, ...]) -> Model:
         attention=v.attention,
         cell=v.cell,
         symbols=symbols,
-        embedding=Embedding(symbols, v.embedding, v.embedding_trained),
+        embedding=_embedding(symbols, v),
         hidden=v.hidden,
         depth=v.decoder_depth,
         dropout=v.dropout,
         width=encoder.width,
     )
-    return Seq2Seq(Embedding(source, v.embedding, v.embedding_trained), encoder, decoder)
+    return Seq2Seq(_embedding(source, v), encoder, decoder, v.dropout)
 
 
 def _tagger(variant: Variant, source: int, targets: tuple[int, ...]) -> Model:
@@ -79,7 +88,7 @@ def _tagger(variant: Variant, source: int, targets: tuple[int, ...]) -> Model:
     upper = Encoder(v.direction, v.cell, lower.width, v.hidden, v.decoder_depth, v.dropout)
     keyword, position = targets
     return JointTagger(
-        Embedding(source, v.embedding, v.embedding_trained),
+        _embedding(source, v),
         v.window,
         lower,
         upper,

@@ -52,7 +52,7 @@ class Additive(Attention):
 
 
 class Dot(Attention):
-    """q . m. Luong et al. 2015, eq. 8, dot."""
+    """q . m. Luong et al. 2015, section 3.1, dot."""
 
     same_size = True
 
@@ -68,7 +68,7 @@ class ScaledDot(Dot):
 
 
 class General(Attention):
-    """q . W m. Luong et al. 2015, eq. 8, general; K = H, no bias."""
+    """q . W m. Luong et al. 2015, section 3.1, general; K = H, no bias."""
 
     def __init__(self, query: int, memory: int) -> None:
         super().__init__(query, memory)

@@ -57,8 +57,12 @@ class Variant:
     hidden: int = _number(64, 1, 10**6, "hidden size")
     window: int = _number(3, 1, 99, "words around each that a tagger reads, odd")
 
+    def __post_init__(self) -> None:
+        for axis, value in asdict(self).items():
+            # a whole number given for a float becomes one, so that equal variants are equal
+            object.__setattr__(self, axis, read_value(axis, value))
 
-BASE = Variant()
+
 AXES = {axis.name: axis for axis in fields(Variant)}
 TOGETHER = {"depth": ("encoder_depth", "decoder_depth")}
 """A shorthand that sets several axes at once."""
@@ -90,7 +94,7 @@ def read_value(axis: str, given: object) -> Value:
 
 
 def _read_number(axis: str, given: object) -> Value:
-    kind: type[int] | type[float] = type(getattr(BASE, axis))
+    kind = int if isinstance(AXES[axis].default, int) else float
     low, high = AXES[axis].metadata["low"], AXES[axis].metadata["high"]
     try:
         if isinstance(given, bool) or not isinstance(given, str | int | float):
@@ -108,14 +112,23 @@ def _read_number(axis: str, given: object) -> Value:
     return number
 
 
+BASE = Variant()
+
+
 def change(base: Variant, given: Mapping[str, object]) -> Variant:
     """`base` with these axes changed; ValueError for an axis or value that does not exist."""
     changed: dict[str, Any] = asdict(base)
     for name, value in given.items():
         read = read_value(name, value)
-        for axis in TOGETHER.get(name, (name,)):
-            changed[axis] = read
+        changed |= dict.fromkeys(TOGETHER.get(name, (name,)), read)
     return Variant(**changed)
+
+
+def from_record(plain: Mapping[str, object]) -> Variant:
+    """The variant that a record holds; ValueError if it names an axis that is not."""
+    for axis in plain:
+        check_axis(axis)
+    return Variant(**dict(plain))  # type: ignore[arg-type]
 
 
 def parse(text: str, base: Variant = BASE) -> Variant:
@@ -165,4 +178,4 @@ def _unknown(what: str, given: str, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     near = get_close_matches(given, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "choose one of those"
-    return f"{what}={given!r} does not exist; there are {', '.join(allowed)}: {hint}"
+    return f"{what} {given!r} does not exist; there are {', '.join(allowed)}: {hint}"

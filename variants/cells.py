@@ -96,7 +96,7 @@ class RNN(TorchCell):
 
 
 class GRU(TorchCell):
-    """Cho et al. 2014, eq. 5 to 8, with z in the place of 1 - z as there in eq. 7.
+    """Cho et al. 2014, eq. 5 to 8: h' = z h + (1 - z) n.
 
     Deviation, as in cuDNN and torch: the reset gate acts after the recurrent product, which has
     a bias of its own: n = tanh(W x + b + r * (U h + d)).

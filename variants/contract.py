@@ -15,7 +15,8 @@ class Batch(NamedTuple):
     fills its row, so that nothing needs masking (known on the host, no synchronisation).
     inputs_BT: bos and the target without eos, what is fed when the reference is fed; for a
     tagger the source. targets: per stream, target and eos; for a tagger the labels of each head.
-    mask_BT: real target positions. tokens: how many of them, on the host.
+    mask_BT: real target positions. places_N: the same as indices into rows laid end to end,
+    made on the host, so that picking the real ones waits for no device. tokens: N.
     """
 
     source_BS: Tensor
@@ -25,7 +26,13 @@ class Batch(NamedTuple):
     inputs_BT: Tensor
     targets: tuple[Tensor, ...]
     mask_BT: Tensor
+    places_N: Tensor
     tokens: int
+
+
+def real(values_BTX: Tensor, batch: Batch) -> Tensor:
+    """What stands at a batch's real target positions, (B, T, ...) -> (N, ...), row-major."""
+    return values_BTX.flatten(0, 1).index_select(0, batch.places_N)
 
 
 class Step(NamedTuple):

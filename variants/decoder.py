@@ -5,7 +5,7 @@ The structures of Cho et al. 2014 and Sutskever et al. 2014, as source 004 draws
     state            only the initial state carries the source; no token is fed
     context          the context at every step; no token is fed
     output           the last output token (Sutskever et al. 2014, section 2)
-    output+context   both (Cho et al. 2014, eq. 2)
+    output+context   both (Cho et al. 2014, section 2.2)
 
 Without attention the context is the encoder's last top state. With attention it is the
 attention's: then `context` and `output+context` attend before the cell, from the state before
@@ -21,9 +21,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants import noise
 from variants.attention import ATTENTIONS, attend
 from variants.cells import CELLS
+from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
 from variants.stack import Stack, States
@@ -146,9 +146,9 @@ class Decoder(nn.Module):
         """Dropout masks of a pass over `steps` steps."""
         size = self.embedding.size if self.token else 0
         return Masks(
-            noise.mask((batch, steps, size), self.dropout, dropout, like) if size else None,
+            mask((batch, steps, size), self.dropout, dropout, like) if size else None,
             self.stack.between(batch, steps, dropout, like),
-            noise.mask((batch, steps, self.hidden), self.dropout, dropout, like),
+            mask((batch, steps, self.hidden), self.dropout, dropout, like),
         )
 
     def forward(
@@ -164,7 +164,7 @@ class Decoder(nn.Module):
             before = self._attend(states[-1].h_BH[:, None], memory)
         parts = []
         if self.token:
-            parts.append(noise.apply(self.embedding(tokens_BT), masks.embedded_BTE))
+            parts.append(apply(self.embedding(tokens_BT), masks.embedded_BTE))
         if before is not None:
             parts.append(before[0])
         elif self.context:
@@ -173,10 +173,10 @@ class Decoder(nn.Module):
             parts.append(memory.summary_BD.new_ones(*tokens_BT.shape, 1))
         outputs_BTH, states = self.stack(torch.cat(parts, dim=-1), states, masks.between)
         if self.attention is None:
-            return noise.apply(outputs_BTH, masks.readout_BTH), states, None
+            return apply(outputs_BTH, masks.readout_BTH), states, None
         context_BTD, weights_BTS = before or self._attend(outputs_BTH, memory)
         readout = torch.tanh(self.merge(torch.cat([outputs_BTH, context_BTD], dim=-1)))
-        return noise.apply(readout, masks.readout_BTH), states, weights_BTS
+        return apply(readout, masks.readout_BTH), states, weights_BTS
 
     def _attend(self, queries_BTH: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         assert self.attention is not None

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants import noise
 from variants.cells import CellState
+from variants.dropout import apply, mask
 from variants.stack import Padding, Stack, States
 
 DIRECTIONS = ("forward", "reversed", "bidirectional")
@@ -39,7 +39,7 @@ class Encoder(nn.Module):
         self.width = hidden * (2 if direction == "bidirectional" else 1)
         if direction == "bidirectional":
             sizes = [input_size] + [self.width] * (depth - 1)
-            self.ahead, self.back = (
+            self.left_to_right, self.right_to_left = (
                 nn.ModuleList(Stack(cell, size, hidden, 1, 0.0) for size in sizes) for _ in range(2)
             )
             self.dropout = dropout
@@ -66,11 +66,10 @@ class Encoder(nn.Module):
     ) -> Read:
         values = inputs_BSI
         states: list[CellState] = []
-        for layer, (ahead, back) in enumerate(zip(self.ahead, self.back, strict=True)):
+        layers = zip(self.left_to_right, self.right_to_left, strict=True)
+        for layer, (ahead, back) in enumerate(layers):
             if layer:
-                values = noise.apply(
-                    values, noise.mask(values.shape, self.dropout, dropout, values)
-                )
+                values = apply(values, mask(values.shape, self.dropout, dropout, values))
             assert isinstance(ahead, Stack)
             zeros = ahead.zeros(len(values), values)
             left, (left_state,) = ahead(values, zeros, [None], padding)

@@ -6,6 +6,7 @@ So two variants that share a seed and a parameter of one name and shape share it
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,33 +15,30 @@ Drawer = Callable[[str], torch.Generator]
 """The generator for a parameter's name."""
 
 
-@torch.no_grad()
-def initialise(model: nn.Module, generator: Drawer, embedding: str, spread: float) -> None:
-    """Set all parameters, by torch's own defaults.
+@runtime_checkable
+class OwnValues(Protocol):
+    """A part that draws its own parameters; others get torch's defaults."""
 
-    Recurrent layers: uniform within 1 / sqrt(H). Linear layers: weight and bias uniform within
-    1 / sqrt(fan in). Embeddings: `normal` is N(0, 1), `uniform` is within +-spread, `xavier` as
-    Glorot and Bengio 2010.
-    """
+    def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
+        """Set one parameter of the part's own."""
+
+
+@torch.no_grad()
+def initialise(model: nn.Module, generator: Drawer) -> None:
+    """Set all parameters: by the part that holds them if it says how, else by torch's defaults,
+    uniform within 1 / sqrt(H) for recurrent layers and 1 / sqrt(fan in) for linear ones."""
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(module_name, recurse=False):
             drawn = generator(name)
-            if isinstance(module, nn.Embedding):
-                _embed(parameter, drawn, embedding, spread)
+            if isinstance(module, OwnValues):
+                module.first_values(parameter, drawn)
             elif isinstance(module, nn.RNNBase):
-                bound = module.hidden_size**-0.5
-                parameter.uniform_(-bound, bound, generator=drawn)
+                parameter.uniform_(
+                    -(module.hidden_size**-0.5), module.hidden_size**-0.5, generator=drawn
+                )
             elif isinstance(module, nn.Linear):
-                bound = module.in_features**-0.5
-                parameter.uniform_(-bound, bound, generator=drawn)
+                parameter.uniform_(
+                    -(module.in_features**-0.5), module.in_features**-0.5, generator=drawn
+                )
             else:
-                raise AssertionError(f"no rule for {name} of {type(module).__name__}")
-
-
-def _embed(table: Tensor, drawn: torch.Generator, init: str, spread: float) -> None:
-    if init == "normal":
-        table.normal_(generator=drawn)
-    elif init == "uniform":
-        table.uniform_(-spread, spread, generator=drawn)
-    else:
-        nn.init.xavier_uniform_(table, generator=drawn)
+                raise AssertionError(f"nobody says how {name} of {type(module).__name__} begins")

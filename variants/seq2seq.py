@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from variants import noise
-from variants.contract import Batch, Encoded, Model, Step
+from variants.contract import Batch, Encoded, Model, Step, real
 from variants.decoder import Decoder, Memory
+from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Encoder, Read
 from variants.stack import Padding, States
@@ -16,8 +16,11 @@ from variants.stack import Padding, States
 class Seq2Seq(Model):
     """An encoder-decoder model; the contract is variants.contract.Model."""
 
-    def __init__(self, embedding: Embedding, encoder: Encoder, decoder: Decoder) -> None:
+    def __init__(
+        self, embedding: Embedding, encoder: Encoder, decoder: Decoder, dropout: float
+    ) -> None:
         super().__init__()
+        self.dropout = dropout
         self.embedding = embedding
         self.encoder = encoder
         self.decoder = decoder
@@ -52,7 +55,7 @@ class Seq2Seq(Model):
                 steps.append(readout)
             readout_BTH = torch.cat(steps, dim=1)
         # the output layer sees real positions only
-        return (self.decoder.output(readout_BTH[batch.mask_BT]),)
+        return (self.decoder.output(real(readout_BTH, batch)),)
 
     @torch.no_grad()
     def _likely(self, readout_B1H: Tensor) -> Tensor:
@@ -62,7 +65,7 @@ class Seq2Seq(Model):
 
     def _read(self, batch: Batch, dropout: torch.Generator | None) -> Read:
         embedded = self.embedding(batch.source_BS)
-        drawn = noise.mask(embedded.shape, self.decoder.dropout, dropout, embedded)
+        drawn = mask(embedded.shape, self.dropout, dropout, embedded)
         padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)
-        read: Read = self.encoder(noise.apply(embedded, drawn), padding, dropout)
+        read: Read = self.encoder(apply(embedded, drawn), padding, dropout)
         return read

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants import noise
 from variants.cells import CELLS, Cell, CellState, TorchCell, torch_unroll, unroll
+from variants.dropout import apply, mask
 
 States = tuple[CellState, ...]
 """One state a layer, lowest first."""
@@ -44,7 +44,7 @@ class Stack(nn.Module):
     ) -> list[Tensor | None]:
         """Dropout masks below each layer, none below the first."""
         shape = (batch, steps, self.hidden)
-        above = [noise.mask(shape, self.dropout, dropout, like) for _ in self.cells[1:]]
+        above = [mask(shape, self.dropout, dropout, like) for _ in self.cells[1:]]
         return [None, *above]
 
     def forward(
@@ -57,8 +57,8 @@ class Stack(nn.Module):
         """Outputs_BSH of the top layer and every layer's state after each row's end."""
         values = inputs_BSI
         after = []
-        for cell, state, mask in zip(self._layers(), states, masks, strict=True):
-            values = noise.apply(values, mask)
+        for cell, state, drawn in zip(self._layers(), states, masks, strict=True):
+            values = apply(values, drawn)
             if isinstance(cell, TorchCell):
                 lengths = None if padding is None else padding.lengths_B
                 values, state = torch_unroll(cell, values, state, lengths)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from variants import noise
-from variants.contract import Batch, Model
+from variants.contract import Batch, Model, real
+from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Encoder
 from variants.stack import Padding
@@ -44,12 +44,18 @@ class JointTagger(Model):
         assert fed_BT is None, "a tagger feeds no target token"
         embedded = self.embedding(batch.source_BS) * batch.source_mask_BS[..., None]
         windows = windowed(embedded, self.window)
-        drawn = noise.mask(windows.shape, self.dropout, dropout, windows)
+        drawn = mask(windows.shape, self.dropout, dropout, windows)
+        lower = self._read(self.lower, apply(windows, drawn), batch, dropout)
+        upper = self._read(self.upper, lower, batch, dropout)
+        return self.keyword(real(lower, batch)), self.position(real(upper, batch))
+
+    def _read(
+        self, layer: Encoder, values_BSI: Tensor, batch: Batch, dropout: torch.Generator | None
+    ) -> Tensor:
+        """Outputs of a layer, dropped for whoever reads them, the layer above or the head."""
         padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)
-        lower = self.lower(noise.apply(windows, drawn), padding, dropout).outputs_BSD
-        upper = self.upper(lower, padding, dropout).outputs_BSD
-        real = batch.mask_BT
-        return self.keyword(lower[real]), self.position(upper[real])
+        outputs = layer(values_BSI, padding, dropout).outputs_BSD
+        return apply(outputs, mask(outputs.shape, self.dropout, dropout, outputs))
 
 
 def windowed(embedded_BSE: Tensor, window: int) -> Tensor:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bench import matrix as matrices
-from bench.matrix import BLOCK_KEYS, MatrixError, from_options, named, parse, plan, read_budget
+from bench import matrix_file as matrices
+from bench.matrix import Plan, from_options, plan, read_budget
+from bench.matrix_file import BLOCK_KEYS, MatrixError, named, parse
 from bench.specs import Budget
 from tasks import TASKS, Task, build
 from variants import AXES, BASE, axes
@@ -62,7 +63,7 @@ def test_the_base_is_changed_for_all() -> None:
     ]
 
 
-def planned(text: str, device: str = "cpu") -> matrices.Plan:
+def planned(text: str, device: str = "cpu") -> Plan:
     read = parse(text, "m.toml")
     labels = {label for block in read.blocks for label in block.tasks}
     return plan(read, {label: task(label) for label in labels}, device)

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from results.curves import curves, show_curves
-from results.one import show_run
 from results.record import Record
+from results.show import show_run
 from tests.records import SUITE, failed, record
 
 ROW_KEYS = {"task", "setting", "variant", "metric", "seeds", "points"}

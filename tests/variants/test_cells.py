@@ -161,7 +161,10 @@ def torch_layer(encoder: Encoder, name: str, depth: int) -> nn.RNNBase:
     with torch.no_grad():
         for level in range(depth):
             sides = (
-                [("", cell(encoder.ahead[level], 0)), ("_reverse", cell(encoder.back[level], 0))]
+                [
+                    ("", cell(encoder.left_to_right[level], 0)),
+                    ("_reverse", cell(encoder.right_to_left[level], 0)),
+                ]
                 if both
                 else [("", cell(encoder.stack, level))]
             )

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variants import noise
+from variants.dropout import apply, mask
 
 LIKE = torch.zeros((), dtype=torch.float64)
 
@@ -18,7 +18,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 @given(rate=st.floats(0.01, 0.95), seed=st.integers(0, 2**32))
 def test_rate_and_scale(rate: float, seed: int) -> None:
-    drawn = noise.mask((100, 200), rate, generator(seed), LIKE)
+    drawn = mask((100, 200), rate, generator(seed), LIKE)
     assert drawn is not None
     dropped = (drawn == 0).double().mean().item()
     # six standard deviations of a share of 20,000 tosses
@@ -31,27 +31,27 @@ def test_rate_and_scale(rate: float, seed: int) -> None:
 
 
 def test_nothing_to_drop() -> None:
-    assert noise.mask((2, 3), 0.5, None, LIKE) is None
+    assert mask((2, 3), 0.5, None, LIKE) is None
     before = generator()
-    assert noise.mask((2, 3), 0.0, before, LIKE) is None
+    assert mask((2, 3), 0.0, before, LIKE) is None
     assert torch.equal(before.get_state(), generator().get_state()), "drew for nothing"
     values = torch.ones(2, 3)
-    assert noise.apply(values, None) is values
+    assert apply(values, None) is values
 
 
 def test_applied_elementwise() -> None:
-    drawn = noise.mask((3, 4), 0.5, generator(), LIKE)
+    drawn = mask((3, 4), 0.5, generator(), LIKE)
     assert drawn is not None
     values = torch.arange(12, dtype=torch.float64).reshape(3, 4)
-    assert torch.equal(noise.apply(values, drawn), values * drawn)
+    assert torch.equal(apply(values, drawn), values * drawn)
     assert set(drawn.flatten().tolist()) == {0.0, 2.0}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_follows_its_generator_and_type(dtype: torch.dtype) -> None:
     like = torch.zeros((), dtype=dtype)
-    first, same = (noise.mask((9, 9), 0.5, generator(1), like) for _ in range(2))
-    other = noise.mask((9, 9), 0.5, generator(2), like)
+    first, same = (mask((9, 9), 0.5, generator(1), like) for _ in range(2))
+    other = mask((9, 9), 0.5, generator(2), like)
     assert first is not None
     assert same is not None
     assert other is not None
