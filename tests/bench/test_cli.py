@@ -167,15 +167,15 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
             ["table", "--json"],
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
-            "tokens_spent tokens_per_second peak_bytes parameters trained_beside hosts status "
-            "signature runs",
+            "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside hosts "
+            "status signature runs",
         ),
         (
             ["export", "--format", "json"],
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
-            "tokens_spent tokens_per_second peak_bytes parameters trained_beside hosts status "
-            "signature runs",
+            "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside hosts "
+            "status signature runs",
         ),
     ],
 )
@@ -232,7 +232,7 @@ def test_runs_are_dropped_by_what_became_of_them(bench: Bench, filled: Path) -> 
         ("run --budget 0", "500steps"),
         ("run --batch 4", "go with --vary"),
         ("run --grid", "go with --vary"),
-        ("run --device gpu", "device='gpu'"),
+        ("run --device gpu", "device 'gpu'"),
         ("run --matrix qick", "did you mean quick"),
         ("run --matrix none.toml", "no matrix file"),
         (f"run --matrix {'n' * 300}.toml", "cannot be read"),
@@ -243,7 +243,7 @@ def test_runs_are_dropped_by_what_became_of_them(bench: Bench, filled: Path) -> 
         ("run --vary cell=gru --task opposites --matrix quick", "leave --matrix out"),
         ("run --vary cell= --task opposites", "axis=value"),
         ("run --vary cell --task opposites", "axis=value"),
-        ("run --vary cell=gru,,lstm --task opposites", "cell=''"),
+        ("run --vary cell=gru,,lstm --task opposites", "cell ''"),
         ("run --vary cel=gru --task opposites", "did you mean cell"),
         ("run --vary cell=gruu --task opposites", "did you mean gru"),
         ("run --vary hidden=-1 --task opposites", "hidden="),
@@ -262,7 +262,7 @@ def test_runs_are_dropped_by_what_became_of_them(bench: Bench, filled: Path) -> 
         ("drop", "nothing was chosen"),
         ("drop zz", "no run zz"),
         ("drop --task opposits", "did you mean opposites"),
-        ("drop --status done", "status='done'"),
+        ("drop --status done", "status 'done'"),
         ("data get tatoebo", "tatoeba"),
         ("data get tatoeba --from none.zip", "none.zip"),
         ("data add x none.tsv", "none.tsv"),

@@ -113,6 +113,12 @@ def test_what_does_not_apply_is_listed_with_its_reason() -> None:
         (HEAD + "\n# cel\nstar.cel = ['gru']", 6, ["'cel'", "did you mean cell"]),
         (HEAD + "star.cell = ['gru', 'lstmm']", 4, ["'lstmm'", "did you mean lstm"]),
         (HEAD + "star.hidden = [5, 'many']", 4, ["hidden='many'", "whole number"]),
+        (
+            HEAD + "base = { cell = 'lstm' }\nstar.cell = ['gruu']",
+            5,
+            ["'gruu'", "did you mean gru"],
+        ),
+        (HEAD + "star.cell = ['rnn']\n[block.grid]\ncell = ['gruu']", 6, ["'gruu'"]),
         (HEAD + "star.hidden = 'all'", 4, ["hidden", "no end"]),
         (HEAD + "star.cell = 'gru'", 4, ["not a list"]),
         (HEAD + "star.cell = []", 4, ["not a list"]),
@@ -305,11 +311,11 @@ def test_options_make_the_same_as_a_file(crossed: bool) -> None:
     [
         (["cell"], "is not axis=value"),
         (["cell="], "is not axis=value"),
-        (["=gru"], "axis=''"),
-        (["cell=gru,,lstm"], "cell=''"),
+        (["=gru"], "axis ''"),
+        (["cell=gru,,lstm"], "cell ''"),
         (["cel=gru"], "did you mean cell"),
         (["cell=gruu"], "did you mean gru"),
-        (["hidden=all"], "whole number"),
+        (["hidden=all"], "has no end for a number"),
         (["cell=gru", "cell=lstm"], "stands twice"),
     ],
 )

@@ -449,7 +449,8 @@ def test_a_score_that_no_file_can_hold_is_a_failed_run(
 
     def odd(*given: Any) -> Evaluation:
         found = evaluate(*given)
-        return found._replace(scores={**found.scores, "exact_match": np.float32(1.0)})
+        single: Any = np.float32(1.0)
+        return found._replace(scores={**found.scores, "exact_match": single})
 
     outcome = executed(fresh_task(), Recipe(evaluate=odd))
     assert outcome["status"] == "failed"

@@ -62,7 +62,7 @@ def test_every_line_of_a_markdown_table_has_its_columns() -> None:
     for lines in tables:
         assert len({line.count("|") for line in lines}) == 1
     assert "| variant | exact match |" in text
-    assert "**en-zh**" in text
+    assert "**en-zh  (100 steps, batch 32, cpu)**" in text
 
 
 def test_a_bar_in_a_markdown_cell_does_not_end_it() -> None:

@@ -23,7 +23,7 @@ from tests.records import BASE, SUITE, failed, record
 
 KEYS = set(
     "task setting common variant seeds solved metric memorisation score_mean score_sd "
-    "other_scores_mean runs_without_score tokens_to_target seconds_to_target tokens_spent "
+    "other_scores_mean runs_without_score tokens_to_target seconds_to_target tokens_spent_in_vain "
     "tokens_per_second peak_bytes parameters trained_beside hosts status signature runs".split()
 )
 
@@ -109,6 +109,30 @@ def test_best_first_then_the_sooner_then_the_name() -> None:
     )
     names = [row["variant"] for row in rows]
     assert names == ["base", "cell=rnn", "cell=a", "attention=dot", "cell=lstm"]
+
+
+def test_one_lucky_seed_is_not_the_best() -> None:
+    """Two of its three runs diverged: it stands below the row whose every run has a score."""
+    lucky = [record(0, 0.99, cell="rnn"), record(1, None, cell="rnn"), record(2, None, cell="rnn")]
+    rows = summarise([*lucky, *(record(seed, 0.9) for seed in range(3))], SUITE)
+    assert [row["score_mean"] for row in rows] == [0.9, 0.99]
+    assert "0.990 (1 of 3)" in cells(rows[1]).values()
+
+
+def test_beyond_is_said_of_what_was_spent_in_vain() -> None:
+    """Not of what a solved run spent, and of nothing where a run broke off."""
+    reached = record(0, 1.0, 9000, spent=10_000)
+    vain = [record(seed, 0.5, spent=spent) for seed, spent in ((1, 5000), (2, 4000))]
+    (row,) = summarise([reached, *vain], SUITE)
+    assert cells(row)["tokens to target"] == "> 4.00k"
+    (row,) = summarise([reached, *vain, record(3, None, spent=10)], SUITE)
+    assert cells(row)["tokens to target"] == "never"
+
+
+def test_scores_by_unlike_signatures_never_share_a_row() -> None:
+    runs = [record(0, metric="bleu", signature="v1"), record(1, metric="bleu", signature="v2")]
+    rows = summarise(runs, SUITE)
+    assert [row["setting"].split(", ")[-1] for row in rows] == ["scored by v1", "scored by v2"]
 
 
 def test_what_all_share_is_said_once() -> None:
