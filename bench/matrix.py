@@ -1,16 +1,4 @@
-"""A matrix: tasks x variants x seeds with budgets, from a TOML file or from options.
-
-about = "what it shows"
-seeds = 3
-
-[[block]]
-tasks = ["increment", "reversal:mode=symbols"]
-base = { hidden = 50, learning_rate = 0.01 }   # changes to the suite's base
-steps = 500                                    # or tokens, or seconds
-batch = 32                                     # every, stop, seeds: see bench.specs.Budget
-star.cell = ["rnn", "lstm"]                    # one axis changed at a time around the base
-grid.attention = "all"                         # full crossing of all grid axes
-"""
+"""A matrix: tasks x variants x seeds with budgets, and the plan that it expands to."""
 
 from __future__ import annotations
 
