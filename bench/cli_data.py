@@ -38,13 +38,22 @@ def add(
         list[Path],
         typer.Argument(help="One TSV, two parallel files, or a folder of tagged documents."),
     ],
+    as_vectors: Annotated[
+        bool, typer.Option("--vectors", help="The file holds word vectors, not a corpus.")
+    ] = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Prepare a corpus of your own."""
+    """Prepare a corpus of your own, or word vectors for embedding_init=vectors."""
     from bench import data
 
     with usage():
-        prepared = data.add(name, files, store / "data")
+        if as_vectors and len(files) != 1:
+            raise ValueError(f"{len(files)} files of vectors were given; give one")
+        folder = store / "data"
+        if as_vectors:
+            prepared = data.add_vectors(name, files[0], folder)
+        else:
+            prepared = data.add(name, files, folder)
     _say(prepared)
 
 
@@ -60,7 +69,12 @@ def listing(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
         print(as_json(rows))
     for row in () if as_rows else rows:
         licence = row.get("licence", "licence not stated")
-        held = f"{row['pairs']} pairs" if "pairs" in row else "tagged documents"
+        if "pairs" in row:
+            held = f"{row['pairs']} pairs"
+        elif "words" in row:
+            held = f"vectors of {row['words']} words, {row['size']} numbers each"
+        else:
+            held = "tagged documents"
         print(f"{row['name']}: {held}, {licence}")
     if not rows and not as_rows:
         print(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")

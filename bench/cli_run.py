@@ -54,6 +54,9 @@ def run(
     batch: Annotated[
         int | None, typer.Option(help="With --vary: examples a step. Default: 32.")
     ] = None,
+    decoding: Annotated[
+        str | None, typer.Option(help="Of test: greedy, beam=5 or beam=5,length_penalty=0.6.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
@@ -77,10 +80,10 @@ def run(
 
     with usage():
         asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
-        asked = asked.changed(seeds, None if vary else budget)
+        asked = asked.changed(seeds, None if vary else budget, decoding)
         labels = sorted({label for block in asked.blocks for label in block.tasks})
         tasks = {label: cached_task(label, store / "data") for label in labels}
-        planned = plan(asked, tasks, _device(device))
+        planned = plan(asked, tasks, _device(device), store / "data")
     if not planned.specs:
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
@@ -230,6 +233,9 @@ def _print_tables(store: Store, planned: Plan) -> None:
 def try_run(
     run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")],
     text: Annotated[str, typer.Argument(help="A source, as bench show prints them.")],
+    decoding: Annotated[
+        str | None, typer.Option(help="greedy, beam=5 ...; the run's own if left out.")
+    ] = None,
     as_rows: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
@@ -244,6 +250,8 @@ def try_run(
         )
     from safetensors import SafetensorError
 
+    from bench import vectors
+    from bench.decoding import read as read_decoding
     from bench.evaluation import run_one
     from bench.runner import load
     from bench.specs import RunSpec
@@ -253,18 +261,19 @@ def try_run(
     with usage():
         spec = RunSpec.read(dict(record.spec))
         task = build(spec.task, store / "data")
-        if task.digest() != spec.data:
+        if vectors.digest(task.digest(), spec.variant, store / "data") != spec.data:
             raise ValueError(f"the data of {spec.task} is not what run {found} learned from")
+        how = read_decoding(decoding or spec.decoding)
         ids = task.encode(text)
         if not len(ids):
             raise ValueError("the source is empty; type at least one symbol")
     try:
-        model = load(spec, task, weights)
+        model = load(spec, task, store / "data", weights)
     except (SafetensorError, RuntimeError) as error:
         raise CommandError(
             f"{weights} is damaged; run its matrix with --keep-weights and --rerun"
         ) from error
-    given = run_one(model, task, ids, "cpu")
+    given = run_one(model, task, ids, "cpu", decoding=how)
     print(as_json([given], ascii_only=not writes_unicode()) if as_rows else given["output"])
 
 

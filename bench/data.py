@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import preparation
+from bench import preparation, vectors
 from bench.download import fetch, sha256_of
 from bench.preparation import ABOUT_FILE, TAGGED_FILES, Prepared
 from tasks.parallel import check_name
@@ -105,6 +105,18 @@ def add(name: str, files: Sequence[Path], folder: Path) -> Prepared:
         )
     about["sha256"] = " ".join(map(sha256_of, files))
     return preparation.write_pairs(name, folder, _rows(files), preparation.simplifier(), about)
+
+
+def add_vectors(name: str, file: Path, folder: Path) -> Prepared:
+    """Import word vectors, the text format of word2vec or GloVe, under a new name.
+
+    ValueError for a name or a file that will not do.
+    """
+    _check_new(name, folder)
+    content = preparation.existing(file).read_bytes()
+    found = vectors.parse(preparation.lines(content, str(file)), str(file))
+    about = {**_about_own([file]), "sha256": sha256_of(file)}
+    return preparation.write_vectors(name, folder, found, about)
 
 
 def listing(folder: Path) -> list[Prepared]:

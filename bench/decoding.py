@@ -1,14 +1,53 @@
-"""Free running: the model feeds itself."""
+"""Free running: the model feeds itself, greedily or by beam search."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tasks import BOS, EOS, Ids
 from variants import Batch, Model
+
+FORM = re.compile(r"beam=(\d+)(?:,length_penalty=(\d+(?:\.\d+)?))?")
+WIDEST = 1000
+
+
+class Decoding(NamedTuple):
+    """How outputs are made. width: hypotheses kept, 1 for greedy. length_penalty: the alpha of Wu
+    et al. 2016, eq. 14, without their coverage: scores are log P / ((5 + length) / 6)^alpha."""
+
+    width: int = 1
+    length_penalty: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """As specs have it; `read` is the inverse."""
+        if self.width == 1:
+            return "greedy"
+        penalty = f",length_penalty={self.length_penalty:g}" if self.length_penalty else ""
+        return f"beam={self.width}{penalty}"
+
+    def normalised(self, log_p: Tensor, length: int) -> Tensor:
+        """Scores of hypotheses of so many tokens, eos included."""
+        return log_p / ((5.0 + length) / 6.0) ** self.length_penalty
+
+
+def read(text: str) -> Decoding:
+    """`greedy`, `beam=5` or `beam=5,length_penalty=0.6`; ValueError for anything else."""
+    match = FORM.fullmatch(text.replace(" ", ""))
+    if match and 1 <= int(match[1]) <= WIDEST and float(match[2] or 0) <= 10:
+        width = int(match[1])
+        return Decoding(width, float(match[2] or 0) if width > 1 else 0.0)
+    if text.strip() == "greedy":
+        return Decoding()
+    raise ValueError(
+        f"the decoding {text!r} does not exist; give greedy, beam=5 or beam=5,length_penalty=0.6, "
+        f"a width from 1 to {WIDEST} and a penalty from 0 to 10"
+    )
 
 
 class Decoded(NamedTuple):
@@ -18,6 +57,16 @@ class Decoded(NamedTuple):
     ids: list[Ids]
     ended: list[bool]
     attention: list[list[list[float]]] | None
+
+
+def decode(
+    model: Model, batch: Batch, limit: int, how: Decoding, attention: bool = False
+) -> Decoded:
+    """Outputs of at most `limit` tokens, eos among them."""
+    if how.width == 1:
+        return greedy(model, batch, limit, attention)
+    found = beam(model, batch, limit, how)
+    return found._replace(attention=_along(model, batch, found)) if attention else found
 
 
 @torch.no_grad()
@@ -53,8 +102,93 @@ def _length(row: Ids) -> int:
     return int(ends[0]) if len(ends) else len(row)
 
 
+@torch.no_grad()
+def beam(model: Model, batch: Batch, limit: int, how: Decoding) -> Decoded:
+    """The best hypothesis that a beam of `how.width` finds; with a width of 1 it is `greedy`.
+
+    At every step the `width` likeliest extensions of a row's hypotheses are kept. Those that end
+    leave the beam and are remembered. What is not ended at the limit competes as it is. A row is
+    done when nothing in its beam can beat its best ended hypothesis any more.
+    """
+    width, rows = how.width, len(batch.source_BS)
+    device = batch.source_BS.device
+    memory, state = model.encode(batch)
+    each = torch.arange(rows, device=device).repeat_interleave(width)
+    memory, state = pick(memory, each), pick(state, each)
+    tokens_N = torch.full((rows * width,), BOS, device=device)
+    history_NT = tokens_N.new_empty(rows * width, 0)
+    # one hypothesis to begin with, or all would be the same
+    first = torch.arange(width, device=device) == 0
+    alive_BW = torch.zeros(rows, width, device=device).masked_fill(~first, float("-inf"))
+    best: list[tuple[float, Ids, bool]] = [
+        (float("-inf"), np.zeros(0, dtype=np.int32), False) for _ in range(rows)
+    ]
+    for step in range(1, limit + 1):
+        logits_NV, state, _ = model.step(tokens_N, state, memory)
+        size = logits_NV.shape[-1]
+        extended = alive_BW[..., None] + logits_NV.log_softmax(-1).unflatten(0, (rows, width))
+        alive_BW, chosen_BW = extended.flatten(1).topk(min(width, width * size), dim=-1)
+        parents_N = (chosen_BW // size + torch.arange(rows, device=device)[:, None] * width).flatten()
+        tokens_N = (chosen_BW % size).flatten()
+        history_NT = torch.cat([history_NT[parents_N], tokens_N[:, None]], dim=1)
+        state = pick(state, parents_N)
+        ended_BW = (tokens_N == EOS).unflatten(0, (rows, width)) & alive_BW.isfinite()
+        over_BW = ended_BW if step < limit else alive_BW.isfinite()
+        _remember(best, how.normalised(alive_BW, step), over_BW, ended_BW, history_NT)
+        alive_BW = alive_BW.masked_fill(ended_BW, float("-inf"))
+        # what is alive gets no likelier, and is divided by the limit's penalty at best
+        hope_B = how.normalised(alive_BW.max(-1).values, limit).cpu()
+        if all(hope <= score for hope, (score, _, _) in zip(hope_B.tolist(), best, strict=True)):
+            break
+    return Decoded([ids for _, ids, _ in best], [ended for _, _, ended in best], None)
+
+
+def _remember(
+    best: list[tuple[float, Ids, bool]],
+    scores_BW: Tensor,
+    over_BW: Tensor,
+    ended_BW: Tensor,
+    history_NT: Tensor,
+) -> None:
+    """Keep each row's best hypothesis among those that are over."""
+    scores, places = scores_BW.masked_fill(~over_BW, float("-inf")).max(-1)
+    ended = ended_BW.gather(1, places[:, None])[:, 0].tolist()
+    width = scores_BW.shape[1]
+    for row, (score, place) in enumerate(zip(scores.tolist(), places.tolist(), strict=True)):
+        if score > best[row][0]:
+            ids = history_NT[row * width + place].cpu().numpy().astype(np.int32)
+            best[row] = score, ids[:-1] if ended[row] else ids, ended[row]
+
+
+def pick(tree: Any, rows_N: Tensor) -> Any:
+    """The rows of every tensor in nested tuples; what is no tensor stays as it is."""
+    if isinstance(tree, Tensor):
+        return tree.index_select(0, rows_N)
+    if isinstance(tree, tuple):
+        picked = [pick(part, rows_N) for part in tree]
+        return type(tree)(*picked) if hasattr(tree, "_fields") else tuple(picked)
+    return tree
+
+
+@torch.no_grad()
+def _along(model: Model, batch: Batch, found: Decoded) -> list[list[list[float]]] | None:
+    """The attention on the way to given outputs."""
+    memory, state = model.encode(batch)
+    weights = []
+    lengths = [len(ids) for ids in found.ids]
+    tokens_B = torch.full((len(lengths),), BOS, device=batch.source_BS.device)
+    for t in range(max(lengths) + 1):
+        _, state, attention_BS = model.step(tokens_B, state, memory)
+        if attention_BS is None:
+            return None
+        weights.append(attention_BS)
+        after = [int(ids[t]) if t < len(ids) else EOS for ids in found.ids]
+        tokens_B = torch.tensor(after, device=tokens_B.device)
+    return _by_row(weights, lengths, batch.lengths_B.tolist())
+
+
 def _by_row(
-    weights: list[torch.Tensor], lengths: list[int], sources: list[int]
+    weights: list[Tensor], lengths: list[int], sources: list[int]
 ) -> list[list[list[float]]]:
     """Weights of each row's real steps (eos included) over its real source."""
     weights_BTS = torch.stack(weights, dim=1).cpu().double().numpy().round(4)

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 
 from bench.batching import collate, in_order
-from bench.decoding import greedy
+from bench.decoding import Decoding, decode
 from tasks import Facts, Ids, Outputs, Split, Task
 from variants import Batch, Model, real
-from variants.decoder import Memory
 
 Collate = Callable[[Split, Facts, str], Batch]
 ROWS = 128
 """Examples decoded at once. A constant: with other rows beside it, a row's last bits differ."""
 SATURATED = 0.99
+GREEDY = Decoding()
 
 
 class Evaluation(NamedTuple):
@@ -41,7 +41,12 @@ class Forced(NamedTuple):
 
 @torch.no_grad()
 def evaluate(
-    model: Model, task: Task, split: Split, device: str, collate: Collate = collate
+    model: Model,
+    task: Task,
+    split: Split,
+    device: str,
+    collate: Collate = collate,
+    decoding: Decoding = GREEDY,
 ) -> Evaluation:
     """Both ways over a whole split."""
     passes = []
@@ -55,7 +60,7 @@ def evaluate(
             streams = _labels(logits, batch)
             ended += len(indices)
         else:
-            decoded = greedy(model, batch, task.facts.length_limit)
+            decoded = decode(model, batch, task.facts.length_limit, decoding)
             streams = [decoded.ids]
             ended += sum(decoded.ended)
         for stream, rows in zip(outputs, streams, strict=True):
@@ -95,15 +100,20 @@ def _labels(logits: tuple[torch.Tensor, ...], batch: Batch) -> list[list[Ids]]:
 @torch.no_grad()
 def saturation(model: Model, batch: Batch) -> float | None:
     """Share of encoder outputs beyond +-0.99 at real positions; None where there are none."""
-    memory = model.encode(batch).memory
-    if not isinstance(memory, Memory):
+    outputs_BSD = getattr(model.encode(batch).memory, "outputs_BSD", None)
+    if outputs_BSD is None:
         return None
-    real = memory.outputs_BSD[batch.source_mask_BS]
+    real = outputs_BSD[batch.source_mask_BS]
     return float((real.abs() > SATURATED).double().mean())
 
 
 def samples(
-    model: Model, task: Task, device: str, count: int, collate: Collate = collate
+    model: Model,
+    task: Task,
+    device: str,
+    count: int,
+    collate: Collate = collate,
+    decoding: Decoding = GREEDY,
 ) -> list[dict[str, object]]:
     """The first test examples and the task's probes, as a person reads them."""
     test = task.splits["test"]
@@ -112,11 +122,11 @@ def samples(
     for index in range(len(shown)):
         one = shown.take(np.array([index]))
         references = [stream[0] for stream in one.targets]
-        row = run_one(model, task, one.source[0], device, collate)
+        row = run_one(model, task, one.source[0], device, collate, decoding)
         reference = task.target_text(references, one.source[0])
         rows.append({"source": row.pop("source"), "reference": reference, **row})
     rows += [
-        {**run_one(model, task, task.encode(text), device, collate), "probe": True}
+        {**run_one(model, task, task.encode(text), device, collate, decoding), "probe": True}
         for text in task.probes
     ]
     return rows
@@ -124,7 +134,12 @@ def samples(
 
 @torch.no_grad()
 def run_one(
-    model: Model, task: Task, source: Ids, device: str, collate: Collate = collate
+    model: Model,
+    task: Task,
+    source: Ids,
+    device: str,
+    collate: Collate = collate,
+    decoding: Decoding = GREEDY,
 ) -> dict[str, object]:
     """What the model gives for one source: texts, and attention with the symbols it lies on."""
     batch = collate(task.single(source), task.facts, device)
@@ -134,7 +149,7 @@ def run_one(
             "source": task.source_text(source),
             "output": task.target_text(streams, source),
         }
-    decoded = greedy(model, batch, task.facts.length_limit, attention=True)
+    decoded = decode(model, batch, task.facts.length_limit, decoding, attention=True)
     row: dict[str, object] = {
         "source": task.source_text(source),
         "output": task.target_text([decoded.ids[0]], source),

@@ -6,14 +6,17 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from bench import vectors
+from bench.decoding import read as read_decoding
 from bench.specs import Budget, RunSpec, make
 from results import naming
 from results.store import Planned
 from tasks import Task, canonical
 from tasks.choices import one_of
-from variants import BASE, TOGETHER, Variant, axes
+from variants import BASE, TOGETHER, Variant, axes, inapplicable
 
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
 
@@ -28,6 +31,7 @@ class Block:
     grid: Mapping[str, tuple[axes.Value, ...]]
     seeds: int
     budget: Budget
+    decoding: str = "greedy"
 
     def variants(self) -> Iterator[Variant]:
         """The base, the star around it, the grid; each once."""
@@ -64,9 +68,14 @@ class Matrix:
         )
         return replace(self, blocks=tuple(block for block in kept if block.tasks))
 
-    def changed(self, seeds: int | None, budget: str | None) -> Matrix:
-        """With other seeds or another budget throughout."""
+    def changed(
+        self, seeds: int | None = None, budget: str | None = None, decoding: str | None = None
+    ) -> Matrix:
+        """With other seeds, another budget or another decoding throughout."""
         blocks = self.blocks
+        if decoding is not None:
+            how = read_decoding(decoding).text
+            blocks = tuple(replace(block, decoding=how) for block in blocks)
         if seeds is not None:
             blocks = tuple(replace(block, seeds=seed_count(seeds)) for block in blocks)
         if budget is not None:
@@ -93,22 +102,35 @@ class Plan:
         return [*runs, *self.inapplicable]
 
 
-def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str) -> Plan:
-    """Expand a matrix. tasks: every task that it names, built."""
+def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str, data: Path | None = None) -> Plan:
+    """Expand a matrix. tasks: every task that it names, built. data: the folder of corpora.
+
+    ValueError or FileNotFoundError for pretrained vectors that will not do.
+    """
     specs: dict[str, RunSpec] = {}
-    inapplicable: dict[tuple[str, str], Planned] = {}
+    left_out: dict[tuple[str, str], Planned] = {}
     digests = {label: task.digest() for label, task in tasks.items()}
     for block in matrix.blocks:
         for label, variant in itertools.product(block.tasks, block.variants()):
-            reason = axes.inapplicable(variant, tasks[label].facts.tagging)
+            reason = inapplicable(variant, tasks[label].facts.tagging)
             if reason is not None:
                 name = naming.name(asdict(variant), asdict(BASE))
-                inapplicable[label, name] = Planned(None, label, name, None, reason)
+                left_out[label, name] = Planned(None, label, name, None, reason)
                 continue
+            vectors.check(asdict(variant), data)
+            digest = vectors.digest(digests[label], asdict(variant), data)
             for seed in range(block.seeds):
-                spec = make(label, digests[label], asdict(variant), block.budget, seed, device)
+                spec = make(
+                    label,
+                    digest,
+                    asdict(variant),
+                    block.budget,
+                    seed,
+                    device,
+                    block.decoding,
+                )
                 specs[spec.id] = spec
-    return Plan(tuple(specs.values()), tuple(inapplicable.values()))
+    return Plan(tuple(specs.values()), tuple(left_out.values()))
 
 
 def seed_count(given: object) -> int:

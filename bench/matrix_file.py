@@ -10,6 +10,7 @@ steps = 500                                    # or tokens, or seconds
 batch = 32                                     # every, stop, seeds: see bench.specs.Budget
 star.cell = ["rnn", "lstm"]                    # one axis changed at a time around the base
 grid.attention = "all"                         # full crossing of all grid axes
+decoding = "beam=5,length_penalty=0.6"         # of test; greedy if left out
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from bench import decoding
 from bench.matrix import Block, Matrix, axis_values, seed_count
 from bench.specs import Budget
 from tasks import canonical
@@ -29,7 +31,7 @@ from variants import BASE, axes
 MATRICES = Path(__file__).parent / "matrices"
 TOP_KEYS = ("about", "seeds", "block")
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
-BLOCK_KEYS = ("tasks", "base", "star", "grid", "seeds", *BUDGET_KEYS)
+BLOCK_KEYS = ("tasks", "base", "star", "grid", "seeds", "decoding", *BUDGET_KEYS)
 
 
 class MatrixError(ValueError):
@@ -100,9 +102,11 @@ def _block(raw: dict[str, Any], seeds: int, found: Where, number: int) -> Block:
         star, grid = (_axes(part, raw, found) for part in ("star", "grid"))
         found.key = "seeds"
         count = seed_count(raw.get("seeds", seeds))
+        found.key = "decoding"
+        how = decoding.read(str(raw.get("decoding", "greedy"))).text
         found.key = next((key for key in BUDGET_KEYS if key in raw), None)
         budget = _budget({key: raw[key] for key in BUDGET_KEYS if key in raw}, found)
-    return Block(tasks, base, star, grid, count, budget)
+    return Block(tasks, base, star, grid, count, budget, how)
 
 
 def _table(raw: dict[str, Any], part: str, found: Where) -> dict[str, Any]:

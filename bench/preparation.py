@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
@@ -13,6 +14,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bench.vectors import VALUES_FILE, WORDS_FILE, Vectors
 from tasks.parallel import PAIRS_FILE
 from tasks.sentences import normalise_chinese, normalise_english
 
@@ -135,6 +139,19 @@ def write_tagged(name: str, folder: Path, source: Path, about: dict[str, Any]) -
         lines(content, str(source / file))  # refuses another encoding
     about = {"name": name, "kind": "tagged", **about, "preparation": VERSION}
     return _publish(name, folder, contents, about)
+
+
+def write_vectors(name: str, folder: Path, found: Vectors, about: dict[str, Any]) -> Prepared:
+    """Put word vectors in place."""
+    values = io.BytesIO()
+    np.save(values, found.values_VE, allow_pickle=False)
+    count, size = found.values_VE.shape
+    about = {"name": name, "kind": "vectors", **about, "words": count, "size": size}
+    files = {
+        WORDS_FILE: json.dumps(found.words, ensure_ascii=False).encode(),
+        VALUES_FILE: values.getvalue(),
+    }
+    return _publish(name, folder, files, {**about, "preparation": VERSION})
 
 
 def _clean(

@@ -16,8 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from bench import machine
+from bench import machine, vectors
+from bench.decoding import read as read_decoding
 from bench.evaluation import samples
+from bench.pretrained import pretrained
 from bench.randomness import torch_generator
 from bench.specs import RunSpec
 from bench.training import Recipe, Setting, TrainState, start, train
@@ -47,14 +49,17 @@ def cached_digest(label: str, data: Path | None) -> str:
     return cached_task(label, data).digest()
 
 
-def build(spec: RunSpec, task: Task) -> Model:
+def build(spec: RunSpec, task: Task, data: Path | None = None) -> Model:
     """The spec's model before its first step, on the CPU."""
+    variant = from_record(spec.variant)
     return build_model(
-        from_record(spec.variant),
+        variant,
         task.facts.source_size,
         task.facts.target_sizes,
         task.facts.tagging,
         lambda name: torch_generator(spec.seed, "init", name),
+        longest=int(task.splits["train"].source.lengths.max()),
+        pretrained=pretrained(variant, task, data),
     )
 
 
@@ -70,13 +75,14 @@ def execute(
     memory = machine.Peak(spec.device)  # made anew once the task is there, which is not the run's
     try:
         task = cached_task(spec.task, data)
-        if cached_digest(spec.task, data) != spec.data:
+        digest = vectors.digest(cached_digest(spec.task, data), spec.variant, data)
+        if digest != spec.data:
             raise RunError(
                 f"the data of {spec.task} changed since the run was planned; give the same "
                 "command again, which plans anew"
             )
         memory = machine.Peak(spec.device)
-        outcome, measured = _run(spec, task, report, weights)
+        outcome, measured = _run(spec, task, data, report, weights)
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps([outcome, measured], allow_nan=False)
     except RunError:
@@ -105,13 +111,15 @@ def failure(error: BaseException | str) -> dict[str, Any]:
 
 
 def _run(
-    spec: RunSpec, task: Task, report: Report, weights: Path | None
+    spec: RunSpec, task: Task, data: Path | None, report: Report, weights: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     _check_known(spec)
     variant = from_record(spec.variant)
     recipe = Recipe()
-    setting = Setting(task, variant, spec.budget, spec.seed, spec.device, recipe)
-    state = start(build(spec, task), variant, spec.seed, spec.device, recipe)
+    setting = Setting(
+        task, variant, spec.budget, spec.seed, spec.device, recipe, read_decoding(spec.decoding)
+    )
+    state = start(build(spec, task, data), variant, spec.seed, spec.device, recipe)
     train(state, setting, report)
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
@@ -149,7 +157,6 @@ def _check_known(spec: RunSpec) -> None:
     """A spec that asks for what is not built must not pass for one that does not."""
     for name, known in (
         ("execution", "eager"),
-        ("decoding", "greedy"),
         ("fault", ""),
         ("plugin", ""),
     ):
@@ -171,10 +178,12 @@ def _test(
     for name, split in task.splits.items():
         if name not in ("train", "valid"):
             result = setting.recipe.evaluate(
-                state.model, task, split, device, setting.recipe.collate
+                state.model, task, split, device, setting.recipe.collate, setting.decoding
             )
             scores[name] = {**result.scores, "forced_accuracy": result.forced_accuracy}
-    return scores, samples(state.model, task, device, SAMPLES, setting.recipe.collate)
+    return scores, samples(
+        state.model, task, device, SAMPLES, setting.recipe.collate, setting.decoding
+    )
 
 
 def keep(model: nn.Module, spec: RunSpec, path: Path) -> None:
@@ -192,9 +201,9 @@ def keep(model: nn.Module, spec: RunSpec, path: Path) -> None:
         ) from error
 
 
-def load(spec: RunSpec, task: Task, path: Path) -> Model:
+def load(spec: RunSpec, task: Task, data: Path | None, path: Path) -> Model:
     """The model that `keep` kept."""
-    model = build(spec, task)
+    model = build(spec, task, data)
     model.load_state_dict(load_file(path))
     return model
 

@@ -13,22 +13,30 @@ import torch
 from torch import Tensor, nn
 
 from bench.batching import Position, collate, endless
-from bench.evaluation import Collate, Evaluation, evaluate, saturation
+from bench.decoding import Decoding
+from bench.evaluation import GREEDY, Collate, Evaluation, evaluate, saturation
 from bench.randomness import torch_generator
 from bench.specs import Budget
 from tasks import Facts, Indices, Split, Task
 from variants import Batch, Model, Variant, real
 from variants.forcing import probability, toss
-from variants.optimizers import OPTIMIZERS
+from variants.learning_rates import factor as rate_factor
+from variants.optimizers import OPTIMIZERS, Optimizer
 
 EXPLODED = 10.0
 """A training loss this many times that of guessing evenly counts as exploded."""
 
 
-def mean_loss(logits: tuple[Tensor, ...], batch: Batch, facts: Facts) -> Tensor:
-    """Cross-entropy per real token, heads mixed by weight; padding is not among the logits."""
+def mean_loss(
+    logits: tuple[Tensor, ...], batch: Batch, facts: Facts, smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy per real token, heads mixed by weight; padding is not among the logits.
+
+    smoothing: share of the target's probability that all symbols get alike.
+    """
     parts = [
-        weight * nn.functional.cross_entropy(head_NV, real(target_BT, batch))
+        weight
+        * nn.functional.cross_entropy(head_NV, real(target_BT, batch), label_smoothing=smoothing)
         for head_NV, target_BT, weight in zip(
             logits, batch.targets, facts.head_weights, strict=True
         )
@@ -36,10 +44,13 @@ def mean_loss(logits: tuple[Tensor, ...], batch: Batch, facts: Facts) -> Tensor:
     return torch.stack(parts).sum()
 
 
-def build_optimizer(variant: Variant, model: nn.Module) -> torch.optim.Optimizer:
+def build_optimizer(variant: Variant, model: nn.Module) -> Optimizer:
     """The variant's optimizer over all that is trained."""
-    build = OPTIMIZERS[variant.optimizer]
-    return build(_trained(model), variant.learning_rate, variant.weight_decay)
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    built: Optimizer = OPTIMIZERS[variant.optimizer].build(
+        trained, variant.learning_rate, variant.weight_decay
+    )
+    return built
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:
@@ -52,10 +63,13 @@ def train_step(
     """One update: its loss, and the gradient norm before clipping. Waits for no device."""
     state.optimizer.zero_grad()
     logits = state.model.score(batch, fed_BT, state.dropout)
-    loss = setting.recipe.loss(logits, batch, setting.task.facts)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss = setting.recipe.loss(logits, batch, setting.task.facts, setting.variant.label_smoothing)
+    # the scaler passes everything through as it is, but for fp16, where it waits for the device
+    state.scaler.scale(loss).backward()
+    state.scaler.unscale_(state.optimizer)
     norm = nn.utils.clip_grad_norm_(_trained(state.model), setting.variant.clip or math.inf)
-    state.optimizer.step()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
     return loss.detach(), norm
 
 
@@ -67,10 +81,10 @@ class Recipe:
     """
 
     collate: Collate = collate
-    loss: Callable[[tuple[Tensor, ...], Batch, Facts], Tensor] = mean_loss
-    optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
+    loss: Callable[[tuple[Tensor, ...], Batch, Facts, float], Tensor] = mean_loss
+    optimizer: Callable[[Variant, nn.Module], Optimizer] = build_optimizer
     step: Callable[[TrainState, Setting, Batch, Tensor | None], tuple[Tensor, Tensor]] = train_step
-    evaluate: Callable[[Model, Task, Split, str, Collate], Evaluation] = evaluate
+    evaluate: Callable[[Model, Task, Split, str, Collate, Decoding], Evaluation] = evaluate
 
 
 @dataclass
@@ -82,7 +96,8 @@ class TrainState:
     """
 
     model: Model
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
+    scaler: torch.amp.GradScaler
     forcing: torch.Generator
     dropout: torch.Generator
     position: Position = field(default_factory=Position)
@@ -104,6 +119,7 @@ def start(model: Model, variant: Variant, seed: int, device: str, recipe: Recipe
     return TrainState(
         model=model,
         optimizer=recipe.optimizer(variant, model),
+        scaler=torch.amp.GradScaler(device, enabled=variant.precision == "fp16"),
         forcing=torch_generator(seed, "forcing"),
         dropout=torch_generator(seed, "dropout", device=device),
     )
@@ -119,6 +135,7 @@ class Setting:
     seed: int
     device: str
     recipe: Recipe
+    decoding: Decoding = GREEDY
 
     def ahead(self, state: TrainState) -> int:
         """Steps to the next evaluation, at a multiple of the interval or at the budget's end."""
@@ -151,6 +168,7 @@ def train(
             setting.task.splits["valid"],
             setting.device,
             setting.recipe.collate,
+            GREEDY,  # whatever makes the outputs in the end: what is selected hangs not on it
         )
         point: dict[str, Any] = {
             "step": state.step,
@@ -231,6 +249,14 @@ def _steps(
             break
         indices, state.position = next(batches)
         batch = recipe.collate(split.take(indices), facts, setting.device)
+        factor = rate_factor(
+            variant.learning_rate_schedule,
+            state.step,
+            variant.learning_rate_steps,
+            variant.warmup,
+        )
+        for group in state.optimizer.param_groups:
+            group["lr"] = variant.learning_rate * factor
         p = probability(variant.forcing, state.step, variant.forcing_rate, variant.forcing_steps)
         fed = toss(p, variant.coin, len(indices), batch.inputs_BT.shape[1], state.forcing)
         if fed is not None:
@@ -245,7 +271,7 @@ def _steps(
 def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
     """Keep the weights if they are the best on valid, and say whether training is over."""
     task = setting.task
-    if _exploded(point, task.facts):
+    if _exploded(point, task.facts, setting.variant.precision == "fp16"):
         state.status = "diverged"
         return
     score, loss = point[task.metric], point["valid_loss"]
@@ -263,13 +289,17 @@ def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
         state.status = "solved" if state.to_target is not None else "finished"
 
 
-def _exploded(point: dict[str, Any], facts: Facts) -> bool:
-    """Non-finite, or a loss far beyond guessing evenly."""
+def _exploded(point: dict[str, Any], facts: Facts, scaled: bool) -> bool:
+    """Non-finite, or a loss far beyond guessing evenly.
+
+    scaled: the loss is, and then a gradient that overflows is a step left out, not the end.
+    """
     even = sum(
         weight * math.log(size)
         for weight, size in zip(facts.head_weights, facts.target_sizes, strict=True)
     )
-    numbers = [point[name] for name in ("loss", "valid_loss", "gradient_norm")]
+    watched = ("loss", "valid_loss") if scaled else ("loss", "valid_loss", "gradient_norm")
+    numbers = [point[name] for name in watched]
     return any(number is None for number in numbers) or point["loss"] > EXPLODED * even
 
 

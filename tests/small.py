@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 from bench.batching import collate
 from bench.randomness import torch_generator
 from tasks import Facts, Ragged, Split
-from variants import Batch, Model, Variant
+from variants import BASE, Batch, Model, Pretrained, Variant
 from variants import build as build_model
 from variants.axes import parse
+from variants.embedding import PRETRAINED
 
 SOURCES, TARGETS, CLASSES = 11, 9, (2, 5)
 FIRST = 3  # the id after pad, bos and eos
-SMALL = parse("hidden=6,embedding=5,embedding_init=normal")
+LONGEST = 5
+SMALL = parse("hidden=8,embedding=5,embedding_init=normal", BASE)
 SEQUENCES = Facts(source_size=SOURCES, target_sizes=(TARGETS,), length_limit=8)
 LABELS = Facts(
     source_size=SOURCES,
@@ -31,14 +33,26 @@ Row = tuple[list[int], list[int]]
 """Source and target of one example, without bos and eos."""
 
 
+def vectors_for(variant: Variant, symbols: int) -> Pretrained | None:
+    """Some rows of pretrained embeddings, where the variant asks for such."""
+    if variant.embedding_init not in PRETRAINED:
+        return None
+    generator = torch.Generator().manual_seed(symbols)
+    values = torch.randn(symbols, variant.embedding, generator=generator)
+    return Pretrained(values, torch.arange(symbols) > FIRST)
+
+
 def built(text: str, seed: int = 0, tagging: bool = False, base: Variant = SMALL) -> Model:
     """A float64 model of a variant's name."""
+    variant = parse(text, base)
     model = build_model(
-        parse(text, base),
+        variant,
         SOURCES,
         CLASSES if tagging else (TARGETS,),
         tagging,
         lambda name: torch_generator(seed, "init", name),
+        longest=LONGEST,
+        pretrained=(vectors_for(variant, SOURCES), vectors_for(variant, TARGETS)),
     )
     return model.double()
 

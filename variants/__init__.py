@@ -1,8 +1,8 @@
 """Who learns: one file a kind of part, and how they make a model.
 
 Shapes are suffixes of tensor names: B batch, S source length, T target length, E embedding,
-H hidden, D width of the encoder's outputs (H, or 2 H both ways), K attention keys, V vocabulary,
-C classes, G gates, N real positions of a batch, L layers, R replicas.
+H hidden, D width of the encoder's outputs (H, or 2 H both ways), K attention keys, X contexts,
+V vocabulary, C classes, G gates, N real positions of a batch, L layers, R replicas.
 
 A model is an nn.Module that offers `encode`, `step` and `score` as variants.contract.Model has
 them (a tagger: `score`). Training, decoding and probes use only these.
@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import torch
 
-from variants.axes import AXES, BASE, TOGETHER, Variant, inapplicable
+from variants.applicable import inapplicable
+from variants.axes import AXES, BASE, TOGETHER, Variant
 from variants.contract import Batch, Encoded, Model, Step, real
-from variants.decoder import Decoder
-from variants.embedding import Embedding
-from variants.encoder import Encoder
+from variants.embedding import Pretrained
 from variants.initialisation import Drawer, initialise
-from variants.seq2seq import Seq2Seq
-from variants.tagger import JointTagger
+from variants.models import MODELS, Plan, recurrent
+from variants.precision import TYPES, Autocast
 
 __all__ = [
     "AXES",
@@ -28,70 +27,43 @@ __all__ = [
     "Batch",
     "Encoded",
     "Model",
+    "Pretrained",
     "Step",
     "Variant",
     "build",
+    "inapplicable",
     "real",
 ]
 
 
 def build(
-    variant: Variant, source: int, targets: tuple[int, ...], tagging: bool, generator: Drawer
+    variant: Variant,
+    source: int,
+    targets: tuple[int, ...],
+    tagging: bool,
+    generator: Drawer,
+    longest: int,
+    pretrained: tuple[Pretrained | None, Pretrained | None] = (None, None),
 ) -> Model:
     """A model on the CPU with its first values set.
 
     source: number of source symbols. targets: target symbols, or a tagger's classes per head.
-    generator: gives the torch.Generator for a parameter's name. ValueError for a combination
-    that does not apply.
+    generator: gives the torch.Generator for a parameter's name. longest: positions of the longest
+    training source. pretrained: source and target embeddings, where embedding_init asks for them.
+    ValueError for a combination that does not apply.
     """
     reason = inapplicable(variant, tagging)
     if reason is not None:
         raise ValueError(f"this variant does not apply, {reason}; change one of them")
+    plan = Plan(variant, source, targets, tagging, longest, pretrained)
+    kind = MODELS.get(variant.cell)
     # built without values, so that torch's own initialisation draws nothing from the global
     # generator; NaN shows a parameter that no rule reached
     with torch.device("meta"):
-        model = _tagger(variant, source, targets) if tagging else _seq2seq(variant, source, targets)
+        model = recurrent(plan) if kind is None else kind.build(plan)
     model.to_empty(device="cpu")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(float("nan"))
-    initialise(model, generator)
-    return model
-
-
-def _embedding(symbols: int, v: Variant) -> Embedding:
-    return Embedding(symbols, v.embedding, v.embedding_init, v.embedding_range, v.embedding_trained)
-
-
-def _seq2seq(variant: Variant, source: int, targets: tuple[int, ...]) -> Model:
-    (symbols,) = targets
-    v = variant
-    encoder = Encoder(v.direction, v.cell, v.embedding, v.hidden, v.encoder_depth, v.dropout)
-    decoder = Decoder(
-        structure=v.decoder_input,
-        attention=v.attention,
-        cell=v.cell,
-        symbols=symbols,
-        embedding=_embedding(symbols, v),
-        hidden=v.hidden,
-        depth=v.decoder_depth,
-        dropout=v.dropout,
-        width=encoder.width,
-    )
-    return Seq2Seq(_embedding(source, v), encoder, decoder, v.dropout)
-
-
-def _tagger(variant: Variant, source: int, targets: tuple[int, ...]) -> Model:
-    v = variant
-    size = v.embedding * v.window
-    lower = Encoder(v.direction, v.cell, size, v.hidden, v.encoder_depth, v.dropout)
-    upper = Encoder(v.direction, v.cell, lower.width, v.hidden, v.decoder_depth, v.dropout)
-    keyword, position = targets
-    return JointTagger(
-        _embedding(source, v),
-        v.window,
-        lower,
-        upper,
-        (keyword, position),
-        v.dropout,
-    )
+    initialise(model, generator, variant.weight_init, variant.forget_bias)
+    return Autocast(model, variant.precision) if variant.precision in TYPES else model

@@ -6,55 +6,101 @@ is refused with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from variants.attention import ATTENTIONS
+from variants.attention import ATTENTION_ORDERS, ATTENTIONS
+from variants.bridge import BRIDGES
 from variants.cells import CELLS
-from variants.decoder import DECODER_INPUTS
+from variants.decoder import DECODER_INPUTS, INPUT_FEEDING, OUTPUT_WEIGHTS
 from variants.embedding import INITS, TRAINED
 from variants.encoder import DIRECTIONS
 from variants.forcing import COINS, SCHEDULES
+from variants.initial_state import INITIAL_STATES
+from variants.initialisation import WEIGHT_INITS
+from variants.learning_rates import SCHEDULES as RATE_SCHEDULES
+from variants.models import MODELS
 from variants.optimizers import OPTIMIZERS
+from variants.precision import PRECISIONS
+from variants.stack import STACKS
 
 Value = str | int | float
-Names = Callable[[], Iterable[str]]
+Registry = Mapping[str, object]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|")
 
 
-def _choice(base: str, names: Names, about: str) -> Any:
-    return field(default=base, metadata={"names": names, "about": about})
+def _choice(base: str, registry: Callable[[], Registry] | Registry, about: str) -> Any:
+    get = registry if callable(registry) else lambda: registry
+    return field(default=base, metadata={"registry": get, "about": about})
 
 
 def _number(base: float, low: float, high: float, about: str) -> Any:
     return field(default=base, metadata={"low": low, "high": high, "about": about})
 
 
+def _name(about: str) -> Any:
+    return field(default="", metadata={"about": about})
+
+
+def _cells() -> Registry:
+    return {**CELLS, **MODELS}
+
+
 @dataclass(frozen=True)
 class Variant:
     """One value an axis; the defaults are `base`."""
 
-    cell: str = _choice("gru", lambda: CELLS, "recurrent cell")
+    cell: str = _choice("gru", _cells, "recurrent cell, or a whole model in its place")
     encoder_depth: int = _number(1, 1, 16, "encoder layers; for a tagger those of its lower part")
     decoder_depth: int = _number(1, 1, 16, "decoder layers; for a tagger those of its upper part")
-    direction: str = _choice("forward", lambda: DIRECTIONS, "order in which the source is read")
-    attention: str = _choice("none", lambda: ATTENTIONS, "how decoder states meet the source")
-    decoder_input: str = _choice("output", lambda: DECODER_INPUTS, "what enters the decoder's cell")
-    forcing: str = _choice("always", lambda: SCHEDULES, "teacher-forcing schedule")
+    stack: str = _choice("plain", STACKS, "how layers stand on each other")
+    direction: str = _choice("forward", DIRECTIONS, "order in which the source is read")
+    attention: str = _choice("none", ATTENTIONS, "how decoder states meet the source")
+    attention_order: str = _choice("after", ATTENTION_ORDERS, "which decoder state is the query")
+    input_feeding: str = _choice("off", INPUT_FEEDING, "whether attention's last result is read")
+    heads: int = _number(4, 1, 256, "heads of multihead attention and of the Transformer")
+    attention_span: int = _number(
+        3, 1, 10**6, "positions on either side of local attention's middle; the paper has 10, for "
+        "longer sources than those of most tasks here"
+    )  # fmt: skip
+    decoder_input: str = _choice("output", DECODER_INPUTS, "what enters the decoder's cell")
+    initial_state: str = _choice("zeros", INITIAL_STATES, "the encoder's state before the source")
+    bridge: str = _choice("copy", BRIDGES, "from the encoder's last states to the decoder's first")
+    forcing: str = _choice("always", SCHEDULES, "teacher-forcing schedule, p that of the reference")
     forcing_rate: float = _number(0.5, 0.0, 1.0, "probability of the reference if constant")
-    forcing_steps: int = _number(300, 1, 10**9, "step where linear is 0, inverse-sigmoid 1/2")
-    coin: str = _choice("token", lambda: COINS, "one forcing toss per what")
-    optimizer: str = _choice("adam", lambda: OPTIMIZERS, "optimizer")
+    forcing_steps: int = _number(
+        300, 1, 10**9, "step where linear is 0, exponential and inverse-sigmoid 1/2"
+    )
+    coin: str = _choice("token", COINS, "one forcing toss per what")
+    optimizer: str = _choice("adam", OPTIMIZERS, "optimizer")
     learning_rate: float = _number(3e-3, 0.0, 1e3, "learning rate")
+    learning_rate_schedule: str = _choice("constant", RATE_SCHEDULES, "how it goes with training")
+    learning_rate_steps: int = _number(1000, 1, 10**9, "step where linear and cosine are 0")
+    warmup: int = _number(0, 0, 10**9, "steps over which the learning rate rises to its value")
     clip: float = _number(1.0, 0.0, 1e9, "largest gradient norm, 0 for no clipping")
     weight_decay: float = _number(0.0, 0.0, 1e3, "weight decay")
     embedding: int = _number(64, 1, 10**6, "embedding size")
-    embedding_init: str = _choice("uniform", lambda: INITS, "first values of embeddings")
+    embedding_init: str = _choice("uniform", INITS, "first values of embeddings")
     embedding_range: float = _number(0.1, 0.0, 1e3, "bound of the uniform embedding init")
-    embedding_trained: str = _choice("tuned", lambda: TRAINED, "whether embeddings learn")
+    embedding_trained: str = _choice("tuned", TRAINED, "whether embeddings learn")
+    vectors: str = _name("name under which bench data holds the vectors of embedding_init=vectors")
+    output_weights: str = _choice("own", OUTPUT_WEIGHTS, "weights of the output layer")
     dropout: float = _number(0.0, 0.0, 0.95, "on embeddings, between layers, before the output")
+    recurrent_dropout: float = _number(
+        0.0, 0.0, 0.95, "on h where recurrent weights meet it, one mask for all steps of a row (Gal "
+        "and Ghahramani 2016, section 4)"
+    )  # fmt: skip
+    label_smoothing: float = _number(
+        0.0, 0.0, 0.99, "share of the target's probability that goes to all symbols alike while "
+        "training (Szegedy et al. 2016, section 7)"
+    )  # fmt: skip
+    weight_init: str = _choice("default", WEIGHT_INITS, "first values of weights and biases")
+    forget_bias: float = _number(0.0, -100.0, 100.0, "added to first values of forget biases")
     hidden: int = _number(64, 1, 10**6, "hidden size")
+    precision: str = _choice("fp32", PRECISIONS, "number format")
     window: int = _number(3, 1, 99, "words around each that a tagger reads, odd")
 
     def __post_init__(self) -> None:
@@ -66,12 +112,33 @@ class Variant:
 AXES = {axis.name: axis for axis in fields(Variant)}
 TOGETHER = {"depth": ("encoder_depth", "decoder_depth")}
 """A shorthand that sets several axes at once."""
+TRAINING = frozenset({
+    "forcing",
+    "forcing_rate",
+    "forcing_steps",
+    "coin",
+    "optimizer",
+    "learning_rate",
+    "learning_rate_schedule",
+    "learning_rate_steps",
+    "warmup",
+    "clip",
+    "weight_decay",
+    "label_smoothing",
+    "precision",
+})  # fmt: skip
+"""Axes that say how a model is trained, whatever it is."""
+
+
+def registry(axis: str) -> Registry:
+    """The values of an axis of choices and the parts that they name; empty for other axes."""
+    get: Callable[[], Registry] | None = AXES[axis].metadata.get("registry")
+    return get() if get else {}
 
 
 def values(axis: str) -> list[str]:
-    """The values of an axis of choices; empty for a number."""
-    names: Names | None = AXES[axis].metadata.get("names")
-    return list(names()) if names else []
+    """The values of an axis of choices; empty for other axes."""
+    return list(registry(axis))
 
 
 def check_axis(name: str) -> None:
@@ -90,6 +157,10 @@ def read_value(axis: str, given: object) -> Value:
         if str(given) not in allowed:
             raise ValueError(_unknown(axis, str(given), allowed))
         return str(given)
+    if isinstance(AXES[axis].default, str):
+        if not isinstance(given, str) or not NAME.fullmatch(given):
+            raise ValueError(f"{axis}={given!r} is not a name of letters, digits, . _ -; give one")
+        return given
     return _read_number(axis, given)
 
 
@@ -144,34 +215,6 @@ def parse(text: str, base: Variant = BASE) -> Variant:
             raise ValueError(f"{axis} stands twice in the variant {text!r}; give it once")
         given[axis] = value
     return change(base, given)
-
-
-def inapplicable(variant: Variant, tagging: bool) -> str | None:
-    """Why this combination makes no sense on such a task; None if it does."""
-    different = {axis for axis in AXES if getattr(variant, axis) != getattr(BASE, axis)}
-    if tagging:
-        for axis in ("attention", "decoder_input", "forcing", "coin"):
-            if axis in different:
-                return f"{axis}={getattr(variant, axis)}: a tagger has no decoder that feeds itself"
-    elif "window" in different:
-        return "window: only a tagger reads windows"
-    if variant.forcing != "always" and not DECODER_INPUTS[variant.decoder_input].token:
-        return f"forcing={variant.forcing}: decoder_input={variant.decoder_input} feeds no token"
-    if variant.forcing in ("always", "never") and "coin" in different:
-        return f"coin={variant.coin}: forcing={variant.forcing} tosses none"
-    if variant.forcing != "constant" and "forcing_rate" in different:
-        return "forcing_rate: only forcing=constant has a rate"
-    if variant.forcing not in ("linear", "inverse-sigmoid") and "forcing_steps" in different:
-        return f"forcing_steps: forcing={variant.forcing} does not decay"
-    if variant.embedding_init != "uniform" and "embedding_range" in different:
-        return "embedding_range: only embedding_init=uniform has a range"
-    attention = ATTENTIONS[variant.attention]
-    if attention is not None and attention.same_size and variant.direction == "bidirectional":
-        return (
-            f"attention={variant.attention}: bidirectional outputs are twice the decoder's size; "
-            "attention=general compares unlike sizes"
-        )
-    return None
 
 
 def _unknown(what: str, given: str, allowed: Iterable[str]) -> str:

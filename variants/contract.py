@@ -44,7 +44,11 @@ class Step(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """memory: what the decoder reads at every step and never changes. state: where it starts."""
+    """memory: what the decoder reads at every step and never changes. state: where it starts.
+
+    Both are tensors whose first axis is B, or tuples (nested, named) of such and of plain values,
+    so that beam search can pick rows.
+    """
 
     memory: Any
     state: Any

@@ -1,17 +1,14 @@
 """The decoder: what enters its cell, where it attends, what it reads out.
 
-The structures of Cho et al. 2014 and Sutskever et al. 2014, as source 004 draws them:
+The structures of Cho et al. 2014 and Sutskever et al. 2014, as source 004 draws them, are the
+axis `decoder_input`. Without attention the context is the encoder's last top state. With
+attention it is the attention's, as fresh as the order allows: with attention_order=before it is
+that of this step (Bahdanau et al. 2015, section 3.1), with `after` that of the step before, and
+zeros at first.
 
-    state            only the initial state carries the source; no token is fed
-    context          the context at every step; no token is fed
-    output           the last output token (Sutskever et al. 2014, section 2)
-    output+context   both (Cho et al. 2014, section 2.2)
-
-Without attention the context is the encoder's last top state. With attention it is the
-attention's: then `context` and `output+context` attend before the cell, from the state before
-(Bahdanau et al. 2015, section 3.1), and `state` and `output` attend after it (Luong et al. 2015,
-eq. 5). Either way the output layer reads tanh(W [h ; c]); Bahdanau's maxout readout is left out,
-so that the two differ in the order alone.
+Either way the output layer reads tanh(W [h ; c] + b) (Luong et al. 2015, eq. 5; Bahdanau's maxout
+readout is left out, so that the orders differ in the order alone), and input feeding gives that
+same vector to the cell at the next step (their section 3.3).
 """
 
 from __future__ import annotations
@@ -21,12 +18,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.attention import ATTENTIONS, attend
-from variants.cells import CELLS
+from variants.attention import ATTENTIONS, Attended, Sizes
+from variants.bridge import Bridge
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
-from variants.stack import Stack, States
+from variants.stack import Dropped, Layers, Stack, States
 
 
 class Structure(NamedTuple):
@@ -34,24 +31,54 @@ class Structure(NamedTuple):
 
     token: bool
     context: bool
+    about: str
 
 
 DECODER_INPUTS = {
-    "state": Structure(token=False, context=False),
-    "context": Structure(token=False, context=True),
-    "output": Structure(token=True, context=False),
-    "output+context": Structure(token=True, context=True),
+    "state": Structure(False, False, "only the initial state carries the source"),
+    "context": Structure(False, True, "the context at every step, no token"),
+    "output": Structure(True, False, "the last output token (Sutskever et al. 2014, section 2)"),
+    "output+context": Structure(True, True, "both (Cho et al. 2014, section 2.2)"),
+}
+INPUT_FEEDING = {
+    "off": "the cell does not read the last attentional vector",
+    "on": "the cell reads the last attentional vector too (Luong et al. 2015, section 3.3)",
+}
+OUTPUT_WEIGHTS = {
+    "own": "the output layer has weights of its own",
+    "tied": "they are the target embeddings (Press and Wolf 2017, section 3); needs "
+    "embedding = hidden",
 }
 
 
+class Structured(NamedTuple):
+    """How a decoder is laid out: one axis of the variant each."""
+
+    inputs: str
+    attention: str
+    order: str
+    feeding: bool
+    bridge: str
+    tied: bool
+
+
 class Memory(NamedTuple):
-    """What the decoder reads at every step. keys_BSK is None without attention.
-    summary_BD: the encoder's last top state."""
+    """What the decoder reads at every step. attended is None without attention. summary_BD: the
+    encoder's last top state."""
 
     outputs_BSD: Tensor
-    keys_BSK: Tensor | None
-    mask_BS: Tensor
+    attended: Attended | None
     summary_BD: Tensor
+
+
+class State(NamedTuple):
+    """Where a decoder is. t: steps done. context_BX and vector_BH: the last context and
+    attentional vector, kept where the cell will read them."""
+
+    layers: States
+    t: int
+    context_BX: Tensor | None
+    vector_BH: Tensor | None
 
 
 class Masks(NamedTuple):
@@ -59,128 +86,149 @@ class Masks(NamedTuple):
     step by step drop the same."""
 
     embedded_BTE: Tensor | None
-    between: list[Tensor | None]
+    stack: Dropped
     readout_BTH: Tensor | None
 
     def at(self, t: int) -> Masks:
         """The masks of step t, still with a time axis."""
-        embedded, between, readout = (
+        embedded, readout = (
             None if self.embedded_BTE is None else self.embedded_BTE[:, t : t + 1],
-            [None if mask is None else mask[:, t : t + 1] for mask in self.between],
             None if self.readout_BTH is None else self.readout_BTH[:, t : t + 1],
         )
-        return Masks(embedded, between, readout)
+        return Masks(embedded, self.stack.at(t), readout)
 
 
-class Bridge(nn.Module):
-    """From the encoder's last states to the decoder's first.
+class TiedOutput(nn.Module):
+    """An output layer whose weights are an embedding's, and whose bias is its own."""
 
-    Layers meet from the top down; a deeper decoder's extra layers start from the encoder's
-    lowest. States of one size are copied. A bidirectional encoder's are twice as wide, and go
-    through tanh(W [forward ; backward] + b) (as in Bahdanau et al. 2015, appendix A.2.2, which
-    uses the backward one alone), with a W for each of h and c.
-    """
-
-    def __init__(self, encoder_width: int, hidden: int, depth: int, parts: int) -> None:
+    def __init__(self, embedding: Embedding, symbols: int) -> None:
         super().__init__()
-        self.depth = depth
-        self.narrow = nn.ModuleList(
-            nn.Linear(encoder_width, hidden) for _ in range(parts if encoder_width != hidden else 0)
-        )
+        # not as a submodule: the table has one name, that of the embedding
+        self._tied = (embedding,)
+        self.in_features = embedding.size
+        self.bias = nn.Parameter(torch.empty(symbols))
 
-    def forward(self, states: States) -> States:
-        first = [states[max(len(states) - self.depth + layer, 0)] for layer in range(self.depth)]
-        if not self.narrow:
-            return tuple(first)
-        return tuple(
-            type(state)(
-                *(torch.tanh(narrow(part)) for narrow, part in zip(self.narrow, state, strict=True))
-            )
-            for state in first
-        )
+    def forward(self, readout: Tensor) -> Tensor:
+        return nn.functional.linear(readout, self._tied[0].table, self.bias)
 
 
 class Decoder(nn.Module):
-    """See the head of this file. width: D of the encoder's outputs."""
+    """See the head of this file. sizes: those of the attention, if there is one."""
 
     def __init__(
         self,
-        structure: str,
-        attention: str,
-        cell: str,
+        structure: Structured,
+        layers: Layers,
         symbols: int,
         embedding: Embedding,
-        hidden: int,
-        depth: int,
+        sizes: Sizes,
         dropout: float,
-        width: int,
     ) -> None:
         super().__init__()
-        self.token, self.context = DECODER_INPUTS[structure]
+        self.token, self.context, _ = DECODER_INPUTS[structure.inputs]
+        self.before = structure.order == "before"
+        self.feeding = structure.feeding
         self.dropout = dropout
+        attention_type = ATTENTIONS[structure.attention]
+        self.attention = None if attention_type is None else attention_type(sizes)
+        width = sizes.memory if self.attention is None else self.attention.context
         # state feeds a constant one: its weights are then one more bias, and none is dead
-        size = embedding.size * self.token + width * self.context or 1
-        if self.token:
+        size = (
+            embedding.size * self.token + width * self.context + layers.hidden * self.feeding or 1
+        )
+        if self.token or structure.tied:
             self.embedding = embedding
-        self.stack = Stack(cell, size, hidden, depth, dropout)
-        self.bridge = Bridge(width, hidden, depth, len(CELLS[cell].state._fields))
-        attention_type = ATTENTIONS[attention]
-        self.attention = None if attention_type is None else attention_type(hidden, width)
+        self.stack = Stack(layers, size)
+        self.cells = list(self.stack.each())
+        self.bridge = Bridge(
+            structure.bridge, sizes.memory, layers.hidden, layers.depth, self.cells[0]
+        )
         if self.attention is not None:
-            self.merge = nn.Linear(hidden + width, hidden)
-        self.output = nn.Linear(hidden, symbols)
-        self.hidden = hidden
+            self.merge = nn.Linear(layers.hidden + width, layers.hidden)
+        self.output = (
+            TiedOutput(embedding, symbols) if structure.tied else nn.Linear(layers.hidden, symbols)
+        )
+        self.hidden = layers.hidden
 
     @property
-    def attends_first(self) -> bool:
-        """Whether a step's input depends on the state before it, beyond the fed token."""
-        return self.attention is not None and self.context
+    def loops(self) -> bool:
+        """Whether a step's input depends on the step before it, beyond the fed token."""
+        return self.attention is not None and (self.before or self.context or self.feeding)
 
-    def remember(self, read: Read, mask_BS: Tensor) -> tuple[Memory, States]:
+    def remember(self, read: Read, mask_BS: Tensor) -> tuple[Memory, State]:
         """What is read at every step, and the first state."""
-        keys = None if self.attention is None else self.attention.keys(read.outputs_BSD)
-        memory = Memory(read.outputs_BSD, keys, mask_BS, read.states[-1].h_BH)
-        return memory, self.bridge(read.states)
+        attended = context = vector = None
+        batch = len(mask_BS)
+        if self.attention is not None:
+            attended = self.attention.remember(read.outputs_BSD, mask_BS)
+            if self.context and not self.before:
+                context = read.outputs_BSD.new_zeros(batch, self.attention.context)
+            if self.feeding:
+                vector = read.outputs_BSD.new_zeros(batch, self.hidden)
+        memory = Memory(read.outputs_BSD, attended, read.states[-1].h_BH)
+        return memory, State(self.bridge(read.states, self.cells), 0, context, vector)
 
     def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Masks:
         """Dropout masks of a pass over `steps` steps."""
         size = self.embedding.size if self.token else 0
         return Masks(
             mask((batch, steps, size), self.dropout, dropout, like) if size else None,
-            self.stack.between(batch, steps, dropout, like),
+            self.stack.dropped(batch, steps, dropout, like),
             mask((batch, steps, self.hidden), self.dropout, dropout, like),
         )
 
     def forward(
-        self, tokens_BT: Tensor, states: States, memory: Memory, masks: Masks
-    ) -> tuple[Tensor, States, Tensor | None]:
-        """Feed T tokens: readout_BTH for the output layer, states, attention weights_BTS.
+        self, tokens_BT: Tensor, state: State, memory: Memory, masks: Masks
+    ) -> tuple[Tensor, State, Tensor | None]:
+        """Feed T tokens: readout_BTH for the output layer, state, attention weights_BTS.
 
-        T must be 1 where the decoder attends first.
+        T must be 1 where the decoder loops.
         """
-        before = None
-        if self.attends_first:
-            assert tokens_BT.shape[1] == 1
-            before = self._attend(states[-1].h_BH[:, None], memory)
+        assert tokens_BT.shape[1] == 1 or not self.loops
+        attended = None
+        if self.attention is not None and self.before:
+            top_BH = state.layers[-1].h_BH
+            attended = self.attention(top_BH[:, None], memory.attended, state.t)
+        entering = self._entering(tokens_BT, state, memory, masks, attended)
+        outputs_BTH, layers = self.stack(entering, state.layers, masks.stack)
+        t = state.t + tokens_BT.shape[1]
+        if self.attention is None:
+            readout = apply(outputs_BTH, masks.readout_BTH)
+            return readout, State(layers, t, None, None), None
+        if attended is None:
+            attended = self.attention(outputs_BTH, memory.attended, state.t)
+        contexts_BTX, weights_BTS = attended
+        vectors_BTH = torch.tanh(self.merge(torch.cat([outputs_BTH, contexts_BTX], dim=-1)))
+        vectors_BTH = apply(vectors_BTH, masks.readout_BTH)
+        after = State(
+            layers,
+            t,
+            None if state.context_BX is None else contexts_BTX[:, -1],
+            None if state.vector_BH is None else vectors_BTH[:, -1],
+        )
+        return vectors_BTH, after, weights_BTS
+
+    def _entering(
+        self,
+        tokens_BT: Tensor,
+        state: State,
+        memory: Memory,
+        masks: Masks,
+        attended: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        """What the lowest cell reads, (B, T, I)."""
         parts = []
         if self.token:
             parts.append(apply(self.embedding(tokens_BT), masks.embedded_BTE))
-        if before is not None:
-            parts.append(before[0])
-        elif self.context:
-            parts.append(memory.summary_BD[:, None].expand(-1, tokens_BT.shape[1], -1))
-        if not parts:
-            parts.append(memory.summary_BD.new_ones(*tokens_BT.shape, 1))
-        outputs_BTH, states = self.stack(torch.cat(parts, dim=-1), states, masks.between)
-        if self.attention is None:
-            return apply(outputs_BTH, masks.readout_BTH), states, None
-        context_BTD, weights_BTS = before or self._attend(outputs_BTH, memory)
-        readout = torch.tanh(self.merge(torch.cat([outputs_BTH, context_BTD], dim=-1)))
-        return apply(readout, masks.readout_BTH), states, weights_BTS
-
-    def _attend(self, queries_BTH: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        assert self.attention is not None
-        assert memory.keys_BSK is not None
-        return attend(
-            self.attention, queries_BTH, memory.keys_BSK, memory.outputs_BSD, memory.mask_BS
+        if self.context:
+            if attended is not None:
+                parts.append(attended[0])
+            elif state.context_BX is not None:
+                parts.append(state.context_BX[:, None])
+            else:
+                parts.append(memory.summary_BD[:, None].expand(-1, tokens_BT.shape[1], -1))
+        if state.vector_BH is not None:
+            parts.append(state.vector_BH[:, None])
+        return torch.cat(parts, dim=-1) if parts else memory.summary_BD.new_ones(
+            *tokens_BT.shape, 1
         )

@@ -1,34 +1,84 @@
-"""Embeddings: random, tuned or frozen."""
+"""Embeddings: random or pretrained, tuned or frozen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-INITS: dict[str, Callable[[Tensor, float, torch.Generator], Tensor]] = {
-    "normal": lambda table, _, drawn: table.normal_(generator=drawn),
-    "uniform": lambda table, spread, drawn: table.uniform_(-spread, spread, generator=drawn),
-    "xavier": lambda table, _, drawn: nn.init.xavier_uniform_(table, generator=drawn),
+
+class Init(NamedTuple):
+    """draw: sets a table, given the axis embedding_range. ranged: whether it reads that."""
+
+    draw: Callable[[Tensor, float, torch.Generator], Tensor]
+    ranged: bool
+    about: str
+
+
+def _uniform(table: Tensor, spread: float, drawn: torch.Generator) -> Tensor:
+    return table.uniform_(-spread, spread, generator=drawn)
+
+
+INITS: dict[str, Init] = {
+    "normal": Init(lambda t, _, drawn: t.normal_(generator=drawn), False, "N(0, 1), torch's"),
+    "uniform": Init(_uniform, True, "uniform within embedding_range of 0"),
+    "xavier": Init(
+        lambda t, _, drawn: nn.init.xavier_uniform_(t, generator=drawn),
+        False,
+        "Glorot and Bengio 2010, eq. 16",
+    ),
+    "ppmi": Init(
+        _uniform,
+        True,
+        "pretrained on the spot: truncated SVD of positive pointwise mutual information within "
+        "the training text (Levy et al. 2015, section 3.3, eigenvalues to the power 1/2)",
+    ),
+    "vectors": Init(
+        _uniform,
+        True,
+        "pretrained, from a word2vec or GloVe text file (bench data add NAME FILE --vectors); "
+        "symbols that it lacks as uniform",
+    ),
 }
-"""N(0, 1); uniform within +-spread; Glorot and Bengio 2010."""
-TRAINED = ("tuned", "frozen")
+PRETRAINED = ("ppmi", "vectors")
+TRAINED = {"tuned": "they learn with the rest", "frozen": "they keep their first values"}
+
+
+class Pretrained(NamedTuple):
+    """values_VE, of which the rows that `known_V` marks are used."""
+
+    values_VE: Tensor
+    known_V: Tensor
 
 
 class Embedding(nn.Module):
     """Ids (...) -> vectors (..., E). frozen: keeps its first values."""
 
-    def __init__(self, symbols: int, size: int, init: str, spread: float, trained: str) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        size: int,
+        init: str,
+        spread: float,
+        trained: str,
+        pretrained: Pretrained | None = None,
+    ) -> None:
         super().__init__()
+        assert (pretrained is not None) == (init in PRETRAINED), init
         self.size = size
         self._init = INITS[init]
         self._spread = spread
+        self._pretrained = pretrained
         self.table = nn.Parameter(torch.empty(symbols, size), requires_grad=trained == "tuned")
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
-        """Draw the table."""
-        self._init(parameter, self._spread, generator)
+        """Draw the table; what is pretrained then takes its rows."""
+        self._init.draw(parameter, self._spread, generator)
+        if self._pretrained is not None:
+            values_VE, known_V = self._pretrained
+            parameter[known_V] = values_VE[known_V]
 
     def forward(self, ids: Tensor) -> Tensor:
         return nn.functional.embedding(ids, self.table)

@@ -7,11 +7,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.cells import CellState
+from variants.cells import Cell, CellState
 from variants.dropout import apply, mask
-from variants.stack import Padding, Stack, States
+from variants.initial_state import InitialState
+from variants.stack import Layers, Padding, Stack, States
 
-DIRECTIONS = ("forward", "reversed", "bidirectional")
+DIRECTIONS = {
+    "forward": "first symbol to last",
+    "reversed": "last symbol to first (Sutskever et al. 2014, section 3.3)",
+    "bidirectional": "both, layer by layer, each layer reading both below it; outputs are 2 H "
+    "wide (Schuster and Paliwal 1997, section II.C)",
+}
 
 
 class Read(NamedTuple):
@@ -25,26 +31,32 @@ class Read(NamedTuple):
 class Encoder(nn.Module):
     """Stacks of cells over embedded sources, (B, S, I) -> (B, S, D); D = H, or 2 H both ways.
 
-    reversed: the source is read last to first (Sutskever et al. 2014, section 3.3).
-    bidirectional: both, layer by layer, each layer reading both below it (Schuster and Paliwal
-    1997); D is forward beside backward.
+    Both ways, D is forward beside backward.
     """
 
-    def __init__(
-        self, direction: str, cell: str, input_size: int, hidden: int, depth: int, dropout: float
-    ) -> None:
+    def __init__(self, direction: str, layers: Layers, input_size: int, first: str) -> None:
         super().__init__()
         assert direction in DIRECTIONS, direction
         self.direction = direction
-        self.width = hidden * (2 if direction == "bidirectional" else 1)
+        self.layers = layers
+        self.width = layers.hidden * (2 if direction == "bidirectional" else 1)
         if direction == "bidirectional":
-            sizes = [input_size] + [self.width] * (depth - 1)
+            sizes = [input_size] + [self.width] * (layers.depth - 1)
+            one = layers._replace(depth=1)
             self.left_to_right, self.right_to_left = (
-                nn.ModuleList(Stack(cell, size, hidden, 1, 0.0) for size in sizes) for _ in range(2)
+                nn.ModuleList(Stack(one, size) for size in sizes) for _ in range(2)
             )
-            self.dropout = dropout
         else:
-            self.stack = Stack(cell, input_size, hidden, depth, dropout)
+            self.stack = Stack(layers, input_size)
+        self.first = nn.ModuleList(InitialState(first, cell) for cell in self._cells())
+
+    def _cells(self) -> list[Cell]:
+        """Layer by layer; both ways, forward before backward."""
+        if self.direction != "bidirectional":
+            return list(self.stack.each())
+        layers = zip(self.left_to_right, self.right_to_left, strict=True)
+        stacks = [stack for layer in layers for stack in layer if isinstance(stack, Stack)]
+        return [cell for stack in stacks for cell in stack.each()]
 
     def forward(
         self,
@@ -52,29 +64,44 @@ class Encoder(nn.Module):
         padding: Padding | None,
         dropout: torch.Generator | None,
     ) -> Read:
-        if self.direction == "bidirectional":
-            return self._both(inputs_BSI, padding, dropout)
         batch, steps, _ = inputs_BSI.shape
+        firsts: States = tuple(
+            first(cell, batch, inputs_BSI)
+            for first, cell in zip(self.first, self._cells(), strict=True)
+        )
+        if self.direction == "bidirectional":
+            return self._both(inputs_BSI, firsts, padding, dropout)
         turned = self.direction == "reversed"
         values = backwards(inputs_BSI, padding) if turned else inputs_BSI
-        masks = self.stack.between(batch, steps, dropout, values)
-        outputs, states = self.stack(values, self.stack.zeros(batch, values), masks, padding)
+        dropped = self.stack.dropped(batch, steps, dropout, values)
+        outputs, states = self.stack(values, firsts, dropped, padding)
         return Read(backwards(outputs, padding) if turned else outputs, states)
 
     def _both(
-        self, inputs_BSI: Tensor, padding: Padding | None, dropout: torch.Generator | None
+        self,
+        inputs_BSI: Tensor,
+        firsts: States,
+        padding: Padding | None,
+        dropout: torch.Generator | None,
     ) -> Read:
         values = inputs_BSI
+        batch, steps, _ = values.shape
         states: list[CellState] = []
         layers = zip(self.left_to_right, self.right_to_left, strict=True)
         for layer, (ahead, back) in enumerate(layers):
-            if layer:
-                values = apply(values, mask(values.shape, self.dropout, dropout, values))
             assert isinstance(ahead, Stack)
-            zeros = ahead.zeros(len(values), values)
-            left, (left_state,) = ahead(values, zeros, [None], padding)
-            right, (right_state,) = back(backwards(values, padding), zeros, [None], padding)
-            values = torch.cat([left, backwards(right, padding)], dim=-1)
+            assert isinstance(back, Stack)
+            if layer:
+                below = mask(values.shape, self.layers.dropout, dropout, values)
+                values = apply(values, below)
+            # no mask but the recurrence's is drawn in these, which are one layer each
+            drops = [side.dropped(batch, steps, dropout, values) for side in (ahead, back)]
+            starts = firsts[2 * layer : 2 * layer + 2]
+            left, (left_state,) = ahead(values, starts[:1], drops[0], padding)
+            turned = backwards(values, padding)
+            right, (right_state,) = back(turned, starts[1:], drops[1], padding)
+            outputs = torch.cat([left, backwards(right, padding)], dim=-1)
+            values = outputs + values if self.layers.residual and layer else outputs
             pairs = zip(left_state, right_state, strict=True)
             states.append(type(left_state)(*(torch.cat(pair, dim=-1) for pair in pairs)))
         return Read(values, tuple(states))

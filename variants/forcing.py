@@ -1,8 +1,7 @@
 """Teacher forcing: how often the reference token is fed, and how the coin is tossed.
 
 p is always the probability that the *reference* is fed. Bengio et al. 2015, section 2.4:
-schedules decay by training step. Coins: per token (theirs), per step (one toss for all rows of
-the batch) or per sequence (one toss for all steps of a row; their section 2.4 finds it worse).
+schedules decay by training step i.
 """
 
 from __future__ import annotations
@@ -12,17 +11,31 @@ import math
 import torch
 from torch import Tensor
 
-SCHEDULES = ("always", "never", "constant", "linear", "inverse-sigmoid")
-COINS = ("token", "step", "sequence")
+SCHEDULES = {
+    "always": "p = 1 (Williams and Zipser 1989)",
+    "never": "p = 0: the model always reads its own output",
+    "constant": "p = forcing_rate",
+    "linear": "p falls in a straight line from 1 to 0 at forcing_steps",
+    "exponential": "p = k^i, one half at forcing_steps",
+    "inverse-sigmoid": "p = k / (k + exp(i / k)), one half at forcing_steps",
+}
+DECAYING = ("linear", "exponential", "inverse-sigmoid")
+COINS = {
+    "token": "a toss for every token (Bengio et al. 2015, section 2.4)",
+    "step": "one toss for all rows of a batch",
+    "sequence": "one toss for all steps of a row (their section 2.4 finds it worse)",
+}
 
 
 def probability(schedule: str, step: int, rate: float, steps: int) -> float:
     """p at a training step, counted from 0.
 
-    rate: p of `constant`. steps: where `linear` arrives at 0 and `inverse-sigmoid` at 1/2.
+    rate: p of `constant`. steps: where `linear` arrives at 0 and the other two at 1/2.
     """
     if schedule == "linear":
         return max(0.0, 1.0 - step / steps)
+    if schedule == "exponential":
+        return float(0.5 ** (step / steps))
     if schedule == "inverse-sigmoid":
         k = _sharpness(steps)
         # k / (k + exp(i / k)), written so that a late step cannot overflow

@@ -11,34 +11,77 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from variants.cells import Cell
+
+WEIGHT_INITS = {
+    "default": "torch's: uniform within 1 / sqrt(H) in recurrent layers, 1 / sqrt(fan in) in "
+    "linear ones",
+    "xavier": "Glorot and Bengio 2010, eq. 16, gate by gate; biases 0",
+    "orthogonal": "recurrent matrices orthogonal, gate by gate (Saxe et al. 2014, section 3), the "
+    "rest as default",
+}
+
 Drawer = Callable[[str], torch.Generator]
 """The generator for a parameter's name."""
 
 
 @runtime_checkable
 class OwnValues(Protocol):
-    """A part that draws its own parameters; others get torch's defaults."""
+    """A part that draws its own parameters; others get what `weight_init` says."""
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
         """Set one parameter of the part's own."""
 
 
 @torch.no_grad()
-def initialise(model: nn.Module, generator: Drawer) -> None:
-    """Set all parameters: by the part that holds them if it says how, else by torch's defaults,
-    uniform within 1 / sqrt(H) for recurrent layers and 1 / sqrt(fan in) for linear ones."""
+def initialise(
+    model: nn.Module, generator: Drawer, weight_init: str = "default", forget_bias: float = 0.0
+) -> None:
+    """Set all parameters: by the part that holds them if it says how, else by `weight_init`.
+
+    forget_bias: added to the bias of every forget gate (Jozefowicz et al. 2015, section 3.1).
+    """
+    cells = {name: cell for name, cell in model.named_modules() if isinstance(cell, Cell)}
+    owner = {module: cell for cell in cells.values() for module in cell.modules()}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(module_name, recurse=False):
             drawn = generator(name)
             if isinstance(module, OwnValues):
                 module.first_values(parameter, drawn)
-            elif isinstance(module, nn.RNNBase):
-                parameter.uniform_(
-                    -(module.hidden_size**-0.5), module.hidden_size**-0.5, generator=drawn
-                )
-            elif isinstance(module, nn.Linear):
-                parameter.uniform_(
-                    -(module.in_features**-0.5), module.in_features**-0.5, generator=drawn
-                )
+            elif isinstance(module, nn.LayerNorm):
+                parameter.fill_(float(name.endswith("weight")))
+            elif weight_init == "xavier":
+                # torch's own attention stacks its three projections
+                stacked = 3 if name.endswith("in_proj_weight") else 1
+                _xavier(parameter, owner[module].gates if module in owner else stacked, drawn)
             else:
-                raise AssertionError(f"nobody says how {name} of {type(module).__name__} begins")
+                bound = _fan_in(module, parameter, owner.get(module)) ** -0.5
+                parameter.uniform_(-bound, bound, generator=drawn)
+    for cell_name, cell in cells.items():
+        if weight_init == "orthogonal" and cell.recurrent:
+            drawn = generator(f"{cell_name}.orthogonal")
+            for block in cell.recurrent_blocks():
+                nn.init.orthogonal_(block, generator=drawn)
+        bias = cell.forget_bias()
+        if bias is not None:
+            bias.add_(forget_bias)
+
+
+def _xavier(parameter: Tensor, blocks: int, drawn: torch.Generator) -> None:
+    if parameter.ndim == 1:
+        parameter.zero_()
+        return
+    for block in parameter.chunk(blocks):
+        nn.init.xavier_uniform_(block, generator=drawn)
+
+
+def _fan_in(module: nn.Module, parameter: Tensor, cell: Cell | None) -> int:
+    """What torch's defaults are bound by: H in a cell, else the inputs of a linear layer."""
+    if cell is not None:
+        return cell.hidden
+    if isinstance(size := getattr(module, "in_features", None), int):
+        return size
+    if isinstance(module, nn.MultiheadAttention):
+        return module.embed_dim
+    # a part from outside that says nothing: by the shape of its matrix
+    return parameter.shape[-1]

@@ -2,18 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from torch import nn, optim
 
-Build = Callable[[Iterable[nn.Parameter], float, float], optim.Optimizer]
-"""(parameters, learning rate, weight decay) -> optimizer."""
+class Optimizer(Protocol):
+    """What training uses of an optimizer; all of torch's offer it."""
 
-OPTIMIZERS: dict[str, Build] = {
-    "sgd": lambda p, lr, decay: optim.SGD(p, lr=lr, weight_decay=decay),
-    "momentum": lambda p, lr, decay: optim.SGD(p, lr=lr, weight_decay=decay, momentum=0.9),
-    "rmsprop": lambda p, lr, decay: optim.RMSprop(p, lr=lr, weight_decay=decay),
-    "adam": lambda p, lr, decay: optim.Adam(p, lr=lr, weight_decay=decay, fused=True),
-    # AdamW alone decays the weights themselves; in the others decay is added to the gradient
-    "adamw": lambda p, lr, decay: optim.AdamW(p, lr=lr, weight_decay=decay, fused=True),
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...
+
+    def zero_grad(self) -> None: ...
+
+    def step(self) -> Any: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+Named = Sequence[tuple[str, nn.Parameter]]
+
+
+class Choice(NamedTuple):
+    """build: (named parameters, learning rate, weight decay) -> optimizer."""
+
+    build: Callable[[Named, float, float], Any]
+    about: str
+
+
+def _bare(named: Named) -> list[nn.Parameter]:
+    return [parameter for _, parameter in named]
+
+
+def _sgd(named: Named, lr: float, decay: float, momentum: float, nesterov: bool) -> optim.SGD:
+    return optim.SGD(
+        _bare(named), lr=lr, weight_decay=decay, momentum=momentum, nesterov=nesterov
+    )
+
+
+class Together:
+    """Two optimizers that share a model's parameters, used as one."""
+
+    def __init__(self, *optimizers: optim.Optimizer) -> None:
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Of both."""
+        return [group for one in self.optimizers for group in one.param_groups]
+
+    def zero_grad(self) -> None:
+        """Of both."""
+        for one in self.optimizers:
+            one.zero_grad()
+
+    def step(self) -> None:
+        """Of both."""
+        for one in self.optimizers:
+            one.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """One entry each, by place."""
+        return {str(place): one.state_dict() for place, one in enumerate(self.optimizers)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        for place, one in enumerate(self.optimizers):
+            one.load_state_dict(state[str(place)])
+
+
+EDGES = ("embedding.table", "output.weight", "keyword.weight", "position.weight")
+"""Matrices at a model's ends, which muon leaves to Adam."""
+
+
+def _muon(named: Named, lr: float, decay: float) -> Together:
+    inner = [p for name, p in named if p.ndim == 2 and not name.endswith(EDGES)]
+    rest = [p for name, p in named if p.ndim != 2 or name.endswith(EDGES)]
+    both: list[optim.Optimizer] = []
+    if inner:
+        both.append(
+            # its updates as large as AdamW's, so that learning rates compare
+            optim.Muon(inner, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+        )
+    if rest:
+        both.append(optim.AdamW(rest, lr=lr, weight_decay=decay, fused=True))
+    return Together(*both)
+
+
+OPTIMIZERS: dict[str, Choice] = {
+    "sgd": Choice(
+        lambda p, lr, decay: _sgd(p, lr, decay, 0.0, False),
+        "stochastic gradient descent (Robbins and Monro 1951)",
+    ),
+    "momentum": Choice(
+        lambda p, lr, decay: _sgd(p, lr, decay, 0.9, False), "sgd, momentum 0.9 (Polyak 1964)"
+    ),
+    "nesterov": Choice(
+        lambda p, lr, decay: _sgd(p, lr, decay, 0.9, True),
+        "sgd, Nesterov momentum 0.9 (Sutskever et al. 2013, eq. 3 and 4)",
+    ),
+    "rmsprop": Choice(
+        lambda p, lr, decay: optim.RMSprop(_bare(p), lr=lr, weight_decay=decay),
+        "Hinton's lecture 6e, smoothing 0.99",
+    ),
+    "adagrad": Choice(
+        lambda p, lr, decay: optim.Adagrad(_bare(p), lr=lr, weight_decay=decay),
+        "Duchi et al. 2011, figure 1, diagonal",
+    ),
+    "adadelta": Choice(
+        lambda p, lr, decay: optim.Adadelta(_bare(p), lr=lr, weight_decay=decay),
+        "Zeiler 2012, algorithm 1, rho 0.9; made for learning_rate=1",
+    ),
+    "adam": Choice(
+        lambda p, lr, decay: optim.Adam(_bare(p), lr=lr, weight_decay=decay, fused=True),
+        "Kingma and Ba 2015, algorithm 1",
+    ),
+    "adamw": Choice(
+        lambda p, lr, decay: optim.AdamW(_bare(p), lr=lr, weight_decay=decay, fused=True),
+        "Loshchilov and Hutter 2019, algorithm 2: decays the weights themselves; the others add "
+        "decay to the gradient",
+    ),
+    "nadam": Choice(
+        lambda p, lr, decay: optim.NAdam(_bare(p), lr=lr, weight_decay=decay),
+        "Dozat 2016, algorithm 8",
+    ),
+    "radam": Choice(
+        lambda p, lr, decay: optim.RAdam(_bare(p), lr=lr, weight_decay=decay),
+        "Liu et al. 2020, algorithm 2",
+    ),
 }
+if hasattr(optim, "Muon"):
+    OPTIMIZERS["muon"] = Choice(
+        _muon,
+        "Jordan et al. 2024: orthogonalised momentum on inner matrices, AdamW on embeddings, "
+        "output layers and vectors; scaled as in Moonshot AI 2025, so that AdamW's learning "
+        "rates serve; decays weights as adamw",
+    )

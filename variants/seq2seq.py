@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, Protocol
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from variants.contract import Batch, Encoded, Model, Step, real
-from variants.decoder import Decoder, Memory
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
-from variants.encoder import Encoder, Read
-from variants.stack import Padding, States
+from variants.encoder import Read
+from variants.stack import Padding
+
+
+class Decodes(Protocol):
+    """What a decoder offers here. loops: whether it can only go step by step."""
+
+    output: Callable[[Tensor], Tensor]
+
+    @property
+    def loops(self) -> bool: ...
+
+    def remember(self, read: Read, mask_BS: Tensor) -> tuple[Any, Any]:
+        """Memory, which has outputs_BSD, and the first state."""
+
+    def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Any:
+        """Dropout masks of a pass; `at(t)` gives those of a step."""
+
+    def __call__(
+        self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any
+    ) -> tuple[Tensor, Any, Tensor | None]:
+        """Readout_BTH, the state after, attention weights_BTS."""
 
 
 class Seq2Seq(Model):
     """An encoder-decoder model; the contract is variants.contract.Model."""
 
     def __init__(
-        self, embedding: Embedding, encoder: Encoder, decoder: Decoder, dropout: float
+        self, embedding: Embedding, encoder: nn.Module, decoder: Decodes, dropout: float
     ) -> None:
         super().__init__()
         self.dropout = dropout
@@ -28,8 +50,8 @@ class Seq2Seq(Model):
     def encode(self, batch: Batch) -> Encoded:
         return Encoded(*self.decoder.remember(self._read(batch, None), batch.source_mask_BS))
 
-    def step(self, tokens_B: Tensor, state: States, memory: Memory) -> Step:
-        none = self.decoder.masks(len(tokens_B), 1, None, memory.summary_BD)
+    def step(self, tokens_B: Tensor, state: Any, memory: Any) -> Step:
+        none = self.decoder.masks(len(tokens_B), 1, None, memory.outputs_BSD)
         readout, state, weights = self.decoder(tokens_B[:, None], state, memory, none)
         logits_BV = self.decoder.output(readout[:, 0])
         return Step(logits_BV, state, None if weights is None else weights[:, 0])
@@ -38,11 +60,11 @@ class Seq2Seq(Model):
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
         read = self._read(batch, dropout)
-        memory, states = self.decoder.remember(read, batch.source_mask_BS)
+        memory, state = self.decoder.remember(read, batch.source_mask_BS)
         rows, length = batch.inputs_BT.shape
-        masks = self.decoder.masks(rows, length, dropout, memory.summary_BD)
-        if fed_BT is None and not self.decoder.attends_first:
-            readout_BTH, _, _ = self.decoder(batch.inputs_BT, states, memory, masks)
+        masks = self.decoder.masks(rows, length, dropout, memory.outputs_BSD)
+        if fed_BT is None and not self.decoder.loops:
+            readout_BTH, _, _ = self.decoder(batch.inputs_BT, state, memory, masks)
         else:
             steps: list[Tensor] = []
             tokens_B = batch.inputs_BT[:, 0]
@@ -51,7 +73,7 @@ class Seq2Seq(Model):
                     tokens_B = batch.inputs_BT[:, t]
                     if fed_BT is not None:
                         tokens_B = torch.where(fed_BT[:, t], tokens_B, self._likely(steps[-1]))
-                readout, states, _ = self.decoder(tokens_B[:, None], states, memory, masks.at(t))
+                readout, state, _ = self.decoder(tokens_B[:, None], state, memory, masks.at(t))
                 steps.append(readout)
             readout_BTH = torch.cat(steps, dim=1)
         # the output layer sees real positions only

@@ -8,8 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.cells import CELLS, Cell, CellState, TorchCell, torch_unroll, unroll
+from variants.cells import CELLS, Cell, CellState, fastest
 from variants.dropout import apply, mask
+
+STACKS = {
+    "plain": "each layer reads the one below",
+    "residual": "from the second layer on, a layer's outputs have its inputs added (He et al. "
+    "2016, eq. 1; between recurrent layers Wu et al. 2016, section 3.1)",
+}
 
 States = tuple[CellState, ...]
 """One state a layer, lowest first."""
@@ -22,48 +28,76 @@ class Padding(NamedTuple):
     lengths_B: Tensor
 
 
+class Layers(NamedTuple):
+    """What a stack is made of. dropout: between layers. recurrent_dropout: on h, where recurrent
+    weights meet it, one mask a row and layer for all steps (Gal and Ghahramani 2016, section 4)."""
+
+    cell: str
+    hidden: int
+    depth: int
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    residual: bool = False
+
+
+class Dropped(NamedTuple):
+    """Dropout masks of a pass, one of each a layer: on its inputs, none for the first; and on h
+    within its recurrence."""
+
+    inputs: tuple[Tensor | None, ...]
+    recurrent: tuple[Tensor | None, ...]
+
+    def at(self, t: int) -> Dropped:
+        """The masks of step t, still with a time axis."""
+        return Dropped(
+            tuple(None if m is None else m[:, t : t + 1] for m in self.inputs), self.recurrent
+        )
+
+
 class Stack(nn.Module):
     """`depth` layers of a cell. Dropout stands between layers, not after the last."""
 
-    def __init__(self, cell: str, input_size: int, hidden: int, depth: int, dropout: float) -> None:
+    def __init__(self, layers: Layers, input_size: int) -> None:
         super().__init__()
-        sizes = [input_size] + [hidden] * (depth - 1)
-        self.cells = nn.ModuleList(CELLS[cell](size, hidden) for size in sizes)
-        self.hidden = hidden
-        self.dropout = dropout
+        sizes = [input_size] + [layers.hidden] * (layers.depth - 1)
+        self.cells = nn.ModuleList(CELLS[layers.cell](size, layers.hidden) for size in sizes)
+        self.layers = layers
 
     def zeros(self, batch: int, like: Tensor) -> States:
         """The all-zero state of every layer."""
-        return tuple(cell.zeros(batch, like) for cell in self._layers())
+        return tuple(cell.zeros(batch, like) for cell in self.each())
 
-    def _layers(self) -> Iterator[Cell]:
+    def each(self) -> Iterator[Cell]:
+        """The cells, lowest first."""
         return (cell for cell in self.cells if isinstance(cell, Cell))
 
-    def between(
+    def dropped(
         self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
-    ) -> list[Tensor | None]:
-        """Dropout masks below each layer, none below the first."""
-        shape = (batch, steps, self.hidden)
-        above = [mask(shape, self.dropout, dropout, like) for _ in self.cells[1:]]
-        return [None, *above]
+    ) -> Dropped:
+        """The masks of a pass over `steps` steps."""
+        shape = (batch, steps, self.layers.hidden)
+        above = [mask(shape, self.layers.dropout, dropout, like) for _ in self.cells[1:]]
+        inner = [
+            mask((batch, self.layers.hidden), self.layers.recurrent_dropout, dropout, like)
+            for _ in self.cells
+        ]
+        return Dropped((None, *above), tuple(inner))
 
     def forward(
         self,
         inputs_BSI: Tensor,
         states: States,
-        masks: list[Tensor | None],
+        dropped: Dropped,
         padding: Padding | None = None,
     ) -> tuple[Tensor, States]:
         """Outputs_BSH of the top layer and every layer's state after each row's end."""
-        values = inputs_BSI
-        after = []
-        for cell, state, drawn in zip(self._layers(), states, masks, strict=True):
-            values = apply(values, drawn)
-            if isinstance(cell, TorchCell):
-                lengths = None if padding is None else padding.lengths_B
-                values, state = torch_unroll(cell, values, state, lengths)
-            else:
-                real = None if padding is None else padding.mask_BS
-                values, state = unroll(cell, values, state, real)
+        real, lengths = padding or (None, None)
+        values, after = inputs_BSI, []
+        for cell, state, below, inner in zip(
+            self.each(), states, dropped.inputs, dropped.recurrent, strict=True
+        ):
+            given = apply(values, below)
+            outputs, state = fastest(cell, given, state, real, lengths, inner)
+            values = outputs + given if self.layers.residual and after else outputs
             after.append(state)
         return values, tuple(after)

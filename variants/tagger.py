@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
 from variants.contract import Batch, Model, real
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
-from variants.encoder import Encoder
+from variants.encoder import Read
 from variants.stack import Padding
+
+
+class Reader(Protocol):
+    """What a layer offers here. width: size of its outputs."""
+
+    width: int
+
+    def __call__(
+        self, inputs_BSI: Tensor, padding: Padding | None, dropout: torch.Generator | None
+    ) -> Read: ...
 
 
 class JointTagger(Model):
@@ -23,8 +35,8 @@ class JointTagger(Model):
         self,
         embedding: Embedding,
         window: int,
-        lower: Encoder,
-        upper: Encoder,
+        lower: Reader,
+        upper: Reader,
         classes: tuple[int, int],
         dropout: float,
     ) -> None:
@@ -50,11 +62,12 @@ class JointTagger(Model):
         return self.keyword(real(lower, batch)), self.position(real(upper, batch))
 
     def _read(
-        self, layer: Encoder, values_BSI: Tensor, batch: Batch, dropout: torch.Generator | None
+        self, layer: Reader, values_BSI: Tensor, batch: Batch, dropout: torch.Generator | None
     ) -> Tensor:
         """Outputs of a layer, dropped for whoever reads them, the layer above or the head."""
         padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)
-        outputs = layer(values_BSI, padding, dropout).outputs_BSD
+        read: Read = layer(values_BSI, padding, dropout)
+        outputs = read.outputs_BSD
         return apply(outputs, mask(outputs.shape, self.dropout, dropout, outputs))
 
 

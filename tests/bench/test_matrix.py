@@ -16,7 +16,7 @@ from bench.matrix import Plan, from_options, plan, read_budget
 from bench.matrix_file import BLOCK_KEYS, MatrixError, named, parse
 from bench.specs import Budget
 from tasks import TASKS, Task, build
-from variants import AXES, BASE, axes
+from variants import inapplicable, AXES, BASE, axes
 
 HEAD = '[[block]]\ntasks = ["increment"]\nsteps = 10\n'
 
@@ -226,7 +226,7 @@ def test_the_matrices_of_the_suite_parse_and_apply(name: str) -> None:
     for block in read.blocks:
         for label in block.tasks:
             tagging = label.startswith("keyphrase")
-            reasons = [axes.inapplicable(variant, tagging) for variant in block.variants()]
+            reasons = [inapplicable(variant, tagging) for variant in block.variants()]
             assert None in reasons
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from bench import evaluation, runner, training
 from bench.batching import Position, collate, endless
+from bench.decoding import Decoding
 from bench.evaluation import Collate, Evaluation
 from bench.runner import RunError, execute
 from bench.specs import NUMERICS, Budget, RunSpec, make
@@ -171,6 +172,7 @@ GOLDEN: dict[str, list[float]] = {
     "cell=gru": [4.651323339, 4.643544708, 4.613401392, 4.559506357, 4.577662097],
     "cell=lstm": [4.635248439, 4.644837346, 4.619087992, 4.564270146, 4.593918493],
     "direction=bidirectional,attention=additive,decoder_input=output+context,dropout=0.2,"
+    "attention_order=before,"
     "cell=gru,forcing=constant,forcing_rate=0.5": [
         *(4.593407767, 4.670472128, 4.650621082, 4.488106861, 4.598664790)
     ],
@@ -211,7 +213,13 @@ class Scripted:
     shown: list[dict[str, Tensor]] = field(default_factory=list)
 
     def __call__(
-        self, model: Model, task: Task, split: Split, device: str, collate: Collate
+        self,
+        model: Model,
+        task: Task,
+        split: Split,
+        device: str,
+        collate: Collate,
+        decoding: Decoding,
     ) -> Evaluation:
         name = next(name for name, known in task.splits.items() if known is split)
         self.seen.append(name)
@@ -269,10 +277,10 @@ def test_seconds_are_those_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "time", clock)
     script = Scripted([(0.0, 1.0)] * 50)
 
-    def slow(model: Model, task: Task, split: Split, device: str, collate: Collate) -> Evaluation:
+    def slow(*given: Any) -> Evaluation:
         for _ in range(1000):
             next(ticks)
-        return script(model, task, split, device, collate)
+        return script(*given)
 
     budget = Budget(seconds=60, batch=4, every=4, stop="budget")
     state = finish(*prepared(budget=budget, task=fresh_task(), recipe=Recipe(evaluate=slow)))
@@ -409,7 +417,7 @@ def test_diverged_later_is_not_scored(loss: float, executed: Callable[..., dict[
 def test_exploded_or_undefined_training_loss_is_diverged(
     scale: float, executed: Callable[..., dict[str, Any]]
 ) -> None:
-    def loss(logits: tuple[Tensor, ...], batch: Batch, facts: Any) -> Tensor:
+    def loss(logits: tuple[Tensor, ...], batch: Batch, facts: Any, smoothing: float) -> Tensor:
         return mean_loss(logits, batch, facts) * scale
 
     evaluate = Scripted([(1.0, 0.1)] * 2)
@@ -418,7 +426,9 @@ def test_exploded_or_undefined_training_loss_is_diverged(
 
 
 def test_failed_is_recorded_with_its_traceback(executed: Callable[..., dict[str, Any]]) -> None:
-    def planted(logits: tuple[Tensor, ...], batch: Batch, facts: Any) -> Tensor:
+    def planted(
+        logits: tuple[Tensor, ...], batch: Batch, facts: Any, smoothing: float
+    ) -> Tensor:
         raise RuntimeError("planted for a test")
 
     outcome = executed(build_task(LABEL), Recipe(loss=planted))
@@ -435,7 +445,7 @@ def test_other_data_than_planned_is_refused() -> None:
         ran(given)
 
 
-@pytest.mark.parametrize("asked", [{"decoding": "beam"}, {"fault": "leak"}, {"execution": "graph"}])
+@pytest.mark.parametrize("asked", [{"fault": "leak"}, {"execution": "graph"}])
 def test_what_is_not_built_is_not_passed_over(asked: dict[str, Any]) -> None:
     outcome = ran(replace(spec("base"), **asked))
     assert outcome["status"] == "failed"

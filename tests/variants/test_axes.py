@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results import naming
-from variants.axes import AXES, BASE, TOGETHER, Variant, change, inapplicable, parse, values
+from variants import inapplicable
+from variants.applicable import NEEDS
+from variants.axes import AXES, BASE, TOGETHER, Variant, change, parse, values
 
 
 def axis_values(axis: str) -> st.SearchStrategy[Any]:
@@ -23,12 +25,15 @@ def axis_values(axis: str) -> st.SearchStrategy[Any]:
         return st.sampled_from(values(axis))
     if axis == "window":
         return st.integers(0, 49).map(lambda half: 2 * half + 1)
+    if isinstance(base, str):
+        return st.from_regex(NAME, fullmatch=True)
     low, high = metadata["low"], metadata["high"]
     if isinstance(base, int):
         return st.one_of(st.just(base), st.integers(low, high))
     return st.one_of(st.just(base), st.floats(low, high))
 
 
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}|"
 any_variant = st.builds(Variant, **{axis: axis_values(axis) for axis in AXES})
 
 
@@ -77,7 +82,7 @@ def test_spaces_do_not_matter() -> None:
     ("text", "named"),
     [
         ("cell=gruu", "did you mean gru"),
-        ("cell=LSTM", "there are rnn, gru, lstm"),
+        ("cell=LSTM", "there are rnn, rnn-relu, gru"),
         ("atention=dot", "did you mean attention"),
         ("attention=doot", "did you mean dot"),
         ("attention=scaled_dot", "did you mean scaled-dot"),
@@ -115,7 +120,7 @@ def test_odd_numbers_are_refused(given: object) -> None:
         change(BASE, {"hidden": given})
 
 
-@pytest.mark.parametrize("axis", [axis for axis in AXES if not values(axis)])
+@pytest.mark.parametrize("axis", [axis for axis in AXES if "low" in AXES[axis].metadata])
 def test_bounds_are_allowed_and_no_more(axis: str) -> None:
     low, high = AXES[axis].metadata["low"], AXES[axis].metadata["high"]
     kind = type(getattr(BASE, axis))
@@ -155,8 +160,8 @@ RULES = [
     ),
     ("coin=step", False, "coin=step: forcing=always", "coin=step,forcing=constant"),
     ("coin=sequence,forcing=never", False, "forcing=never tosses none", "coin=step,forcing=linear"),
-    ("forcing_rate=0.7", False, "forcing_rate: only", "forcing_rate=0.7,forcing=constant"),
-    ("forcing_rate=0.7,forcing=linear", False, "forcing_rate: only", "forcing=linear"),
+    ("forcing_rate=0.7", False, "only constant does", "forcing_rate=0.7,forcing=constant"),
+    ("forcing_rate=0.7,forcing=linear", False, "only constant does", "forcing=linear"),
     ("forcing_steps=9", False, "does not decay", "forcing_steps=9,forcing=linear"),
     (
         "forcing_steps=9,forcing=constant",
@@ -164,12 +169,12 @@ RULES = [
         "forcing=constant does not decay",
         "forcing_steps=9,forcing=inverse-sigmoid",
     ),
-    ("forcing_rate=0.7", True, "forcing_rate: only", "base"),
+    ("forcing_rate=0.7", True, "only constant does", "base"),
     ("forcing_steps=9", True, "does not decay", "base"),
     (
         "embedding_range=0.2,embedding_init=normal",
         False,
-        "embedding_range: only",
+        "embedding_init=normal has no range",
         "embedding_range=0.2,embedding_init=uniform",
     ),
     (
@@ -184,6 +189,50 @@ RULES = [
         "attention=scaled-dot: bidirectional",
         "attention=scaled-dot,direction=reversed",
     ),
+    ("attention_order=before", False, "attention=none", "attention_order=before,attention=dot"),
+    ("input_feeding=on", False, "attention=none has no", "input_feeding=on,attention=local-p"),
+    ("input_feeding=on,attention=dot", True, "attention=dot: a tagger", "base"),
+    ("heads=2", False, "attention=none has one", "heads=2,attention=multihead"),
+    ("heads=2,attention=dot", False, "attention=dot has one", "heads=2,cell=transformer"),
+    ("heads=3,attention=multihead", False, "hidden=64 is not", "heads=8,attention=multihead"),
+    ("cell=transformer,hidden=50", False, "heads=4: hidden=50", "hidden=50"),
+    ("attention_span=5,attention=dot", False, "not local", "attention_span=5,attention=local-m"),
+    ("stack=residual", False, "one layer stands on none", "stack=residual,decoder_depth=2"),
+    ("stack=residual", True, "one layer stands on none", "stack=residual,depth=2"),
+    ("bridge=zero", True, "bridge=zero: a tagger", "initial_state=learned"),
+    ("bridge=zero", False, "never reach the decoder", "bridge=zero,attention=additive"),
+    (
+        "bridge=zero,decoder_input=state",
+        False,
+        "never reach the decoder",
+        "bridge=zero,decoder_input=context",
+    ),
+    (
+        "bridge=linear-tanh,direction=bidirectional",
+        False,
+        "bridge=copy is that already",
+        "bridge=linear-tanh,direction=reversed",
+    ),
+    ("output_weights=tied,hidden=65", False, "hidden=65 differ", "output_weights=tied"),
+    ("output_weights=tied", True, "output_weights=tied: a tagger", "base"),
+    ("recurrent_dropout=0.1,cell=mingru", False, "no recurrent weights", "recurrent_dropout=0.1"),
+    ("weight_init=orthogonal,cell=minlstm", False, "no recurrent weights", "weight_init=xavier"),
+    ("weight_init=orthogonal,cell=transformer", False, "no recurrent", "weight_init=orthogonal"),
+    ("forget_bias=1", False, "cell=gru has no forget gate", "forget_bias=1,cell=slstm"),
+    ("forget_bias=1,cell=mingru", False, "cell=mingru has no", "forget_bias=1,cell=minlstm"),
+    (
+        "learning_rate_steps=9,learning_rate_schedule=inverse-sqrt",
+        False,
+        "never arrives at 0",
+        "learning_rate_steps=9,learning_rate_schedule=cosine",
+    ),
+    ("vectors=glove", False, "embedding_init=uniform reads none", "base"),
+    ("embedding_init=vectors", False, "say which", "embedding_init=vectors,vectors=glove"),
+    ("cell=transformer,attention=dot", False, "attention=dot: cell=transformer", "attention=dot"),
+    ("cell=transformer,direction=reversed", False, "cell=transformer", "cell=transformer,depth=2"),
+    ("cell=transformer,direction=reversed", True, "cell=transformer", "cell=transformer,window=5"),
+    ("cell=transformer,bridge=zero", False, "does not read it", "cell=transformer,forcing=never"),
+    ("cell=transformer,recurrent_dropout=0.1", False, "not read", "cell=transformer,dropout=0.1"),
 ]
 
 
@@ -198,3 +247,15 @@ def test_inapplicable(text: str, tagging: bool, reason: str, neighbour: str) -> 
 def test_window_applies_to_a_tagger() -> None:
     assert inapplicable(parse("window=5"), tagging=True) is None
     assert inapplicable(parse("attention=dot"), tagging=False) is None
+
+
+def test_every_need_has_a_rule_here() -> None:
+    fired = {text.split(",")[0].split("=")[0] for text, *_ in RULES}
+    assert {need.axis for need in NEEDS} <= fired
+
+
+def test_names_are_checked() -> None:
+    assert parse("vectors=glove.6B").vectors == "glove.6B"
+    for odd in ("../x", "a b", "-x", "a/b", "x" * 65):
+        with pytest.raises(ValueError, match=r"vectors=.*is not a name"):
+            parse(f"vectors={odd}")

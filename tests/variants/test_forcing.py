@@ -9,9 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variants.forcing import COINS, SCHEDULES, probability, toss
+from variants.forcing import COINS, DECAYING, SCHEDULES, probability, toss
 
-DECAYING = ("linear", "inverse-sigmoid")
 steps_of_schedule = st.integers(1, 10**9)
 training_steps = st.integers(0, 10**9)
 rates = st.floats(0.0, 1.0)
@@ -25,7 +24,7 @@ def tossed(p: float, coin: str, batch: int, steps: int, seed: int = 0) -> torch.
     return fed
 
 
-@given(st.sampled_from(SCHEDULES), training_steps, rates, steps_of_schedule)
+@given(st.sampled_from(list(SCHEDULES)), training_steps, rates, steps_of_schedule)
 def test_within_0_and_1(schedule: str, step: int, rate: float, steps: int) -> None:
     assert 0.0 <= probability(schedule, step, rate, steps) <= 1.0
 
@@ -48,6 +47,15 @@ def test_linear_arrives(steps: int) -> None:
 @given(steps_of_schedule)
 def test_inverse_sigmoid_is_half_way(steps: int) -> None:
     assert probability("inverse-sigmoid", steps, 0.5, steps) == pytest.approx(0.5, abs=1e-6)
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6))
+def test_exponential_is_its_equation(steps: int, step: int) -> None:
+    """Bengio et al. 2015, section 2.4: k^i; k is such that p is one half at i = steps."""
+    k = math.exp(math.log(0.5) / steps)
+    expected = math.exp(step * math.log(k))
+    assert probability("exponential", step, 0.5, steps) == pytest.approx(expected, abs=1e-6)
+    assert probability("exponential", steps, 0.5, steps) == 0.5
 
 
 @given(st.integers(2, 10**6), st.integers(0, 10**6))

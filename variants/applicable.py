@@ -1,0 +1,204 @@
+"""Which choices go together, and why others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from variants.attention import ATTENTIONS
+from variants.attention.position import Local
+from variants.axes import AXES, BASE, TRAINING, Variant
+from variants.cells import CELLS, Cell
+from variants.decoder import DECODER_INPUTS
+from variants.embedding import INITS
+from variants.forcing import DECAYING
+from variants.models import MODELS
+
+
+def inapplicable(variant: Variant, tagging: bool) -> str | None:
+    """Why this combination makes no sense on such a task; None if it does."""
+    v = variant
+    different = {axis for axis in AXES if getattr(v, axis) != getattr(BASE, axis)}
+    return (
+        _of_task(v, different, tagging)
+        or _of_model(v, different, tagging)
+        or _needing(v, different)
+        or _misfit(v)
+    )
+
+
+DECODING = (
+    "attention",
+    "attention_order",
+    "input_feeding",
+    "decoder_input",
+    "bridge",
+    "forcing",
+    "coin",
+    "output_weights",
+)  # fmt: skip
+"""Axes of a decoder that reads its own output."""
+
+
+def _of_task(v: Variant, different: set[str], tagging: bool) -> str | None:
+    if not tagging:
+        return "window: only a tagger reads windows" if "window" in different else None
+    for axis in DECODING:
+        if axis in different:
+            return f"{_shown(v, axis)}: a tagger has no decoder that feeds itself"
+    return None
+
+
+def _of_model(v: Variant, different: set[str], tagging: bool) -> str | None:
+    kind = MODELS.get(v.cell)
+    if kind is None:
+        return None
+    if tagging and not kind.tagging:
+        return f"cell={v.cell}: it is not built for tagging"
+    for axis in AXES:
+        if axis in different - TRAINING - kind.axes - {"cell"}:
+            return f"{_shown(v, axis)}: cell={v.cell} does not read it"
+    return None
+
+
+class Need(NamedTuple):
+    """An axis that says something only beside certain values of others."""
+
+    axis: str
+    met: Callable[[Variant], bool]
+    reason: Callable[[Variant], str]
+
+
+def _cell(v: Variant) -> type[Cell] | None:
+    return CELLS.get(v.cell)
+
+
+def _recurrent(v: Variant) -> bool:
+    cell = _cell(v)
+    return cell is not None and cell.recurrent
+
+
+def _forgets(v: Variant) -> bool:
+    cell = _cell(v)
+    return cell is not None and cell.forget_bias is not Cell.forget_bias
+
+
+def _is_local(v: Variant) -> bool:
+    attention = ATTENTIONS[v.attention]
+    return attention is not None and issubclass(attention, Local)
+
+
+def _has_heads(v: Variant) -> bool:
+    return v.attention == "multihead" or (v.cell in MODELS and "heads" in MODELS[v.cell].axes)
+
+
+def _feeds_tokens(v: Variant) -> bool:
+    return v.cell in MODELS or DECODER_INPUTS[v.decoder_input].token
+
+
+NEEDS = (
+    Need("forcing", _feeds_tokens, lambda v: f"decoder_input={v.decoder_input} feeds no token"),
+    Need(
+        "coin",
+        lambda v: v.forcing not in ("always", "never"),
+        lambda v: f"forcing={v.forcing} tosses none",
+    ),
+    Need(
+        "forcing_rate",
+        lambda v: v.forcing == "constant",
+        lambda v: f"forcing={v.forcing} has none, only constant does",
+    ),
+    Need(
+        "forcing_steps",
+        lambda v: v.forcing in DECAYING,
+        lambda v: f"forcing={v.forcing} does not decay",
+    ),
+    Need(
+        "learning_rate_steps",
+        lambda v: v.learning_rate_schedule in ("linear", "cosine"),
+        lambda v: f"learning_rate_schedule={v.learning_rate_schedule} never arrives at 0",
+    ),
+    Need(
+        "embedding_range",
+        lambda v: INITS[v.embedding_init].ranged,
+        lambda v: f"embedding_init={v.embedding_init} has no range",
+    ),
+    Need(
+        "vectors",
+        lambda v: v.embedding_init == "vectors",
+        lambda v: f"embedding_init={v.embedding_init} reads none",
+    ),
+    Need(
+        "attention_order",
+        lambda v: v.attention != "none",
+        lambda v: "attention=none attends nowhere",
+    ),
+    Need(
+        "input_feeding",
+        lambda v: v.attention != "none",
+        lambda v: "attention=none has no attentional vector to feed",
+    ),
+    Need(
+        "heads",
+        _has_heads,
+        lambda v: f"attention={v.attention} has one",
+    ),
+    Need(
+        "attention_span",
+        _is_local,
+        lambda v: f"attention={v.attention} is not local",
+    ),
+    Need(
+        "stack",
+        lambda v: max(v.encoder_depth, v.decoder_depth) > 1,
+        lambda v: "one layer stands on none; give depth=2 or more",
+    ),
+    Need(
+        "recurrent_dropout",
+        _recurrent,
+        lambda v: f"cell={v.cell} has no recurrent weights",
+    ),
+    Need("forget_bias", _forgets, lambda v: f"cell={v.cell} has no forget gate"),
+)
+
+
+def _needing(v: Variant, different: set[str]) -> str | None:
+    for need in NEEDS:
+        if need.axis in different and not need.met(v):
+            return f"{_shown(v, need.axis)}: {need.reason(v)}"
+    return None
+
+
+def _misfit(v: Variant) -> str | None:
+    """Values that say something each, but not together."""
+    attention = ATTENTIONS[v.attention]
+    both_ways = v.direction == "bidirectional"
+    if attention is not None and attention.same_size and both_ways:
+        return (
+            f"attention={v.attention}: bidirectional outputs are twice the decoder's size; "
+            "attention=general compares unlike sizes"
+        )
+    if v.bridge == "linear-tanh" and both_ways:
+        return "bridge=linear-tanh: with direction=bidirectional bridge=copy is that already"
+    structure = DECODER_INPUTS[v.decoder_input]
+    if v.bridge == "zero" and v.attention == "none" and not structure.context:
+        return (
+            f"bridge=zero: with attention=none and decoder_input={v.decoder_input} the source "
+            "would never reach the decoder"
+        )
+    if v.output_weights == "tied" and v.embedding != v.hidden:
+        return (
+            f"output_weights=tied: embedding={v.embedding} and hidden={v.hidden} differ; give "
+            "both one size"
+        )
+    if v.weight_init == "orthogonal" and not _recurrent(v):
+        return f"weight_init=orthogonal: cell={v.cell} has no recurrent weights"
+    if v.embedding_init == "vectors" and not v.vectors:
+        return "embedding_init=vectors: vectors does not say which; give the name of some"
+    if _has_heads(v) and v.hidden % v.heads:
+        return f"heads={v.heads}: hidden={v.hidden} is not a multiple of it"
+    return None
+
+
+def _shown(v: Variant, axis: str) -> str:
+    return f"{axis}={getattr(v, axis)}"

@@ -1,0 +1,28 @@
+"""Attention: how decoder states meet the source."""
+
+from __future__ import annotations
+
+from variants.attention.content import Additive, Concat, Dot, General, ScaledDot
+from variants.attention.contract import Attended, Attention, Sizes
+from variants.attention.multihead import Multihead
+from variants.attention.position import LocalMonotonic, LocalPredictive, Location
+
+__all__ = ["ATTENTIONS", "ATTENTION_ORDERS", "Attended", "Attention", "Sizes"]
+
+ATTENTIONS: dict[str, type[Attention] | None] = {
+    "none": None,
+    "location": Location,
+    "additive": Additive,
+    "concat": Concat,
+    "dot": Dot,
+    "scaled-dot": ScaledDot,
+    "general": General,
+    "local-m": LocalMonotonic,
+    "local-p": LocalPredictive,
+    "multihead": Multihead,
+}
+
+ATTENTION_ORDERS = {
+    "after": "the query is the state after the cell's step (Luong et al. 2015, section 3.1)",
+    "before": "the query is the state before it (Bahdanau et al. 2015, section 3.1)",
+}

@@ -1,0 +1,52 @@
+"""From the encoder's last states to the decoder's first."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from variants.cells import Cell
+from variants.stack import States
+
+BRIDGES = {
+    "copy": "states as they are (Sutskever et al. 2014, section 2); a bidirectional encoder's are "
+    "twice as wide and go through linear-tanh",
+    "linear-tanh": "tanh(W s + b), a W for each part of the state (Cho et al. 2014, section 2.2; "
+    "Bahdanau et al. 2015, appendix A.2.2, who read the backward state alone)",
+    "zero": "the decoder starts from zeros, and learns of the source by its context alone",
+}
+
+
+class Bridge(nn.Module):
+    """States of an encoder's layers, D wide, to those of a decoder's, H wide.
+
+    Layers meet from the top down; a deeper decoder's extra layers start from the encoder's
+    lowest.
+    """
+
+    def __init__(self, kind: str, encoder_width: int, hidden: int, depth: int, cell: Cell) -> None:
+        super().__init__()
+        assert kind in BRIDGES, kind
+        self.depth = depth
+        self.zero = kind == "zero"
+        linear = kind == "linear-tanh" or (kind == "copy" and encoder_width != hidden)
+        self.narrow = nn.ModuleList(
+            nn.Linear(encoder_width, hidden) for _ in range(cell.given if linear else 0)
+        )
+
+    def forward(self, states: States, cells: list[Cell]) -> States:
+        """cells: the decoder's, lowest first."""
+        if self.zero:
+            like = states[0].h_BH
+            return tuple(cell.zeros(len(like), like) for cell in cells)
+        first = [states[max(len(states) - self.depth + layer, 0)] for layer in range(self.depth)]
+        if not self.narrow:
+            return tuple(first)
+        return tuple(
+            cell.begin([torch.tanh(self._through(part, state)) for part in range(cell.given)])
+            for cell, state in zip(cells, first, strict=True)
+        )
+
+    def _through(self, part: int, state: tuple[Tensor, ...]) -> Tensor:
+        narrowed: Tensor = self.narrow[part](state[part])
+        return narrowed

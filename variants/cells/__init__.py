@@ -1,0 +1,35 @@
+"""Recurrent cells, and how they run over time."""
+
+from __future__ import annotations
+
+from variants.cells.cell import Cell, CellState, Hidden, HiddenAndCell, Stabilised
+from variants.cells.minimal import MinGRU, MinLSTM, ScanCell
+from variants.cells.own import SLSTM, LayerNormLSTM
+from variants.cells.torch_cells import GRU, LSTM, RNN, RNNReLU, TorchCell
+from variants.cells.unrolling import fastest, scan_unroll, torch_unroll, unroll
+
+__all__ = [
+    "CELLS",
+    "Cell",
+    "CellState",
+    "Hidden",
+    "HiddenAndCell",
+    "ScanCell",
+    "Stabilised",
+    "TorchCell",
+    "fastest",
+    "scan_unroll",
+    "torch_unroll",
+    "unroll",
+]
+
+CELLS: dict[str, type[Cell]] = {
+    "rnn": RNN,
+    "rnn-relu": RNNReLU,
+    "gru": GRU,
+    "lstm": LSTM,
+    "lstm-layernorm": LayerNormLSTM,
+    "slstm": SLSTM,
+    "mingru": MinGRU,
+    "minlstm": MinLSTM,
+}

@@ -1,0 +1,93 @@
+"""What every cell offers.
+
+A cell is two halves, so that what does not depend on the recurrence can be done for all steps
+at once: `project` (..., I) -> (..., G), and `advance` (B, G), state -> state. A state is a
+NamedTuple of (B, H) tensors, the first of which is the cell's output.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+
+class Hidden(NamedTuple):
+    """State of a cell that keeps its output alone."""
+
+    h_BH: Tensor
+
+
+class HiddenAndCell(NamedTuple):
+    """State of a cell with a memory of its own."""
+
+    h_BH: Tensor
+    c_BH: Tensor
+
+
+class Stabilised(NamedTuple):
+    """State of an sLSTM: n normalises c, and m keeps the logarithms of both in range."""
+
+    h_BH: Tensor
+    c_BH: Tensor
+    n_BH: Tensor
+    m_BH: Tensor
+
+
+CellState = Hidden | HiddenAndCell | Stabilised
+
+
+class Cell(nn.Module, ABC):
+    """One layer's recurrence.
+
+    state: its NamedTuple. given: how many of the state's first parts come from elsewhere where a
+    first state does (a bridge, learned values). gates: blocks of H rows in the weights.
+    recurrent: whether weights stand between h and the gates, so that recurrent dropout and
+    orthogonal first values mean something.
+    """
+
+    state: type[Any] = Hidden
+    given = 1
+    gates = 1
+    recurrent = True
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden = hidden
+
+    @abstractmethod
+    def project(self, inputs: Tensor) -> Tensor:
+        """The share of the gates that comes from the inputs, (..., I) -> (..., G)."""
+
+    @abstractmethod
+    def advance(
+        self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
+    ) -> CellState:
+        """One step of the recurrence. dropped_BH: a mask on h where weights meet it."""
+
+    def step(self, input_BI: Tensor, state: CellState) -> CellState:
+        """One step from an input."""
+        return self.advance(self.project(input_BI), state)
+
+    def zeros(self, batch: int, like: Tensor) -> CellState:
+        """The state that remembers nothing."""
+        zeros: CellState = self.state(
+            *(like.new_zeros(batch, self.hidden) for _ in self.state._fields)
+        )
+        return zeros
+
+    def begin(self, parts: Sequence[Tensor]) -> CellState:
+        """A first state from its `given` first parts."""
+        state: CellState = self.state(*parts)
+        return state
+
+    def recurrent_blocks(self) -> Sequence[Tensor]:
+        """The (H, H) weights between h and each gate, as views; none if not `recurrent`."""
+        return ()
+
+    def forget_bias(self) -> Tensor | None:
+        """The bias of the forget gate, as a view; None without such a gate."""
+        return None

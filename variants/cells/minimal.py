@@ -1,0 +1,88 @@
+"""Cells whose gates see the input alone, so that all steps can be done at once by a scan.
+
+Their recurrence is h' = keep h + add, and neither keep nor add depends on h.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from variants.cells.cell import Cell, CellState, Hidden
+
+
+class ScanCell(Cell):
+    """A cell that `scan` can run."""
+
+    recurrent = False
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden)
+        self.inputs = nn.Linear(input_size, self.gates * hidden)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        gates: Tensor = self.inputs(inputs)
+        return gates
+
+    @abstractmethod
+    def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """keep and add, (..., G) -> two of (..., H)."""
+
+    def advance(
+        self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
+    ) -> CellState:
+        assert dropped_BH is None, "there are no recurrent weights to drop at"
+        keep, add = self.coefficients(gates_BG)
+        return Hidden(keep * state.h_BH + add)
+
+
+class MinGRU(ScanCell):
+    """h' = (1 - z) h + z g(V x + b), z = sigmoid(W x + d). Feng et al. 2024, section 3.1, with
+    the positive g of their appendix B: x + 0.5 from 0 on, sigmoid(x) below."""
+
+    gates = 2
+
+    def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        z, candidate = gates.chunk(2, dim=-1)
+        return torch.sigmoid(-z), torch.sigmoid(z) * positive(candidate)
+
+
+class MinLSTM(ScanCell):
+    """h' = f h + i g(V x + b), f and i divided by f + i. Feng et al. 2024, section 3.2, with the
+    positive g of their appendix B."""
+
+    gates = 3
+
+    def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        f, i, candidate = gates.chunk(3, dim=-1)
+        # f / (f + i) by logarithms, as both may underflow
+        odds = nn.functional.logsigmoid(f) - nn.functional.logsigmoid(i)
+        return torch.sigmoid(odds), torch.sigmoid(-odds) * positive(candidate)
+
+    def forget_bias(self) -> Tensor | None:
+        return self.inputs.bias.chunk(3)[0]
+
+
+def positive(values: Tensor) -> Tensor:
+    """The g of Feng et al. 2024, appendix B.1."""
+    return torch.where(values >= 0, values + 0.5, torch.sigmoid(values))
+
+
+def scan(keep_BSH: Tensor, add_BSH: Tensor, h_BH: Tensor) -> Tensor:
+    """All states of h' = keep h + add from a first h, (B, S, H), in log2 S passes.
+
+    Hillis and Steele 1986: after the pass with distance d each position holds what happened in
+    the 2 d steps up to it.
+    """
+    first = add_BSH[:, :1] + keep_BSH[:, :1] * h_BH[:, None]
+    keep, add = keep_BSH, torch.cat([first, add_BSH[:, 1:]], dim=1)
+    distance = 1
+    while distance < add.shape[1]:
+        reached = add[:, distance:] + keep[:, distance:] * add[:, :-distance]
+        kept = keep[:, distance:] * keep[:, :-distance]
+        add = torch.cat([add[:, :distance], reached], dim=1)
+        keep = torch.cat([keep[:, :distance], kept], dim=1)
+        distance *= 2
+    return add

@@ -1,0 +1,101 @@
+"""Recurrent cells that torch has no kernel for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from variants.cells.cell import Cell, CellState, HiddenAndCell, Stabilised
+from variants.dropout import apply
+
+
+class LayerNormLSTM(Cell):
+    """An LSTM whose gates and cell are normalised: LN(W x) + LN(U h), h' = o tanh(LN(c')).
+
+    Ba et al. 2016, eq. 20 to 22. Each LN runs over all four gates together. Deviation: of the
+    three biases that are added up there (one in each LN, and b) one is kept.
+    """
+
+    state = HiddenAndCell
+    given = 2
+    gates = 4
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden)
+        self.inputs = nn.Linear(input_size, 4 * hidden, bias=False)
+        self.recurrence = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.norm_inputs = nn.LayerNorm(4 * hidden)
+        self.norm_recurrence = nn.LayerNorm(4 * hidden, bias=False)
+        self.norm_cell = nn.LayerNorm(hidden)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        gates: Tensor = self.norm_inputs(self.inputs(inputs))
+        return gates
+
+    def advance(
+        self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
+    ) -> CellState:
+        assert isinstance(state, HiddenAndCell)
+        recurred_BG = self.norm_recurrence(self.recurrence(apply(state.h_BH, dropped_BH)))
+        i, f, g, o = (gates_BG + recurred_BG).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * state.c_BH + torch.sigmoid(i) * torch.tanh(g)
+        return HiddenAndCell(torch.sigmoid(o) * torch.tanh(self.norm_cell(c)), c)
+
+    def recurrent_blocks(self) -> Sequence[Tensor]:
+        return self.recurrence.weight.chunk(4)
+
+    def forget_bias(self) -> Tensor | None:
+        return self.norm_inputs.bias.chunk(4)[1]
+
+
+class SLSTM(Cell):
+    """An LSTM with an exponential input gate and a normaliser, h' = o c' / n'.
+
+    Beck et al. 2024 (xLSTM), eq. 8 to 14, stabilised by m as in eq. 15 to 17; the forget gate
+    is their sigmoid form, and the recurrence one head, so its matrices are full. Gate order
+    i, f, z, o. Where the first state is given from elsewhere, it gives h and c; n starts at 1
+    then, as if c had been read with weight 1.
+    """
+
+    state = Stabilised
+    given = 2
+    gates = 4
+
+    def __init__(self, input_size: int, hidden: int) -> None:
+        super().__init__(input_size, hidden)
+        self.inputs = nn.Linear(input_size, 4 * hidden)
+        self.recurrence = nn.Linear(hidden, 4 * hidden, bias=False)
+
+    def project(self, inputs: Tensor) -> Tensor:
+        gates: Tensor = self.inputs(inputs)
+        return gates
+
+    def advance(
+        self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
+    ) -> CellState:
+        assert isinstance(state, Stabilised)
+        recurred_BG = self.recurrence(apply(state.h_BH, dropped_BH))
+        log_i, f, z, o = (gates_BG + recurred_BG).chunk(4, dim=-1)
+        log_f = nn.functional.logsigmoid(f) + state.m_BH
+        m = torch.maximum(log_f, log_i)
+        kept, added = torch.exp(log_f - m), torch.exp(log_i - m)
+        c = kept * state.c_BH + added * torch.tanh(z)
+        n = kept * state.n_BH + added
+        return Stabilised(torch.sigmoid(o) * c / n, c, n, m)
+
+    def zeros(self, batch: int, like: Tensor) -> CellState:
+        """m is the logarithm of nothing, or a first input gate far below it would be lost."""
+        zeros = like.new_zeros(batch, self.hidden)
+        return Stabilised(zeros, zeros, zeros, torch.full_like(zeros, float("-inf")))
+
+    def begin(self, parts: Sequence[Tensor]) -> CellState:
+        h_BH, c_BH = parts
+        return Stabilised(h_BH, c_BH, torch.ones_like(c_BH), torch.zeros_like(c_BH))
+
+    def recurrent_blocks(self) -> Sequence[Tensor]:
+        return self.recurrence.weight.chunk(4)
+
+    def forget_bias(self) -> Tensor | None:
+        return self.inputs.bias.chunk(4)[1]

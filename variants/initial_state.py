@@ -1,0 +1,39 @@
+"""Where a recurrence starts: the state before a source's first symbol."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from variants.cells import Cell, CellState
+
+INITIAL_STATES = {
+    "zeros": "all zeros",
+    "normal": "drawn once from N(0, 1), kept, the same for all sources and while testing",
+    "learned": "a parameter that starts at zeros (Hinton's lecture 10 on recurrent networks)",
+}
+
+
+class InitialState(nn.Module):
+    """One cell's first state, (H,) for each part that is given, the same for all rows."""
+
+    def __init__(self, kind: str, cell: Cell) -> None:
+        super().__init__()
+        assert kind in INITIAL_STATES, kind
+        self._kind = kind
+        if kind != "zeros":
+            self.parts = nn.Parameter(
+                torch.empty(cell.given, cell.hidden), requires_grad=kind == "learned"
+            )
+
+    def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
+        """Draw what is kept; what is learned starts at zeros."""
+        if self._kind == "normal":
+            parameter.normal_(generator=generator)
+        else:
+            parameter.zero_()
+
+    def forward(self, cell: Cell, batch: int, like: Tensor) -> CellState:
+        if self._kind == "zeros":
+            return cell.zeros(batch, like)
+        return cell.begin([part.to(like).expand(batch, -1) for part in self.parts])

@@ -1,0 +1,141 @@
+"""From a variant to a model: what is built of which parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from variants.attention import Sizes
+from variants.contract import Model
+from variants.decoder import Decoder, Structured
+from variants.embedding import Embedding, Pretrained
+from variants.encoder import Encoder
+from variants.seq2seq import Seq2Seq
+from variants.stack import Layers
+from variants.tagger import JointTagger, Reader
+from variants.transformer import TransformerDecoder, TransformerEncoder
+
+if TYPE_CHECKING:
+    from variants.axes import Variant
+
+
+class Plan(NamedTuple):
+    """What a model's builder is told.
+
+    source: number of source symbols. targets: target symbols, or a tagger's classes per head.
+    longest: positions of the longest training source. pretrained: for source and target, where
+    the variant asks for it.
+    """
+
+    variant: Variant
+    source: int
+    targets: tuple[int, ...]
+    tagging: bool
+    longest: int
+    pretrained: tuple[Pretrained | None, Pretrained | None]
+
+    def embedding(self, target: bool) -> Embedding:
+        """The source's or the target's."""
+        v = self.variant
+        return Embedding(
+            self.targets[0] if target else self.source,
+            v.embedding,
+            v.embedding_init,
+            v.embedding_range,
+            v.embedding_trained,
+            self.pretrained[target],
+        )
+
+
+class ModelKind(NamedTuple):
+    """A whole model that stands where a cell does on the axis `cell`.
+
+    build: makes it. axes: those that it reads, beyond the ones of training, which apply to all.
+    tagging: whether it can be a tagger.
+    """
+
+    build: Callable[[Plan], Model]
+    axes: frozenset[str]
+    tagging: bool
+    about: str
+
+
+def recurrent(plan: Plan) -> Model:
+    """The recurrent family, of the parts that the variant names."""
+    v = plan.variant
+    residual = v.stack == "residual"
+    layers = Layers(v.cell, v.hidden, v.encoder_depth, v.dropout, v.recurrent_dropout, residual)
+    upper = layers._replace(depth=v.decoder_depth)
+    if plan.tagging:
+        lower = Encoder(v.direction, layers, v.embedding * v.window, v.initial_state)
+        return _tagger(plan, lower, Encoder(v.direction, upper, lower.width, v.initial_state))
+    encoder = Encoder(v.direction, layers, v.embedding, v.initial_state)
+    decoder = Decoder(
+        structure=Structured(
+            inputs=v.decoder_input,
+            attention=v.attention,
+            order=v.attention_order,
+            feeding=v.input_feeding == "on",
+            bridge=v.bridge,
+            tied=v.output_weights == "tied",
+        ),
+        layers=upper,
+        symbols=plan.targets[0],
+        embedding=plan.embedding(target=True),
+        sizes=Sizes(v.hidden, encoder.width, plan.longest, v.heads, v.attention_span),
+        dropout=v.dropout,
+    )
+    return Seq2Seq(plan.embedding(target=False), encoder, decoder, v.dropout)
+
+
+def transformer(plan: Plan) -> Model:
+    """Torch's Transformer; of a tagger its encoder alone."""
+    v = plan.variant
+    size = v.embedding * (v.window if plan.tagging else 1)
+    encoder = TransformerEncoder(size, v.hidden, v.encoder_depth, v.heads, v.dropout)
+    if plan.tagging:
+        upper = TransformerEncoder(v.hidden, v.hidden, v.decoder_depth, v.heads, v.dropout)
+        return _tagger(plan, encoder, upper)
+    decoder = TransformerDecoder(
+        plan.targets[0],
+        plan.embedding(target=True),
+        v.hidden,
+        v.decoder_depth,
+        v.heads,
+        v.dropout,
+    )
+    return Seq2Seq(plan.embedding(target=False), encoder, decoder, v.dropout)
+
+
+def _tagger(plan: Plan, lower: Reader, upper: Reader) -> Model:
+    keyword, position = plan.targets
+    v = plan.variant
+    return JointTagger(
+        plan.embedding(target=False),
+        v.window,
+        lower,
+        upper,
+        (keyword, position),
+        v.dropout,
+    )
+
+
+SHARED = frozenset({
+    "embedding",
+    "embedding_init",
+    "embedding_range",
+    "embedding_trained",
+    "vectors",
+    "dropout",
+    "hidden",
+})  # fmt: skip
+
+MODELS: dict[str, ModelKind] = {
+    "transformer": ModelKind(
+        transformer,
+        SHARED | {"encoder_depth", "decoder_depth", "heads", "window", "weight_init"},
+        tagging=True,
+        about="reference outside the recurrent family: torch's own layers, post-norm (Vaswani et "
+        "al. 2017, section 3)",
+    ),
+}

@@ -1,0 +1,166 @@
+"""A Transformer as reference, outside the recurrent family: torch's own layers.
+
+Vaswani et al. 2017, section 3, post-norm, sinusoidal positions (section 3.5), feed-forward
+layers of 4 H. Deviations: embeddings keep their size E and scale, and go through a linear layer
+to H before positions are added; dropout is on embeddings, between layers and before the output,
+as everywhere in this suite, not within a layer.
+
+`step` keeps what each layer has read so far, so that one token costs one position; torch's layer
+has no such form, so it is written here with that layer's own weights and tested against it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from variants.dropout import apply, mask
+from variants.embedding import Embedding
+from variants.encoder import Read
+from variants.stack import Padding
+
+FEED_FORWARD = 4
+"""Times H; section 3.3 has 2048 for 512."""
+
+
+def positions(start: int, steps: int, hidden: int, like: Tensor) -> Tensor:
+    """Sinusoids of positions start, start + 1, ..., (T, H). Vaswani et al. 2017, section 3.5."""
+    place = torch.arange(start, start + steps, device=like.device, dtype=torch.float64)[:, None]
+    pair = torch.arange((hidden + 1) // 2, device=like.device, dtype=torch.float64)
+    angles = place * torch.exp(pair * (-2.0 * math.log(10_000.0) / hidden))
+    both = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+    return both[:, :hidden].to(like.dtype)
+
+
+class TransformerEncoder(nn.Module):
+    """Inputs (B, S, I) -> (B, S, H), all positions at once. It has no states to hand over."""
+
+    def __init__(
+        self, input_size: int, hidden: int, depth: int, heads: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.width = hidden
+        self.dropout = dropout
+        self.enter = nn.Linear(input_size, hidden)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                hidden, heads, FEED_FORWARD * hidden, dropout=0.0, batch_first=True
+            )
+            for _ in range(depth)
+        )
+
+    def forward(
+        self, inputs_BSI: Tensor, padding: Padding | None, dropout: torch.Generator | None
+    ) -> Read:
+        values: Tensor = self.enter(inputs_BSI)
+        values = values + positions(0, values.shape[1], self.width, values)
+        hidden = None if padding is None else ~padding.mask_BS
+        for number, layer in enumerate(self.layers):
+            if number:
+                values = apply(values, mask(values.shape, self.dropout, dropout, values))
+            values = layer(values, src_key_padding_mask=hidden)
+        return Read(values, ())
+
+
+class Remembered(NamedTuple):
+    """What the decoder reads at every step."""
+
+    outputs_BSD: Tensor
+    mask_BS: Tensor
+
+
+Prefix = tuple[Tensor, ...]
+"""What each layer has read so far, (B, t, H)."""
+
+
+class Masks(NamedTuple):
+    """Dropout masks of a whole pass."""
+
+    embedded_BTE: Tensor | None
+    between: tuple[Tensor | None, ...]
+    readout_BTH: Tensor | None
+
+    def at(self, t: int) -> Masks:
+        """The masks of step t, still with a time axis."""
+        embedded, *between, readout = (
+            None if m is None else m[:, t : t + 1]
+            for m in (self.embedded_BTE, *self.between, self.readout_BTH)
+        )
+        return Masks(embedded, tuple(between), readout)
+
+
+class TransformerDecoder(nn.Module):
+    """Tokens (B, T) and an encoder's outputs -> readouts (B, T, H); no position sees a later one.
+
+    Attention weights that are given are those of the top layer over the source, mean over heads.
+    """
+
+    loops = False
+
+    def __init__(
+        self,
+        symbols: int,
+        embedding: Embedding,
+        hidden: int,
+        depth: int,
+        heads: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.dropout = dropout
+        self.embedding = embedding
+        self.enter = nn.Linear(embedding.size, hidden)
+        self.layers = nn.ModuleList(
+            nn.TransformerDecoderLayer(
+                hidden, heads, FEED_FORWARD * hidden, dropout=0.0, batch_first=True
+            )
+            for _ in range(depth)
+        )
+        self.output = nn.Linear(hidden, symbols)
+
+    def remember(self, read: Read, mask_BS: Tensor) -> tuple[Remembered, Prefix]:
+        """What is read at every step, and the empty prefix."""
+        nothing = read.outputs_BSD.new_zeros(len(mask_BS), 0, self.hidden)
+        return Remembered(read.outputs_BSD, mask_BS), (nothing,) * len(self.layers)
+
+    def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Masks:
+        """Dropout masks of a pass over `steps` steps."""
+        shape = (batch, steps, self.hidden)
+        return Masks(
+            mask((batch, steps, self.embedding.size), self.dropout, dropout, like),
+            (None, *(mask(shape, self.dropout, dropout, like) for _ in self.layers[1:])),
+            mask(shape, self.dropout, dropout, like),
+        )
+
+    def forward(
+        self, tokens_BT: Tensor, state: Prefix, memory: Remembered, masks: Masks
+    ) -> tuple[Tensor, Prefix, Tensor | None]:
+        """Feed T more tokens: readout_BTH, the prefix with them, attention weights_BTS."""
+        done, steps = state[0].shape[1], tokens_BT.shape[1]
+        values: Tensor = self.enter(apply(self.embedding(tokens_BT), masks.embedded_BTE))
+        values = values + positions(done, steps, self.hidden, values)
+        # True is what must not be seen
+        later = torch.ones(steps, done + steps, dtype=torch.bool, device=values.device)
+        later = later.triu(done + 1)
+        read, weights = [], None
+        for layer, before, drawn in zip(self.layers, state, masks.between, strict=True):
+            assert isinstance(layer, nn.TransformerDecoderLayer)
+            values = apply(values, drawn)
+            so_far = torch.cat([before, values], dim=1)
+            read.append(so_far)
+            seen, _ = layer.self_attn(values, so_far, so_far, attn_mask=later, need_weights=False)
+            values = layer.norm1(values + seen)
+            found, weights = layer.multihead_attn(
+                values,
+                memory.outputs_BSD,
+                memory.outputs_BSD,
+                key_padding_mask=~memory.mask_BS,
+            )
+            values = layer.norm2(values + found)
+            inner = nn.functional.relu(layer.linear1(values))
+            values = layer.norm3(values + layer.linear2(inner))
+        return apply(values, masks.readout_BTH), tuple(read), weights
