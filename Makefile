@@ -1,10 +1,11 @@
 # make run: install and run the quick matrix. make test: install and test. make check: lint, types.
+# make peers: an environment with JoeyNMT, to compare with.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: run test check clean
+.PHONY: run test check peers clean
 
 run: $(DONE)
 	$(BIN)/bench run
@@ -23,5 +24,16 @@ $(DONE): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[zh,dev]'
 	touch $(DONE)
 
+PEERS := .venv-joeynmt
+
+# JoeyNMT, for tests/peers: JOEYNMT_PYTHON=$(PEERS)/bin/python make test
+peers: $(PEERS)/.installed
+
+$(PEERS)/.installed: tests/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps joeynmt==2.3.0
+	touch $@
+
 clean:
-	rm -rf $(VENV) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from bench import cli_data, cli_read, cli_run
+from bench import cli_check, cli_data, cli_read, cli_run
 from bench.cli_shared import CommandError, say
 
 app = typer.Typer(
@@ -30,14 +30,15 @@ app.command("curves")(cli_read.curves)
 app.command("show")(cli_read.show)
 app.command("try")(cli_run.try_run)
 app.command("export")(cli_read.export)
+app.command("check")(cli_check.check)
 app.add_typer(cli_data.app, name="data")
 app.command("drop")(cli_run.drop)
 app.command("rebuild")(cli_run.rebuild)
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command line and give its exit code: 0 fine, 2 wrong usage, 3 nothing could be
-    measured, 130 stopped by Ctrl-C."""
+    """Run a command line and give its exit code: 0 fine, 1 a failed check, 2 wrong usage, 3 nothing
+    could be measured, 130 stopped by Ctrl-C."""
     _open_streams()
     try:
         code = _run(arguments)

@@ -11,11 +11,13 @@ from bench.cli_shared import (
     STORE,
     CommandError,
     JsonOption,
+    PluginOption,
     StoreOption,
     TaskOption,
     check_tasks,
     console,
     find_run,
+    load_plugins,
     reading,
     usage,
     writes_unicode,
@@ -32,8 +34,9 @@ def _print_json(rows: list[dict[str, Any]]) -> None:
     print(as_json(rows, ascii_only=not writes_unicode()))
 
 
-def list_all(as_rows: JsonOption = False) -> None:
+def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
     """Tasks, matrices, and the axes of a variant with their values."""
+    load_plugins(plugin)
     from bench import matrix_file
     from tasks import TASKS, describe
     from variants import AXES, TOGETHER, axes
@@ -80,7 +83,8 @@ def _values(row: dict[str, Any]) -> str:
     if row["kind"] == "task":
         return ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "-"
     if row["kind"] == "axis":
-        values = row["values"] or [f"{row['base']:g} or another number"]
+        another = "a name" if isinstance(row["base"], str) else f"{row['base']} or another number"
+        values = row["values"] or [another]
         return ", ".join(f"{v} (base)" if v == row["base"] else str(v) for v in values)
     return ""
 

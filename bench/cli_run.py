@@ -14,11 +14,13 @@ from bench.cli_shared import (
     STORE,
     CommandError,
     JsonOption,
+    PluginOption,
     StoreOption,
     TaskOption,
     check_tasks,
     console,
     find_run,
+    load_plugins,
     reading,
     say,
     telling,
@@ -70,6 +72,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs and the estimated hours.")
     ] = False,
+    plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
@@ -78,6 +81,7 @@ def run(
     from bench.matrix import plan
     from bench.runner import cached_task
 
+    load_plugins(plugin)
     with usage():
         asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
         asked = asked.changed(seeds, None if vary else budget, decoding)
@@ -92,7 +96,7 @@ def run(
             # one run at a time on a GPU, or every timing is of a crowd
             most = 1 if planned.specs[0].device == "cuda" else cores()
             workers = min(most, len(planned.specs))
-        engine = LocalEngine(workers, store / "data")
+        engine = LocalEngine(workers, store / "data", plugin or [])
     if dry_run:
         _dry(planned, tasks, store, engine.workers)
         return
@@ -237,9 +241,11 @@ def try_run(
         str | None, typer.Option(help="greedy, beam=5 ...; the run's own if left out.")
     ] = None,
     as_rows: JsonOption = False,
+    plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Give a kept model a source of your own."""
+    load_plugins(plugin)
     with reading(store) as opened:
         found = find_run(opened, run)
         (record,) = opened.records([found])

@@ -25,6 +25,10 @@ TaskOption = Annotated[
     list[str] | None,
     typer.Option("--task", help="Only this task: a label, or a name for all its forms; repeat."),
 ]
+PluginOption = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file with parts or tasks; its code is run. Repeat."),
+]
 STORE = Path(".bench")
 
 
@@ -53,6 +57,16 @@ def usage() -> Iterator[None]:
         raise CommandError(
             f"{error.filename} cannot be read ({error.strerror}); give another"
         ) from error
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Parts and tasks from outside: of installed packages, and of these files."""
+    from bench import plugins
+
+    for complaint in plugins.load_installed():
+        say(complaint)
+    with usage():
+        plugins.load(files or [])
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Decoding(NamedTuple):
 
     def normalised(self, log_p: Tensor, length: int) -> Tensor:
         """Scores of hypotheses of so many tokens, eos included."""
-        return log_p / ((5.0 + length) / 6.0) ** self.length_penalty
+        return log_p / float(((5.0 + length) / 6.0) ** self.length_penalty)
 
 
 def read(text: str) -> Decoding:
@@ -126,13 +126,15 @@ def beam(model: Model, batch: Batch, limit: int, how: Decoding) -> Decoded:
     for step in range(1, limit + 1):
         logits_NV, state, _ = model.step(tokens_N, state, memory)
         size = logits_NV.shape[-1]
-        extended = alive_BW[..., None] + logits_NV.log_softmax(-1).unflatten(0, (rows, width))
+        extended = alive_BW[..., None] + logits_NV.log_softmax(-1).view(rows, width, size)
         alive_BW, chosen_BW = extended.flatten(1).topk(min(width, width * size), dim=-1)
-        parents_N = (chosen_BW // size + torch.arange(rows, device=device)[:, None] * width).flatten()
+        parents_N = (
+            chosen_BW // size + torch.arange(rows, device=device)[:, None] * width
+        ).flatten()
         tokens_N = (chosen_BW % size).flatten()
         history_NT = torch.cat([history_NT[parents_N], tokens_N[:, None]], dim=1)
         state = pick(state, parents_N)
-        ended_BW = (tokens_N == EOS).unflatten(0, (rows, width)) & alive_BW.isfinite()
+        ended_BW = (tokens_N == EOS).view(rows, width) & alive_BW.isfinite()
         over_BW = ended_BW if step < limit else alive_BW.isfinite()
         _remember(best, how.normalised(alive_BW, step), over_BW, ended_BW, history_NT)
         alive_BW = alive_BW.masked_fill(ended_BW, float("-inf"))

@@ -64,7 +64,7 @@ class LocalEngine:
     Workers that die are replaced, and their run starts again.
     """
 
-    def __init__(self, workers: int, data: Path) -> None:
+    def __init__(self, workers: int, data: Path, plugins: Sequence[Path] = ()) -> None:
         if not 1 <= workers <= cores():
             raise ValueError(
                 f"workers={workers} with one thread each do not fit this machine's {cores()} "
@@ -72,6 +72,7 @@ class LocalEngine:
             )
         self.workers = workers
         self._data = data
+        self._plugins = tuple(plugins)
         self._processes: dict[Connection, SpawnProcess] = {}
         self._jobs: dict[Connection, Job] = {}
         self._running: dict[Connection, str] = {}
@@ -95,7 +96,9 @@ class LocalEngine:
         """Start a worker."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, self._data, 1), daemon=True)
+        process = context.Process(
+            target=work, args=(theirs, self._data, 1, self._plugins), daemon=True
+        )
         with _sheltered():
             process.start()
             theirs.close()

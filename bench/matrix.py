@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import vectors
+from bench import plugins, vectors
 from bench.decoding import read as read_decoding
 from bench.specs import Budget, RunSpec, make
 from results import naming
@@ -128,6 +128,7 @@ def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str, data: Path | No
                     seed,
                     device,
                     block.decoding,
+                    plugins.digest_of(label, asdict(variant)),
                 )
                 specs[spec.id] = spec
     return Plan(tuple(specs.values()), tuple(left_out.values()))

@@ -93,6 +93,9 @@ def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np
     positive = coo_array(
         (np.maximum(information, 0.0), (found.row, found.col)), shape=(symbols, symbols)
     )
+    values = np.zeros((symbols, size), dtype=np.float32)
+    if not positive.sum():
+        return values, marginal > 0  # nothing stands beside anything more often than by chance
     kept = min(size, symbols - 1)
     # a fixed start, or the decomposition would draw one
     start = np.random.default_rng(0).standard_normal(symbols)
@@ -100,6 +103,5 @@ def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np
     order = np.argsort(-s)
     columns_VK = u[:, order] * np.sqrt(np.maximum(s[order], 0.0))
     signs = np.sign(columns_VK[np.abs(columns_VK).argmax(0), np.arange(kept)])
-    values = np.zeros((symbols, size), dtype=np.float32)
     values[:, :kept] = columns_VK * np.where(signs == 0, 1.0, signs)
     return values, marginal > 0

@@ -11,12 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from bench import machine, vectors
+from bench import checks, machine, plugins, vectors
 from bench.decoding import read as read_decoding
 from bench.evaluation import samples
 from bench.pretrained import pretrained
@@ -81,6 +82,11 @@ def execute(
                 f"the data of {spec.task} changed since the run was planned; give the same "
                 "command again, which plans anew"
             )
+        if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
+            raise RunError(
+                f"a plugin of {spec.task} changed since the run was planned; give the same "
+                "command again, which plans anew"
+            )
         memory = machine.Peak(spec.device)
         outcome, measured = _run(spec, task, data, report, weights)
         # what no file can hold would otherwise stop the driver, and again at every start
@@ -119,7 +125,10 @@ def _run(
     setting = Setting(
         task, variant, spec.budget, spec.seed, spec.device, recipe, read_decoding(spec.decoding)
     )
-    state = start(build(spec, task, data), variant, spec.seed, spec.device, recipe)
+    model = build(spec, task, data)
+    if spec.plugin:
+        _check_shapes(model, task, recipe)
+    state = start(model, variant, spec.seed, spec.device, recipe)
     train(state, setting, report)
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
@@ -158,10 +167,18 @@ def _check_known(spec: RunSpec) -> None:
     for name, known in (
         ("execution", "eager"),
         ("fault", ""),
-        ("plugin", ""),
     ):
         if (asked := getattr(spec, name)) != known:
             raise ValueError(f"{name}={asked!r} is not known; there is {known!r}")
+
+
+@torch.no_grad()
+def _check_shapes(model: Model, task: Task, recipe: Recipe) -> None:
+    """What came from outside is looked at once, so that it is told in plain words."""
+    train = task.splits["train"]
+    first = train.take(np.arange(min(4, len(train)), dtype=np.int64))
+    batch = recipe.collate(first, task.facts, "cpu")
+    checks.shapes(model.score(batch), batch, task.facts.target_sizes)
 
 
 def _test(

@@ -89,8 +89,9 @@ class RunSpec:
 
     task: canonical label. data: the task's digest. variant: every axis and its value. device:
     cpu or cuda. torch: its version. execution: how steps are carried out. decoding: how outputs
-    are made at the end (while training, greedily). fault: name of a planted fault. plugin: digest of a plugin's source. numerics:
-    NUMERICS. host: the machine, where the budget is in seconds, else empty.
+    are made at the end (while training, greedily). fault: name of a planted fault. plugin: digest
+    of a plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds,
+    else empty.
     """
 
     task: str
@@ -142,6 +143,7 @@ def make(
     seed: int,
     device: str,
     decoding: str = "greedy",
+    plugin: str = "",
 ) -> RunSpec:
     """A spec for this installation."""
     return RunSpec(
@@ -153,6 +155,7 @@ def make(
         device=device,
         torch=_torch_version(),
         decoding=decoding,
+        plugin=plugin,
         host=platform.node() if budget.seconds else "",
     )
 

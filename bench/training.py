@@ -21,7 +21,7 @@ from tasks import Facts, Indices, Split, Task
 from variants import Batch, Model, Variant, real
 from variants.forcing import probability, toss
 from variants.learning_rates import factor as rate_factor
-from variants.optimizers import OPTIMIZERS, Optimizer
+from variants.optimizers import OPTIMIZERS
 
 EXPLODED = 10.0
 """A training loss this many times that of guessing evenly counts as exploded."""
@@ -44,13 +44,11 @@ def mean_loss(
     return torch.stack(parts).sum()
 
 
-def build_optimizer(variant: Variant, model: nn.Module) -> Optimizer:
+def build_optimizer(variant: Variant, model: nn.Module) -> torch.optim.Optimizer:
     """The variant's optimizer over all that is trained."""
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    built: Optimizer = OPTIMIZERS[variant.optimizer].build(
-        trained, variant.learning_rate, variant.weight_decay
-    )
-    return built
+    build = OPTIMIZERS[variant.optimizer].build
+    return build(trained, variant.learning_rate, variant.weight_decay)
 
 
 def _trained(model: nn.Module) -> list[nn.Parameter]:
@@ -65,7 +63,7 @@ def train_step(
     logits = state.model.score(batch, fed_BT, state.dropout)
     loss = setting.recipe.loss(logits, batch, setting.task.facts, setting.variant.label_smoothing)
     # the scaler passes everything through as it is, but for fp16, where it waits for the device
-    state.scaler.scale(loss).backward()
+    state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     state.scaler.unscale_(state.optimizer)
     norm = nn.utils.clip_grad_norm_(_trained(state.model), setting.variant.clip or math.inf)
     state.scaler.step(state.optimizer)
@@ -82,7 +80,7 @@ class Recipe:
 
     collate: Collate = collate
     loss: Callable[[tuple[Tensor, ...], Batch, Facts, float], Tensor] = mean_loss
-    optimizer: Callable[[Variant, nn.Module], Optimizer] = build_optimizer
+    optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
     step: Callable[[TrainState, Setting, Batch, Tensor | None], tuple[Tensor, Tensor]] = train_step
     evaluate: Callable[[Model, Task, Split, str, Collate, Decoding], Evaluation] = evaluate
 
@@ -96,7 +94,7 @@ class TrainState:
     """
 
     model: Model
-    optimizer: Optimizer
+    optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     forcing: torch.Generator
     dropout: torch.Generator

@@ -29,8 +29,8 @@ class Event(NamedTuple):
     value: Mapping[str, Any]
 
 
-def work(connection: Connection, data: Path, threads: int) -> None:
-    """Take jobs from the engine until it hangs up, and send it events."""
+def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ...]) -> None:
+    """Take jobs from the engine until it hangs up, and send it events. files: plugins."""
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
@@ -39,10 +39,13 @@ def work(connection: Connection, data: Path, threads: int) -> None:
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
 
+    from bench import plugins
     from bench.runner import RunError, execute, prepare_process
     from bench.specs import RunSpec
 
     prepare_process(threads)
+    plugins.load_installed()  # the driver has said what will not do
+    plugins.load(files)
     while True:
         job = jobs.get()
         for plain, weights in zip(job.specs, job.weights, strict=True):

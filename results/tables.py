@@ -67,7 +67,7 @@ def group_text(record: Record) -> str:
     parts = [limit, f"batch {budget['batch']}", str(record.spec["device"])]
     parts += [f"evaluated every {budget['every']}"] if budget["every"] else []
     parts += ["no early stop"] if budget["stop"] != "solved" else []
-    parts += [str(record.spec[key]) for key in ("fault", "plugin") if record.spec[key]]
+    parts += [str(record.spec["fault"])] if record.spec["fault"] else []
     if record.spec["decoding"] != "greedy":
         parts.append(str(record.spec["decoding"]))
     return ", ".join(parts)
@@ -79,14 +79,26 @@ def _exactly(value: float) -> str:
 
 def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any]) -> list[Row]:
     base = naming.shared_base([record.variant for record in records], suite)
-    variants: dict[str, list[Record]] = {}
-    for record in records:
-        variants.setdefault(naming.name(record.variant, base), []).append(record)
+    variants = _by_variant(records, base)
     common = naming.name(base, suite)
     # a variant that only failed has no metric of its own
     metric = next((r.outcome["metric"] for r in records if "metric" in r.outcome), "score")
     rows = [_row(task, group, common, name, metric, runs) for name, runs in variants.items()]
     return sorted(rows, key=_rank)
+
+
+def _by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list[Record]]:
+    """Runs by their variant's name; where that is another thing by another version of a plugin,
+    with the plugin's digest."""
+    named: dict[str, dict[str, list[Record]]] = {}
+    for record in records:
+        versions = named.setdefault(naming.name(record.variant, base), {})
+        versions.setdefault(str(record.spec.get("plugin", "")), []).append(record)
+    return {
+        name if len(versions) == 1 else f"{name} [plugin {plugin}]": runs
+        for name, versions in named.items()
+        for plugin, runs in versions.items()
+    }
 
 
 def _row(task: str, group: str, common: str, name: str, metric: str, records: list[Record]) -> Row:

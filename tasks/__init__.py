@@ -45,13 +45,13 @@ class Entry(NamedTuple):
     about: str
 
 
-TASKS: tuple[Entry, ...] = (
+TASKS: list[Entry] = [
     Entry("increment", increment.Settings, increment.Increment, "every id + 1"),
     Entry("reversal", reversal.Settings, reversal.Reversal, "the same symbols, last first"),
     Entry("opposites", opposites.Settings, opposites.Opposites, "six word pairs, by letters"),
     Entry("keyphrase", keyphrase.Settings, keyphrase.Keyphrase, "keyphrases tagged by two heads"),
     Entry("en-zh", en_zh.Settings, en_zh.EnZh, "English to Chinese, generated or real text"),
-)
+]
 
 
 def find(name: str) -> Entry:

@@ -10,6 +10,9 @@ them (a tagger: `score`). Training, decoding and probes use only these.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from variants.applicable import inapplicable
@@ -57,13 +60,23 @@ def build(
         raise ValueError(f"this variant does not apply, {reason}; change one of them")
     plan = Plan(variant, source, targets, tagging, longest, pretrained)
     kind = MODELS.get(variant.cell)
-    # built without values, so that torch's own initialisation draws nothing from the global
-    # generator; NaN shows a parameter that no rule reached
-    with torch.device("meta"):
+    with _drawing_from(generator("construction")):
         model = recurrent(plan) if kind is None else kind.build(plan)
-    model.to_empty(device="cpu")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.fill_(float("nan"))
-    initialise(model, generator, variant.weight_init, variant.forget_bias)
+    if kind is None or not kind.draws:
+        initialise(model, generator, variant.weight_init, variant.forget_bias)
     return Autocast(model, variant.precision) if variant.precision in TYPES else model
+
+
+@contextmanager
+def _drawing_from(generator: torch.Generator) -> Iterator[None]:
+    """What constructors draw follows from `generator`, and the global one is as before.
+
+    Torch's constructors always draw. Of parts from outside the values may be kept.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator))
+    before = torch.get_rng_state()
+    try:
+        torch.default_generator.manual_seed(seed)
+        yield
+    finally:
+        torch.set_rng_state(before)

@@ -90,8 +90,8 @@ class Variant:
     output_weights: str = _choice("own", OUTPUT_WEIGHTS, "weights of the output layer")
     dropout: float = _number(0.0, 0.0, 0.95, "on embeddings, between layers, before the output")
     recurrent_dropout: float = _number(
-        0.0, 0.0, 0.95, "on h where recurrent weights meet it, one mask for all steps of a row (Gal "
-        "and Ghahramani 2016, section 4)"
+        0.0, 0.0, 0.95, "on h where recurrent weights meet it, one mask for all steps of a row "
+        "(Gal and Ghahramani 2016, section 4)"
     )  # fmt: skip
     label_smoothing: float = _number(
         0.0, 0.0, 0.99, "share of the target's probability that goes to all symbols alike while "

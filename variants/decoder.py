@@ -229,6 +229,6 @@ class Decoder(nn.Module):
                 parts.append(memory.summary_BD[:, None].expand(-1, tokens_BT.shape[1], -1))
         if state.vector_BH is not None:
             parts.append(state.vector_BH[:, None])
-        return torch.cat(parts, dim=-1) if parts else memory.summary_BD.new_ones(
-            *tokens_BT.shape, 1
+        return (
+            torch.cat(parts, dim=-1) if parts else memory.summary_BD.new_ones(*tokens_BT.shape, 1)
         )

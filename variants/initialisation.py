@@ -37,7 +37,8 @@ class OwnValues(Protocol):
 def initialise(
     model: nn.Module, generator: Drawer, weight_init: str = "default", forget_bias: float = 0.0
 ) -> None:
-    """Set all parameters: by the part that holds them if it says how, else by `weight_init`.
+    """Set all parameters: by the part that holds them if it says how, else by `weight_init`, as
+    far as they are those of linear, recurrent or attention layers.
 
     forget_bias: added to the bias of every forget gate (Jozefowicz et al. 2015, section 3.1).
     """
@@ -50,13 +51,14 @@ def initialise(
                 module.first_values(parameter, drawn)
             elif isinstance(module, nn.LayerNorm):
                 parameter.fill_(float(name.endswith("weight")))
+            elif (fan_in := _fan_in(module, owner.get(module))) is None:
+                continue  # a part from outside keeps what its constructor gave it
             elif weight_init == "xavier":
                 # torch's own attention stacks its three projections
                 stacked = 3 if name.endswith("in_proj_weight") else 1
                 _xavier(parameter, owner[module].gates if module in owner else stacked, drawn)
             else:
-                bound = _fan_in(module, parameter, owner.get(module)) ** -0.5
-                parameter.uniform_(-bound, bound, generator=drawn)
+                parameter.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=drawn)
     for cell_name, cell in cells.items():
         if weight_init == "orthogonal" and cell.recurrent:
             drawn = generator(f"{cell_name}.orthogonal")
@@ -75,13 +77,14 @@ def _xavier(parameter: Tensor, blocks: int, drawn: torch.Generator) -> None:
         nn.init.xavier_uniform_(block, generator=drawn)
 
 
-def _fan_in(module: nn.Module, parameter: Tensor, cell: Cell | None) -> int:
-    """What torch's defaults are bound by: H in a cell, else the inputs of a linear layer."""
-    if cell is not None:
-        return cell.hidden
-    if isinstance(size := getattr(module, "in_features", None), int):
-        return size
+def _fan_in(module: nn.Module, cell: Cell | None) -> int | None:
+    """What torch's defaults are bound by: H in a cell, else the inputs of a linear layer. None
+    for modules that none of this is known of."""
+    if isinstance(module, nn.RNNBase):
+        return module.hidden_size
     if isinstance(module, nn.MultiheadAttention):
-        return module.embed_dim
-    # a part from outside that says nothing: by the shape of its matrix
-    return parameter.shape[-1]
+        return int(module.embed_dim)
+    size = getattr(module, "in_features", None)
+    if not isinstance(size, int):
+        return None
+    return size if cell is None else cell.hidden

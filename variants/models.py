@@ -51,13 +51,15 @@ class ModelKind(NamedTuple):
     """A whole model that stands where a cell does on the axis `cell`.
 
     build: makes it. axes: those that it reads, beyond the ones of training, which apply to all.
-    tagging: whether it can be a tagger.
+    about: one line, with its source. tagging: whether it can be a tagger. draws: whether its
+    constructor draws its first values; else the suite does, as the axis weight_init says.
     """
 
     build: Callable[[Plan], Model]
     axes: frozenset[str]
-    tagging: bool
     about: str
+    tagging: bool = False
+    draws: bool = True
 
 
 def recurrent(plan: Plan) -> Model:
@@ -135,6 +137,7 @@ MODELS: dict[str, ModelKind] = {
         transformer,
         SHARED | {"encoder_depth", "decoder_depth", "heads", "window", "weight_init"},
         tagging=True,
+        draws=False,
         about="reference outside the recurrent family: torch's own layers, post-norm (Vaswani et "
         "al. 2017, section 3)",
     ),

@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from torch import nn, optim
-
-class Optimizer(Protocol):
-    """What training uses of an optimizer; all of torch's offer it."""
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]: ...
-
-    def zero_grad(self) -> None: ...
-
-    def step(self) -> Any: ...
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
 
 Named = Sequence[tuple[str, nn.Parameter]]
 
@@ -28,7 +13,7 @@ Named = Sequence[tuple[str, nn.Parameter]]
 class Choice(NamedTuple):
     """build: (named parameters, learning rate, weight decay) -> optimizer."""
 
-    build: Callable[[Named, float, float], Any]
+    build: Callable[[Named, float, float], optim.Optimizer]
     about: str
 
 
@@ -37,29 +22,20 @@ def _bare(named: Named) -> list[nn.Parameter]:
 
 
 def _sgd(named: Named, lr: float, decay: float, momentum: float, nesterov: bool) -> optim.SGD:
-    return optim.SGD(
-        _bare(named), lr=lr, weight_decay=decay, momentum=momentum, nesterov=nesterov
-    )
+    return optim.SGD(_bare(named), lr=lr, weight_decay=decay, momentum=momentum, nesterov=nesterov)
 
 
-class Together:
-    """Two optimizers that share a model's parameters, used as one."""
+class Together(optim.Optimizer):
+    """Optimizers that share a model's parameters, used as one."""
 
     def __init__(self, *optimizers: optim.Optimizer) -> None:
         self.optimizers = optimizers
+        super().__init__([group for one in optimizers for group in one.param_groups], {})
+        # the very groups of the others, so that who changes a learning rate here changes it there
+        self.param_groups = [group for one in optimizers for group in one.param_groups]
 
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Of both."""
-        return [group for one in self.optimizers for group in one.param_groups]
-
-    def zero_grad(self) -> None:
-        """Of both."""
-        for one in self.optimizers:
-            one.zero_grad()
-
-    def step(self) -> None:
-        """Of both."""
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Of all."""
         for one in self.optimizers:
             one.step()
 
@@ -67,10 +43,11 @@ class Together:
         """One entry each, by place."""
         return {str(place): one.state_dict() for place, one in enumerate(self.optimizers)}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of `state_dict`."""
         for place, one in enumerate(self.optimizers):
-            one.load_state_dict(state[str(place)])
+            one.load_state_dict(state_dict[str(place)])
+        self.param_groups = [group for one in self.optimizers for group in one.param_groups]
 
 
 EDGES = ("embedding.table", "output.weight", "keyword.weight", "position.weight")

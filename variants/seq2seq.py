@@ -18,7 +18,8 @@ from variants.stack import Padding
 class Decodes(Protocol):
     """What a decoder offers here. loops: whether it can only go step by step."""
 
-    output: Callable[[Tensor], Tensor]
+    @property
+    def output(self) -> Callable[[Tensor], Tensor]: ...
 
     @property
     def loops(self) -> bool: ...

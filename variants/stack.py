@@ -92,7 +92,8 @@ class Stack(nn.Module):
     ) -> tuple[Tensor, States]:
         """Outputs_BSH of the top layer and every layer's state after each row's end."""
         real, lengths = padding or (None, None)
-        values, after = inputs_BSI, []
+        values = inputs_BSI
+        after: list[CellState] = []
         for cell, state, below, inner in zip(
             self.each(), states, dropped.inputs, dropped.recurrent, strict=True
         ):

@@ -137,7 +137,7 @@ def log_p(model: Model, source: list[int], said: list[int]) -> float:
 
 def penalised(value: float, length: int, alpha: float) -> float:
     """Wu et al. 2016, eq. 14, length penalty alone."""
-    return value / ((5 + length) ** alpha / (5 + 1) ** alpha)
+    return value / float((5 + length) ** alpha / (5 + 1) ** alpha)
 
 
 @given(seed=st.integers(0, 1000), text=st.sampled_from(TEXTS), alpha=penalties)

@@ -16,7 +16,7 @@ from bench.matrix import Plan, from_options, plan, read_budget
 from bench.matrix_file import BLOCK_KEYS, MatrixError, named, parse
 from bench.specs import Budget
 from tasks import TASKS, Task, build
-from variants import inapplicable, AXES, BASE, axes
+from variants import AXES, BASE, axes, inapplicable
 
 HEAD = '[[block]]\ntasks = ["increment"]\nsteps = 10\n'
 

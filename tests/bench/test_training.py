@@ -426,9 +426,7 @@ def test_exploded_or_undefined_training_loss_is_diverged(
 
 
 def test_failed_is_recorded_with_its_traceback(executed: Callable[..., dict[str, Any]]) -> None:
-    def planted(
-        logits: tuple[Tensor, ...], batch: Batch, facts: Any, smoothing: float
-    ) -> Tensor:
+    def planted(logits: tuple[Tensor, ...], batch: Batch, facts: Any, smoothing: float) -> Tensor:
         raise RuntimeError("planted for a test")
 
     outcome = executed(build_task(LABEL), Recipe(loss=planted))

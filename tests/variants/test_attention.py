@@ -42,8 +42,9 @@ def softmax(scores: Vector) -> Vector:
 
 def additive(a: Any, query: Vector, memory: list[Vector], t: int) -> Vector:
     """Bahdanau et al. 2015, A.1.2: v . tanh(W s + U h)."""
+    from_query = times(a.from_query, query)
     inner = [
-        [math.tanh(p + q) for p, q in zip(times(a.from_query, query), times(a.from_memory, m))]
+        [math.tanh(sum(both)) for both in zip(from_query, times(a.from_memory, m), strict=True)]
         for m in memory
     ]
     return softmax([dot(a.v.weight[0].tolist(), hidden) for hidden in inner])
@@ -75,14 +76,14 @@ def scaled(a: Any, query: Vector, memory: list[Vector], t: int) -> Vector:
 
 
 def location(a: Any, query: Vector, memory: list[Vector], t: int) -> Vector:
-    """Luong et al. 2015, eq. 8: softmax(W h_t); nothing beyond the longest."""
+    """Luong et al. 2015, section 3.1, location: softmax(W h_t); nothing beyond the longest."""
     weights = softmax(times(a.to_positions, query)[: len(memory)])
     return weights + [0.0] * (len(memory) - len(weights))
 
 
 def windowed(scores: Vector, middle: float) -> Vector:
     inside = [abs(s - middle) <= SPAN for s in range(len(scores))]
-    kept = iter(softmax([score for score, kept in zip(scores, inside) if kept]))
+    kept = iter(softmax([score for score, kept in zip(scores, inside, strict=True) if kept]))
     return [next(kept) if kept_here else 0.0 for kept_here in inside]
 
 
@@ -179,9 +180,7 @@ def test_multihead_contexts_equal_the_equation() -> None:
         values = [times(a.to_values, m) for m in source]
         for t in range(T):
             heads = head_weights(a, queries[b, t].tolist(), source)
-            joined = [
-                dot(heads[k // size], [value[k] for value in values]) for k in range(H)
-            ]
+            joined = [dot(heads[k // size], [value[k] for value in values]) for k in range(H)]
             close(contexts[b, t], torch.tensor(times(a.join, joined), dtype=torch.float64))
 
 
@@ -198,9 +197,7 @@ def test_scaled_dot_equals_torch() -> None:
 def test_multihead_equals_torch() -> None:
     attention, queries, memory = made("multihead")
     a: Any = attention
-    theirs = nn.MultiheadAttention(
-        H, HEADS, kdim=D, vdim=D, batch_first=True, dtype=torch.float64
-    )
+    theirs = nn.MultiheadAttention(H, HEADS, kdim=D, vdim=D, batch_first=True, dtype=torch.float64)
     with torch.no_grad():
         for mine, other in (
             (a.from_query.weight, theirs.q_proj_weight),

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tests.small import close
-from variants.cells import CELLS, Cell, ScanCell, TorchCell, fastest, unroll
+from variants.cells import CELLS, Cell, ScanCell, Stabilised, TorchCell, fastest, unroll
 from variants.cells.minimal import scan
 from variants.encoder import DIRECTIONS, Encoder, backwards
 from variants.stack import Layers, Padding, Stack
@@ -277,9 +277,7 @@ def layer_norm_step(cell: Any, x: Vector, state: list[Vector]) -> list[Vector]:
     scale = cell.norm_recurrence.weight.tolist()
     recurred = normalised(recurred, scale, [0.0] * len(recurred))
     i, f, g, o = by_gate([a + b for a, b in zip(own, recurred, strict=True)])
-    c = [
-        sigmoid(f[k]) * c[k] + sigmoid(i[k]) * math.tanh(g[k]) for k in range(H)
-    ]
+    c = [sigmoid(f[k]) * c[k] + sigmoid(i[k]) * math.tanh(g[k]) for k in range(H)]
     shown = normalised(c, cell.norm_cell.weight.tolist(), cell.norm_cell.bias.tolist())
     return [[sigmoid(o[k]) * math.tanh(shown[k]) for k in range(H)], c]
 
@@ -287,7 +285,9 @@ def layer_norm_step(cell: Any, x: Vector, state: list[Vector]) -> list[Vector]:
 def slstm_step(cell: Any, x: Vector, state: list[Vector]) -> list[Vector]:
     """Beck et al. 2024, eq. 8 to 14, without the stabiliser: c and n grow as they are."""
     h, c, n = state
-    sums = [a + b for a, b in zip(product(cell.inputs, x), product(cell.recurrence, h), strict=True)]
+    sums = [
+        a + b for a, b in zip(product(cell.inputs, x), product(cell.recurrence, h), strict=True)
+    ]
     i, f, z, o = by_gate(sums)
     c = [sigmoid(f[k]) * c[k] + math.exp(i[k]) * math.tanh(z[k]) for k in range(H)]
     n = [sigmoid(f[k]) * n[k] + math.exp(i[k]) for k in range(H)]
@@ -346,8 +346,9 @@ def test_equals_its_paper(name: str) -> None:
             close(mine[0], torch.tensor(theirs, dtype=torch.float64))
     else:
         # the stabiliser scales c and n alike
+        assert isinstance(last, Stabilised)
         ratio = [c / n for c, n in zip(*state[1:], strict=True)]
-        close((last[1] / last[2])[0], torch.tensor(ratio, dtype=torch.float64))
+        close((last.c_BH / last.n_BH)[0], torch.tensor(ratio, dtype=torch.float64))
 
 
 def test_slstm_starts_from_what_it_is_given() -> None:
@@ -355,7 +356,8 @@ def test_slstm_starts_from_what_it_is_given() -> None:
     cell = some_cell("slstm")
     h, c = normal(3, B, H), normal(4, B, H)
     state = cell.begin([h, c])
-    close(state[1] / state[2], c)
+    assert isinstance(state, Stabilised)
+    close(state.c_BH / state.n_BH, c)
     assert all(part.isfinite().all() for part in cell.step(normal(1, B, INPUTS), state))
 
 
@@ -370,7 +372,9 @@ def test_scan_is_the_recurrence(steps: int, seed: int) -> None:
         close(states[:, t], h)
 
 
-@pytest.mark.parametrize("name", [name for name, kind in CELLS.items() if issubclass(kind, ScanCell)])
+@pytest.mark.parametrize(
+    "name", [name for name, kind in CELLS.items() if issubclass(kind, ScanCell)]
+)
 @settings(max_examples=20, deadline=None)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), seed=st.integers(0, 99))
 def test_scan_form_equals_recurrent_form(name: str, lengths: list[int], seed: int) -> None:

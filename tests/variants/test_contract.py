@@ -46,11 +46,10 @@ from tests.small import (
     some_rows,
     widened,
 )
-from variants import Batch, Model, Variant
-from variants import inapplicable
+from variants import Batch, Model, Variant, inapplicable
 from variants.axes import AXES, parse, values
-from variants.decoder import DECODER_INPUTS
 from variants.cells import CELLS
+from variants.decoder import DECODER_INPUTS
 from variants.models import MODELS
 
 NEEDS = {

@@ -47,4 +47,5 @@ class Multihead(Attention):
 
     def _split(self, values_BXH: Tensor) -> Tensor:
         """(B, X, H) -> (B, heads, X, H / heads)."""
-        return values_BXH.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        batch, length, _ = values_BXH.shape
+        return values_BXH.view(batch, length, self.heads, -1).transpose(1, 2)

@@ -10,7 +10,8 @@ from variants.attention.contract import Attended, Attention, Sizes, masked_softm
 
 
 class Location(Attention):
-    """softmax(W q): a weight for each position, whatever stands there. Luong et al. 2015, eq. 8.
+    """softmax(W q): a weight for each position, whatever stands there. Luong et al. 2015,
+    section 3.1, location.
 
     W has a row for each position up to the longest source of the training split; positions
     beyond get no weight. No bias.
@@ -21,7 +22,7 @@ class Location(Attention):
         self.to_positions = nn.Linear(sizes.query, sizes.longest, bias=False)
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        scores_BTP = self.to_positions(queries_BTH)
+        scores_BTP: Tensor = self.to_positions(queries_BTH)
         beyond = keys_BSK.shape[1] - scores_BTP.shape[-1]
         if beyond > 0:
             return nn.functional.pad(scores_BTP, (0, beyond), value=float("-inf"))

@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from variants.cells.cell import Cell, CellState
 from variants.cells.minimal import ScanCell, scan
-from variants.cells.torch_cells import TorchCell
+from variants.cells.torch_cells import LSTM, TorchCell
 
 
 def unroll(
@@ -73,6 +73,13 @@ def scan_unroll(
     return outputs_BSH, cell.state(states_BSH[:, -1])
 
 
+def _has_kernel(cell: TorchCell, inputs_BSI: Tensor) -> bool:
+    """oneDNN, which torch uses on the CPU, has no LSTM in float16."""
+    device = inputs_BSI.device.type
+    half = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.float16
+    return not (half and device == "cpu" and isinstance(cell, LSTM))
+
+
 def fastest(
     cell: Cell,
     inputs_BSI: Tensor,
@@ -84,6 +91,6 @@ def fastest(
     """The same by the fastest form that this cell has. Torch's layers cannot drop within."""
     if isinstance(cell, ScanCell):
         return scan_unroll(cell, inputs_BSI, state, mask_BS)
-    if isinstance(cell, TorchCell) and dropped_BH is None:
+    if isinstance(cell, TorchCell) and dropped_BH is None and _has_kernel(cell, inputs_BSI):
         return torch_unroll(cell, inputs_BSI, state, lengths_B)
     return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
