@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -220,10 +221,17 @@ def _execute(
     except KeyboardInterrupt:
         store.take_in()  # a run may have ended between its journal and the database
         still = len(to_do(planned.specs, store))
-        command = shlex.join(["bench", *(a for a in sys.argv[1:] if a != "--rerun")])
+        command = shlex.join([*_own_name(), *(a for a in sys.argv[1:] if a != "--rerun")])
         raise CommandError(
             f"stopped with {still} of {len(planned.specs)} runs to do; go on with: {command}", 130
         ) from None
+
+
+def _own_name() -> list[str]:
+    """How bench is started here: by its name where the shell knows it."""
+    if shutil.which("bench"):
+        return ["bench"]
+    return [sys.argv[0]] if Path(sys.argv[0]).name == "bench" else ["python", "-m", "bench"]
 
 
 def _print_tables(store: Store, planned: Plan) -> None:

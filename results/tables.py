@@ -43,15 +43,21 @@ def grouped(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
         alike.setdefault((record.task, group_text(record)), []).append(record)
     found: dict[tuple[str, str], list[Record]] = {}
     for (task, setting), group in alike.items():
-        unlike = [key for key in UNSEEN if len({repr(r.spec.get(key)) for r in group}) > 1]
+        unlike = [key for key in UNSEEN if len({repr(_compared(r, key)) for r in group}) > 1]
         signatures = sorted({signed for r in group if (signed := signature(r.outcome))})
         for record in group:
-            said = [f"{key} {record.spec.get(key)}" for key in unlike]
+            said = [f"{key} {_compared(record, key)}" for key in unlike]
             if len(signatures) > 1:
                 # a run without scores, being failed, goes with the first
                 said.append(f"scored by {signature(record.outcome) or signatures[0]}")
             found.setdefault((task, ", ".join([setting, *said])), []).append(record)
     return dict(sorted(found.items()))
+
+
+def _compared(record: Record, key: str) -> Any:
+    """What must be alike. Vectors that a variant starts from belong to it, not to the task."""
+    value = record.spec.get(key)
+    return value.partition("+")[0] if key == "data" and isinstance(value, str) else value
 
 
 def signature(outcome: Mapping[str, Any]) -> str | None:
@@ -88,16 +94,18 @@ def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any
 
 
 def _by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list[Record]]:
-    """Runs by their variant's name; where that is another thing by another version of a plugin,
-    with the plugin's digest."""
+    """Runs by their variant's name; where one name is another thing by another plugin or other
+    vectors, with what tells them apart."""
     named: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         versions = named.setdefault(naming.name(record.variant, base), {})
-        versions.setdefault(str(record.spec.get("plugin", "")), []).append(record)
+        plugin, vectors = record.spec.get("plugin"), record.spec.get("data", "").partition("+")[2]
+        said = [f"plugin {plugin}"] * bool(plugin) + [f"vectors {vectors}"] * bool(vectors)
+        versions.setdefault(", ".join(said), []).append(record)
     return {
-        name if len(versions) == 1 else f"{name} [plugin {plugin}]": runs
+        name if len(versions) == 1 else f"{name} [{said}]": runs
         for name, versions in named.items()
-        for plugin, runs in versions.items()
+        for said, runs in versions.items()
     }
 
 

@@ -178,7 +178,6 @@ def test_names_use_a_shorthand_only_where_it_holds() -> None:
         {"device": "cuda"},
         {"decoding": "beam"},
         {"fault": "no-clip"},
-        {"plugin": "abc"},
         {"torch": "9"},
         {"data": "e" * 32},
         {"numerics": 2},
@@ -192,6 +191,23 @@ def test_what_is_unlike_stands_in_tables_of_its_own(unlike: dict[str, Any]) -> N
     assert len(rows) == 2
     assert len({(row["task"], row["setting"]) for row in rows}) == 2
     assert all(row["seeds"] == 1 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "other"), [("plugin", "abc", "def"), ("data", "d+abc", "d+def")]
+)
+def test_versions_of_a_variant_stand_in_rows_of_their_own(key: str, one: str, other: str) -> None:
+    """By another plugin, or from other vectors: in one table, for they may be compared."""
+    both = [record(0, cell="mine", **{key: value}) for value in (one, other)]
+    plain = record(0, **({"data": "d"} if key == "data" else {}))
+    rows = summarise([*both, plain], SUITE)
+    assert len({row["setting"] for row in rows}) == 1
+    named = {row["variant"] for row in rows}
+    assert len(named) == 3
+    assert sum("abc" in name for name in named) == sum("def" in name for name in named) == 1
+    # where there is one version, nothing need be said
+    (row, _) = sorted(summarise([both[0], plain], SUITE), key=lambda row: -len(row["variant"]))
+    assert "abc" not in row["variant"]
 
 
 def test_budgets_that_look_alike_are_not() -> None:
