@@ -266,6 +266,16 @@ def test_runs_are_dropped_by_what_became_of_them(bench: Bench, filled: Path) -> 
         ("data get tatoebo", "tatoeba"),
         ("data get tatoeba --from none.zip", "none.zip"),
         ("data add x none.tsv", "none.tsv"),
+        ("data add x none.txt --vectors", "none.txt"),
+        ("data add x a.txt b.txt --vectors", "2 files of vectors"),
+        ("run --decoding beem=5", "give greedy"),
+        ("run --decoding beam=0", "give greedy"),
+        ("run --plugin none.py", "none.py cannot be read"),
+        ("list --plugin none.py", "none.py cannot be read"),
+        ("run --base embedding_init=vectors,vectors=g --task opposites", "no vectors 'g'"),
+        ("run --base embedding_init=vectors --task opposites", "nothing of this applies"),
+        ("run --base input_feeding=on --task opposites", "nothing of this applies"),
+        ("check gruu", "did you mean gru"),
     ],
 )
 def test_a_mistake_is_one_line_and_2(bench: Bench, filled: Path, command: str, said: str) -> None:
@@ -274,6 +284,35 @@ def test_a_mistake_is_one_line_and_2(bench: Bench, filled: Path, command: str, s
     assert err.startswith("bench: ")
     assert err.count("\n") == 1
     assert said in err
+
+
+def test_outputs_are_made_as_asked(bench: Bench, store: Path) -> None:
+    given = ("run", "--task", "opposites", "--vary", "cell=gru", "--seeds", "1", "--workers", "1")
+    code, out, _ = bench(*given, "--budget", "30steps", "--decoding", "beam=3", "--keep-weights")
+    assert code == 0
+    assert "30 steps, batch 32, cpu, beam=3" in out
+    (row,) = rows(bench("table", "--json")[1])
+    for asked in ([], ["--decoding", "greedy"], ["--decoding", "beam=4,length_penalty=0.6"]):
+        code, out, err = bench("try", row["runs"][0], "man", *asked)
+        assert (code, err) == (0, "")
+        assert out.strip().isalpha()
+    assert bench("try", row["runs"][0], "man", "--decoding", "x")[0] == 2
+
+
+def test_vectors_from_a_file_to_a_table(bench: Bench, store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "letters.txt"
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    file.write_text("".join(f"{c} {n} {-n} 0.5\n" for n, c in enumerate(letters)))
+    code, _, _ = bench("data", "add", "letters", str(file), "--vectors")
+    assert code == 0
+    assert "vectors of 26 words, 3 numbers each" in bench("data", "list")[1]
+    given = ("run", "--task", "opposites", "--vary", "embedding_trained=tuned,frozen")
+    base = "embedding_init=vectors,vectors=letters,embedding=3"
+    code, _, err = bench(*given, "--base", base, "--seeds", "1", "--budget", "10steps")
+    assert (code, err) == (0, "")
+    found = rows(bench("table", "--json")[1])
+    assert {row["variant"] for row in found} == {"base", "embedding_trained=frozen"}
+    assert all("failed" not in row["status"] for row in found)
 
 
 def test_a_run_without_weights_cannot_be_tried(bench: Bench, filled: Path) -> None:

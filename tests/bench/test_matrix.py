@@ -212,6 +212,16 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
         named(str(tmp_path / "folder.toml"))
 
 
+def test_a_block_says_how_outputs_are_made() -> None:
+    text = HEAD + 'decoding = "beam=4, length_penalty=1"'
+    assert parse(text, "m.toml").blocks[0].decoding == "beam=4,length_penalty=1"
+    assert parse(HEAD, "m.toml").blocks[0].decoding == "greedy"
+    with pytest.raises(MatrixError, match="line 4: the decoding 'beem' does not exist"):
+        parse(HEAD + 'decoding = "beem"', "m.toml")
+    changed = parse(text, "m.toml").changed(decoding="beam=1")
+    assert changed.blocks[0].decoding == "greedy"
+
+
 def test_a_file_by_its_path_is_a_matrix(tmp_path: Path) -> None:
     (tmp_path / "my own 矩阵.toml").write_text(HEAD, encoding="utf-8")
     read = named(str(tmp_path / "my own 矩阵.toml"))

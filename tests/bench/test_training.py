@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +32,8 @@ from bench.specs import NUMERICS, Budget, RunSpec, make
 from bench.training import Recipe, Setting, TrainState, mean_loss, start, train
 from tasks import Indices, Split, Task
 from tasks import build as build_task
-from variants import Batch, Model, Variant
+from tests.small import SEQUENCES, built, rows, sequences
+from variants import Batch, Model, Variant, real
 from variants.axes import parse
 
 SMALL = parse("hidden=8,embedding=6")
@@ -582,3 +584,67 @@ def test_evaluation_is_of_the_whole_split() -> None:
 def test_variant_is_all_there() -> None:
     """A spec holds every axis, so that a changed base changes the id of what it changes."""
     assert spec().variant.keys() == asdict(Variant()).keys()
+
+
+# learning rate, label smoothing
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_the_learning_rate_follows_its_schedule(optimizer: str) -> None:
+    seen: list[set[float]] = []
+
+    def step(state: TrainState, setting: Setting, batch: Batch, fed: Any) -> Any:
+        seen.append({group["lr"] for group in state.optimizer.param_groups})
+        return training.train_step(state, setting, batch, fed)
+
+    text = f"optimizer={optimizer},learning_rate=0.1,warmup=4,learning_rate_schedule=linear"
+    budget = Budget(steps=12, batch=4, every=5, stop="budget")
+    finish(*prepared(f"{text},learning_rate_steps=9", budget, recipe=Recipe(step=step)))
+    wanted = [0.025, 0.05, 0.075, 0.1, 0.1, 0.08, 0.06, 0.04, 0.02, 0.0, 0.0, 0.0]
+    assert [len(rates) for rates in seen] == [1] * 12
+    assert [rates.pop() for rates in seen] == pytest.approx(wanted)
+
+
+def test_labels_are_smoothed_while_training_alone() -> None:
+    """The loss of a step is Szegedy et al. 2016, section 7; that of valid is of the true labels."""
+    model = built("base")
+    batch = sequences(rows(1, 4))
+    (logits,) = model.score(batch)
+    log_p = logits.log_softmax(-1)
+    true = log_p.gather(1, real(batch.targets[0], batch)[:, None])[:, 0]
+    expected = -(0.7 * true + 0.3 * log_p.mean(-1)).mean()
+    torch.testing.assert_close(mean_loss((logits,), batch, SEQUENCES, 0.3), expected)
+
+    budget = Budget(steps=1, batch=50, every=1, stop="budget")
+    plain, smooth = (
+        finish(*prepared(text, budget)).curve[0]
+        for text in ("learning_rate=0", "learning_rate=0,label_smoothing=0.3")
+    )
+    assert smooth["loss"] != pytest.approx(plain["loss"])
+    assert smooth["valid_loss"] == plain["valid_loss"]
+
+
+def test_a_step_that_overflows_in_half_precision_is_not_the_end() -> None:
+    """The first steps of fp16 often do, until the loss's scale has come down."""
+    state, setting = prepared("precision=fp16", Budget(steps=30, batch=5, every=1, stop="budget"))
+    state.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40)
+    finish(state, setting)
+    assert state.status in ("finished", "solved")
+    assert any(point["gradient_norm"] is None for point in state.curve)
+    assert state.curve[-1]["gradient_norm"] is not None
+    assert state.curve[-1]["loss"] < state.curve[0]["loss"]
+
+
+def test_tied_weights_are_kept_and_loaded(tmp_path: Path) -> None:
+    given = spec(f"output_weights=tied,embedding={SMALL.hidden}")
+    file = tmp_path / "weights.safetensors"
+    record = execute(given, None, lambda point, timed: None, file)
+    assert record["outcome"]["status"] in ("finished", "solved")
+    task = build_task(LABEL)
+    model = runner.load(given, task, None, file)
+    found = evaluation.evaluate(model, task, task.splits["test"], "cpu")
+    assert found.scores == {
+        name: value
+        for name, value in record["outcome"]["scores"]["test"].items()
+        if name != "forced_accuracy"
+    }

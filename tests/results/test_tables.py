@@ -198,8 +198,10 @@ def test_what_is_unlike_stands_in_tables_of_its_own(unlike: dict[str, Any]) -> N
 )
 def test_versions_of_a_variant_stand_in_rows_of_their_own(key: str, one: str, other: str) -> None:
     """By another plugin, or from other vectors: in one table, for they may be compared."""
-    both = [record(0, cell="mine", **{key: value}) for value in (one, other)]
-    plain = record(0, **({"data": "d"} if key == "data" else {}))
+    changes: list[dict[str, Any]] = [{"cell": "mine", key: value} for value in (one, other)]
+    both = [record(0, **change) for change in changes]
+    task: dict[str, Any] = {"data": "d"} if key == "data" else {}
+    plain = record(0, **task)
     rows = summarise([*both, plain], SUITE)
     assert len({row["setting"] for row in rows}) == 1
     named = {row["variant"] for row in rows}

@@ -159,7 +159,10 @@ def forcing_mask(batch: Batch, share: float) -> Tensor:
 
 
 def with_dropout(text: str) -> str:
-    return "dropout=0.4" if text == "base" else f"{text},dropout=0.4"
+    """Of both kinds, where there are recurrent weights to drop at."""
+    text = "dropout=0.4" if text == "base" else f"{text},dropout=0.4"
+    both = f"{text},recurrent_dropout=0.4"
+    return both if applies(both) or applies(both, tagging=True) else text
 
 
 def tokens_matter(text: str) -> bool:
