@@ -7,6 +7,7 @@ by tests/variants/test_contract.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from bench.batching import collate
 from bench.decoding import Decoding, beam, greedy
+from bench.evaluation import plain_scores
 from bench.randomness import torch_generator
 from bench.training import build_optimizer, mean_loss
 from tasks import BOS, Facts, Ragged, Split, Task
-from variants import Batch, Model, Variant, build
+from variants import Batch, Model, Variant, build, inapplicable
 from variants.embedding import PRETRAINED
 
 SOURCES, TARGETS, CLASSES = 11, 9, (2, 5)
@@ -114,8 +116,9 @@ def of_variant(variant: Variant, tagging: bool) -> list[Finding]:
     if not tagging:
         checks += [
             ("one step at a time equals the whole pass", _stepwise),
-            ("a beam of one is greedy decoding", _beam),
+            ("beam search can follow it, and a beam of one is greedy decoding", _beam),
         ]
+    checks.append(("it also computes in bfloat16", _bfloat16))
     checks.append((f"four examples are learnt within {LEARNT_STEPS} steps", _learnt))
     return list(_findings(checks, subject))
 
@@ -183,9 +186,15 @@ def _seeded(subject: Subject) -> None:
 
 
 def _global(subject: Subject) -> None:
+    dropping = replace(subject.variant, dropout=0.3)
+    if inapplicable(dropping, subject.tagging) is None:
+        subject = subject._replace(variant=dropping)
     before = torch.get_rng_state()
     model, batch = subject.model(), subject.batch()
     model.score(batch, None, torch_generator(0, "dropout"))
+    once, again = model.score(batch)[0], model.score(batch)[0]
+    if not torch.equal(once, again):
+        raise ContractError("without a dropout generator, score still draws: two passes differ")
     if not torch.equal(before, torch.get_rng_state()):
         raise ContractError(
             "torch's global generator was used; draw dropout from the generator that score is given"
@@ -194,13 +203,17 @@ def _global(subject: Subject) -> None:
 
 def _inert(subject: Subject) -> None:
     model = subject.model()
-    together, alone = subject.batch(4), subject.batch(2)
-    for head, single in zip(model.score(together), model.score(alone), strict=True):
-        if not torch.allclose(head[: len(single)], single, rtol=0, atol=CLOSE):
-            raise ContractError(
-                "the first two rows score otherwise when two longer ones stand beside them: "
-                "padding reaches attention, state or readout, or rows are mixed"
-            )
+    together = model.score(_batch(ROWS, subject.tagging))
+    start = 0
+    for row in ROWS:
+        single = model.score(_batch([row], subject.tagging))
+        for head, own in zip(together, single, strict=True):
+            if not torch.allclose(head[start : start + len(own)], own, rtol=0, atol=CLOSE):
+                raise ContractError(
+                    f"a source of {len(row[0])} symbols scores otherwise beside others than alone: "
+                    "padding reaches attention, state or readout, or rows are mixed"
+                )
+        start += len(single[0])
 
 
 def _stepwise(subject: Subject) -> None:
@@ -216,14 +229,50 @@ def _stepwise(subject: Subject) -> None:
         raise ContractError("step, fed the reference, gives other logits than score")
 
 
+def _tree(tree: object, rows: int, what: str) -> None:
+    """ContractError unless beam search can pick rows of it."""
+    if isinstance(tree, Tensor):
+        if tree.ndim < 1 or len(tree) != rows:
+            raise ContractError(
+                f"{what} holds a tensor {tuple(tree.shape)}, and its first axis is not the {rows} "
+                "rows"
+            )
+    elif isinstance(tree, tuple):
+        for part in tree:
+            _tree(part, rows, what)
+    elif not (tree is None or isinstance(tree, int | float | str)):
+        raise ContractError(
+            f"{what} holds a {type(tree).__name__}; only tensors with rows first, tuples of them "
+            "and plain values can be followed by beam search"
+        )
+
+
 def _beam(subject: Subject) -> None:
     model, batch = subject.model(), subject.batch()
+    memory, state = model.encode(batch)
+    for _ in range(2):
+        _tree(memory, 4, "memory")
+        _tree(state, 4, "state")
+        state = model.step(torch.full((4,), BOS), state, memory).state
     plain, one = greedy(model, batch, 6), beam(model, batch, 6, Decoding())
     if [row.tolist() for row in plain.ids] != [row.tolist() for row in one.ids]:
         raise ContractError(
             "they differ: memory and state are not tensors with rows first, in tuples, or step "
             "changes them in place"
         )
+
+
+def _bfloat16(subject: Subject) -> None:
+    small = subject._replace(variant=replace(subject.variant, precision="bf16"))
+    model, batch = small.model().float(), subject.batch()
+    loss = subject.loss(model, batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if not loss.isfinite():
+        raise ContractError(f"the first loss is {float(loss.detach())}")
+    if not subject.tagging:
+        memory, state = model.encode(batch)
+        for _ in range(2):
+            state = model.step(torch.full((4,), BOS), state, memory).state
 
 
 def _learnt(subject: Subject) -> None:
@@ -322,9 +371,7 @@ UNKNOWN_MARK = "⁇"
 def _perfect(make: Callable[[], Task]) -> None:
     task = make()
     test = task.splits["test"]
-    scores = task.score([list(stream) for stream in test.targets], test)
-    if task.metric not in scores:
-        raise ContractError(f"score gives {', '.join(scores)}, and not its metric {task.metric}")
+    scores = plain_scores(task.score([list(s) for s in test.targets], test), task.metric)
     if scores[task.metric] < task.solved_at:
         raise ContractError(
             f"the references get {task.metric} {scores[task.metric]:.3f}, below solved_at="

@@ -38,13 +38,14 @@ def check(
     from pathlib import Path
 
     from bench import checks
+    from bench.runner import cached_task
     from results.export import as_json
     from tasks import TASKS, build
     from variants import inapplicable
 
     with usage():
         if name.partition(":")[0] in [entry.name for entry in TASKS]:
-            build(name, Path(store) / "data")  # what is wrong with its label is the user's
+            cached_task(name, Path(store) / "data")  # what is wrong with its label is the user's
             findings = checks.of_task(lambda: build(name, Path(store) / "data"))
         else:
             variant = _variant(name)
@@ -70,9 +71,14 @@ def _variant(name: str) -> Variant:
     small = axes.parse("hidden=32,embedding=16,learning_rate=0.01")
     if "=" in name:
         return axes.parse(name, small)
-    values = {value: axis for axis in axes.AXES for value in axes.values(axis)}
-    one_of("part or task", name, [*values, *(entry.name for entry in TASKS)])
-    return axes.parse(f"{values[name]}={name}", small)
+    found = [axis for axis in axes.AXES if name in axes.values(axis)]
+    if not found:
+        every = dict.fromkeys(value for axis in axes.AXES for value in axes.values(axis))
+        one_of("part or task", name, [*every, *(entry.name for entry in TASKS)])
+    if len(found) > 1:
+        said = " or ".join(f"{axis}={name}" for axis in found)
+        raise ValueError(f"{name!r} is a value of {len(found)} axes; say which, {said}")
+    return axes.parse(f"{found[0]}={name}", small)
 
 
 def _show(findings: list[Finding]) -> None:

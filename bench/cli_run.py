@@ -264,19 +264,23 @@ def try_run(
         )
     from safetensors import SafetensorError
 
-    from bench import vectors
+    from bench import plugins, vectors
     from bench.decoding import read as read_decoding
     from bench.evaluation import run_one
-    from bench.runner import load
+    from bench.runner import cached_task, load
     from bench.specs import RunSpec
     from results.export import as_json
-    from tasks import build
 
     with usage():
         spec = RunSpec.read(dict(record.spec))
-        task = build(spec.task, store / "data")
+        task = cached_task(spec.task, store / "data")
         if vectors.digest(task.digest(), spec.variant, store / "data") != spec.data:
             raise ValueError(f"the data of {spec.task} is not what run {found} learned from")
+        if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
+            raise ValueError(
+                f"run {found} was made with a plugin that is not loaded as it was; give it with "
+                "--plugin"
+            )
         how = read_decoding(decoding or spec.decoding)
         ids = task.encode(text)
         if not len(ids):

@@ -12,7 +12,7 @@ from torch import Tensor
 from tasks import BOS, EOS, Ids
 from variants import Batch, Model
 
-FORM = re.compile(r"beam=(\d+)(?:,length_penalty=(\d+(?:\.\d+)?))?")
+FORM = re.compile(r"beam=(\d+)(?:,length_penalty=(\d+(?:\.\d{1,4})?))?")
 WIDEST = 1000
 
 
@@ -28,7 +28,8 @@ class Decoding(NamedTuple):
         """As specs have it; `read` is the inverse."""
         if self.width == 1:
             return "greedy"
-        penalty = f",length_penalty={self.length_penalty:g}" if self.length_penalty else ""
+        plain = f"{self.length_penalty:.4f}".rstrip("0").rstrip(".")
+        penalty = f",length_penalty={plain}" if self.length_penalty else ""
         return f"beam={self.width}{penalty}"
 
     def normalised(self, log_p: Tensor, length: int) -> Tensor:
@@ -46,7 +47,7 @@ def read(text: str) -> Decoding:
         return Decoding()
     raise ValueError(
         f"the decoding {text!r} does not exist; give greedy, beam=5 or beam=5,length_penalty=0.6, "
-        f"a width from 1 to {WIDEST} and a penalty from 0 to 10"
+        f"a width from 1 to {WIDEST} and a penalty from 0 to 10 of at most 4 decimals"
     )
 
 
@@ -179,7 +180,8 @@ def _along(model: Model, batch: Batch, found: Decoded) -> list[list[list[float]]
     weights = []
     lengths = [len(ids) for ids in found.ids]
     tokens_B = torch.full((len(lengths),), BOS, device=batch.source_BS.device)
-    for t in range(max(lengths) + 1):
+    steps = max(length + ended for length, ended in zip(lengths, found.ended, strict=True))
+    for t in range(steps):
         _, state, attention_BS = model.step(tokens_B, state, memory)
         if attention_BS is None:
             return None

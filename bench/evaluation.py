@@ -71,9 +71,19 @@ def evaluate(
     return Evaluation(
         loss=float(sum(float(part.loss) for part in passes)) / count,
         forced_accuracy=sum(int(part.right) for part in passes) / (count * len(split.targets)),
-        scores=task.score(given, split),
+        scores=plain_scores(task.score(given, split), task.metric),
         ended=ended / len(split),
     )
+
+
+def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
+    """Scores as they came; ValueError if the metric is not there, or one is no plain number."""
+    for name, value in scores.items():
+        if not isinstance(name, str) or not isinstance(value, float | int):
+            raise ValueError(f"the task's score gives {name!r}: {value!r}; give plain floats")
+    if metric not in scores:
+        raise ValueError(f"the task's score has no {metric}, which it selects by; add it")
+    return scores
 
 
 def forced(logits: tuple[torch.Tensor, ...], batch: Batch, weights: tuple[float, ...]) -> Forced:

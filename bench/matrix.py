@@ -127,7 +127,8 @@ def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str, data: Path | No
                     block.budget,
                     seed,
                     device,
-                    block.decoding,
+                    # a tagger labels what it reads, and decodes nothing
+                    "greedy" if tasks[label].facts.tagging else block.decoding,
                     plugins.digest_of(label, asdict(variant)),
                 )
                 specs[spec.id] = spec

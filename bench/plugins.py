@@ -18,13 +18,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NamedTuple
 
+import torch
+
 from tasks import TASKS, Entry
 from tasks.choices import one_of
+from variants import AXES
 from variants.attention import ATTENTIONS, Attention
 from variants.cells import CELLS, Cell
 from variants.embedding import INITS, Init
@@ -85,7 +89,7 @@ def load_installed() -> list[str]:
     complaints = []
     found = sorted({entry for group in GROUPS for entry in entry_points(group=group)}, key=str)
     for entry in found:
-        where = f"{entry.group} {entry.value}"
+        where = entry.value
         if where in _loaded:
             continue
         try:
@@ -132,15 +136,23 @@ def _imported(file: Path, digest: str) -> ModuleType:
 
 @contextlib.contextmanager
 def _as_plugin(name: str) -> Iterator[None]:
-    """Whatever goes wrong in here is the plugin's."""
+    """Whatever goes wrong in here is the plugin's, and it changes nothing for others."""
+    kind = torch.get_default_dtype()
     try:
         yield
+        if torch.get_default_dtype() != kind:
+            raise PluginError(
+                f"the plugin {name} changes torch's default dtype, also for runs that do not use "
+                "it; give dtypes where tensors are made"
+            )
     except (KeyboardInterrupt, PluginError):
         raise
     except BaseException as error:  # also SystemExit
         raise PluginError(
             f"the plugin {name} cannot be imported ({type(error).__name__}: {error}); mend it"
         ) from error
+    finally:
+        torch.set_default_dtype(kind)
 
 
 @contextlib.contextmanager
@@ -166,12 +178,13 @@ def _no_longer_than(seconds: int, what: str) -> Iterator[None]:
 
 def _take(module: ModuleType, digest: str, name: str) -> str:
     """Check all that a plugin offers, then register it; its digest."""
-    parts, entries = getattr(module, "PARTS", None), getattr(module, "TASKS", None)
+    with _as_plugin(name):
+        parts, entries = getattr(module, "PARTS", None), getattr(module, "TASKS", None)
     if parts is None and entries is None:
         raise PluginError(f"the plugin {name} has neither PARTS nor TASKS; give it one of them")
     try:
-        checked = list(_parts(parts or {}, name))
-        tasks = _tasks(entries or (), name)
+        checked = list(_parts(parts if parts is not None else {}))
+        tasks = _tasks(entries if entries is not None else ())
     except ValueError as error:
         raise PluginError(f"the plugin {name}: {error}") from None
     for axis, value, part, registry in checked:
@@ -183,7 +196,7 @@ def _take(module: ModuleType, digest: str, name: str) -> str:
     return digest
 
 
-def _parts(parts: object, name: str) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
+def _parts(parts: object) -> Iterator[tuple[str, str, Any, dict[str, Any]]]:
     """Axis, value, part and registry of all that is offered."""
     if not isinstance(parts, dict) or not all(isinstance(p, dict) for p in parts.values()):
         raise ValueError("PARTS is not of the form {axis: {value: part}}; write it so")
@@ -191,7 +204,20 @@ def _parts(parts: object, name: str) -> Iterator[tuple[str, str, Any, dict[str, 
         one_of("axis that takes parts from outside", str(axis), list(PLACES))
         for value, part in offered.items():
             _check_new(axis, value, [v for place in PLACES[axis] for v in place.registry])
-            yield axis, value, part, _place(axis, value, part).registry
+            place = _place(axis, value, part)
+            if isinstance(part, ModelKind):
+                _check_axes(value, part)
+            yield axis, value, part, place.registry
+
+
+def _check_axes(value: str, part: ModelKind) -> None:
+    if not isinstance(part.axes, frozenset | set) or not isinstance(part.about, str):
+        raise ValueError(
+            f"cell={value} says axes={part.axes!r} and about={part.about!r}; give a set of names "
+            "of axes, and a text"
+        )
+    for axis in part.axes:
+        one_of("axis that a model reads", str(axis), list(AXES))
 
 
 def _place(axis: str, value: str, part: object) -> Place:
@@ -210,14 +236,32 @@ def _place(axis: str, value: str, part: object) -> Place:
     raise ValueError(f"{axis}={value} is {part!r}, which is not {wanted}; give such")
 
 
-def _tasks(entries: object, name: str) -> list[Entry]:
+def _tasks(entries: object) -> list[Entry]:
     if not isinstance(entries, tuple | list) or not all(isinstance(e, Entry) for e in entries):
         raise ValueError("TASKS is not a tuple of tasks.Entry; give such")
     taken = [entry.name for entry in TASKS]
     for entry in entries:
         _check_new("task", entry.name, taken)
         taken.append(entry.name)
+        _check_settings(entry)
     return list(entries)
+
+
+def _check_settings(entry: Entry) -> None:
+    try:
+        defaults = entry.settings()
+        plain = [getattr(defaults, field.name) for field in fields(defaults)]
+    except Exception as error:
+        raise ValueError(
+            f"the settings of the task {entry.name} are not a dataclass with a default for each "
+            f"({type(error).__name__}: {error}); make them so"
+        ) from None
+    odd = [value for value in plain if type(value) not in (int, float, str)]
+    if odd:
+        raise ValueError(
+            f"a setting of the task {entry.name} has the default {odd[0]!r}, which no label can "
+            "hold; give an int, a float or a str"
+        )
 
 
 def _check_new(what: str, value: object, taken: Sequence[str]) -> None:

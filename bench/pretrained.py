@@ -16,6 +16,11 @@ from variants import Pretrained, Variant
 
 WINDOW = 2
 SMOOTHING = 0.75
+DENSE = 2000
+"""Symbols up to which the decomposition is made whole: the truncated one starts anew from chance
+where the matrix has a smaller rank than is asked for, as those of small vocabularies have."""
+RANK = 1e-8
+"""A singular value this small beside the largest counts as none."""
 
 
 def pretrained(
@@ -97,11 +102,14 @@ def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np
     if not positive.sum():
         return values, marginal > 0  # nothing stands beside anything more often than by chance
     kept = min(size, symbols - 1)
-    # a fixed start, or the decomposition would draw one
-    start = np.random.default_rng(0).standard_normal(symbols)
-    u, s, _ = svds(positive.tocsr(), k=kept, v0=start)
-    order = np.argsort(-s)
-    columns_VK = u[:, order] * np.sqrt(np.maximum(s[order], 0.0))
+    if symbols <= DENSE:
+        u, s, _ = np.linalg.svd(positive.toarray())
+    else:
+        start = np.random.default_rng(0).standard_normal(symbols)
+        u, s, _ = svds(positive.tocsr(), k=kept, v0=start)
+    order = np.argsort(-s)[:kept]
+    s = np.where(s > RANK * s.max(), s, 0.0)
+    columns_VK = u[:, order] * np.sqrt(s[order])
     signs = np.sign(columns_VK[np.abs(columns_VK).argmax(0), np.arange(kept)])
     values[:, :kept] = columns_VK * np.where(signs == 0, 1.0, signs)
     return values, marginal > 0

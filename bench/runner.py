@@ -40,8 +40,15 @@ class RunError(Exception):
 
 @lru_cache(maxsize=16)
 def cached_task(label: str, data: Path | None) -> Task:
-    """A worker meets the same task many times."""
-    return build_task(label, data)
+    """A worker meets the same task many times. ValueError for one that cannot be built."""
+    try:
+        return build_task(label, data)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(
+            f"the task {label} cannot be built ({type(error).__name__}: {error}); mend it"
+        ) from error
 
 
 @lru_cache(maxsize=16)
@@ -75,16 +82,16 @@ def execute(
     began = time.time()
     memory = machine.Peak(spec.device)  # made anew once the task is there, which is not the run's
     try:
+        if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
+            raise RunError(
+                f"a plugin of {spec.task} changed since the run was planned; give the same "
+                "command again, which plans anew"
+            )
         task = cached_task(spec.task, data)
         digest = vectors.digest(cached_digest(spec.task, data), spec.variant, data)
         if digest != spec.data:
             raise RunError(
                 f"the data of {spec.task} changed since the run was planned; give the same "
-                "command again, which plans anew"
-            )
-        if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
-            raise RunError(
-                f"a plugin of {spec.task} changed since the run was planned; give the same "
                 "command again, which plans anew"
             )
         memory = machine.Peak(spec.device)
@@ -206,7 +213,11 @@ def _test(
 def keep(model: nn.Module, spec: RunSpec, path: Path) -> None:
     """Weights with the spec that made them, as safetensors; whole or not at all."""
     half = path.with_suffix(".part")
-    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    # copies, as a file of tensors wants none that share memory, which tied weights do
+    tensors = {
+        name: value.detach().clone(memory_format=torch.contiguous_format)
+        for name, value in model.state_dict().items()
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, half, metadata={"spec": json.dumps(spec.plain())})

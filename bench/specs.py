@@ -116,9 +116,7 @@ class RunSpec:
     def id(self) -> str:
         """16 hexadecimal digits."""
         plain = self.plain()
-        plain["variant"] = {
-            axis: value for axis, value in plain["variant"].items() if LATER.get(axis) != value
-        }
+        plain["variant"] = _identifying(plain["variant"])
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -133,6 +131,16 @@ class RunSpec:
             return cls(**{**plain, "budget": Budget(**plain["budget"])})
         except TypeError as error:
             raise ValueError(f"a run's budget is of another bench: {error}") from error
+
+
+def _identifying(variant: dict[str, Any]) -> dict[str, Any]:
+    """Of a variant what its run's id is made of."""
+    kept = {axis: value for axis, value in variant.items() if LATER.get(axis) != value}
+    entering = "context" in str(variant.get("decoder_input"))
+    if entering and variant.get("attention", "none") != "none" and "attention_order" in variant:
+        # before there was an order, a context that entered the cell was of the same step
+        kept["attention_order"] = variant["attention_order"]
+    return kept
 
 
 def make(

@@ -114,9 +114,12 @@ class TrainState:
 def start(model: Model, variant: Variant, seed: int, device: str, recipe: Recipe) -> TrainState:
     """The state before the first step."""
     model.to(device)
+    optimizer = recipe.optimizer(variant, model)
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])  # what its schedule multiplies
     return TrainState(
         model=model,
-        optimizer=recipe.optimizer(variant, model),
+        optimizer=optimizer,
         scaler=torch.amp.GradScaler(device, enabled=variant.precision == "fp16"),
         forcing=torch_generator(seed, "forcing"),
         dropout=torch_generator(seed, "dropout", device=device),
@@ -254,7 +257,7 @@ def _steps(
             variant.warmup,
         )
         for group in state.optimizer.param_groups:
-            group["lr"] = variant.learning_rate * factor
+            group["lr"] = group["initial_lr"] * factor
         p = probability(variant.forcing, state.step, variant.forcing_rate, variant.forcing_steps)
         fed = toss(p, variant.coin, len(indices), batch.inputs_BT.shape[1], state.forcing)
         if fed is not None:

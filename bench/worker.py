@@ -43,15 +43,22 @@ def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ..
     from bench.runner import RunError, execute, prepare_process
     from bench.specs import RunSpec
 
+    broken = ""
+    try:
+        plugins.load_installed()  # the driver has said what will not do
+        plugins.load(files)
+    except plugins.PluginError as error:
+        broken = str(error)
     prepare_process(threads)
-    plugins.load_installed()  # the driver has said what will not do
-    plugins.load(files)
     while True:
         job = jobs.get()
         for plain, weights in zip(job.specs, job.weights, strict=True):
             spec = RunSpec.read(plain)
             run = spec.id
             _send(connection, Event("started", run, {}))
+            if broken:
+                _send(connection, Event("refused", run, {"reason": broken}))
+                continue
 
             def report(point: Any, clock: Any, run: str = run) -> None:
                 _send(connection, Event("point", run, {"point": point, "clock": clock}))

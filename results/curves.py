@@ -12,7 +12,7 @@ from rich.text import Text
 
 from results import metrics, naming
 from results.record import Record
-from results.tables import by_table, grouped
+from results.tables import by_table, by_variant, grouped
 from results.terminal import sparkline
 
 Row = dict[str, Any]
@@ -34,11 +34,9 @@ def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> 
     rows = []
     for (task, setting), runs in groups.items():
         base = naming.shared_base([run.variant for run in runs], suite)
-        by_variant: dict[str, list[Record]] = {}
-        for run in runs:
-            by_variant.setdefault(naming.name(run.variant, base), []).append(run)
+        named = by_variant(runs, base)
         steps = sorted({point["step"] for run in runs for point in run.outcome["curve"]})
-        for name, seeds in sorted(by_variant.items()):
+        for name, seeds in sorted(named.items()):
             longest = max(run.outcome["curve"][-1]["step"] for run in seeds)
             rows.append(
                 {

@@ -85,7 +85,7 @@ def _exactly(value: float) -> str:
 
 def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any]) -> list[Row]:
     base = naming.shared_base([record.variant for record in records], suite)
-    variants = _by_variant(records, base)
+    variants = by_variant(records, base)
     common = naming.name(base, suite)
     # a variant that only failed has no metric of its own
     metric = next((r.outcome["metric"] for r in records if "metric" in r.outcome), "score")
@@ -93,7 +93,7 @@ def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any
     return sorted(rows, key=_rank)
 
 
-def _by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list[Record]]:
+def by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list[Record]]:
     """Runs by their variant's name; where one name is another thing by another plugin or other
     vectors, with what tells them apart."""
     named: dict[str, dict[str, list[Record]]] = {}

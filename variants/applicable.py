@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from variants.attention import ATTENTIONS
-from variants.attention.position import Local
 from variants.axes import AXES, BASE, TRAINING, Variant
 from variants.cells import CELLS, Cell
 from variants.decoder import DECODER_INPUTS
@@ -73,6 +72,11 @@ def _cell(v: Variant) -> type[Cell] | None:
     return CELLS.get(v.cell)
 
 
+def _has_blocks(v: Variant) -> bool:
+    cell = _cell(v)
+    return cell is not None and cell.recurrent_blocks is not Cell.recurrent_blocks
+
+
 def _recurrent(v: Variant) -> bool:
     cell = _cell(v)
     return cell is not None and cell.recurrent
@@ -83,13 +87,16 @@ def _forgets(v: Variant) -> bool:
     return cell is not None and cell.forget_bias is not Cell.forget_bias
 
 
-def _is_local(v: Variant) -> bool:
+def _has_span(v: Variant) -> bool:
     attention = ATTENTIONS[v.attention]
-    return attention is not None and issubclass(attention, Local)
+    return attention is not None and attention.has_span
 
 
 def _has_heads(v: Variant) -> bool:
-    return v.attention == "multihead" or (v.cell in MODELS and "heads" in MODELS[v.cell].axes)
+    if v.cell in MODELS:
+        return "heads" in MODELS[v.cell].axes
+    attention = ATTENTIONS[v.attention]
+    return attention is not None and attention.has_heads
 
 
 def _feeds_tokens(v: Variant) -> bool:
@@ -141,11 +148,11 @@ NEEDS = (
     Need(
         "heads",
         _has_heads,
-        lambda v: f"attention={v.attention} has one",
+        lambda v: f"attention={v.attention} has no heads to choose",
     ),
     Need(
         "attention_span",
-        _is_local,
+        _has_span,
         lambda v: f"attention={v.attention} is not local",
     ),
     Need(
@@ -191,8 +198,14 @@ def _misfit(v: Variant) -> str | None:
             f"output_weights=tied: embedding={v.embedding} and hidden={v.hidden} differ; give "
             "both one size"
         )
-    if v.weight_init == "orthogonal" and not _recurrent(v):
-        return f"weight_init=orthogonal: cell={v.cell} has no recurrent weights"
+    if v.weight_init == "orthogonal" and not _has_blocks(v):
+        return f"weight_init=orthogonal: cell={v.cell} names no recurrent weights"
+    decays = v.learning_rate_schedule in ("linear", "cosine")
+    if decays and v.warmup >= v.learning_rate_steps:
+        return (
+            f"warmup={v.warmup}: learning_rate_schedule={v.learning_rate_schedule} is to be 0 at "
+            f"learning_rate_steps={v.learning_rate_steps}; give fewer steps of warm-up"
+        )
     if v.embedding_init == "vectors" and not v.vectors:
         return "embedding_init=vectors: vectors does not say which; give the name of some"
     if _has_heads(v) and v.hidden % v.heads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from variants.cells import Cell
 from variants.stack import States
@@ -43,10 +43,11 @@ class Bridge(nn.Module):
         if not self.narrow:
             return tuple(first)
         return tuple(
-            cell.begin([torch.tanh(self._through(part, state)) for part in range(cell.given)])
+            cell.begin(
+                [
+                    torch.tanh(linear(part))
+                    for linear, part in zip(self.narrow, cell.hand_over(state), strict=True)
+                ]
+            )
             for cell, state in zip(cells, first, strict=True)
         )
-
-    def _through(self, part: int, state: tuple[Tensor, ...]) -> Tensor:
-        narrowed: Tensor = self.narrow[part](state[part])
-        return narrowed

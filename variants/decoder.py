@@ -4,7 +4,8 @@ The structures of Cho et al. 2014 and Sutskever et al. 2014, as source 004 draws
 axis `decoder_input`. Without attention the context is the encoder's last top state. With
 attention it is the attention's, as fresh as the order allows: with attention_order=before it is
 that of this step (Bahdanau et al. 2015, section 3.1), with `after` that of the step before, and
-zeros at first.
+zeros at first. In a residual stack `after` queries with what the top layer gives, its inputs
+added, and `before` with its state, which is all that there is then.
 
 Either way the output layer reads tanh(W [h ; c] + b) (Luong et al. 2015, eq. 5; Bahdanau's maxout
 readout is left out, so that the orders differ in the order alone), and input feeding gives that

@@ -17,7 +17,9 @@ def mask(
     """
     if dropout is None or rate == 0.0:
         return None
-    drawn = torch.rand(tuple(shape), generator=dropout, device=like.device, dtype=like.dtype)
+    # a smaller format has too few numbers between 0 and 1 for a small rate
+    kind = like.dtype if like.dtype in (torch.float32, torch.float64) else torch.float32
+    drawn = torch.rand(tuple(shape), generator=dropout, device=like.device, dtype=kind)
     return (drawn >= rate).to(like.dtype).div_(1.0 - rate)
 
 

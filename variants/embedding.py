@@ -33,7 +33,8 @@ INITS: dict[str, Init] = {
         _uniform,
         True,
         "pretrained on the spot: truncated SVD of positive pointwise mutual information within "
-        "the training text (Levy et al. 2015, section 3.3, eigenvalues to the power 1/2)",
+        "the training text (Levy et al. 2015, section 3.3, eigenvalues to the power 1/2), as "
+        "large as uniform would be",
     ),
     "vectors": Init(
         _uniform,

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from variants.cells import Cell
 
 WEIGHT_INITS = {
-    "default": "torch's: uniform within 1 / sqrt(H) in recurrent layers, 1 / sqrt(fan in) in "
-    "linear ones",
+    "default": "torch's for recurrent and linear layers: uniform within 1 / sqrt(H) and within "
+    "1 / sqrt(fan in); the Transformer's attention as linear layers too",
     "xavier": "Glorot and Bengio 2010, eq. 16, gate by gate; biases 0",
     "orthogonal": "recurrent matrices orthogonal, gate by gate (Saxe et al. 2014, section 3), the "
     "rest as default",
@@ -55,8 +55,10 @@ def initialise(
                 continue  # a part from outside keeps what its constructor gave it
             elif weight_init == "xavier":
                 # torch's own attention stacks its three projections
-                stacked = 3 if name.endswith("in_proj_weight") else 1
-                _xavier(parameter, owner[module].gates if module in owner else stacked, drawn)
+                blocks = 3 if name.endswith("in_proj_weight") else 1
+                if module in owner:
+                    blocks = max(len(parameter) // owner[module].hidden, 1)
+                _xavier(parameter, blocks, drawn)
             else:
                 parameter.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=drawn)
     for cell_name, cell in cells.items():

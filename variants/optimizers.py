@@ -55,8 +55,11 @@ EDGES = ("embedding.table", "output.weight", "keyword.weight", "position.weight"
 
 
 def _muon(named: Named, lr: float, decay: float) -> Together:
-    inner = [p for name, p in named if p.ndim == 2 and not name.endswith(EDGES)]
-    rest = [p for name, p in named if p.ndim != 2 or name.endswith(EDGES)]
+    def is_inner(name: str, parameter: nn.Parameter) -> bool:
+        return parameter.ndim == 2 and min(parameter.shape) > 1 and not name.endswith(EDGES)
+
+    inner = [p for name, p in named if is_inner(name, p)]
+    rest = [p for name, p in named if not is_inner(name, p)]
     both: list[optim.Optimizer] = []
     if inner:
         both.append(
@@ -113,7 +116,7 @@ OPTIMIZERS: dict[str, Choice] = {
 if hasattr(optim, "Muon"):
     OPTIMIZERS["muon"] = Choice(
         _muon,
-        "Jordan et al. 2024: orthogonalised momentum on inner matrices, AdamW on embeddings, "
-        "output layers and vectors; scaled as in Moonshot AI 2025, so that AdamW's learning "
-        "rates serve; decays weights as adamw",
+        "Jordan et al. 2024: orthogonalised momentum on inner matrices, AdamW on vectors, "
+        "embeddings and output layers, which are told by the names they have here; scaled as in "
+        "Moonshot AI 2025, so that AdamW's learning rates serve; decays weights as adamw",
     )

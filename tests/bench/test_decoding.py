@@ -213,7 +213,8 @@ def test_beams_attention_is_that_of_its_output() -> None:
     for number, (source, _) in enumerate(examples):
         memory, state = model.encode(sequences([(source, [])]))
         token = BOS
-        for row, after in zip(found.attention[number], [*found.ids[number], EOS], strict=True):
+        said = [*found.ids[number], *([EOS] if found.ended[number] else [])]
+        for row, after in zip(found.attention[number], said, strict=True):
             _, state, weights = model.step(torch.tensor([token]), state, memory)
             assert weights is not None
             np.testing.assert_allclose(row, weights[0].numpy(), atol=6e-5)

@@ -79,7 +79,7 @@ def test_the_documentation_has_one_of_each_kind() -> None:
 def test_documented_parts_keep_the_contract(tmp_path: Path, name: str, text: str) -> None:
     plugins.load([example(tmp_path, name)])
     findings = checks.of_variant(parse(text), tagging=False)
-    assert len(findings) == 8
+    assert len(findings) == 9
     assert [finding for finding in findings if finding.wrong] == []
 
 
@@ -187,6 +187,15 @@ REFUSED = {
     HEAD + "PARTS = {'cell': {'transformer': Cell}}": "'transformer' is there already",
     HEAD + "PARTS = {'cell': {'a,b=c': Cell}}": "is no name",
     HEAD + "PARTS = {'cell': {'fine': Cell, 'lstm': Cell}}": "'lstm' is there already",
+    "from variants.models import ModelKind\n"
+    "PARTS = {'cell': {'mine': ModelKind(print, ['hidden'], 'mine')}}": "give a set of names",
+    "from variants.models import ModelKind\n"
+    "PARTS = {'cell': {'mine': ModelKind(print, {'hiden'}, 'mine')}}": "did you mean hidden",
+    "import torch\ntorch.set_default_dtype(torch.float64)\nPARTS = {}": "default dtype",
+    "def __getattr__(name): raise OSError('gone')": r"\(OSError: gone\)",
+    "from tasks import Entry\nTASKS = (Entry('mine', dict, dict, ''),)": "not a dataclass",
+    "from tasks import Entry\nfrom dataclasses import dataclass\n@dataclass\nclass S:\n    on: "
+    "bool = True\nTASKS = (Entry('mine', S, dict, ''),)": "which no label can hold",
     "TASKS = 'x'": "not a tuple of tasks.Entry",
     "from tasks import Entry\nTASKS = (Entry('reversal', dict, dict, ''),)": "is there already",
     "from tasks import Entry\nTASKS = (Entry('a b', dict, dict, ''),)": "is no name",
@@ -264,16 +273,16 @@ def test_check_says_what_is_wrong(
     assert bench(["check", "mine", "--plugin", str(file)]) == 1
     out, err = capsys.readouterr()
     assert re.search(f"fails .*\n *.*{said}", out), out
-    assert re.search(r"mine fails \d of 8 checks", err)
+    assert re.search(r"mine fails \d of 9 checks", err)
 
 
 def test_check_of_a_sound_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, SOUND)
     assert bench(["check", "cell=mine", "--plugin", str(file)]) == 0
-    assert capsys.readouterr().out.count("holds") == 8
+    assert capsys.readouterr().out.count("holds") == 9
     assert bench(["check", "mine", "--json", "--plugin", str(file)]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert [row["wrong"] for row in rows] == [""] * 8
+    assert [row["wrong"] for row in rows] == [""] * 9
 
 
 @pytest.mark.parametrize(
@@ -283,6 +292,102 @@ def test_check_of_a_sound_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_check_of_what_is_not(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(["check", name]) == 2
     assert said in capsys.readouterr().err
+
+
+LEAKY = EXAMPLES["bag.py"].replace(
+    "(self.source(batch.source_BS) * real_BS1).sum(1) / real_BS1.sum(1)",
+    "self.source(batch.source_BS).mean(1)",
+)
+LISTED = (
+    EXAMPLES["bag.py"]
+    .replace("Encoded(mean_BE, mean_BE.new_zeros(len(mean_BE), 1))", "Encoded([mean_BE], 0)")
+    .replace("[memory,", "[memory[0],")
+    .replace("state / 10", "tokens_B[:, None] * 0.0 + state")
+)
+GLOBAL = EXAMPLES["bag.py"].replace(
+    "apply(memory, mask(memory.shape, self.dropout, dropout, memory))",
+    "torch.nn.functional.dropout(memory, self.dropout)",
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (LEAKY, "padding reaches"),
+        (LISTED, "memory holds a list"),
+        (GLOBAL, "still draws"),
+    ],
+)
+def test_check_sees_what_a_small_batch_hides(
+    source: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert source != EXAMPLES["bag.py"]
+    assert bench(["check", "bag", "--plugin", str(written(tmp_path, source))]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_a_name_of_two_axes_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(["check", "xavier"]) == 2
+    assert "embedding_init=xavier or weight_init=xavier" in capsys.readouterr().err
+
+
+TASK = EXAMPLES["copying.py"]
+SINGLE = TASK.replace(
+    "return sequence_scores(outputs[0], split.targets[0])",
+    "return {'exact_match': np.float32(0.5)}",
+)
+NAMELESS = TASK.replace(
+    "return sequence_scores(outputs[0], split.targets[0])", "return {'mine': 0.5}"
+)
+RAISING = TASK.replace("letters = [", "raise KeyError('gone'); letters = [")
+
+
+@pytest.mark.parametrize("source", [SINGLE, NAMELESS])
+def test_scores_that_will_not_do_are_a_failed_run(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the other task is run."""
+    file, store = str(written(tmp_path, source)), str(tmp_path / "store")
+    command = ["--task", "copying", "--task", "opposites", "--vary", "cell=gru", "--seeds", "1"]
+    command += ["--budget", "20steps", "--plugin", file, "--store", store]
+    assert bench(["run", *command]) == 0
+    capsys.readouterr()
+    assert bench(["table", "--json", "--store", store]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["task"]: list(row["status"]) for row in rows} == {
+        "copying": ["failed"],
+        "opposites": ["finished"],
+    }
+    assert bench(["check", "copying", "--plugin", file]) == 1
+    assert "the task's score" in capsys.readouterr().out
+
+
+def test_a_task_that_cannot_be_built_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(written(tmp_path, RAISING))
+    for command in (["run", "--task", "copying", "--vary", "cell=gru"], ["check", "copying"]):
+        assert bench([*command, "--plugin", file, "--store", str(tmp_path / "s")]) == 2
+        assert "copying cannot be built (KeyError: 'gone')" in capsys.readouterr().err
+
+
+def test_a_kept_model_wants_its_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, store = example(tmp_path, "mgu.py"), str(tmp_path / "store")
+    command = ["--task", "opposites", "--base", "cell=mgu", "--seeds", "1", "--budget", "5steps"]
+    command += ["--plugin", str(file), "--store", store, "--keep-weights"]
+    assert bench(["run", *command]) == 0
+    capsys.readouterr()
+    assert bench(["table", "--json", "--store", store]) == 0
+    run = json.loads(capsys.readouterr().out)["rows"][0]["runs"][0]
+    assert bench(["try", run, "man", "--plugin", str(file), "--store", store]) == 0
+    del CELLS["mgu"]
+    plugins._loaded.clear()
+    plugins._origins.clear()
+    assert bench(["try", run, "man", "--store", store]) == 2
+    assert "give it with --plugin" in capsys.readouterr().err
+    written(tmp_path, EXAMPLES["mgu.py"] + "\n# other\n", "mgu.py")
+    assert bench(["try", run, "man", "--plugin", str(file), "--store", store]) == 2
+    assert "not loaded as it was" in capsys.readouterr().err
 
 
 WRONG_MODEL = EXAMPLES["bag.py"].replace(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +25,7 @@ from tasks import build as build_task
 from variants import build
 from variants.axes import parse
 
+ROOT = Path(__file__).parents[2]
 SENTENCES = [[3, 4, 5, 3], [4, 5], [6], [5, 3, 4, 4, 6]]
 
 
@@ -73,6 +76,27 @@ def test_ppmi_is_the_same_twice_and_smaller_is_a_part() -> None:
     np.testing.assert_array_equal(one[0], other[0])
     assert one[0].shape == (9, 4)
     np.testing.assert_allclose(ppmi(ragged, 9, 2)[0], one[0][:, :2], atol=1e-5)
+
+
+@pytest.mark.parametrize("label", ["reversal", "opposites"])
+def test_ppmi_is_the_same_in_another_process(label: str) -> None:
+    """Also where the vocabulary is smaller than the embedding, so that the rank is."""
+    program = (
+        "import hashlib, numpy as np\n"
+        "from bench.pretrained import ppmi\n"
+        "from tasks import build\n"
+        f"task = build({label!r})\n"
+        "found = ppmi(task.splits['train'].source, task.facts.source_size, 64)[0]\n"
+        "print(hashlib.sha256(found.tobytes()).hexdigest(), found[:, 40:].any())\n"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT
+        ).stdout
+        for _ in range(3)
+    }
+    assert len(said) == 1
+    assert said.pop().endswith("False\n")
 
 
 @pytest.mark.parametrize("label", ["increment", "opposites", "keyphrase", "en-zh"])

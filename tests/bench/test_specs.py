@@ -85,6 +85,21 @@ def test_new_axes_change_no_id() -> None:
         assert replace(SPEC, variant=other).id != replace(SPEC, variant=old).id
 
 
+def test_the_order_of_attention_is_told_where_it_was_another() -> None:
+    """Runs from before the axis attended before the cell wherever a context entered it."""
+    for fed, attention, known in (
+        ("output", "dot", True),
+        ("context", "none", True),
+        ("context", "dot", False),
+        ("output+context", "dot", False),
+    ):
+        old = {axis: getattr(BASE, axis) for axis in BEFORE_LATER}
+        old |= {"decoder_input": fed, "attention": attention}
+        new = {**asdict(BASE), **old}
+        same = replace(SPEC, variant=old).id == replace(SPEC, variant=new).id
+        assert same == known, (fed, attention)
+
+
 def test_every_field_has_a_change_here() -> None:
     assert set(OTHERS) == {field.name for field in fields(RunSpec)}
 

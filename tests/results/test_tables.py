@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from results import naming
+from results.curves import curves
 from results.metrics import SCORES
 from results.record import Record
 from results.store import Planned
@@ -207,6 +208,8 @@ def test_versions_of_a_variant_stand_in_rows_of_their_own(key: str, one: str, ot
     named = {row["variant"] for row in rows}
     assert len(named) == 3
     assert sum("abc" in name for name in named) == sum("def" in name for name in named) == 1
+    # and so do their curves
+    assert {row["variant"] for row in curves([*both, plain], SUITE, "loss")} == named
     # where there is one version, nothing need be said
     (row, _) = sorted(summarise([both[0], plain], SUITE), key=lambda row: -len(row["variant"]))
     assert "abc" not in row["variant"]

@@ -361,6 +361,18 @@ def test_slstm_starts_from_what_it_is_given() -> None:
     assert all(part.isfinite().all() for part in cell.step(normal(1, B, INPUTS), state))
 
 
+def test_slstm_hands_over_what_has_a_scale() -> None:
+    """States that differ by a factor that m takes out are one state, and so is what is told."""
+    cell, k = some_cell("slstm"), 1.7
+    h, c, n, m = (normal(30 + part, B, H).abs() for part in range(4))
+    one = Stabilised(h, c, n, m)
+    same = Stabilised(h, c * math.exp(k), n * math.exp(k), m - k)
+    for mine, theirs in zip(cell.hand_over(one), cell.hand_over(same), strict=True):
+        close(mine, theirs)
+    inputs = normal(1, B, INPUTS)
+    close(cell.step(inputs, one).h_BH, cell.step(inputs, same).h_BH)
+
+
 @settings(max_examples=50)
 @given(steps=st.integers(1, 40), seed=st.integers(0, 999))
 def test_scan_is_the_recurrence(steps: int, seed: int) -> None:

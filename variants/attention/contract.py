@@ -38,6 +38,10 @@ class Attention(nn.Module, ABC):
 
     same_size = False
     """Whether it can only compare queries and memory of one size."""
+    has_heads = False
+    """Whether it reads the axis heads."""
+    has_span = False
+    """Whether it reads the axis attention_span."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()

@@ -16,6 +16,8 @@ class Multihead(Attention):
     Weights that are shown are the mean over heads.
     """
 
+    has_heads = True
+
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
         assert sizes.query % sizes.heads == 0, sizes

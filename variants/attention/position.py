@@ -32,6 +32,8 @@ class Location(Attention):
 class Local(General):
     """Scores of `general` within a window of `span` positions on either side of a middle."""
 
+    has_span = True
+
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
         self.span = sizes.span

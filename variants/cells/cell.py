@@ -84,6 +84,10 @@ class Cell(nn.Module, ABC):
         state: CellState = self.state(*parts)
         return state
 
+    def hand_over(self, state: CellState) -> Sequence[Tensor]:
+        """The `given` first parts of a state, as a bridge may read them."""
+        return state[: self.given]
+
     def recurrent_blocks(self) -> Sequence[Tensor]:
         """The (H, H) weights between h and each gate, as views; none if not `recurrent`."""
         return ()

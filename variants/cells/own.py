@@ -90,6 +90,11 @@ class SLSTM(Cell):
         zeros = like.new_zeros(batch, self.hidden)
         return Stabilised(zeros, zeros, zeros, torch.full_like(zeros, float("-inf")))
 
+    def hand_over(self, state: CellState) -> Sequence[Tensor]:
+        """c by its normaliser: alone it has no scale, as m takes out any factor."""
+        assert isinstance(state, Stabilised)
+        return state.h_BH, state.c_BH / state.n_BH
+
     def begin(self, parts: Sequence[Tensor]) -> CellState:
         h_BH, c_BH = parts
         return Stabilised(h_BH, c_BH, torch.ones_like(c_BH), torch.zeros_like(c_BH))
