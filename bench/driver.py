@@ -3,7 +3,11 @@ the store. The one place that writes."""
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from bench.specs import RunSpec
@@ -49,11 +53,39 @@ def drive(
         Job((spec.plain(),), (store.weights(spec.id) if keep_weights else None,))
         for spec in ordered
     ]
-    for event in engine.run(groups):
-        if event.kind == "started":
-            store.begin(event.id, by_id[event.id].plain())
-        elif event.kind == "point":
-            store.point(event.id, event.value["point"], event.value["clock"])
-        elif event.kind == "finished":
-            store.add(Record.read(event.value))
-        watcher.heard(event)
+    with _heeding_ctrl_c() as pressed:
+        for event in engine.run(groups):
+            if event.kind == "started":
+                store.begin(event.id, by_id[event.id].plain())
+            elif event.kind == "point":
+                store.point(event.id, event.value["point"], event.value["clock"])
+            elif event.kind == "finished":
+                store.add(Record.read(event.value))
+            watcher.heard(event)
+            if pressed:
+                raise KeyboardInterrupt
+
+
+@contextmanager
+def _heeding_ctrl_c() -> Iterator[list[int]]:
+    """What is given here holds something once Ctrl-C was pressed.
+
+    KeyboardInterrupt alone may be lost: Python drops what is raised in a finalizer or in the
+    callback of a weak reference, which may be where it was when the signal came.
+    """
+    pressed: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    here = threading.current_thread() is threading.main_thread()
+    if not here or before is not signal.default_int_handler:  # someone else listens, or no one
+        yield pressed
+        return
+
+    def listen(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, listen)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
