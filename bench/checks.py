@@ -17,8 +17,9 @@ from torch import Tensor
 from bench.batching import collate
 from bench.decoding import Decoding, beam, greedy
 from bench.evaluation import plain_scores
+from bench.losses import mean_loss
 from bench.randomness import torch_generator
-from bench.training import build_optimizer, mean_loss
+from bench.training import build_optimizer
 from tasks import BOS, Facts, Ragged, Split, Task
 from variants import Batch, Model, Variant, build, inapplicable
 from variants.embedding import PRETRAINED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,9 +10,12 @@ import torch
 
 from bench.batching import collate, in_order
 from bench.decoding import Decoding, decode
+from bench.losses import last_layer, some_rows
 from tasks import Facts, Ids, Outputs, Split, Task
-from variants import Batch, Model, real
+from variants import Batch, Model, Readout, real
 
+Heads = tuple[torch.Tensor, ...] | tuple[Readout, ...]
+"""Logits_NV of each target stream, or what they are made of."""
 Collate = Callable[[Split, Facts, str], Batch]
 ROWS = 128
 """Examples decoded at once. A constant: with other rows beside it, a row's last bits differ."""
@@ -54,10 +57,10 @@ def evaluate(
     ended = 0
     for indices in in_order(split, ROWS):
         batch = collate(split.take(indices), task.facts, device)
-        logits = model.score(batch)
-        passes.append(forced(logits, batch, task.facts.head_weights))
+        heads: Heads = last_layer(model, batch) or model.score(batch)
+        passes.append(forced(heads, batch, task.facts.head_weights))
         if task.facts.tagging:
-            streams = _labels(logits, batch)
+            streams = _labels(model.score(batch), batch)
             ended += len(indices)
         else:
             decoded = decode(model, batch, task.facts.length_limit, decoding)
@@ -86,16 +89,32 @@ def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
     return scores
 
 
-def forced(logits: tuple[torch.Tensor, ...], batch: Batch, weights: tuple[float, ...]) -> Forced:
-    """Loss and right answers at the real positions, summed over tokens, heads mixed by weight."""
+def forced(heads: Heads, batch: Batch, weights: tuple[float, ...]) -> Forced:
+    """Loss and right answers at the real positions, summed over tokens, heads mixed by weight.
+
+    Logits are made some rows at a time where the heads are not logits already.
+    """
     loss = torch.zeros((), dtype=torch.float64, device=batch.mask_BT.device)
     right = torch.zeros((), dtype=torch.int64, device=batch.mask_BT.device)
-    for head_NV, target_BT, weight in zip(logits, batch.targets, weights, strict=True):
+    parts: tuple[torch.Tensor | Readout, ...] = heads
+    for head, target_BT, weight in zip(parts, batch.targets, weights, strict=True):
         target_N = real(target_BT, batch)
-        entropy = torch.nn.functional.cross_entropy(head_NV, target_N, reduction="sum")
-        loss += weight * entropy.double()
-        right += (head_NV.argmax(-1) == target_N).sum()
+        for logits_NV, rows in _logits(head):
+            target = target_N[rows]
+            entropy = torch.nn.functional.cross_entropy(logits_NV, target, reduction="sum")
+            loss += weight * entropy.double()
+            right += (logits_NV.argmax(-1) == target).sum()
     return Forced(loss, right, batch.tokens)
+
+
+def _logits(head: torch.Tensor | Readout) -> Iterator[tuple[torch.Tensor, slice]]:
+    """Logits of a head, and the positions that they are of."""
+    if isinstance(head, torch.Tensor):
+        yield head, slice(None)
+        return
+    values_NH, weight_VH, bias_V = head
+    for rows in some_rows(len(values_NH), len(weight_VH), values_NH.device.type):
+        yield torch.nn.functional.linear(values_NH[rows], weight_VH, bias_V), rows
 
 
 def _labels(logits: tuple[torch.Tensor, ...], batch: Batch) -> list[list[Ids]]:

@@ -15,33 +15,17 @@ from torch import Tensor, nn
 from bench.batching import Position, collate, endless
 from bench.decoding import Decoding
 from bench.evaluation import GREEDY, Collate, Evaluation, evaluate, saturation
+from bench.losses import training_loss
 from bench.randomness import torch_generator
 from bench.specs import Budget
 from tasks import Facts, Indices, Split, Task
-from variants import Batch, Model, Variant, real
+from variants import Batch, Model, Variant
 from variants.forcing import probability, toss
 from variants.learning_rates import factor as rate_factor
 from variants.optimizers import OPTIMIZERS
 
 EXPLODED = 10.0
 """A training loss this many times that of guessing evenly counts as exploded."""
-
-
-def mean_loss(
-    logits: tuple[Tensor, ...], batch: Batch, facts: Facts, smoothing: float = 0.0
-) -> Tensor:
-    """Cross-entropy per real token, heads mixed by weight; padding is not among the logits.
-
-    smoothing: share of the target's probability that all symbols get alike.
-    """
-    parts = [
-        weight
-        * nn.functional.cross_entropy(head_NV, real(target_BT, batch), label_smoothing=smoothing)
-        for head_NV, target_BT, weight in zip(
-            logits, batch.targets, facts.head_weights, strict=True
-        )
-    ]
-    return torch.stack(parts).sum()
 
 
 def build_optimizer(variant: Variant, model: nn.Module) -> torch.optim.Optimizer:
@@ -60,8 +44,8 @@ def train_step(
 ) -> tuple[Tensor, Tensor]:
     """One update: its loss, and the gradient norm before clipping. Waits for no device."""
     state.optimizer.zero_grad()
-    logits = state.model.score(batch, fed_BT, state.dropout)
-    loss = setting.recipe.loss(logits, batch, setting.task.facts, setting.variant.label_smoothing)
+    facts, smoothing = setting.task.facts, setting.variant.label_smoothing
+    loss = setting.recipe.loss(state.model, batch, fed_BT, state.dropout, facts, smoothing)
     # the scaler passes everything through as it is, but for fp16, where it waits for the device
     state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     state.scaler.unscale_(state.optimizer)
@@ -69,6 +53,13 @@ def train_step(
     state.scaler.step(state.optimizer)
     state.scaler.update()
     return loss.detach(), norm
+
+
+Loss = Callable[
+    [Model, Batch, Tensor | None, torch.Generator | None, Facts, float],
+    Tensor,
+]
+"""As `training_loss`."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ class Recipe:
     """
 
     collate: Collate = collate
-    loss: Callable[[tuple[Tensor, ...], Batch, Facts, float], Tensor] = mean_loss
+    loss: Loss = training_loss
     optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
     step: Callable[[TrainState, Setting, Batch, Tensor | None], tuple[Tensor, Tensor]] = train_step
     evaluate: Callable[[Model, Task, Split, str, Collate, Decoding], Evaluation] = evaluate

@@ -17,7 +17,7 @@ import torch
 
 from variants.applicable import inapplicable
 from variants.axes import AXES, BASE, TOGETHER, Variant
-from variants.contract import Batch, Encoded, Model, Step, real
+from variants.contract import Batch, Encoded, Model, Readout, Step, real
 from variants.embedding import Pretrained
 from variants.initialisation import Drawer, initialise
 from variants.models import MODELS, Plan, recurrent
@@ -31,6 +31,7 @@ __all__ = [
     "Encoded",
     "Model",
     "Pretrained",
+    "Readout",
     "Step",
     "Variant",
     "build",

@@ -43,6 +43,19 @@ class Step(NamedTuple):
     attention_BS: Tensor | None
 
 
+class Readout(NamedTuple):
+    """What a model's last layer reads at the N real positions, and that layer's weights: its
+    logits_NV are values W' + bias."""
+
+    values_NH: Tensor
+    weight_VH: Tensor
+    bias_V: Tensor
+
+    def logits(self) -> Tensor:
+        """All of them."""
+        return nn.functional.linear(*self)
+
+
 class Encoded(NamedTuple):
     """memory: what the decoder reads at every step and never changes. state: where it starts.
 
@@ -78,3 +91,10 @@ class Model(nn.Module):
         last token is; None feeds the reference everywhere. The first input is always bos.
         """
         raise NotImplementedError
+
+    def readouts(
+        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
+    ) -> tuple[Readout, ...] | None:
+        """What `score` makes its logits of, for losses that never hold them all; None if they are
+        made otherwise."""
+        return None

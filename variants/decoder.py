@@ -21,10 +21,12 @@ from torch import Tensor, nn
 
 from variants.attention import ATTENTIONS, Attended, Sizes
 from variants.bridge import Bridge
+from variants.decoder_loop import run
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
 from variants.stack import Dropped, Layers, Stack, States
+from variants.stepwise import stepwise
 
 
 class Structure(NamedTuple):
@@ -109,8 +111,13 @@ class TiedOutput(nn.Module):
         self.in_features = embedding.size
         self.bias = nn.Parameter(torch.empty(symbols))
 
+    @property
+    def weight(self) -> Tensor:
+        """The embedding's table."""
+        return self._tied[0].table
+
     def forward(self, readout: Tensor) -> Tensor:
-        return nn.functional.linear(readout, self._tied[0].table, self.bias)
+        return nn.functional.linear(readout, self.weight, self.bias)
 
 
 class Decoder(nn.Module):
@@ -150,6 +157,7 @@ class Decoder(nn.Module):
             TiedOutput(embedding, symbols) if structure.tied else nn.Linear(layers.hidden, symbols)
         )
         self.hidden = layers.hidden
+        self.residual = layers.residual
 
     @property
     def loops(self) -> bool:
@@ -208,6 +216,14 @@ class Decoder(nn.Module):
             None if state.vector_BH is None else vectors_BTH[:, -1],
         )
         return vectors_BTH, after, weights_BTS
+
+    def unfold(
+        self, tokens_BT: Tensor, fed_BT: Tensor | None, state: State, memory: Memory, masks: Masks
+    ) -> Tensor:
+        """Readouts_BTH of a whole pass whose steps hang on each other."""
+        # gradients that are written out know one number format
+        mixed = torch.is_autocast_enabled(tokens_BT.device.type)
+        return (stepwise if mixed else run)(self, tokens_BT, fed_BT, state, memory, masks)
 
     def _entering(
         self,

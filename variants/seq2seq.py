@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from variants.contract import Batch, Encoded, Model, Step, real
+from variants.contract import Batch, Encoded, Model, Readout, Step, real
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
 from variants.stack import Padding
 
 
+class Output(Protocol):
+    """The last layer: logits are values W' + bias."""
+
+    @property
+    def weight(self) -> Tensor: ...
+
+    @property
+    def bias(self) -> Tensor: ...
+
+    def __call__(self, values: Tensor) -> Tensor: ...
+
+
 class Decodes(Protocol):
     """What a decoder offers here. loops: whether it can only go step by step."""
 
     @property
-    def output(self) -> Callable[[Tensor], Tensor]: ...
+    def output(self) -> Output: ...
 
     @property
     def loops(self) -> bool: ...
@@ -34,6 +45,11 @@ class Decodes(Protocol):
         self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any
     ) -> tuple[Tensor, Any, Tensor | None]:
         """Readout_BTH, the state after, attention weights_BTS."""
+
+    def unfold(
+        self, tokens_BT: Tensor, fed_BT: Tensor | None, state: Any, memory: Any, masks: Any
+    ) -> Tensor:
+        """Readout_BTH of a whole pass that goes step by step."""
 
 
 class Seq2Seq(Model):
@@ -60,6 +76,11 @@ class Seq2Seq(Model):
     def score(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
+        return tuple(readout.logits() for readout in self.readouts(batch, fed_BT, dropout))
+
+    def readouts(
+        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
+    ) -> tuple[Readout, ...]:
         read = self._read(batch, dropout)
         memory, state = self.decoder.remember(read, batch.source_mask_BS)
         rows, length = batch.inputs_BT.shape
@@ -67,24 +88,10 @@ class Seq2Seq(Model):
         if fed_BT is None and not self.decoder.loops:
             readout_BTH, _, _ = self.decoder(batch.inputs_BT, state, memory, masks)
         else:
-            steps: list[Tensor] = []
-            tokens_B = batch.inputs_BT[:, 0]
-            for t in range(length):
-                if t:
-                    tokens_B = batch.inputs_BT[:, t]
-                    if fed_BT is not None:
-                        tokens_B = torch.where(fed_BT[:, t], tokens_B, self._likely(steps[-1]))
-                readout, state, _ = self.decoder(tokens_B[:, None], state, memory, masks.at(t))
-                steps.append(readout)
-            readout_BTH = torch.cat(steps, dim=1)
+            readout_BTH = self.decoder.unfold(batch.inputs_BT, fed_BT, state, memory, masks)
         # the output layer sees real positions only
-        return (self.decoder.output(real(readout_BTH, batch)),)
-
-    @torch.no_grad()
-    def _likely(self, readout_B1H: Tensor) -> Tensor:
-        """The model's own last token; no gradient flows through the choice."""
-        likely: Tensor = self.decoder.output(readout_B1H[:, 0]).argmax(-1)
-        return likely
+        output = self.decoder.output
+        return (Readout(real(readout_BTH, batch), output.weight, output.bias),)
 
     def _read(self, batch: Batch, dropout: torch.Generator | None) -> Read:
         embedded = self.embedding(batch.source_BS)

@@ -21,6 +21,7 @@ from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
 from variants.stack import Padding
+from variants.stepwise import stepwise
 
 FEED_FORWARD = 4
 """Times H; section 3.3 has 2048 for 512."""
@@ -164,3 +165,14 @@ class TransformerDecoder(nn.Module):
             inner = nn.functional.relu(layer.linear1(values))
             values = layer.norm3(values + layer.linear2(inner))
         return apply(values, masks.readout_BTH), tuple(read), weights
+
+    def unfold(
+        self,
+        tokens_BT: Tensor,
+        fed_BT: Tensor | None,
+        state: Prefix,
+        memory: Remembered,
+        masks: Masks,
+    ) -> Tensor:
+        """Readouts_BTH of a whole pass, one token at a time."""
+        return stepwise(self, tokens_BT, fed_BT, state, memory, masks)

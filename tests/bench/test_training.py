@@ -27,13 +27,14 @@ from bench import evaluation, runner, training
 from bench.batching import Position, collate, endless
 from bench.decoding import Decoding
 from bench.evaluation import Collate, Evaluation
+from bench.losses import mean_loss, training_loss
 from bench.runner import RunError, execute
 from bench.specs import NUMERICS, Budget, RunSpec, make
-from bench.training import Recipe, Setting, TrainState, mean_loss, start, train
+from bench.training import Recipe, Setting, TrainState, start, train
 from tasks import Indices, Split, Task
 from tasks import build as build_task
 from tests.small import SEQUENCES, built, rows, sequences
-from variants import Batch, Model, Variant, real
+from variants import Batch, Model, Readout, Variant, real
 from variants.axes import parse
 
 SMALL = parse("hidden=8,embedding=6")
@@ -192,7 +193,7 @@ def test_golden_losses(text: str) -> None:
     raised in the same commit, and the literals with it. In float64, so that another machine's
     last bits do not matter; first values are drawn in float32 as always.
     """
-    assert NUMERICS == 2, "new numerics: write the new losses here"
+    assert NUMERICS == 3, "new numerics: write the new losses here"
     base = parse(EXPLICIT)
     budget = Budget(steps=5, batch=4, every=1, stop="budget")
     task = build_task(LABEL)
@@ -419,8 +420,8 @@ def test_diverged_later_is_not_scored(loss: float, executed: Callable[..., dict[
 def test_exploded_or_undefined_training_loss_is_diverged(
     scale: float, executed: Callable[..., dict[str, Any]]
 ) -> None:
-    def loss(logits: tuple[Tensor, ...], batch: Batch, facts: Any, smoothing: float) -> Tensor:
-        return mean_loss(logits, batch, facts) * scale
+    def loss(*given: Any) -> Tensor:
+        return training_loss(*given) * scale
 
     evaluate = Scripted([(1.0, 0.1)] * 2)
     outcome = executed(fresh_task(), Recipe(loss=loss, evaluate=evaluate))
@@ -428,7 +429,7 @@ def test_exploded_or_undefined_training_loss_is_diverged(
 
 
 def test_failed_is_recorded_with_its_traceback(executed: Callable[..., dict[str, Any]]) -> None:
-    def planted(logits: tuple[Tensor, ...], batch: Batch, facts: Any, smoothing: float) -> Tensor:
+    def planted(*given: Any) -> Tensor:
         raise RuntimeError("planted for a test")
 
     outcome = executed(build_task(LABEL), Recipe(loss=planted))
@@ -527,16 +528,16 @@ class Calls:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Model], Calls]:
     def spy(model: Model) -> Calls:
-        heard, score = Calls(), model.score
+        heard, readouts = Calls(), model.readouts
 
         def spied(
             batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
-        ) -> tuple[Tensor, ...]:
+        ) -> tuple[Readout, ...] | None:
             heard.fed.append(fed_BT)
             heard.dropout.append(dropout)
-            return score(batch, fed_BT, dropout)
+            return readouts(batch, fed_BT, dropout)
 
-        monkeypatch.setattr(model, "score", spied)
+        monkeypatch.setattr(model, "readouts", spied)
         return heard
 
     return spy

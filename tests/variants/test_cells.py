@@ -20,7 +20,16 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from tests.small import close
-from variants.cells import CELLS, Cell, ScanCell, Stabilised, TorchCell, fastest, unroll
+from variants.cells import (
+    CELLS,
+    Cell,
+    ScanCell,
+    Stabilised,
+    TorchCell,
+    fastest,
+    loop_unroll,
+    unroll,
+)
 from variants.cells.minimal import scan
 from variants.encoder import DIRECTIONS, Encoder, backwards
 from variants.stack import Layers, Padding, Stack
@@ -97,6 +106,7 @@ def test_plain_equals_fast(name: str, padded: bool) -> None:
     mask, lengths = (MASK, LENGTHS) if padded else (None, None)
     plain = ran(cell, lambda c, x, s: unroll(c, x, s, mask))
     same(plain, ran(cell, lambda c, x, s: fastest(c, x, s, mask, lengths)))
+    same(plain, ran(cell, lambda c, x, s: loop_unroll(c, x, s, lengths)))
 
 
 @pytest.mark.parametrize("padded", [False, True])

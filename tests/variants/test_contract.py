@@ -27,8 +27,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.decoding import greedy
+from bench.losses import mean_loss
 from bench.randomness import torch_generator
-from bench.training import build_optimizer, mean_loss
+from bench.training import build_optimizer
 from tasks import BOS, EOS
 from tests.small import (
     CLASSES,

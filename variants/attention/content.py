@@ -7,7 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from variants.attention.contract import Attention, Sizes
+from variants.attention.by_hand import AdditiveStep, ProductStep, late_rows, late_sum
+from variants.attention.contract import Attend, Attended, Attention, Sizes
+from variants.late import late_weight, linear
 
 
 class Additive(Attention):
@@ -27,6 +29,9 @@ class Additive(Attention):
         mixed_BTSK = torch.tanh(self.from_query(queries_BTH)[:, :, None] + keys_BSK[:, None])
         scores_BTS1: Tensor = self.v(mixed_BTSK)
         return scores_BTS1.squeeze(-1)
+
+    def in_loop(self, read: Attended) -> Attend:
+        return _additive_loop(self.from_query.weight, self.v.weight, read)
 
 
 class Concat(Attention):
@@ -50,6 +55,9 @@ class Concat(Attention):
         scores_BTS1: Tensor = self.v(torch.tanh(from_query[:, :, None] + keys_BSK[:, None]))
         return scores_BTS1.squeeze(-1)
 
+    def in_loop(self, read: Attended) -> Attend:
+        return _additive_loop(self.both.weight[:, : self.query], self.v.weight, read)
+
 
 class Dot(Attention):
     """q . m. Luong et al. 2015, section 3.1, dot."""
@@ -59,12 +67,18 @@ class Dot(Attention):
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
         return queries_BTH @ keys_BSK.transpose(1, 2)
 
+    def in_loop(self, read: Attended) -> Attend:
+        return _product_loop(read)
+
 
 class ScaledDot(Dot):
     """q . m / sqrt(H). Vaswani et al. 2017, eq. 1, without their projections."""
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
         return super().score(queries_BTH, keys_BSK) / math.sqrt(keys_BSK.shape[-1])
+
+    def in_loop(self, read: Attended) -> Attend:
+        return _product_loop(read, 1.0 / math.sqrt(read.keys_BSK.shape[-1]))
 
 
 class General(Attention):
@@ -80,3 +94,33 @@ class General(Attention):
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
         return queries_BTH @ keys_BSK.transpose(1, 2)
+
+    def in_loop(self, read: Attended) -> Attend:
+        return _product_loop(read)
+
+
+def _product_loop(read: Attended, scale: float = 1.0) -> Attend:
+    keys, values = late_rows(read.keys_BSK), late_rows(read.values_BSX)
+    hidden_BS = ~read.mask_BS
+
+    def attend(query_BH: Tensor, step: int) -> Tensor:
+        given = (keys.value, values.value, hidden_BS, scale, keys.notes, values.notes)
+        context_BX: Tensor = ProductStep.apply(query_BH, *given)  # type: ignore[no-untyped-call]
+        return context_BX
+
+    return attend
+
+
+def _additive_loop(from_query_KH: Tensor, v_1K: Tensor, read: Attended) -> Attend:
+    weight, v = late_weight(from_query_KH), late_sum(v_1K.squeeze(0))
+    keys, values = late_sum(read.keys_BSK), late_rows(read.values_BSX)
+    hidden_BS = ~read.mask_BS
+    nothing = read.keys_BSK.new_zeros(1)
+
+    def attend(query_BH: Tensor, step: int) -> Tensor:
+        query_BK = linear(query_BH, weight, nothing)
+        given = (keys.value, values.value, v.value, hidden_BS, keys.notes, values.notes, v.notes)
+        context_BX: Tensor = AdditiveStep.apply(query_BK, *given)  # type: ignore[no-untyped-call]
+        return context_BX
+
+    return attend

@@ -7,6 +7,7 @@ An attention scores: `keys` (B, S, D) -> (B, S, K), once a source; `score` queri
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -33,6 +34,10 @@ class Attended(NamedTuple):
     mask_BS: Tensor
 
 
+Attend = Callable[[Tensor, int], Tensor]
+"""Query_BH and its step -> context_BX."""
+
+
 class Attention(nn.Module, ABC):
     """How contexts are made of an encoder's outputs. context: their size."""
 
@@ -42,6 +47,12 @@ class Attention(nn.Module, ABC):
     """Whether it reads the axis heads."""
     has_span = False
     """Whether it reads the axis attention_span."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # weights of its own are not what an inherited form for loops computes
+        if not vars(cls).keys().isdisjoint({"score", "weigh", "forward"}):
+            cls.in_loop = vars(cls).get("in_loop", Attention.in_loop)  # type: ignore[method-assign]
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
@@ -72,6 +83,11 @@ class Attention(nn.Module, ABC):
         """Contexts_BTX and weights_BTS. Every row has a real position."""
         weights_BTS = self.weigh(queries_BTH, read, start)
         return weights_BTS @ read.values_BSX, weights_BTS
+
+    def in_loop(self, read: Attended) -> Attend:
+        """`forward` for the many steps of one loop: the same contexts, gradients the same but for
+        rounding, what does not change made once (see variants.late)."""
+        return lambda query_BH, step: self(query_BH[:, None], read, step)[0].squeeze(1)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
@@ -39,19 +39,40 @@ class Stabilised(NamedTuple):
 CellState = Hidden | HiddenAndCell | Stabilised
 
 
+class Advance(Protocol):
+    """One step of a recurrence."""
+
+    def __call__(
+        self, gates_BG: Tensor, state: Any, dropped_BH: Tensor | None = None
+    ) -> CellState: ...
+
+
 class Cell(nn.Module, ABC):
     """One layer's recurrence.
 
     state: its NamedTuple. given: how many of the state's first parts come from elsewhere where a
     first state does (a bridge, learned values). gates: blocks of H rows in the weights.
     recurrent: whether weights stand between h and the gates, so that recurrent dropout and
-    orthogonal first values mean something.
+    orthogonal first values mean something. kernel: whether torch's layer, which it then holds as
+    `layer`, computes the same for all steps.
     """
 
     state: type[Any] = Hidden
     given = 1
     gates = 1
     recurrent = True
+    kernel = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # steps of its own are not what inherited fast forms compute
+        own = vars(cls)
+        if "advance" in own:
+            cls.in_loop = own.get("in_loop", Cell.in_loop)  # type: ignore[method-assign]
+        if "project" in own:
+            cls.affine = own.get("affine", Cell.affine)  # type: ignore[method-assign]
+        if "advance" in own or "project" in own:
+            cls.kernel = own.get("kernel", False)
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__()
@@ -67,6 +88,16 @@ class Cell(nn.Module, ABC):
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
     ) -> CellState:
         """One step of the recurrence. dropped_BH: a mask on h where weights meet it."""
+
+    def affine(self) -> tuple[Tensor, Tensor | None] | None:
+        """Weight_GI and bias_G of `project`, if that is all it does: a loop that knows only some
+        of an input's columns beforehand then does those for all steps at once."""
+        return None
+
+    def in_loop(self) -> Advance:
+        """`advance` for the many steps of one loop: the same values, its gradients the same but
+        for rounding, what does not change made once (see variants.late)."""
+        return self.advance
 
     def step(self, input_BI: Tensor, state: CellState) -> CellState:
         """One step from an input."""

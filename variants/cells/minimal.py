@@ -26,6 +26,9 @@ class ScanCell(Cell):
         gates: Tensor = self.inputs(inputs)
         return gates
 
+    def affine(self) -> tuple[Tensor, Tensor]:
+        return self.inputs.weight, self.inputs.bias
+
     @abstractmethod
     def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
         """keep and add, (..., G) -> two of (..., H)."""

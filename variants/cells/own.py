@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from variants.cells.cell import Cell, CellState, HiddenAndCell, Stabilised
+from variants.cells.cell import Advance, Cell, CellState, HiddenAndCell, Stabilised
 from variants.dropout import apply
+from variants.late import late_weight, linear
 
 
 class LayerNormLSTM(Cell):
@@ -38,8 +39,22 @@ class LayerNormLSTM(Cell):
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
     ) -> CellState:
         assert isinstance(state, HiddenAndCell)
-        recurred_BG = self.norm_recurrence(self.recurrence(apply(state.h_BH, dropped_BH)))
-        i, f, g, o = (gates_BG + recurred_BG).chunk(4, dim=-1)
+        return self._next(gates_BG, self.recurrence(apply(state.h_BH, dropped_BH)), state)
+
+    def in_loop(self) -> Advance:
+        late = late_weight(self.recurrence.weight)
+        nothing = self.recurrence.weight.new_zeros(1)
+
+        def advance(
+            gates_BG: Tensor, state: HiddenAndCell, dropped_BH: Tensor | None = None
+        ) -> CellState:
+            recurred_BG = linear(apply(state.h_BH, dropped_BH), late, nothing)
+            return self._next(gates_BG, recurred_BG, state)
+
+        return advance
+
+    def _next(self, gates_BG: Tensor, recurred_BG: Tensor, state: HiddenAndCell) -> CellState:
+        i, f, g, o = (gates_BG + self.norm_recurrence(recurred_BG)).chunk(4, dim=-1)
         c = torch.sigmoid(f) * state.c_BH + torch.sigmoid(i) * torch.tanh(g)
         return HiddenAndCell(torch.sigmoid(o) * torch.tanh(self.norm_cell(c)), c)
 
@@ -76,8 +91,23 @@ class SLSTM(Cell):
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
     ) -> CellState:
         assert isinstance(state, Stabilised)
-        recurred_BG = self.recurrence(apply(state.h_BH, dropped_BH))
-        log_i, f, z, o = (gates_BG + recurred_BG).chunk(4, dim=-1)
+        return self._next(gates_BG + self.recurrence(apply(state.h_BH, dropped_BH)), state)
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        return self.inputs.weight, self.inputs.bias
+
+    def in_loop(self) -> Advance:
+        late = late_weight(self.recurrence.weight)
+
+        def advance(
+            gates_BG: Tensor, state: Stabilised, dropped_BH: Tensor | None = None
+        ) -> CellState:
+            return self._next(linear(apply(state.h_BH, dropped_BH), late, gates_BG), state)
+
+        return advance
+
+    def _next(self, gates_BG: Tensor, state: Stabilised) -> CellState:
+        log_i, f, z, o = gates_BG.chunk(4, dim=-1)
         log_f = nn.functional.logsigmoid(f) + state.m_BH
         m = torch.maximum(log_f, log_i)
         kept, added = torch.exp(log_f - m), torch.exp(log_i - m)

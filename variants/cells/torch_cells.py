@@ -8,8 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from variants.cells.cell import Cell, CellState, Hidden, HiddenAndCell
+from variants.cells.by_hand import GRUStep, LSTMStep, PlainStep
+from variants.cells.cell import Advance, Cell, CellState, Hidden, HiddenAndCell
 from variants.dropout import apply
+from variants.late import late_bias, late_weight
 
 KINDS = ("weight", "bias")
 
@@ -24,13 +26,18 @@ class TorchCell(Cell):
         self.layer = self.layer_type(input_size, hidden, batch_first=True)
 
     def project(self, inputs: Tensor) -> Tensor:
-        return nn.functional.linear(inputs, *self._weights("ih"))
+        return nn.functional.linear(inputs, *self.affine())
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        """Both of torch's biases, but for what acts within the recurrence."""
+        weight, bias = self._weights("ih")
+        return weight, bias + self._weights("hh")[1]
 
     def recurrent_blocks(self) -> Sequence[Tensor]:
         return self._weights("hh")[0].chunk(self.gates)
 
     def _recur(self, h_BH: Tensor, dropped_BH: Tensor | None) -> Tensor:
-        return nn.functional.linear(apply(h_BH, dropped_BH), *self._weights("hh"))
+        return nn.functional.linear(apply(h_BH, dropped_BH), self._weights("hh")[0])
 
     def _weights(self, which: str) -> tuple[Tensor, Tensor]:
         weight, bias = (self.layer.get_parameter(f"{kind}_{which}_l0") for kind in KINDS)
@@ -42,11 +49,15 @@ class RNN(TorchCell):
     trained through, where Elman copied it."""
 
     layer_type = nn.RNN
+    kernel = True
 
     def advance(
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
     ) -> CellState:
         return Hidden(torch.tanh(gates_BG + self._recur(state.h_BH, dropped_BH)))
+
+    def in_loop(self) -> Advance:
+        return _plain_loop(self._weights("hh")[0], relu=False)
 
 
 class RNNReLU(TorchCell):
@@ -56,11 +67,25 @@ class RNNReLU(TorchCell):
     """
 
     layer_type = partial(nn.RNN, nonlinearity="relu")
+    kernel = True
 
     def advance(
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
     ) -> CellState:
         return Hidden(torch.relu(gates_BG + self._recur(state.h_BH, dropped_BH)))
+
+    def in_loop(self) -> Advance:
+        return _plain_loop(self._weights("hh")[0], relu=True)
+
+
+def _plain_loop(weight_HH: Tensor, relu: bool) -> Advance:
+    late = late_weight(weight_HH)
+
+    def advance(gates_BG: Tensor, state: Hidden, dropped_BH: Tensor | None = None) -> CellState:
+        recurring = apply(state.h_BH, dropped_BH)
+        return Hidden(PlainStep.apply(gates_BG, recurring, late.value, relu, late.notes))  # type: ignore[no-untyped-call]
+
+    return advance
 
 
 class GRU(TorchCell):
@@ -71,6 +96,7 @@ class GRU(TorchCell):
     """
 
     layer_type = nn.GRU
+    kernel = True
     gates = 3
 
     def advance(
@@ -81,8 +107,29 @@ class GRU(TorchCell):
         re_r, re_z, re_n = self._recur(h, dropped_BH).chunk(3, dim=-1)
         r = torch.sigmoid(in_r + re_r)
         z = torch.sigmoid(in_z + re_z)
-        n = torch.tanh(in_n + r * re_n)
+        n = torch.tanh(in_n + r * (re_n + self._inner_bias()))
         return Hidden(n + z * (h - n))
+
+    def affine(self) -> tuple[Tensor, Tensor]:
+        weight, bias = self._weights("ih")
+        outer = self._weights("hh")[1][: 2 * self.hidden]
+        return weight, bias + nn.functional.pad(outer, (0, self.hidden))
+
+    def in_loop(self) -> Advance:
+        weight = late_weight(self._weights("hh")[0])
+        bias = late_bias(self._inner_bias())
+
+        def advance(gates_BG: Tensor, state: Hidden, dropped_BH: Tensor | None = None) -> CellState:
+            h = state.h_BH
+            recurring = apply(h, dropped_BH)
+            given = (weight.value, bias.value, weight.notes, bias.notes)
+            return Hidden(GRUStep.apply(gates_BG, recurring, h, *given))  # type: ignore[no-untyped-call]
+
+        return advance
+
+    def _inner_bias(self) -> Tensor:
+        """That of the recurrence's n, which the reset gate multiplies."""
+        return self._weights("hh")[1][2 * self.hidden :]
 
 
 class LSTM(TorchCell):
@@ -93,6 +140,7 @@ class LSTM(TorchCell):
     """
 
     layer_type = nn.LSTM
+    kernel = True
     state = HiddenAndCell
     given = 2
     gates = 4
@@ -105,6 +153,19 @@ class LSTM(TorchCell):
         i, f, g, o = (gates_BG + recurred_BG).chunk(4, dim=-1)
         c = torch.sigmoid(f) * state.c_BH + torch.sigmoid(i) * torch.tanh(g)
         return HiddenAndCell(torch.sigmoid(o) * torch.tanh(c), c)
+
+    def in_loop(self) -> Advance:
+        late = late_weight(self._weights("hh")[0])
+
+        def advance(
+            gates_BG: Tensor, state: HiddenAndCell, dropped_BH: Tensor | None = None
+        ) -> CellState:
+            recurring = apply(state.h_BH, dropped_BH)
+            return HiddenAndCell(
+                *LSTMStep.apply(gates_BG, recurring, state.c_BH, late.value, late.notes)  # type: ignore[no-untyped-call]
+            )
+
+        return advance
 
     def forget_bias(self) -> Tensor | None:
         return self._weights("ih")[1].chunk(4)[1]

@@ -26,10 +26,7 @@ def unroll(
     gates_BSG = cell.project(inputs_BSI)
     outputs = []
     for t in range(inputs_BSI.shape[1]):
-        if dropped_BH is None:
-            after = cell.advance(gates_BSG[:, t], state)
-        else:
-            after = cell.advance(gates_BSG[:, t], state, dropped_BH)
+        after = cell.advance(gates_BSG[:, t], state, *_given(dropped_BH))
         if mask_BS is None:
             state = after
         else:
@@ -38,6 +35,70 @@ def unroll(
         outputs.append(state.h_BH)
     outputs_BSH = torch.stack(outputs, dim=1)
     return outputs_BSH if mask_BS is None else outputs_BSH * mask_BS[..., None], state
+
+
+def loop_unroll(
+    cell: Cell,
+    inputs_BSI: Tensor,
+    state: CellState,
+    lengths_B: Tensor | None = None,
+    dropped_BH: Tensor | None = None,
+) -> tuple[Tensor, CellState]:
+    """The same by the cell's form for loops. lengths_B: on the CPU; None if no row is padded.
+
+    Rows leave the loop where they end, so there is no work for padding.
+    """
+    if lengths_B is not None:
+        return _shrinking_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
+    advance = cell.in_loop()
+    outputs = []
+    for gates_BG in cell.project(inputs_BSI).unbind(1):
+        state = advance(gates_BG, state, *_given(dropped_BH))
+        outputs.append(state.h_BH)
+    return torch.stack(outputs, dim=1), state
+
+
+def _shrinking_unroll(
+    cell: Cell,
+    inputs_BSI: Tensor,
+    state: CellState,
+    lengths_B: Tensor,
+    dropped_BH: Tensor | None,
+) -> tuple[Tensor, CellState]:
+    device, steps = inputs_BSI.device, inputs_BSI.shape[1]
+    # longest first, so that the rows that go on are always the first ones
+    order = lengths_B.argsort(descending=True, stable=True)
+    place_B = order.argsort()
+    ranks = torch.arange(steps)
+    alive = (lengths_B > ranks[:, None]).sum(1)
+    # where each output will stand among those of all steps, and the last one, which is zeros
+    before = alive.cumsum(0) - alive
+    index_BS = torch.where(ranks < lengths_B[:, None], before + place_B[:, None], alive.sum())
+    order, place_B, index_BS = (part.to(device) for part in (order, place_B, index_BS))
+
+    state = cell.state(*(part.index_select(0, order) for part in state))
+    dropped_BH = None if dropped_BH is None else dropped_BH.index_select(0, order)
+    gates = cell.project(inputs_BSI.index_select(0, order)).unbind(1)
+    advance = cell.in_loop()
+    outputs, ended = [], []
+    for gates_BG, rows in zip(gates, alive.tolist(), strict=True):
+        if rows < len(state.h_BH):
+            ended.append([part[rows:] for part in state])
+            state = cell.state(*(part[:rows] for part in state))
+        if not rows:
+            break
+        dropped = None if dropped_BH is None else dropped_BH[:rows]
+        state = advance(gates_BG[:rows], state, *_given(dropped))
+        outputs.append(state.h_BH)
+    pieces = zip(state, *reversed(ended), strict=True)
+    last = cell.state(*(torch.cat(parts).index_select(0, place_B) for parts in pieces))
+    flat = torch.cat([*outputs, inputs_BSI.new_zeros(1, cell.hidden)])
+    return flat.index_select(0, index_BS.flatten()).view(*index_BS.shape, -1), last
+
+
+def _given(dropped_BH: Tensor | None) -> tuple[Tensor, ...]:
+    """A mask, for cells that take one."""
+    return () if dropped_BH is None else (dropped_BH,)
 
 
 def torch_unroll(
@@ -73,8 +134,10 @@ def scan_unroll(
     return outputs_BSH, cell.state(states_BSH[:, -1])
 
 
-def _has_kernel(cell: TorchCell, inputs_BSI: Tensor) -> bool:
+def _has_kernel(cell: Cell, inputs_BSI: Tensor) -> bool:
     """oneDNN, which torch uses on the CPU, has no LSTM in float16."""
+    if not cell.kernel:
+        return False
     device = inputs_BSI.device.type
     half = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.float16
     return not (half and device == "cpu" and isinstance(cell, LSTM))
@@ -91,6 +154,7 @@ def fastest(
     """The same by the fastest form that this cell has. Torch's layers cannot drop within."""
     if isinstance(cell, ScanCell):
         return scan_unroll(cell, inputs_BSI, state, mask_BS)
-    if isinstance(cell, TorchCell) and dropped_BH is None and _has_kernel(cell, inputs_BSI):
+    if dropped_BH is None and _has_kernel(cell, inputs_BSI):
+        assert isinstance(cell, TorchCell)
         return torch_unroll(cell, inputs_BSI, state, lengths_B)
     return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)

@@ -1,0 +1,40 @@
+"""A whole pass in its plain form, one token at a time: what faster forms are tested against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class Steps(Protocol):
+    """A decoder, as it is called here."""
+
+    @property
+    def output(self) -> Callable[[Tensor], Tensor]: ...
+
+    def __call__(
+        self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any
+    ) -> tuple[Tensor, Any, Tensor | None]: ...
+
+
+def stepwise(
+    decoder: Steps, tokens_BT: Tensor, fed_BT: Tensor | None, state: Any, memory: Any, masks: Any
+) -> Tensor:
+    """Readouts_BTH. fed_BT as in `Model.score`."""
+    steps: list[Tensor] = []
+    for t in range(tokens_BT.shape[1]):
+        tokens_B = tokens_BT[:, t]
+        if t and fed_BT is not None:
+            tokens_B = next_tokens(decoder, tokens_B, fed_BT[:, t], steps[-1][:, 0])
+        readout_B1H, state, _ = decoder(tokens_B[:, None], state, memory, masks.at(t))
+        steps.append(readout_B1H)
+    return torch.cat(steps, dim=1)
+
+
+@torch.no_grad()
+def next_tokens(decoder: Steps, reference_B: Tensor, fed_B: Tensor, readout_BH: Tensor) -> Tensor:
+    """The reference or the model's own last token; no gradient flows through the choice."""
+    return torch.where(fed_B, reference_B, decoder.output(readout_BH).argmax(-1))
