@@ -40,16 +40,20 @@ def _trained(model: nn.Module) -> list[nn.Parameter]:
 
 
 def train_step(
-    state: TrainState, setting: Setting, batch: Batch, fed_BT: Tensor | None
+    state: TrainState,
+    variant: Variant,
+    facts: Facts,
+    loss_of: Loss,
+    batch: Batch,
+    fed_BT: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """One update: its loss, and the gradient norm before clipping. Waits for no device."""
     state.optimizer.zero_grad()
-    facts, smoothing = setting.task.facts, setting.variant.label_smoothing
-    loss = setting.recipe.loss(state.model, batch, fed_BT, state.dropout, facts, smoothing)
+    loss = loss_of(state.model, batch, fed_BT, state.dropout, facts, variant.label_smoothing)
     # the scaler passes everything through as it is, but for fp16, where it waits for the device
     state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     state.scaler.unscale_(state.optimizer)
-    norm = nn.utils.clip_grad_norm_(_trained(state.model), setting.variant.clip or math.inf)
+    norm = nn.utils.clip_grad_norm_(_trained(state.model), variant.clip or math.inf)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     return loss.detach(), norm
@@ -60,6 +64,8 @@ Loss = Callable[
     Tensor,
 ]
 """As `training_loss`."""
+Step = Callable[["TrainState", Variant, Facts, Loss, Batch, Tensor | None], tuple[Tensor, Tensor]]
+"""As `train_step`."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Recipe:
     collate: Collate = collate
     loss: Loss = training_loss
     optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
-    step: Callable[[TrainState, Setting, Batch, Tensor | None], tuple[Tensor, Tensor]] = train_step
+    step: Step = train_step
     evaluate: Callable[[Model, Task, Split, str, Collate, Decoding], Evaluation] = evaluate
 
 
@@ -253,7 +259,7 @@ def _steps(
         fed = toss(p, variant.coin, len(indices), batch.inputs_BT.shape[1], state.forcing)
         if fed is not None:
             fed = fed.to(setting.device, non_blocking=True)
-        loss, norm = recipe.step(state, setting, batch, fed)
+        loss, norm = recipe.step(state, variant, facts, recipe.loss, batch, fed)
         losses.append(loss)
         state.step += 1
         state.tokens += batch.tokens

@@ -25,6 +25,7 @@ from variants.decoder_loop import run
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
+from variants.forms import plain
 from variants.stack import Dropped, Layers, Stack, States
 from variants.stepwise import stepwise
 
@@ -222,8 +223,9 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Readouts_BTH of a whole pass whose steps hang on each other."""
         # gradients that are written out know one number format
-        mixed = torch.is_autocast_enabled(tokens_BT.device.type)
-        return (stepwise if mixed else run)(self, tokens_BT, fed_BT, state, memory, masks)
+        slow = plain() or torch.is_autocast_enabled(tokens_BT.device.type)
+        form = stepwise if slow else run
+        return form(self, tokens_BT, fed_BT, state, memory, masks)
 
     def _entering(
         self,

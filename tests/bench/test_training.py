@@ -594,9 +594,9 @@ def test_variant_is_all_there() -> None:
 def test_the_learning_rate_follows_its_schedule(optimizer: str) -> None:
     seen: list[set[float]] = []
 
-    def step(state: TrainState, setting: Setting, batch: Batch, fed: Any) -> Any:
+    def step(state: TrainState, *given: Any) -> Any:
         seen.append({group["lr"] for group in state.optimizer.param_groups})
-        return training.train_step(state, setting, batch, fed)
+        return training.train_step(state, *given)
 
     text = f"optimizer={optimizer},learning_rate=0.1,warmup=4,learning_rate_schedule=linear"
     budget = Budget(steps=12, batch=4, every=5, stop="budget")

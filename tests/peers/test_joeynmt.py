@@ -13,19 +13,19 @@ import os
 import subprocess
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.batching import collate
 from bench.randomness import torch_generator
 from tasks import Facts, Ragged, Split
+from tests.peers.joeynmt_weights import theirs
 from variants import Batch, build
 from variants.axes import parse
-from variants.cells import HiddenAndCell, TorchCell
+from variants.cells import HiddenAndCell
 from variants.decoder import Decoder, State
 from variants.seq2seq import Seq2Seq
 
@@ -72,39 +72,6 @@ def batch() -> Batch:
     targets = [random.integers(3, TARGETS, size=n).tolist() for n in (5, 8, 1, 6, 3)]
     split = Split(Ragged.of(sources), (Ragged.of(targets),))
     return collate(split, Facts(SOURCES, (TARGETS,), 10), "cpu")
-
-
-def layer_of(cell: Any) -> nn.RNNBase:
-    assert isinstance(cell, TorchCell)
-    return cell.layer
-
-
-def theirs(model: Seq2Seq) -> dict[str, Tensor]:
-    """Our weights under JoeyNMT's names."""
-    encoder: Any = model.encoder
-    decoder: Any = model.decoder
-    named: dict[str, Tensor] = {}
-    sides = (("", encoder.left_to_right), ("_reverse", encoder.right_to_left))
-    for suffix, stacks in sides:
-        for level, stack in enumerate(stacks):
-            for key, value in layer_of(stack.cells[0]).named_parameters():
-                named[f"encoder.rnn.{key.removesuffix('_l0')}_l{level}{suffix}"] = value
-    for level, cell in enumerate(decoder.stack.cells):
-        for key, value in layer_of(cell).named_parameters():
-            named[f"decoder.rnn.{key.removesuffix('_l0')}_l{level}"] = value
-    attention = decoder.attention
-    named["decoder.attention.key_layer.weight"] = attention.from_memory.weight
-    if hasattr(attention, "v"):
-        named["decoder.attention.query_layer.weight"] = attention.from_query.weight
-        named["decoder.attention.energy_layer.weight"] = attention.v.weight
-    for key, mine in (("att_vector_layer", decoder.merge), ("bridge_layer", None)):
-        if mine is None and decoder.bridge.narrow:
-            mine = decoder.bridge.narrow[0]
-        if mine is not None:
-            named[f"decoder.{key}.weight"] = mine.weight
-            named[f"decoder.{key}.bias"] = mine.bias
-    named["decoder.output_layer.weight"] = decoder.output.weight
-    return named
 
 
 def run_ours(model: Seq2Seq, given: Batch) -> tuple[Tensor, Tensor]:

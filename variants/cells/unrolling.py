@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from variants.cells.cell import Cell, CellState
 from variants.cells.minimal import ScanCell, scan
 from variants.cells.torch_cells import LSTM, TorchCell
+from variants.forms import plain
 
 
 def unroll(
@@ -152,6 +153,8 @@ def fastest(
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
     """The same by the fastest form that this cell has. Torch's layers cannot drop within."""
+    if plain():
+        return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
     if isinstance(cell, ScanCell):
         return scan_unroll(cell, inputs_BSI, state, mask_BS)
     if dropped_BH is None and _has_kernel(cell, inputs_BSI):
