@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from tasks import Facts
 from variants import Batch, Model, Readout, real
+from variants.products import product
 
 ROWS = 64
 """Positions whose logits are there at once, at the least: fewer make slow matrix products."""
-LOGITS = {"cpu": 2**18, "cuda": 2**26}
+LOGITS = {"cpu": 2**21, "cuda": 2**26}
 """Logits that are there at once, if ROWS allows: on the CPU what its nearer caches hold."""
 
 
@@ -102,7 +103,7 @@ class _ReadoutLoss(torch.autograd.Function):
         dweight_VH, dbias_V = torch.zeros_like(weight_VH), torch.zeros_like(bias_V)
         for rows in some_rows(count, symbols, values_NH.device.type):
             values, target = values_NH[rows], target_N[rows, None]
-            logits = torch.addmm(bias_V, values, weight_VH.t())
+            logits = product(values, weight_VH, bias_V)
             top, place = logits.max(1, keepdim=True)
             p = torch.softmax(logits, dim=1)
             # the likeliest symbol's share is at least 1 / V, so its logarithm is safe
@@ -117,8 +118,8 @@ class _ReadoutLoss(torch.autograd.Function):
             p.scatter_add_(1, target, p.new_full(target.shape, smoothing - 1.0))
             if smoothing:
                 p -= smoothing / symbols
-            torch.mm(p, weight_VH, out=dvalues_NH[rows])
-            dweight_VH.addmm_(p.t(), values)
+            dvalues_NH[rows] = product(p, weight_VH.t())
+            dweight_VH += product(p.t(), values.t())
             dbias_V += p.sum(0)
         ctx.save_for_backward(dvalues_NH, dweight_VH, dbias_V)
         return torch.cat(losses).mean()

@@ -239,6 +239,7 @@ def load(spec: RunSpec, task: Task, data: Path | None, path: Path) -> Model:
 def prepare_process(threads: int) -> None:
     """What every process that trains does first."""
     torch.set_num_threads(threads)
+    machine.keep_memory()
     torch.use_deterministic_algorithms(True, warn_only=True)
     # it would fill every new tensor, which is time spent and operations counted for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from variants.cells import Cell
+from variants.products import Linear
 from variants.stack import States
 
 BRIDGES = {
@@ -31,7 +32,7 @@ class Bridge(nn.Module):
         self.zero = kind == "zero"
         linear = kind == "linear-tanh" or (kind == "copy" and encoder_width != hidden)
         self.narrow = nn.ModuleList(
-            nn.Linear(encoder_width, hidden) for _ in range(cell.given if linear else 0)
+            Linear(encoder_width, hidden) for _ in range(cell.given if linear else 0)
         )
 
     def forward(self, states: States, cells: list[Cell]) -> States:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from variants.products import linear as linear_map
+
 
 class Batch(NamedTuple):
     """Padded examples. Padding has id 0 and is marked False in the masks.
@@ -53,7 +55,7 @@ class Readout(NamedTuple):
 
     def logits(self) -> Tensor:
         """All of them."""
-        return nn.functional.linear(*self)
+        return linear_map(*self)
 
 
 class Encoded(NamedTuple):

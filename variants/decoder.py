@@ -26,6 +26,8 @@ from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
 from variants.forms import plain
+from variants.products import Linear
+from variants.products import linear as linear_map
 from variants.stack import Dropped, Layers, Stack, States
 from variants.stepwise import stepwise
 
@@ -118,7 +120,7 @@ class TiedOutput(nn.Module):
         return self._tied[0].table
 
     def forward(self, readout: Tensor) -> Tensor:
-        return nn.functional.linear(readout, self.weight, self.bias)
+        return linear_map(readout, self.weight, self.bias)
 
 
 class Decoder(nn.Module):
@@ -153,9 +155,9 @@ class Decoder(nn.Module):
             structure.bridge, sizes.memory, layers.hidden, layers.depth, self.cells[0]
         )
         if self.attention is not None:
-            self.merge = nn.Linear(layers.hidden + width, layers.hidden)
+            self.merge = Linear(layers.hidden + width, layers.hidden)
         self.output = (
-            TiedOutput(embedding, symbols) if structure.tied else nn.Linear(layers.hidden, symbols)
+            TiedOutput(embedding, symbols) if structure.tied else Linear(layers.hidden, symbols)
         )
         self.hidden = layers.hidden
         self.residual = layers.residual

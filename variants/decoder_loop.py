@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from variants.cells import Cell, CellState
 from variants.dropout import apply
-from variants.late import Notes, late_bias, late_weight, linear
+from variants.late import Notes, late_bias, late_weight, linear, tanh_
+from variants.products import linear as linear_map
+from variants.products import product
 from variants.stepwise import next_tokens
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ class _Layer:
             if values is None:
                 unknown.append(block)
             else:
-                share = nn.functional.linear(values, block)
+                share = linear_map(values, block)
                 gates_BTG = share if gates_BTG is None else gates_BTG + share
         gates_BTG = weight_GI.new_zeros(1) if gates_BTG is None else gates_BTG
         self.gates = _spread(gates_BTG, steps)
@@ -172,7 +174,7 @@ class _MergeStep(torch.autograd.Function):
         bias_notes: Notes,
     ) -> Tensor:
         both_BY = torch.cat([h_BH, context_BX], dim=1)
-        vector_BH = torch.addmm(bias_H, both_BY, weight_HY.t()).tanh_()
+        vector_BH = tanh_(product(both_BY, weight_HY, bias_H))
         ctx.save_for_backward(both_BY, weight_HY, vector_BH)
         ctx.notes, ctx.bias_notes = notes, bias_notes
         return vector_BH
@@ -183,7 +185,9 @@ class _MergeStep(torch.autograd.Function):
         dmerged_BH = tanh_backward(gradient_BH, vector_BH)
         ctx.notes.append((both_BY, dmerged_BH))
         ctx.bias_notes.append((dmerged_BH,))
-        dh_BH, dcontext_BX = (dmerged_BH @ weight_HY).tensor_split([vector_BH.shape[1]], dim=1)
+        dh_BH, dcontext_BX = product(dmerged_BH, weight_HY.t()).tensor_split(
+            [vector_BH.shape[1]], dim=1
+        )
         return dh_BH, dcontext_BX, None, None, None, None
 
 

@@ -11,6 +11,7 @@ from variants.contract import Batch, Model, real
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
+from variants.products import Linear
 from variants.stack import Padding
 
 
@@ -46,8 +47,8 @@ class JointTagger(Model):
         self.window = window
         self.lower = lower
         self.upper = upper
-        self.keyword = nn.Linear(lower.width, classes[0])
-        self.position = nn.Linear(upper.width, classes[1])
+        self.keyword = Linear(lower.width, classes[0])
+        self.position = Linear(upper.width, classes[1])
         self.dropout = dropout
 
     def score(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
+from variants.products import Linear
 from variants.stack import Padding
 from variants.stepwise import stepwise
 
@@ -45,7 +46,7 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         self.width = hidden
         self.dropout = dropout
-        self.enter = nn.Linear(input_size, hidden)
+        self.enter = Linear(input_size, hidden)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 hidden, heads, FEED_FORWARD * hidden, dropout=0.0, batch_first=True
@@ -114,14 +115,14 @@ class TransformerDecoder(nn.Module):
         self.hidden = hidden
         self.dropout = dropout
         self.embedding = embedding
-        self.enter = nn.Linear(embedding.size, hidden)
+        self.enter = Linear(embedding.size, hidden)
         self.layers = nn.ModuleList(
             nn.TransformerDecoderLayer(
                 hidden, heads, FEED_FORWARD * hidden, dropout=0.0, batch_first=True
             )
             for _ in range(depth)
         )
-        self.output = nn.Linear(hidden, symbols)
+        self.output = Linear(hidden, symbols)
 
     def remember(self, read: Read, mask_BS: Tensor) -> tuple[Remembered, Prefix]:
         """What is read at every step, and the empty prefix."""

@@ -141,9 +141,9 @@ class Trainer:
         batches = list(itertools.islice(self.batches, count))
         self.wait()
         since = time.perf_counter()
-        loss = [self.step(batch) for batch in batches][0]
+        losses = [self.step(batch) for batch in batches]
         self.wait()
-        return {"seconds": time.perf_counter() - since, "loss": loss}
+        return {"seconds": time.perf_counter() - since, "loss": losses[0]}
 
     def epoch(self):
         """All examples once, batching included."""

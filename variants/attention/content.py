@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from variants.attention.by_hand import AdditiveStep, ProductStep, late_rows, late_sum
 from variants.attention.contract import Attend, Attended, Attention, Sizes
 from variants.late import late_weight, linear
+from variants.products import Linear
+from variants.products import linear as linear_map
 
 
 class Additive(Attention):
@@ -17,9 +19,9 @@ class Additive(Attention):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
-        self.from_query = nn.Linear(sizes.query, sizes.query, bias=False)
-        self.from_memory = nn.Linear(sizes.memory, sizes.query, bias=False)
-        self.v = nn.Linear(sizes.query, 1, bias=False)
+        self.from_query = Linear(sizes.query, sizes.query, bias=False)
+        self.from_memory = Linear(sizes.memory, sizes.query, bias=False)
+        self.v = Linear(sizes.query, 1, bias=False)
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
         keys_BSK: Tensor = self.from_memory(memory_BSD)
@@ -43,15 +45,15 @@ class Concat(Attention):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
-        self.both = nn.Linear(sizes.query + sizes.memory, sizes.query, bias=False)
-        self.v = nn.Linear(sizes.query, 1, bias=False)
+        self.both = Linear(sizes.query + sizes.memory, sizes.query, bias=False)
+        self.v = Linear(sizes.query, 1, bias=False)
         self.query = sizes.query
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
-        return nn.functional.linear(memory_BSD, self.both.weight[:, self.query :])
+        return linear_map(memory_BSD, self.both.weight[:, self.query :])
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        from_query = nn.functional.linear(queries_BTH, self.both.weight[:, : self.query])
+        from_query = linear_map(queries_BTH, self.both.weight[:, : self.query])
         scores_BTS1: Tensor = self.v(torch.tanh(from_query[:, :, None] + keys_BSK[:, None]))
         return scores_BTS1.squeeze(-1)
 
@@ -86,7 +88,7 @@ class General(Attention):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
-        self.from_memory = nn.Linear(sizes.memory, sizes.query, bias=False)
+        self.from_memory = Linear(sizes.memory, sizes.query, bias=False)
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
         keys_BSK: Tensor = self.from_memory(memory_BSD)
@@ -99,12 +101,13 @@ class General(Attention):
         return _product_loop(read)
 
 
-def _product_loop(read: Attended, scale: float = 1.0) -> Attend:
-    keys, values = late_rows(read.keys_BSK), late_rows(read.values_BSX)
+def _product_loop(read: Attended, scale: float | None = None) -> Attend:
+    scaled_BSK = read.keys_BSK if scale is None else read.keys_BSK * scale
+    keys, values = late_rows(scaled_BSK), late_rows(read.values_BSX)
     hidden_BS = ~read.mask_BS
 
     def attend(query_BH: Tensor, step: int) -> Tensor:
-        given = (keys.value, values.value, hidden_BS, scale, keys.notes, values.notes)
+        given = (keys.value, values.value, hidden_BS, keys.notes, values.notes)
         context_BX: Tensor = ProductStep.apply(query_BH, *given)  # type: ignore[no-untyped-call]
         return context_BX
 

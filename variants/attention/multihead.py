@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from variants.attention.contract import Attended, Attention, Sizes, masked_softmax
+from variants.products import Linear
 
 
 class Multihead(Attention):
@@ -23,10 +24,10 @@ class Multihead(Attention):
         assert sizes.query % sizes.heads == 0, sizes
         self.heads = sizes.heads
         self.context = sizes.query
-        self.from_query = nn.Linear(sizes.query, sizes.query)
-        self.from_memory = nn.Linear(sizes.memory, sizes.query)
-        self.to_values = nn.Linear(sizes.memory, sizes.query)
-        self.join = nn.Linear(sizes.query, sizes.query)
+        self.from_query = Linear(sizes.query, sizes.query)
+        self.from_memory = Linear(sizes.memory, sizes.query)
+        self.to_values = Linear(sizes.memory, sizes.query)
+        self.join = Linear(sizes.query, sizes.query)
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
         keys_BSK: Tensor = self.from_memory(memory_BSD)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from variants.attention.content import General
 from variants.attention.contract import Attended, Attention, Sizes, masked_softmax
+from variants.products import Linear
 
 
 class Location(Attention):
@@ -19,7 +20,7 @@ class Location(Attention):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
-        self.to_positions = nn.Linear(sizes.query, sizes.longest, bias=False)
+        self.to_positions = Linear(sizes.query, sizes.longest, bias=False)
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
         scores_BTP: Tensor = self.to_positions(queries_BTH)
@@ -70,8 +71,8 @@ class LocalPredictive(Local):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
-        self.to_place = nn.Linear(sizes.query, sizes.query, bias=False)
-        self.place = nn.Linear(sizes.query, 1, bias=False)
+        self.to_place = Linear(sizes.query, sizes.query, bias=False)
+        self.place = Linear(sizes.query, 1, bias=False)
 
     def weigh(self, queries_BTH: Tensor, read: Attended, start: int) -> Tensor:
         lengths_B1 = read.mask_BS.sum(1, keepdim=True)

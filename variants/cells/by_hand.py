@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from variants.late import Notes
+from variants.late import Notes, tanh_
+from variants.products import add_product, product
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.default
 tanh_backward = torch.ops.aten.tanh_backward.default
@@ -31,14 +32,14 @@ class LSTMStep(torch.autograd.Function):
         weight_GH: Tensor,
         notes: Notes,
     ) -> tuple[Tensor, Tensor]:
-        gates = torch.addmm(gates_BG, recurring_BH, weight_GH.t())
-        hidden = c_BH.shape[1]
-        gates[:, : 2 * hidden].sigmoid_()
-        gates[:, 2 * hidden : 3 * hidden].tanh_()
-        gates[:, 3 * hidden :].sigmoid_()
+        gates = add_product(gates_BG, recurring_BH, weight_GH)
+        # tanh as in variants.late, with one logistic function for all four gates
         i, f, g, o = gates.chunk(4, dim=1)
+        g.mul_(2.0)
+        gates.sigmoid_()
+        g.mul_(2.0).sub_(1.0)
         c = (f * c_BH).addcmul_(i, g)
-        squashed = c.tanh()
+        squashed = tanh_(c.clone())
         ctx.save_for_backward(gates, recurring_BH, c_BH, squashed, weight_GH)
         ctx.notes = notes
         return o * squashed, c
@@ -56,7 +57,7 @@ class LSTMStep(torch.autograd.Function):
         ]
         dgates = torch.cat(parts, dim=1)
         ctx.notes.append((recurring_BH.detach(), dgates))
-        return dgates, dgates @ weight_GH, dc * f, None, None
+        return dgates, product(dgates, weight_GH.t()), dc * f, None, None
 
 
 class GRUStep(torch.autograd.Function):
@@ -77,11 +78,11 @@ class GRUStep(torch.autograd.Function):
         bias_notes: Notes,
     ) -> Tensor:
         hidden = h_BH.shape[1]
-        recurred = recurring_BH @ weight_GH.t()
+        recurred = product(recurring_BH, weight_GH)
         rz = (gates_BG[:, : 2 * hidden] + recurred[:, : 2 * hidden]).sigmoid_()
         r, z = rz.chunk(2, dim=1)
         candidate = recurred[:, 2 * hidden :] + bias_H
-        n = torch.addcmul(gates_BG[:, 2 * hidden :], r, candidate).tanh_()
+        n = tanh_(torch.addcmul(gates_BG[:, 2 * hidden :], r, candidate))
         ctx.save_for_backward(rz, n, candidate, recurring_BH, h_BH, weight_GH)
         ctx.notes, ctx.bias_notes = notes, bias_notes
         return torch.addcmul(n, z, h_BH - n)
@@ -98,7 +99,7 @@ class GRUStep(torch.autograd.Function):
         ctx.notes.append((recurring_BH.detach(), drecurred))
         ctx.bias_notes.append((dcandidate,))
         dgates = torch.cat([drz, dn], dim=1)
-        return dgates, drecurred @ weight_GH, kept, None, None, None, None
+        return dgates, product(drecurred, weight_GH.t()), kept, None, None, None, None
 
 
 class PlainStep(torch.autograd.Function):
@@ -113,8 +114,8 @@ class PlainStep(torch.autograd.Function):
         relu: bool,
         notes: Notes,
     ) -> Tensor:
-        gates = torch.addmm(gates_BH, recurring_BH, weight_HH.t())
-        h = gates.relu_() if relu else gates.tanh_()
+        gates = add_product(gates_BH, recurring_BH, weight_HH)
+        h = gates.relu_() if relu else tanh_(gates)
         ctx.save_for_backward(h, recurring_BH, weight_HH)
         ctx.relu, ctx.notes = relu, notes
         return h
@@ -124,4 +125,4 @@ class PlainStep(torch.autograd.Function):
         h, recurring_BH, weight_HH = ctx.saved_tensors
         dgates = relu_backward(dh, h, 0) if ctx.relu else tanh_backward(dh, h)
         ctx.notes.append((recurring_BH.detach(), dgates))
-        return dgates, dgates @ weight_HH, None, None, None
+        return dgates, product(dgates, weight_HH.t()), None, None, None

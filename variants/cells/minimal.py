@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.cells.cell import Cell, CellState, Hidden
+from variants.products import Linear
 
 
 class ScanCell(Cell):
@@ -20,7 +21,7 @@ class ScanCell(Cell):
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden)
-        self.inputs = nn.Linear(input_size, self.gates * hidden)
+        self.inputs = Linear(input_size, self.gates * hidden)
 
     def project(self, inputs: Tensor) -> Tensor:
         gates: Tensor = self.inputs(inputs)

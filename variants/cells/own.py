@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from variants.cells.cell import Advance, Cell, CellState, HiddenAndCell, Stabilised
 from variants.dropout import apply
 from variants.late import late_weight, linear
+from variants.products import Linear
 
 
 class LayerNormLSTM(Cell):
@@ -25,8 +26,8 @@ class LayerNormLSTM(Cell):
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden)
-        self.inputs = nn.Linear(input_size, 4 * hidden, bias=False)
-        self.recurrence = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.inputs = Linear(input_size, 4 * hidden, bias=False)
+        self.recurrence = Linear(hidden, 4 * hidden, bias=False)
         self.norm_inputs = nn.LayerNorm(4 * hidden)
         self.norm_recurrence = nn.LayerNorm(4 * hidden, bias=False)
         self.norm_cell = nn.LayerNorm(hidden)
@@ -80,8 +81,8 @@ class SLSTM(Cell):
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__(input_size, hidden)
-        self.inputs = nn.Linear(input_size, 4 * hidden)
-        self.recurrence = nn.Linear(hidden, 4 * hidden, bias=False)
+        self.inputs = Linear(input_size, 4 * hidden)
+        self.recurrence = Linear(hidden, 4 * hidden, bias=False)
 
     def project(self, inputs: Tensor) -> Tensor:
         gates: Tensor = self.inputs(inputs)

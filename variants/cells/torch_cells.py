@@ -12,6 +12,7 @@ from variants.cells.by_hand import GRUStep, LSTMStep, PlainStep
 from variants.cells.cell import Advance, Cell, CellState, Hidden, HiddenAndCell
 from variants.dropout import apply
 from variants.late import late_bias, late_weight
+from variants.products import linear as linear_map
 
 KINDS = ("weight", "bias")
 
@@ -26,7 +27,7 @@ class TorchCell(Cell):
         self.layer = self.layer_type(input_size, hidden, batch_first=True)
 
     def project(self, inputs: Tensor) -> Tensor:
-        return nn.functional.linear(inputs, *self.affine())
+        return linear_map(inputs, *self.affine())
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """Both of torch's biases, but for what acts within the recurrence."""
@@ -37,7 +38,7 @@ class TorchCell(Cell):
         return self._weights("hh")[0].chunk(self.gates)
 
     def _recur(self, h_BH: Tensor, dropped_BH: Tensor | None) -> Tensor:
-        return nn.functional.linear(apply(h_BH, dropped_BH), self._weights("hh")[0])
+        return linear_map(apply(h_BH, dropped_BH), self._weights("hh")[0])
 
     def _weights(self, which: str) -> tuple[Tensor, Tensor]:
         weight, bias = (self.layer.get_parameter(f"{kind}_{which}_l0") for kind in KINDS)
