@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from bench import cli_check, cli_data, cli_read, cli_run
+from bench import cli_check, cli_data, cli_read, cli_run, cli_throughput
 from bench.cli_shared import CommandError, say
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("curves")(cli_read.curves)
 app.command("show")(cli_read.show)
 app.command("try")(cli_run.try_run)
 app.command("export")(cli_read.export)
+app.command("throughput")(cli_throughput.throughput)
 app.command("check")(cli_check.check)
 app.add_typer(cli_data.app, name="data")
 app.command("drop")(cli_run.drop)

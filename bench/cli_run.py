@@ -19,6 +19,7 @@ from bench.cli_shared import (
     StoreOption,
     TaskOption,
     check_tasks,
+    chosen_device,
     console,
     find_run,
     load_plugins,
@@ -88,7 +89,7 @@ def run(
         asked = asked.changed(seeds, None if vary else budget, decoding)
         labels = sorted({label for block in asked.blocks for label in block.tasks})
         tasks = {label: cached_task(label, store / "data") for label in labels}
-        planned = plan(asked, tasks, _device(device), store / "data")
+        planned = plan(asked, tasks, chosen_device(device), store / "data")
     if not planned.specs:
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
@@ -135,17 +136,6 @@ def _matrix(
 
 def _label(label: str, canonical: Callable[[str], str]) -> str:
     return canonical(label) if ":" in label else label
-
-
-def _device(asked: str) -> str:
-    import torch
-
-    from tasks.choices import one_of
-
-    one_of("device", asked, ("auto", "cpu", "cuda"))
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device=cuda, but torch sees none here; give --device cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
 
 
 def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> None:

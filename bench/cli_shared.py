@@ -59,6 +59,18 @@ def usage() -> Iterator[None]:
         ) from error
 
 
+def chosen_device(asked: str) -> str:
+    """`cpu` or `cuda`, from what was asked for or auto; ValueError if it is not there."""
+    import torch
+
+    from tasks.choices import one_of
+
+    one_of("device", asked, ("auto", "cpu", "cuda"))
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device=cuda, but torch sees none here; give --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+
+
 def load_plugins(files: list[Path] | None) -> None:
     """Parts and tasks from outside: of installed packages, and of these files."""
     from bench import plugins

@@ -30,10 +30,17 @@ def show_tables(rows: Sequence[Row], inapplicable: Sequence[Planned], console: C
 
 
 def _show_table(rows: Sequence[Row], console: Console) -> None:
-    texts = [cells(row) for row in rows]
+    show_texts(heading(rows[0]), [cells(row) for row in rows], notes(rows), console)
+
+
+def show_texts(
+    heading: str, texts: Sequence[dict[str, str]], notes: Sequence[str], console: Console
+) -> None:
+    """A table of texts by column title, the first of which, variant, is always shown; what does
+    not fit is left out from the right and named."""
     titles = [title for title in _titles(texts) if any(text.get(title) for text in texts)]
     kept, dropped = _fit(titles, texts, console.width)
-    console.print(Text(heading(rows[0]), style="bold"))
+    console.print(Text(heading, style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for title in kept:
         left = title in ("variant", "status")
@@ -49,7 +56,7 @@ def _show_table(rows: Sequence[Row], console: Console) -> None:
             *(Text(text.get(title, "")) for title in kept), style="bold" if is_base else ""
         )
     console.print(table)
-    said = notes(rows)
+    said = list(notes)
     if dropped:
         said.append(f"not shown at {console.width} columns: {', '.join(dropped)}")
     for note in said:

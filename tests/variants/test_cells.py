@@ -22,12 +22,15 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from tests.small import close
 from variants.cells import (
     CELLS,
+    LSTM,
     Cell,
     ScanCell,
     Stabilised,
     TorchCell,
     fastest,
+    kept_unroll,
     loop_unroll,
+    torch_unroll,
     unroll,
 )
 from variants.cells.minimal import scan
@@ -107,6 +110,11 @@ def test_plain_equals_fast(name: str, padded: bool) -> None:
     plain = ran(cell, lambda c, x, s: unroll(c, x, s, mask))
     same(plain, ran(cell, lambda c, x, s: fastest(c, x, s, mask, lengths)))
     same(plain, ran(cell, lambda c, x, s: loop_unroll(c, x, s, lengths)))
+    if isinstance(cell, LSTM) and mask is not None and lengths is not None:
+        lstm = cell
+        same(plain, ran(cell, lambda _, x, s: kept_unroll(lstm, x, s, MASK, LENGTHS)))
+    if isinstance(cell, TorchCell):
+        same(plain, ran(cell, lambda c, x, s: torch_unroll(c, x, s, lengths)))
 
 
 @pytest.mark.parametrize("padded", [False, True])

@@ -6,10 +6,18 @@ from variants.cells.cell import Cell, CellState, Hidden, HiddenAndCell, Stabilis
 from variants.cells.minimal import MinGRU, MinLSTM, ScanCell
 from variants.cells.own import SLSTM, LayerNormLSTM
 from variants.cells.torch_cells import GRU, LSTM, RNN, RNNReLU, TorchCell
-from variants.cells.unrolling import fastest, loop_unroll, scan_unroll, torch_unroll, unroll
+from variants.cells.unrolling import (
+    fastest,
+    kept_unroll,
+    loop_unroll,
+    scan_unroll,
+    torch_unroll,
+    unroll,
+)
 
 __all__ = [
     "CELLS",
+    "LSTM",
     "Cell",
     "CellState",
     "Hidden",
@@ -18,6 +26,7 @@ __all__ = [
     "Stabilised",
     "TorchCell",
     "fastest",
+    "kept_unroll",
     "loop_unroll",
     "scan_unroll",
     "torch_unroll",

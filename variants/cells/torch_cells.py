@@ -40,6 +40,11 @@ class TorchCell(Cell):
     def _recur(self, h_BH: Tensor, dropped_BH: Tensor | None) -> Tensor:
         return linear_map(apply(h_BH, dropped_BH), self._weights("hh")[0])
 
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As torch's layer holds them: of inputs and of h, and the biases of both."""
+        (inputs, bias), (recurrent, other) = self._weights("ih"), self._weights("hh")
+        return inputs, recurrent, bias, other
+
     def _weights(self, which: str) -> tuple[Tensor, Tensor]:
         weight, bias = (self.layer.get_parameter(f"{kind}_{which}_l0") for kind in KINDS)
         return weight, bias

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -10,6 +12,7 @@ from variants.cells.cell import Cell, CellState
 from variants.cells.minimal import ScanCell, scan
 from variants.cells.torch_cells import LSTM, TorchCell
 from variants.forms import plain
+from variants.products import WORTH
 
 
 def unroll(
@@ -103,9 +106,10 @@ def _given(dropped_BH: Tensor | None) -> tuple[Tensor, ...]:
 
 
 def torch_unroll(
-    cell: TorchCell, inputs_BSI: Tensor, state: CellState, lengths_B: Tensor | None = None
+    cell: Cell, inputs_BSI: Tensor, state: CellState, lengths_B: Tensor | None = None
 ) -> tuple[Tensor, CellState]:
     """The same by torch's own layer. lengths_B: on the CPU; None if no row is padded."""
+    assert isinstance(cell, TorchCell)
     started = tuple(part[None] for part in state)
     # torch's GRU and RNN take the one tensor bare, its LSTM a pair
     given = started if len(started) > 1 else started[0]
@@ -135,13 +139,29 @@ def scan_unroll(
     return outputs_BSH, cell.state(states_BSH[:, -1])
 
 
-def _has_kernel(cell: Cell, inputs_BSI: Tensor) -> bool:
-    """oneDNN, which torch uses on the CPU, has no LSTM in float16."""
-    if not cell.kernel:
-        return False
-    device = inputs_BSI.device.type
-    half = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.float16
-    return not (half and device == "cpu" and isinstance(cell, LSTM))
+def kept_unroll(
+    cell: LSTM, inputs_BSI: Tensor, state: CellState, mask_BS: Tensor, lengths_B: Tensor
+) -> tuple[Tensor, CellState]:
+    """The same for padded rows by torch's LSTM on whole rows, which oneDNN does several times as
+    fast as packed ones: one more input marks padding, and shuts there the input gate and opens the
+    forget gate, so that c stays as it is."""
+    weight_GI, recurrent_GH, bias_G, recurrent_bias_G = cell.weights()
+    shut = weight_GI.new_full((cell.hidden,), FAR)
+    mark_G = torch.cat([-shut, shut, shut.new_zeros(2 * cell.hidden)])
+    marked_BSI = torch.cat([inputs_BSI, ~mask_BS[..., None]], dim=-1)
+    weights = [torch.cat([weight_GI, mark_G[:, None]], 1), recurrent_GH, bias_G, recurrent_bias_G]
+    started = [part[None] for part in state]
+    # biases, one layer, no dropout, not for training alone, one direction, batch first
+    outputs_BSH, _, c = torch.lstm(
+        marked_BSI, started, weights, True, 1, 0.0, cell.training, False, True
+    )
+    ends = (lengths_B - 1).to(inputs_BSI.device)[:, None, None].expand(-1, 1, cell.hidden)
+    last_BH = outputs_BSH.gather(1, ends).squeeze(1)
+    return outputs_BSH * mask_BS[..., None], cell.state(last_BH, c[0])
+
+
+FAR = 1e4
+"""Where the logistic function is 0 and 1 to the last bit, whatever is added."""
 
 
 def fastest(
@@ -152,12 +172,30 @@ def fastest(
     lengths_B: Tensor | None,
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
-    """The same by the fastest form that this cell has. Torch's layers cannot drop within."""
+    """The same by the fastest form that this cell has here. Torch's layers cannot drop within."""
     if plain():
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
     if isinstance(cell, ScanCell):
         return scan_unroll(cell, inputs_BSI, state, mask_BS)
-    if dropped_BH is None and _has_kernel(cell, inputs_BSI):
-        assert isinstance(cell, TorchCell)
-        return torch_unroll(cell, inputs_BSI, state, lengths_B)
-    return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
+    device = inputs_BSI.device.type
+    if torch.is_autocast_enabled(device):
+        # steps whose gradients are written out know one number format
+        if dropped_BH is None and _has_kernel(cell, device):
+            return torch_unroll(cell, inputs_BSI, state, lengths_B)
+        return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
+    if dropped_BH is None and cell.kernel:
+        if device == "cuda":
+            return torch_unroll(cell, inputs_BSI, state, lengths_B)
+        if isinstance(cell, LSTM) and inputs_BSI.dtype is torch.float32:
+            if mask_BS is None or lengths_B is None:
+                return torch_unroll(cell, inputs_BSI, state)
+            return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
+        if lengths_B is None and len(inputs_BSI) * cell.gates * cell.hidden**2 < WORTH:
+            return torch_unroll(cell, inputs_BSI, state)
+    return loop_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
+
+
+def _has_kernel(cell: Cell, device: str) -> TypeGuard[TorchCell]:
+    """oneDNN, which torch uses on the CPU, has no LSTM in float16."""
+    half = torch.get_autocast_dtype(device) is torch.float16
+    return cell.kernel and not (half and device == "cpu" and isinstance(cell, LSTM))
