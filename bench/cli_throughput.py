@@ -72,7 +72,13 @@ def throughput(
     with usage():
         where = chosen_device(device)
         given = _variants(variants or ["base"], base)
-        shape = Shape(*(_above("option", size, 2) for size in (batch, source, target, vocabulary)))
+        shape = Shape(
+            _above("batch", batch, 1),
+            _above("source", source, 1),
+            _above("target", target, 1),
+            _above("vocabulary", vocabulary, 4),
+        )
+        _above("batches", batches, 1)
         along, values = _sweep(sweep) if sweep else ("", [0])
         works = _works(work)
         _above("repeats", repeats, 1)

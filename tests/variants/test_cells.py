@@ -503,3 +503,34 @@ def test_forget_bias_is_of_the_forget_gate(name: str) -> None:
     assert not torch.allclose(cell.step(inputs, first)[memory], cell.step(inputs, other)[memory])
     bias.sub_(400.0)
     close(cell.step(inputs, first)[memory], cell.step(inputs, other)[memory])
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("name", CELLS)
+def test_fast_in_float32_is_near_plain_in_float64(name: str, padded: bool) -> None:
+    """Large enough for torch's kernels and for oneDNN's products, which float64 never sees."""
+    rows, steps, hidden = 64, 7, 160
+    cell = CELLS[name](hidden, hidden)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.normal_(std=0.08, generator=generator)
+    lengths = torch.arange(rows) % steps + 1 if padded else None
+    mask = None if lengths is None else torch.arange(steps) < lengths[:, None]
+    inputs = normal(1, rows, steps, hidden)
+    factor = normal(2, rows, steps, hidden)
+
+    def derived(dtype: torch.dtype, fast: bool) -> list[Tensor]:
+        given, used = inputs.to(dtype).requires_grad_(), cell.to(dtype)
+        zeros = used.zeros(rows, given)
+        if fast:
+            outputs, last = fastest(used, given, zeros, mask, lengths)
+        else:
+            outputs, last = unroll(used, given, zeros, mask)
+        mixed = (outputs * factor.to(dtype)).sum() + last.h_BH.sum()
+        return [outputs, *torch.autograd.grad(mixed, [given, *used.parameters()])]
+
+    exact = derived(torch.float64, fast=False)
+    for mine, other in zip(derived(torch.float32, fast=True), exact, strict=True):
+        near = (mine.detach().double() - other.detach()).abs().max() / other.detach().abs().max()
+        assert float(near) < 1e-4
