@@ -24,24 +24,23 @@ def bucketed(split: Split, size: int, random: np.random.Generator) -> list[Indic
     masked there; what is left over of each length shares batches with its neighbours.
     """
     drawn = random.permutation(len(split))
-    sources = split.source.lengths[drawn]
-    targets = split.targets[0].lengths[drawn]
-    order = drawn[np.lexsort((targets, sources))]
-    lengths = split.source.lengths[order]
-    batches: list[Indices] = []
-    rest: list[Indices] = []
-    for group in np.split(order, np.flatnonzero(np.diff(lengths)) + 1):
-        whole = len(group) - len(group) % size
-        # which of a length are left over should not depend on their target's length
-        left = random.choice(len(group), len(group) - whole, replace=False)
-        rest.append(group[np.sort(left)])
-        kept = np.delete(group, left)
-        batches += [kept[start : start + size] for start in range(0, whole, size)]
-    others = np.concatenate(rest)
+    if len(split) <= size:
+        return [drawn]
+    sources, targets = split.source.lengths, split.targets[0].lengths
+    # by source length, in random order within one: the first of each, too few for a batch more,
+    # are left over, which does not hang on their target's length
+    order = drawn[np.argsort(sources[drawn], kind="stable")]
+    _, starts, counts = np.unique(sources[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(starts, counts)
+    left = place < np.repeat(counts % size, counts)
+    kept, others = order[~left], order[left]
+    kept = kept[np.lexsort((targets[kept], sources[kept]))]
     # neighbours in length change places, or a small split would be the same batches every epoch
-    near = split.source.lengths[others] + random.uniform(0, JITTER, len(others))
+    near = sources[others] + random.uniform(0, JITTER, len(others))
     others = others[np.argsort(near, kind="stable")]
-    batches += [others[start : start + size] for start in range(0, len(others), size)]
+    batches = [
+        some[start : start + size] for some in (kept, others) for start in range(0, len(some), size)
+    ]
     return [batches[index] for index in random.permutation(len(batches))]
 
 

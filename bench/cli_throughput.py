@@ -57,12 +57,19 @@ def throughput(
     work: Annotated[str, typer.Option(help="training, decoding or both.")] = "both",
     repeats: Annotated[int, typer.Option(help="Rounds.")] = 9,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    harness: Annotated[
+        bool,
+        typer.Option("--harness", help="Instead: what the suite itself costs, by quick's runs."),
+    ] = False,
     as_rows: JsonOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Time training and decoding of variants, side by side, on one thread."""
     load_plugins(plugin)
+    if harness:
+        _harness(store / "data", as_rows)
+        return
     from bench import throughput as measuring
     from bench.runner import prepare_process
     from bench.throughput import Shape
@@ -111,6 +118,30 @@ def throughput(
         print(as_json(rows, ascii_only=not writes_unicode()))
     else:
         shown.show(rows, console())
+
+
+def _harness(data: Path, as_rows: bool) -> None:
+    """One run of each task of the quick matrix, its parts timed."""
+    from bench import harness
+    from bench.matrix import plan
+    from bench.matrix_file import named
+    from bench.runner import cached_task, prepare_process
+    from results.export import as_json
+    from results.throughput import show_harness
+
+    prepare_process(1)
+    quick = named("quick")
+    labels = sorted({label for block in quick.blocks for label in block.tasks})
+    planned = plan(quick, {label: cached_task(label, data) for label in labels}, "cpu")
+    first = {spec.task: spec for spec in reversed(planned.specs)}
+    harness.measure(first["opposites"], data)  # a process's first run is slower than any other
+    rows = [harness.measure(first[label], data) for label in labels]
+    started = harness.start_seconds()
+    rows = [{**row, "start_seconds": started} for row in rows]
+    if as_rows:
+        print(as_json(rows, ascii_only=not writes_unicode()))
+    else:
+        show_harness(rows, console())
 
 
 def _cases(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import os
 import platform
 from functools import cache
@@ -28,7 +27,6 @@ class Peak:
         if device == "cuda":
             torch.cuda.reset_peak_memory_stats()
         else:
-            gc.collect()
             # glibc keeps freed memory for later, which would hide a run behind the one before
             with contextlib.suppress(OSError, AttributeError):
                 ctypes.CDLL(None).malloc_trim(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
 import time
@@ -72,15 +73,24 @@ def build(spec: RunSpec, task: Task, data: Path | None = None) -> Model:
 
 
 def execute(
-    spec: RunSpec, data: Path | None, report: Report, weights: Path | None = None
+    spec: RunSpec,
+    data: Path | None,
+    report: Report,
+    weights: Path | None = None,
+    recipe: Recipe | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, and give the record as plain values; an exception makes it `failed`.
 
-    report: called with every point of the curve. weights: where to keep the best weights.
+    report: called with every point of the curve. weights: where to keep the best weights. recipe:
+    the functions that the run is made of, the suite's own if None.
     RunError if the data is not what the spec was made of, or weights cannot be kept.
     """
     began = time.time()
-    memory = machine.Peak(spec.device)  # made anew once the task is there, which is not the run's
+    # the run before is not this one's memory; what is left of it (modules, tasks) stays, and need
+    # not be looked through again
+    gc.collect()
+    gc.freeze()
+    memory = None  # counted once the task is there, which is not the run's
     try:
         if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
             raise RunError(
@@ -95,7 +105,7 @@ def execute(
                 "command again, which plans anew"
             )
         memory = machine.Peak(spec.device)
-        outcome, measured = _run(spec, task, data, report, weights)
+        outcome, measured = _run(spec, task, data, report, weights, recipe or Recipe())
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps([outcome, measured], allow_nan=False)
     except RunError:
@@ -105,7 +115,7 @@ def execute(
     measured |= {
         "began": began,
         "run_seconds": time.time() - began,
-        "peak_bytes": memory.added(),
+        "peak_bytes": None if memory is None else memory.added(),
         "host": platform.node(),
         "machine": machine.describe(spec.device),
     }
@@ -124,11 +134,15 @@ def failure(error: BaseException | str) -> dict[str, Any]:
 
 
 def _run(
-    spec: RunSpec, task: Task, data: Path | None, report: Report, weights: Path | None
+    spec: RunSpec,
+    task: Task,
+    data: Path | None,
+    report: Report,
+    weights: Path | None,
+    recipe: Recipe,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     _check_known(spec)
     variant = from_record(spec.variant)
-    recipe = Recipe()
     setting = Setting(
         task, variant, spec.budget, spec.seed, spec.device, recipe, read_decoding(spec.decoding)
     )
@@ -139,7 +153,9 @@ def _run(
     train(state, setting, report)
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
+    since = time.perf_counter()
     scores, shown = _test(state, setting)
+    test_seconds = time.perf_counter() - since
     if weights is not None:
         keep(state.model, spec, weights)
     best = state.best or {}
@@ -163,6 +179,7 @@ def _run(
         "train_seconds": state.seconds,
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
         "evaluate_seconds": sum(row["evaluate_seconds"] for row in state.clock),
+        "test_seconds": test_seconds,
         "seconds_to_target": state.seconds_to_target,
         "clock": state.clock,
     }

@@ -22,7 +22,14 @@ def _bare(named: Named) -> list[nn.Parameter]:
 
 
 def _sgd(named: Named, lr: float, decay: float, momentum: float, nesterov: bool) -> optim.SGD:
-    return optim.SGD(_bare(named), lr=lr, weight_decay=decay, momentum=momentum, nesterov=nesterov)
+    return optim.SGD(
+        _bare(named),
+        lr=lr,
+        weight_decay=decay,
+        momentum=momentum,
+        nesterov=nesterov,
+        fused=True,
+    )
 
 
 class Together(optim.Optimizer):
@@ -84,15 +91,15 @@ OPTIMIZERS: dict[str, Choice] = {
         "sgd, Nesterov momentum 0.9 (Sutskever et al. 2013, eq. 3 and 4)",
     ),
     "rmsprop": Choice(
-        lambda p, lr, decay: optim.RMSprop(_bare(p), lr=lr, weight_decay=decay),
+        lambda p, lr, decay: optim.RMSprop(_bare(p), lr=lr, weight_decay=decay, foreach=True),
         "Hinton's lecture 6e, smoothing 0.99",
     ),
     "adagrad": Choice(
-        lambda p, lr, decay: optim.Adagrad(_bare(p), lr=lr, weight_decay=decay),
+        lambda p, lr, decay: optim.Adagrad(_bare(p), lr=lr, weight_decay=decay, foreach=True),
         "Duchi et al. 2011, figure 1, diagonal",
     ),
     "adadelta": Choice(
-        lambda p, lr, decay: optim.Adadelta(_bare(p), lr=lr, weight_decay=decay),
+        lambda p, lr, decay: optim.Adadelta(_bare(p), lr=lr, weight_decay=decay, foreach=True),
         "Zeiler 2012, algorithm 1, rho 0.9; made for learning_rate=1",
     ),
     "adam": Choice(
@@ -105,11 +112,11 @@ OPTIMIZERS: dict[str, Choice] = {
         "decay to the gradient",
     ),
     "nadam": Choice(
-        lambda p, lr, decay: optim.NAdam(_bare(p), lr=lr, weight_decay=decay),
+        lambda p, lr, decay: optim.NAdam(_bare(p), lr=lr, weight_decay=decay, foreach=True),
         "Dozat 2016, algorithm 8",
     ),
     "radam": Choice(
-        lambda p, lr, decay: optim.RAdam(_bare(p), lr=lr, weight_decay=decay),
+        lambda p, lr, decay: optim.RAdam(_bare(p), lr=lr, weight_decay=decay, foreach=True),
         "Liu et al. 2020, algorithm 2",
     ),
 }

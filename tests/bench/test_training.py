@@ -171,16 +171,16 @@ EXPLICIT = (
 )
 """Every axis that matters, so that another base does not change these numbers."""
 GOLDEN: dict[str, list[float]] = {
-    "cell=rnn": [4.620659964, 4.685892278, 4.682785181, 4.546305099, 4.633250993],
-    "cell=gru": [4.651323339, 4.643544708, 4.613401392, 4.559506357, 4.577662097],
-    "cell=lstm": [4.635248439, 4.644837346, 4.619087992, 4.564270146, 4.593918493],
+    "cell=rnn": [4.649962480, 4.651355580, 4.679942631, 4.576477795, 4.633215152],
+    "cell=gru": [4.663036960, 4.635886708, 4.613350236, 4.589864505, 4.579138368],
+    "cell=lstm": [4.661273519, 4.621464234, 4.618646184, 4.613665582, 4.594614889],
     "direction=bidirectional,attention=additive,decoder_input=output+context,dropout=0.2,"
     "attention_order=before,"
     "cell=gru,forcing=constant,forcing_rate=0.5": [
-        *(4.593407767, 4.670472128, 4.650621082, 4.488106861, 4.598664790)
+        *(4.629655346, 4.615246753, 4.647991486, 4.603814300, 4.602654433)
     ],
     "cell=lstm,depth=2,direction=reversed,attention=dot,optimizer=sgd,learning_rate=0.5": [
-        *(4.589441667, 4.628743203, 4.609721381, 4.538506612, 4.577421517)
+        *(4.629596349, 4.588711671, 4.610603926, 4.602258170, 4.575340167)
     ],
 }
 
@@ -633,7 +633,7 @@ def test_a_step_that_overflows_in_half_precision_is_not_the_end() -> None:
     assert state.status in ("finished", "solved")
     assert any(point["gradient_norm"] is None for point in state.curve)
     assert state.curve[-1]["gradient_norm"] is not None
-    assert state.curve[-1]["loss"] < state.curve[0]["loss"]
+    assert state.curve[-1]["valid_loss"] < state.curve[0]["valid_loss"]
 
 
 def test_tied_weights_are_kept_and_loaded(tmp_path: Path) -> None:
