@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench import harness, training
+from bench.batching import endless
 from bench.cli import run
 from bench.runner import cached_digest
 from bench.specs import Budget, RunSpec, make
@@ -36,11 +37,10 @@ def test_the_parts_make_the_whole(tmp_path: Path) -> None:
 def test_a_slow_batcher_is_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four hundredths of a second are planted where batches are made, in each of two steps."""
     spent = 0.0
-    real = training.endless
 
     def slow(*given: Any) -> Any:
         nonlocal spent
-        for batch in real(*given):
+        for batch in endless(*given):
             time.sleep(0.04)
             spent += 0.04
             yield batch
