@@ -69,10 +69,11 @@ ROWS = {
     "epoch": Row("Tatoeba epoch", 256, None, "epoch", 2.0),
     "decode": Row("Tatoeba decoding", 256, None, "decode", 2.0),
 }
-LEGEND = f"""Bidirectional LSTM encoder, LSTM decoder, general attention after the cell, input feeding,
-batch 64, one thread, float32. Large: hidden 256, 8,000 symbols, S = T = 20. Small: hidden 64,
-101 symbols, S 10, T 11. A step: forward, backward, clipping, Adam. Epoch: {EXAMPLES:,} of Tatoeba's
-training pairs, hidden 256, each side's own batching. Decoding: Tatoeba's test set, greedy."""
+LEGEND = f"""Bidirectional LSTM encoder, LSTM decoder, general attention after the cell,
+input feeding, batch 64, one thread, float32. Large: hidden 256, 8,000 symbols,
+S = T = 20. Small: hidden 64, 101 symbols, S 10, T 11. A step: forward,
+backward, clipping, Adam. Epoch: {EXAMPLES:,} of Tatoeba's training pairs, hidden 256,
+each side's own batching. Decoding: Tatoeba's test set, greedy."""
 
 
 def data_of(row: Row) -> tuple[Split, Facts]:
@@ -308,8 +309,8 @@ def main() -> None:
 
 
 def table(found: list[dict[str, Any]]) -> Table:
-    """As the README has it."""
-    shown = Table("work", "ours ms", "JoeyNMT ms", "ratio", "goal", "of matrix rate")
+    """As the README has it. Of peak: of the rate of a large matrix product."""
+    shown = Table("work", "ours ms", "JoeyNMT ms", "times as fast", "goal", "of peak")
     for row in found:
         share = ""
         if row["flops"]:
@@ -318,7 +319,7 @@ def table(found: list[dict[str, Any]]) -> Table:
             row["work"],
             f"{row['ours_seconds'] * 1e3:,.1f}",
             f"{row['peer_seconds'] * 1e3:,.1f}",
-            f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})",
+            f"{row['ratio']:.2f} ({row['ratio_low']:.2f}-{row['ratio_high']:.2f})",
             f"{row['goal']}",
             share,
         )
