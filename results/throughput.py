@@ -104,6 +104,7 @@ def plot(rows: Sequence[Row], file: Path) -> None:
 
     mpl.use("svg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     works = list(dict.fromkeys(row["work"] for row in rows))
     figure, boxes = plt.subplots(1, len(works), figsize=(5.5 * len(works), 4), squeeze=False)
@@ -120,6 +121,8 @@ def plot(rows: Sequence[Row], file: Path) -> None:
         box.set_xscale("log", base=2)
         box.set_yscale("log")
         box.set_xticks(values, [f"{value:,}" for value in values])
+        box.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        box.yaxis.set_major_formatter("{x:,g}")
         box.minorticks_off()
         box.set_xlabel(rows[0]["sweep"])
         box.set_ylabel("ms a step")
