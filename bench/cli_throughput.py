@@ -68,13 +68,15 @@ def throughput(
     """Time training and decoding of variants, side by side, on one thread."""
     load_plugins(plugin)
     if harness:
-        _harness(store / "data", as_rows)
+        with usage():
+            _harness(store / "data", as_rows)
         return
     from bench import throughput as measuring
     from bench.runner import prepare_process
     from bench.throughput import Shape
     from results import throughput as shown
     from results.export import as_json
+    from variants import axes
 
     with usage():
         where = chosen_device(device)
@@ -91,9 +93,16 @@ def throughput(
         _above("repeats", repeats, 1)
         if plot is not None and not sweep:
             raise ValueError("--plot needs to know along what; add --sweep hidden=64..1024")
-        if sweep and task is not None and along in SHAPES:
+        if plot is not None and not plot.parent.is_dir():
+            raise ValueError(f"there is no folder {plot.parent} for --plot; make it")
+        if task is not None and along in SHAPES and along != "batch":
             raise ValueError(f"--sweep {along} changes made-up batches; leave --task out")
+        for value in values if along in SHAPES else []:
+            _above(along, value, 4 if along == "vocabulary" else 1)
         prepare_process(1)
+        # what torch loads at its first use is no case's memory
+        tiny = measuring.of_shape(Shape(2, 3, 3, 9), where)
+        measuring.prepare("", axes.parse("cell=lstm,attention=dot"), tiny, "training", where)
         cases = [
             (case, along, value)
             for value in values
@@ -102,7 +111,7 @@ def throughput(
             )
         ]
     if not cases:
-        raise CommandError("nothing of this applies; see above")
+        raise CommandError("nothing of this applies: a tagger decodes nothing, and see above")
     limits = measuring.measure(
         [case for case, _, _ in cases], where, repeats, lambda done: _report(done, repeats)
     )
@@ -112,12 +121,13 @@ def throughput(
             measuring.rows([case for case, _, _ in cases], limits, where), cases, strict=True
         )
     ]
-    if plot is not None:
-        shown.plot(rows, plot)
     if as_rows:
         print(as_json(rows, ascii_only=not writes_unicode()))
     else:
         shown.show(rows, console())
+    if plot is not None:
+        with usage():
+            shown.plot(rows, plot)
 
 
 def _harness(data: Path, as_rows: bool) -> None:
@@ -172,11 +182,12 @@ def _cases(
             changed = axes.change(variant, {along: value})
         reason = inapplicable(changed, workload.facts.tagging)
         if reason is not None:
-            say(f"{name} is left out: {reason}")
+            at = f" at {along}={value}" if along else ""
+            say(f"{name} is left out{at}: {reason}")
             continue
         for work in works:
             if work == "training" or not workload.facts.tagging:
-                yield measuring.prepare(name, changed, workload, work, device)
+                yield measuring.prepare(name, changed, workload, work, device, data)
 
 
 def _variants(names: list[str], base: str) -> dict[str, Variant]:

@@ -57,12 +57,14 @@ def evaluate(
     ended = 0
     for indices in in_order(split, ROWS):
         batch = collate(split.take(indices), task.facts, device)
-        heads: Heads = last_layer(model, batch) or model.score(batch)
-        passes.append(forced(heads, batch, task.facts.head_weights))
         if task.facts.tagging:
-            streams = _labels(model.score(batch), batch)
+            logits = model.score(batch)
+            passes.append(forced(logits, batch, task.facts.head_weights))
+            streams = _labels(logits, batch)
             ended += len(indices)
         else:
+            heads: Heads = last_layer(model, batch) or model.score(batch)
+            passes.append(forced(heads, batch, task.facts.head_weights))
             decoded = decode(model, batch, task.facts.length_limit, decoding)
             streams = [decoded.ids]
             ended += sum(decoded.ended)

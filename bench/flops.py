@@ -3,8 +3,8 @@
 The plain forms of all parts are run on tensors without content, and torch's counter adds up the
 matrix products that they ask for, forward and backward. That is the arithmetic of the equations
 as the variant's parts write them; torch's counter alone sees nothing in fused recurrent layers.
-A product of (m, k) and (k, n) counts 2 m k n. Pointwise operations (gates, tanh, softmax, the
-optimizer) are not counted, and neither is what a fast form does on top.
+A product of (m, k) and (k, n) counts 2 m k n. Pointwise operations (gates, tanh, softmax) and the
+optimizer are not counted, and neither is what a fast form does on top; padding is.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from variants.forms import plain_forms
 from variants.precision import Autocast
 
 
-def of_training(model: Model, batch: Batch, facts: Facts) -> int:
-    """One step, without the optimizer: forward, loss and backward of a batch."""
+def of_training(model: Model, batch: Batch, facts: Facts, fed_BT: Tensor | None = None) -> int:
+    """One step, without the optimizer: forward, loss and backward of a batch. fed_BT as in
+    `Model.score`."""
     empty, given = _without_content(model), _emptied(batch)
+    fed = None if fed_BT is None else fed_BT.to("meta")
     with plain_forms(), FlopCounterMode(display=False) as counter:
-        loss = mean_loss(empty.score(given), given, facts)
+        loss = mean_loss(empty.score(given, fed), given, facts)
         loss.backward()  # type: ignore[no-untyped-call]
     return int(counter.get_total_flops())
 

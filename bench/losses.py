@@ -51,8 +51,7 @@ def last_layer(
     dropout: torch.Generator | None = None,
 ) -> tuple[Readout, ...] | None:
     """`Model.readouts`, which a model from outside need not offer."""
-    offered = getattr(model, "readouts", None)
-    return None if offered is None else offered(batch, fed_BT, dropout)
+    return model.readouts(batch, fed_BT, dropout) if isinstance(model, Model) else None
 
 
 def mean_loss(
@@ -80,7 +79,7 @@ def readout_loss(readout: Readout, target_N: Tensor, smoothing: float = 0.0) -> 
 
 def some_rows(count: int, symbols: int, device: str) -> Iterator[slice]:
     """Rows to make logits of at once."""
-    size = max(ROWS, LOGITS[device] // symbols)
+    size = max(ROWS, LOGITS.get(device, LOGITS["cuda"]) // symbols)
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 

@@ -50,8 +50,8 @@ def keep_memory() -> None:
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         trim_threshold, mmap_threshold = -1, -3  # malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-        library.mallopt(mmap_threshold, 2**30)
-        library.mallopt(trim_threshold, 2**30)
+        if library.mallopt(mmap_threshold, 2**30):
+            library.mallopt(trim_threshold, 2**30)
 
 
 def _held(device: str, line: str) -> int | None:

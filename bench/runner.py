@@ -86,10 +86,7 @@ def execute(
     RunError if the data is not what the spec was made of, or weights cannot be kept.
     """
     began = time.time()
-    # the run before is not this one's memory; what is left of it (modules, tasks) stays, and need
-    # not be looked through again
-    gc.collect()
-    gc.freeze()
+    gc.collect()  # what is left of the run before is not this one's memory
     memory = None  # counted once the task is there, which is not the run's
     try:
         if plugins.digest_of(spec.task, spec.variant) != spec.plugin:

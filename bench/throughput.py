@@ -7,6 +7,7 @@ product and a large copy tell what the machine can do.
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import statistics
@@ -23,12 +24,14 @@ from torch import Tensor
 from bench import flops, machine
 from bench.batching import bucketed, collate
 from bench.decoding import greedy
+from bench.pretrained import pretrained
 from bench.randomness import numpy_generator, torch_generator
 from bench.roofline import Limits, Probe
 from bench.training import Recipe, TrainState, start
 from tasks import EOS, Facts, Ragged, Split, Task
-from variants import Batch, Encoded, Model, Step, Variant
+from variants import Batch, Encoded, Model, Pretrained, Step, Variant
 from variants import build as build_model
+from variants.embedding import PRETRAINED
 from variants.forcing import probability, toss
 
 WINDOW = 0.2
@@ -36,7 +39,9 @@ WINDOW = 0.2
 BUSY = 0.1
 """Cores that others may use before a timing counts as disturbed."""
 SETTLED = 0.1
-"""A warm-up ends once a step differs by this share from the one before."""
+"""A warm-up ends once a step differs by less than this share from the one before."""
+CACHED = 2**26
+"""Bytes that a processor's caches may hold, so that using them again moves nothing."""
 
 
 class Shape(NamedTuple):
@@ -54,13 +59,15 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Workload:
-    """What is trained on or decoded. limit: tokens that decoding gives."""
+    """What is trained on or decoded. limit: tokens that decoding gives. task: what the batches
+    are of, None if they are made up."""
 
     name: str
     facts: Facts
     batches: list[Batch]
     limit: int
     longest: int
+    task: Task | None = None
 
     @property
     def tokens(self) -> int:
@@ -98,7 +105,7 @@ def of_task(task: Task, label: str, size: int, count: int, device: str) -> Workl
     batches = [collate(train.take(indices), task.facts, device) for indices in chosen]
     longest = int(train.source.lengths.max())
     name = f"{label}, {len(batches)} batches of {size}"
-    return Workload(name, task.facts, batches, task.facts.length_limit, longest)
+    return Workload(name, task.facts, batches, task.facts.length_limit, longest, task)
 
 
 class _Endless(Model):
@@ -113,8 +120,9 @@ class _Endless(Model):
 
     def step(self, tokens_B: Tensor, state: Any, memory: Any) -> Step:
         step = self.model.step(tokens_B, state, memory)
-        step.logits_BV[:, EOS] = float("-inf")
-        return step
+        logits_BV = step.logits_BV.clone()
+        logits_BV[:, EOS] = float("-inf")
+        return step._replace(logits_BV=logits_BV)
 
 
 @dataclass
@@ -127,7 +135,7 @@ class Case:
     workload: Workload
     work: str
     state: TrainState
-    flops: int
+    flops: int | None
     peak_bytes: int | None = None
     warm_up_seconds: float = 0.0
     passes: int = 1
@@ -144,11 +152,8 @@ class Case:
             return
         recipe = Recipe()
         variant, facts = self.variant, self.workload.facts
-        p = probability(variant.forcing, 0, variant.forcing_rate, variant.forcing_steps)
         for batch in self.workload.batches:
-            rows, length = batch.inputs_BT.shape
-            fed = toss(p, variant.coin, rows, length, self.state.forcing)
-            fed = None if fed is None else fed.to(batch.inputs_BT.device)
+            fed = tossed(variant, batch, self.state.forcing)
             recipe.step(self.state, variant, facts, recipe.loss, batch, fed)
 
     @property
@@ -159,25 +164,44 @@ class Case:
         return sum(len(batch.inputs_BT) for batch in self.workload.batches) * self.workload.limit
 
     def bytes_moved(self) -> int:
-        """The least traffic of a pass: every weight read once each time that it is used and, in
-        training, its gradient written, and what the optimizer keeps of it read and written."""
-        weights = sum(p.numel() * p.element_size() for p in self.state.model.parameters())
-        batches = len(self.workload.batches)
+        """The least traffic of a pass where caches are too small to hold what it works on: in
+        decoding each weight read once a batch; in training weights read and written, their
+        gradients too, and what the optimizer keeps of them."""
+        given = list(self.state.model.parameters())
+        trained = sum(p.numel() * p.element_size() for p in given if p.requires_grad)
         if self.work == "decoding":
-            return weights * self.workload.limit * batches
-        kept = sum(
-            value.numel() * value.element_size()
-            for state in self.state.optimizer.state.values()
-            for value in state.values()
-            if isinstance(value, Tensor) and value.numel() > 1
-        )
-        # read forward, backward and by the optimizer; gradient written and read; weights written
-        return (6 * weights + 2 * kept) * batches
+            moved = sum(p.numel() * p.element_size() for p in given)
+        else:
+            kept = sum(
+                value.numel() * value.element_size()
+                for state in self.state.optimizer.state.values()
+                for value in state.values()
+                if isinstance(value, Tensor) and value.numel() > 1
+            )
+            moved = 4 * trained + 2 * kept
+        return moved * len(self.workload.batches) if moved > CACHED else 0
 
 
-def prepare(name: str, variant: Variant, workload: Workload, work: str, device: str) -> Case:
-    """A case, warmed up: its steps take as long as the ones before."""
-    memory = machine.Peak(device)
+def tossed(variant: Variant, batch: Batch, coin: torch.Generator) -> Tensor | None:
+    """Which tokens are fed from the reference, half-way through a schedule that has a way."""
+    p = probability(
+        variant.forcing, variant.forcing_steps // 2, variant.forcing_rate, variant.forcing_steps
+    )
+    rows, length = batch.inputs_BT.shape
+    fed = toss(p, variant.coin, rows, length, coin)
+    return None if fed is None else fed.to(batch.inputs_BT.device)
+
+
+def prepare(
+    name: str,
+    variant: Variant,
+    workload: Workload,
+    work: str,
+    device: str,
+    data: Path | None = None,
+) -> Case:
+    """A case, warmed up: its steps take as long as the ones before. data: the folder of corpora
+    and word vectors."""
     facts = workload.facts
     model = build_model(
         variant,
@@ -186,8 +210,10 @@ def prepare(name: str, variant: Variant, workload: Workload, work: str, device: 
         facts.tagging,
         lambda part: torch_generator(0, "init", part),
         longest=workload.longest,
+        pretrained=_pretrained(variant, workload, data),
     )
-    counted = _flops(model, workload, work)
+    counted = _flops(model, variant, workload, work)
+    memory = machine.Peak(device)
     state = start(model, variant, 0, device, Recipe())
     case = Case(name, variant, workload, work, state, counted)
     since, before = time.perf_counter(), 0.0
@@ -198,19 +224,44 @@ def prepare(name: str, variant: Variant, workload: Workload, work: str, device: 
         before = took
     case.warm_up_seconds = time.perf_counter() - since
     case.peak_bytes = memory.added()
-    case.passes = max(1, round(WINDOW / took))
+    case.passes = max(1, math.ceil(WINDOW / took))
     return case
 
 
-def _flops(model: Model, workload: Workload, work: str) -> int:
-    """Of a pass; batches of one shape are counted once."""
+def _pretrained(
+    variant: Variant, workload: Workload, data: Path | None
+) -> tuple[Pretrained | None, Pretrained | None]:
+    """What the variant starts from; for made-up symbols, as good as any."""
+    if variant.embedding_init not in PRETRAINED:
+        return None, None
+    if workload.task is not None:
+        return pretrained(variant, workload.task, data)
+    sizes = (workload.facts.source_size, workload.facts.target_sizes[0])
+    source, target = (
+        Pretrained(torch.zeros(size, variant.embedding), torch.ones(size, dtype=torch.bool))
+        for size in sizes
+    )
+    return source, target
+
+
+def _flops(model: Model, variant: Variant, workload: Workload, work: str) -> int | None:
+    """Of a pass; batches of one shape are counted once. None for a model from outside that
+    cannot be run without content."""
+    try:
+        return _counted(model, variant, workload, work)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
+        return None
+
+
+def _counted(model: Model, variant: Variant, workload: Workload, work: str) -> int:
     counts: dict[tuple[int, ...], int] = {}
     total = 0
+    coin = torch_generator(0, "forcing")
     for batch in workload.batches:
         shape = (*batch.source_BS.shape, *batch.inputs_BT.shape, batch.tokens)
         if shape not in counts:
             counts[shape] = (
-                flops.of_training(model, batch, workload.facts)
+                flops.of_training(model, batch, workload.facts, tossed(variant, batch, coin))
                 if work == "training"
                 else flops.of_decoding(model, batch, workload.limit)
             )
@@ -229,8 +280,8 @@ def _timed(case: Case, device: str, passes: int) -> tuple[float, float | None]:
 
 
 def _timed_on_cuda(case: Case, passes: int) -> tuple[float, float]:
-    """Both clocks, as loops of small steps leave a device waiting; it is waited for at the
-    window's edges alone."""
+    """By the wall and by events on the device's stream; it is waited for at the window's edges
+    alone."""
     first: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     last: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
@@ -303,7 +354,10 @@ def rows(cases: Sequence[Case], limits: Limits, device: str) -> list[dict[str, A
 def _row(case: Case, limits: Limits, device: str) -> dict[str, Any]:
     steps = len(case.workload.batches)
     seconds = statistics.median(case.seconds)
-    least = limits.least_seconds(case.flops, case.bytes_moved())
+    share = None
+    # the machine's limit was measured in float32
+    if case.flops is not None and case.variant.precision == "fp32":
+        share = limits.least_seconds(case.flops, case.bytes_moved()) / seconds
     return {
         "variant": case.name,
         "axes": asdict(case.variant),
@@ -315,12 +369,12 @@ def _row(case: Case, limits: Limits, device: str) -> dict[str, Any]:
         "tokens_per_second": case.tokens / seconds,
         "source_tokens_per_second": case.workload.source_tokens / seconds,
         "padding_share": case.workload.padding,
-        "flops_per_step": case.flops / steps,
-        "flops_per_second": case.flops / seconds,
+        "flops_per_step": None if case.flops is None else case.flops / steps,
+        "flops_per_second": None if case.flops is None else case.flops / seconds,
         "bytes_per_step": case.bytes_moved() / steps,
         "machine_flops_per_second": limits.flops_per_second,
         "machine_bytes_per_second": limits.bytes_per_second,
-        "machine_share": least / seconds,
+        "machine_share": share,
         "peak_bytes": case.peak_bytes,
         "warm_up_seconds": case.warm_up_seconds,
         "disturbed": case.disturbed,

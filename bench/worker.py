@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -69,6 +70,10 @@ def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ..
                 _send(connection, Event("refused", run, {"reason": str(error)}))
                 continue
             _send(connection, Event("finished", run, record))
+            if not gc.get_freeze_count():
+                # what is imported by now stays, and need not be looked through before every run
+                gc.collect()
+                gc.freeze()
 
 
 def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:

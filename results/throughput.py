@@ -58,13 +58,13 @@ def cells(row: Row) -> dict[str, str]:
         "ms a step": milliseconds(step.median),
         "interval": f"{milliseconds(step.low)}-{milliseconds(step.high)}",
         "tokens/s": short(row["tokens_per_second"]),
-        "of machine": f"{row['machine_share']:.0%}",
+        "of machine": _or_blank(row["machine_share"], "{:.0%}"),
         "busy": f"{row['disturbed']}/{row['repeats']}" if row["disturbed"] else "",
-        "GFLOP/s": f"{row['flops_per_second'] / 1e9:.1f}",
+        "GFLOP/s": _or_blank(row["flops_per_second"], "{:.1f}", 1e-9),
         "peak MiB": "" if row["peak_bytes"] is None else megabytes(row["peak_bytes"]),
         "source tokens/s": short(row["source_tokens_per_second"]),
         "padding": f"{row['padding_share']:.1%}",
-        "GFLOP a step": f"{row['flops_per_step'] / 1e9:.2f}",
+        "GFLOP a step": _or_blank(row["flops_per_step"], "{:.2f}", 1e-9),
         "parameters": short(row["parameters"]),
         "warm-up s": f"{row['warm_up_seconds']:.2f}",
     }
@@ -85,11 +85,15 @@ def notes(rows: Sequence[Row]) -> list[str]:
         f"median of {count} rounds, its {confidence:.0%} interval",
         f"of machine: the least time that {first['machine_flops_per_second'] / 1e9:.0f} GFLOP/s "
         f"and {first['machine_bytes_per_second'] / 1e9:.0f} GB/s, measured in the same rounds, "
-        "allow, as a share of the time taken",
+        "allow, as a share of the time taken; float32 alone",
     ]
     if any(row["disturbed"] for row in rows):
-        said.append("busy: rounds in which others used the machine; those rows do not count")
+        said.append("busy: rounds in which others used the machine; do not go by those rows")
     return said
+
+
+def _or_blank(value: float | None, form: str, factor: float = 1.0) -> str:
+    return "" if value is None else form.format(value * factor)
 
 
 def milliseconds(seconds: float) -> str:
@@ -120,7 +124,8 @@ def plot(rows: Sequence[Row], file: Path) -> None:
             box.fill_between(values, low, high, alpha=0.2)
         box.set_xscale("log", base=2)
         box.set_yscale("log")
-        box.set_xticks(values, [f"{value:,}" for value in values])
+        ticks = sorted({row["sweep_value"] for row in rows})
+        box.set_xticks(ticks, [f"{value:,}" for value in ticks])
         box.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         box.yaxis.set_major_formatter("{x:,g}")
         box.minorticks_off()

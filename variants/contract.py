@@ -76,6 +76,12 @@ class Model(nn.Module):
     mode that could be left on by mistake. A tagger offers `score` alone.
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # scores of its own are not what inherited readouts make
+        if "score" in vars(cls) and "readouts" not in vars(cls):
+            cls.readouts = Model.readouts  # type: ignore[method-assign]
+
     def encode(self, batch: Batch) -> Encoded:
         """Read the sources, without dropout."""
         raise NotImplementedError

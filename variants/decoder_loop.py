@@ -183,8 +183,8 @@ class _MergeStep(torch.autograd.Function):
     def backward(ctx: Any, gradient_BH: Tensor) -> tuple[Tensor | None, ...]:
         both_BY, weight_HY, vector_BH = ctx.saved_tensors
         dmerged_BH = tanh_backward(gradient_BH, vector_BH)
-        ctx.notes.append((both_BY, dmerged_BH))
-        ctx.bias_notes.append((dmerged_BH,))
+        ctx.notes.add(both_BY, dmerged_BH)
+        ctx.bias_notes.add(dmerged_BH)
         dh_BH, dcontext_BX = product(dmerged_BH, weight_HY.t()).tensor_split(
             [vector_BH.shape[1]], dim=1
         )

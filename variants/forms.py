@@ -10,6 +10,13 @@ from contextvars import ContextVar
 _PLAIN = ContextVar("plain", default=False)
 
 
+def newer(kind: type, name: str, than: str) -> bool:
+    """Whether a class has its `name` from a class nearer to it than the one it has `than` from."""
+    homes = [vars(home) for home in kind.__mro__]
+    first = (next(i for i, home in enumerate(homes) if part in home) for part in (name, than))
+    return next(first) < next(first)
+
+
 @contextmanager
 def plain_forms() -> Iterator[None]:
     """Within this, parts run in their plain form."""

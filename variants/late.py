@@ -14,8 +14,20 @@ from torch import Tensor
 
 from variants.products import add_product, product
 
-Notes = list[tuple[Tensor, ...]]
-"""What the steps of a loop noted on the way back, last step first."""
+
+class Notes(list[tuple[Tensor, ...]]):
+    """What the steps of a loop noted on the way back, last step first."""
+
+    task = -1
+
+    def add(self, *tensors: Tensor) -> None:
+        """From a step's backward. What an earlier way back left, because it ended before the
+        loop's beginning, is forgotten."""
+        task = torch._C._current_graph_task_id()
+        if task != self.task:
+            self.clear()
+            self.task = task
+        self.append(tensors)
 
 
 class _Entrance(torch.autograd.Function):
@@ -30,6 +42,11 @@ class _Entrance(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, None, None]:
         if ctx.notes:
+            if torch.is_grad_enabled():
+                raise RuntimeError(
+                    "this model's fast form has first derivatives alone; for second ones compute "
+                    "within variants.forms.plain_forms()"
+                )
             late = ctx.sum_up(ctx.notes)
             ctx.notes.clear()
             gradient = late if gradient is None else gradient + late
@@ -47,7 +64,7 @@ class Late:
     gradient but notes what `sum_up` needs."""
 
     def __init__(self, value: Tensor, sum_up: Callable[[Notes], Tensor]) -> None:
-        self.notes: Notes = []
+        self.notes = Notes()
         self.value: Tensor = _Entrance.apply(value, self.notes, sum_up)  # type: ignore[no-untyped-call]
 
 
@@ -80,7 +97,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient_BO: Tensor) -> tuple[Tensor | None, ...]:
         inputs_BI, weight_OI = ctx.saved_tensors
-        ctx.notes.append((inputs_BI.detach(), gradient_BO))
+        ctx.notes.add(inputs_BI.detach(), gradient_BO)
         added = gradient_BO if ctx.needs_input_grad[2] else None
         return product(gradient_BO, weight_OI.t()), None, added, None
 

@@ -28,7 +28,8 @@ def _sgd(named: Named, lr: float, decay: float, momentum: float, nesterov: bool)
         weight_decay=decay,
         momentum=momentum,
         nesterov=nesterov,
-        fused=True,
+        # not fused: a first step that overflows, as fp16's may, would leave its buffers unset
+        foreach=True,
     )
 
 

@@ -76,11 +76,16 @@ class Seq2Seq(Model):
     def score(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
-        return tuple(readout.logits() for readout in self.readouts(batch, fed_BT, dropout))
+        return (self._readout(batch, fed_BT, dropout).logits(),)
 
     def readouts(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
-    ) -> tuple[Readout, ...]:
+    ) -> tuple[Readout, ...] | None:
+        return (self._readout(batch, fed_BT, dropout),)
+
+    def _readout(
+        self, batch: Batch, fed_BT: Tensor | None, dropout: torch.Generator | None
+    ) -> Readout:
         read = self._read(batch, dropout)
         memory, state = self.decoder.remember(read, batch.source_mask_BS)
         rows, length = batch.inputs_BT.shape
@@ -91,7 +96,7 @@ class Seq2Seq(Model):
             readout_BTH = self.decoder.unfold(batch.inputs_BT, fed_BT, state, memory, masks)
         # the output layer sees real positions only
         output = self.decoder.output
-        return (Readout(real(readout_BTH, batch), output.weight, output.bias),)
+        return Readout(real(readout_BTH, batch), output.weight, output.bias)
 
     def _read(self, batch: Batch, dropout: torch.Generator | None) -> Read:
         embedded = self.embedding(batch.source_BS)

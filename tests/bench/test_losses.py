@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench import losses
@@ -14,6 +14,7 @@ from bench.losses import mean_loss, readout_loss, training_loss
 from bench.randomness import torch_generator
 from tests.small import SEQUENCES, TARGETS, built, close, rows, sequences
 from variants import Model, Readout
+from variants.seq2seq import Seq2Seq
 
 VARIANTS = (
     "attention=none",
@@ -107,3 +108,28 @@ def test_without_gradients_none_are_made() -> None:
     readout, target_N = drawn(70, TARGETS, 4)
     with torch.no_grad():
         assert not readout_loss(readout, target_N).requires_grad
+
+
+def test_scores_of_its_own_are_what_is_trained() -> None:
+    """A model that changes what it inherits to score gets no loss of what it does not score."""
+
+    class Sharper(Seq2Seq):
+        def score(self, *given: Any) -> tuple[Tensor, ...]:
+            return tuple(5.0 * head for head in super().score(*given))
+
+    class Bare(nn.Module):
+        def __init__(self, inner: Model) -> None:
+            super().__init__()
+            self.inner = inner
+            self.readouts = nn.ModuleList()  # a name that may mean anything outside
+
+        def score(self, *given: Any) -> tuple[Tensor, ...]:
+            return self.inner.score(*given)
+
+    batch = sequences(rows(5, 4))
+    model = built("attention=general")
+    model.__class__ = Sharper
+    bare: Any = Bare(model)
+    for each in (model, bare):
+        ours = training_loss(each, batch, None, None, SEQUENCES, 0.0)
+        close(ours, mean_loss(each.score(batch, None, None), batch, SEQUENCES))

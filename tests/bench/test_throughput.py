@@ -57,7 +57,7 @@ def test_of_a_task_all_is_counted() -> None:
     assert work.tokens == sum(int(b.mask_BT.sum()) for b in work.batches)
 
 
-def test_what_a_row_says() -> None:
+def test_what_a_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
     work = of_shape(Shape(2, 3, 4, 9), "cpu")
     case = throughput.prepare("base", parse("hidden=8"), work, "training", "cpu")
     case.seconds, case.disturbed = [0.4, 0.1, 0.2], 1
@@ -67,8 +67,11 @@ def test_what_a_row_says() -> None:
     assert row["tokens_per_second"] == pytest.approx(8 / 0.2)
     assert row["source_tokens_per_second"] == pytest.approx(6 / 0.2)
     assert row["machine_share"] == pytest.approx(row["flops_per_step"] / 1e6 / 0.2)
-    # adam keeps two numbers a weight: weights read thrice and written, gradients both, 2 x 2
-    assert row["bytes_per_step"] == 4 * row["parameters"] * (6 + 4)
+    assert row["bytes_per_step"] == 0  # all of it fits into caches
+    monkeypatch.setattr(throughput, "CACHED", 0)
+    # adam keeps two numbers a weight; all four are read and written
+    (row,) = throughput.rows([case], limits, "cpu")
+    assert row["bytes_per_step"] == 4 * row["parameters"] * 2 * 4
     texts = shown.cells({**row, "sweep": "", "sweep_value": 0})
     assert (texts["ms a step"], texts["busy"], texts["interval"]) == ("200", "1/3", "100-400")
 
@@ -76,6 +79,37 @@ def test_what_a_row_says() -> None:
 def test_memory_bound_work_is_held_against_the_copy() -> None:
     assert Limits(100.0, 10.0).least_seconds(flops=100.0, bytes_moved=50.0) == 5.0
     assert Limits(100.0, 10.0).least_seconds(flops=1000.0, bytes_moved=50.0) == 10.0
+
+
+def test_other_formats_are_not_held_against_float32() -> None:
+    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+    case = throughput.prepare("x", parse("precision=bf16,hidden=8"), work, "training", "cpu")
+    case.seconds = [1.0]
+    (row,) = throughput.rows([case], Limits(1e6, 1e9), "cpu")
+    assert row["machine_share"] is None
+    assert row["flops_per_step"] > 0
+    assert shown.cells({**row, "sweep": "", "sweep_value": 0})["of machine"] == ""
+
+
+def test_sampled_tokens_cost_their_output_layer() -> None:
+    """Half-way through a schedule, tokens of the model's own are chosen at every step but one."""
+    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+
+    def counted(text: str) -> int:
+        variant = parse(f"hidden=8,embedding=4,{text}")
+        case = throughput.prepare("x", variant, work, "training", "cpu")
+        assert case.flops is not None
+        return case.flops
+
+    plain = counted("forcing=always")
+    for schedule in ("constant", "never", "linear"):
+        assert counted(f"forcing={schedule}") == plain + 3 * 2 * (2 * 8 * 9)
+
+
+def test_made_up_batches_can_start_from_vectors() -> None:
+    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+    variant = parse("embedding_init=ppmi,hidden=8,embedding=4")
+    assert throughput.prepare("x", variant, work, "training", "cpu").flops
 
 
 def test_decoding_goes_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,9 +177,11 @@ def test_a_tagger_trains_alone(capsys: pytest.CaptureFixture[str]) -> None:
         (["--sweep", "hidden=up"], "no range of whole numbers"),
         (["--sweep", "hiden=8,16"], "hidden"),
         (["--plot", "x.svg"], "add --sweep"),
-        (["--sweep", "batch=2,4", "--task", "reversal"], "leave --task out"),
+        (["--sweep", "length=2,4", "--task", "reversal"], "leave --task out"),
         (["--work", "both of them"], "training"),
         (["--source", "0"], "source=0 is too small"),
+        (["--sweep", "vocabulary=2,8"], "vocabulary=2 is too small"),
+        (["--sweep", "hidden=8,16", "--plot", "/nowhere/x.svg"], "there is no folder /nowhere"),
         (["--repeats", "0"], "repeats=0 is too small"),
         (["--device", "gpu"], "cuda"),
         (["attention=dot", "--task", "keyphrase"], "nothing of this applies"),

@@ -122,3 +122,41 @@ def test_an_inherited_loop_is_not_that_of_other_steps() -> None:
     assert Flat.in_loop is Attention.in_loop is not General.in_loop
     assert Doubled.affine is Cell.affine is not GRU.affine
     assert not Doubled.kernel
+
+
+def test_mixins_and_overrides_anywhere_are_seen() -> None:
+    class Halved:
+        def advance(
+            self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
+        ) -> CellState:
+            return state
+
+    class Mixed(Halved, GRU):
+        pass
+
+    class Below(Mixed):
+        pass
+
+    for kind in (Mixed, Below):
+        assert kind.in_loop is Cell.in_loop
+        assert not kind.kernel
+
+
+def test_a_way_back_that_ends_early_leaves_nothing() -> None:
+    """Gradients of inputs alone do not come by where weights' are made; the next ones are right."""
+    model = built("cell=lstm,attention=additive,input_feeding=on")
+    batch = sequences(rows(3, 4))
+    parameters = list(model.parameters())
+    (logits,) = model.score(batch)
+    loss = logits.square().sum()
+    exact = torch.autograd.grad(loss, parameters, retain_graph=True)
+    torch.autograd.grad(loss, [model.get_parameter("embedding.table")], retain_graph=True)
+    for mine, other in zip(torch.autograd.grad(loss, parameters), exact, strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_second_derivatives_are_refused() -> None:
+    model = built("cell=lstm,attention=general,input_feeding=on")
+    (logits,) = model.score(sequences(rows(3, 4)))
+    with pytest.raises(RuntimeError, match="first derivatives alone"):
+        torch.autograd.grad(logits.sum(), list(model.parameters()), create_graph=True)

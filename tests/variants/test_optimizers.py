@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.small import built
 from variants.optimizers import OPTIMIZERS, Together
@@ -117,3 +118,29 @@ def test_together_goes_on_from_its_state() -> None:
     go(copy, other, 2)
     assert torch.equal(layer.weight, copy.weight)
     assert torch.equal(layer.bias, copy.bias)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_first_step_that_overflows_is_left_out(name: str) -> None:
+    """As fp16's may: weights stay as they are, and the next step is as if it were the first."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(4, 3, generator=generator)
+    gradient = torch.randn(4, 3, generator=generator)
+
+    def trained(first: float | None) -> Tensor:
+        weights = nn.Parameter(start.clone())
+        optimizer = OPTIMIZERS[name].build([("layer.weight", weights)], 0.1, 0.0)
+        scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+        for factor in ([] if first is None else [first]) + [1.0]:
+            weights.grad = None
+            loss = (weights * gradient * factor).sum()
+            scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            scaler.unscale_(optimizer)
+            # memory that is handed out unset is seen to be
+            junk = [torch.full((4, 3), 1e30) for _ in range(64)]
+            del junk
+            scaler.step(optimizer)
+            scaler.update()
+        return weights.detach()
+
+    torch.testing.assert_close(trained(math.inf), trained(None))

@@ -34,10 +34,11 @@ def late_sum(value: Tensor) -> Late:
 
 def add_up(notes: Notes, gradient: Tensor) -> None:
     """gradient: the step's own, as it will be changed."""
-    if notes:
-        notes[0][0].add_(gradient)
-    else:
-        notes.append((gradient,))
+    before = notes[0][0] if notes else None
+    notes.add(gradient)
+    if before is not None and len(notes) == 2:  # of the same way back
+        before.add_(gradient)
+        notes.pop()
 
 
 class ProductStep(torch.autograd.Function):
@@ -62,8 +63,8 @@ class ProductStep(torch.autograd.Function):
     def backward(ctx: Any, dcontext_BX: Tensor) -> tuple[Tensor | None, ...]:
         query_BH, keys_BSH, values_BSX, weights_BS = ctx.saved_tensors
         dscores_BS = _dscores(dcontext_BX, values_BSX, weights_BS)
-        ctx.value_notes.append((weights_BS, dcontext_BX))
-        ctx.key_notes.append((dscores_BS, query_BH.detach()))
+        ctx.value_notes.add(weights_BS, dcontext_BX)
+        ctx.key_notes.add(dscores_BS, query_BH.detach())
         return (dscores_BS[:, None] @ keys_BSH).squeeze(1), *(None,) * 5
 
 
@@ -93,7 +94,7 @@ class AdditiveStep(torch.autograd.Function):
         mixed_BSK, values_BSX, v_K, weights_BS = ctx.saved_tensors
         key_notes, value_notes, v_notes = ctx.notes
         dscores_BS = _dscores(dcontext_BX, values_BSX, weights_BS)
-        value_notes.append((weights_BS, dcontext_BX))
+        value_notes.add(weights_BS, dcontext_BX)
         add_up(v_notes, dscores_BS.flatten() @ mixed_BSK.flatten(0, 1))
         dkeys_BSK = tanh_backward(dscores_BS[:, :, None] * v_K, mixed_BSK)
         dquery_BK = dkeys_BSK.sum(1)

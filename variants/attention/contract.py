@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from variants.forms import newer
+
 
 class Sizes(NamedTuple):
     """query: H of the decoder's state. memory: D of the encoder's outputs. longest: positions
@@ -51,8 +53,8 @@ class Attention(nn.Module, ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # weights of its own are not what an inherited form for loops computes
-        if not vars(cls).keys().isdisjoint({"score", "weigh", "forward"}):
-            cls.in_loop = vars(cls).get("in_loop", Attention.in_loop)  # type: ignore[method-assign]
+        if any(newer(cls, part, than="in_loop") for part in ("score", "weigh", "forward")):
+            cls.in_loop = Attention.in_loop  # type: ignore[method-assign]
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()

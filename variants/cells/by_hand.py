@@ -56,7 +56,7 @@ class LSTMStep(torch.autograd.Function):
             sigmoid_backward(dh * squashed, o),
         ]
         dgates = torch.cat(parts, dim=1)
-        ctx.notes.append((recurring_BH.detach(), dgates))
+        ctx.notes.add(recurring_BH.detach(), dgates)
         return dgates, product(dgates, weight_GH.t()), dc * f, None, None
 
 
@@ -96,8 +96,8 @@ class GRUStep(torch.autograd.Function):
         dcandidate = dn * r
         drz = sigmoid_backward(torch.cat([dn * candidate, dh * (h_BH - n)], dim=1), rz)
         drecurred = torch.cat([drz, dcandidate], dim=1)
-        ctx.notes.append((recurring_BH.detach(), drecurred))
-        ctx.bias_notes.append((dcandidate,))
+        ctx.notes.add(recurring_BH.detach(), drecurred)
+        ctx.bias_notes.add(dcandidate)
         dgates = torch.cat([drz, dn], dim=1)
         return dgates, product(drecurred, weight_GH.t()), kept, None, None, None, None
 
@@ -124,5 +124,5 @@ class PlainStep(torch.autograd.Function):
     def backward(ctx: Any, dh: Tensor) -> tuple[Tensor | None, ...]:
         h, recurring_BH, weight_HH = ctx.saved_tensors
         dgates = relu_backward(dh, h, 0) if ctx.relu else tanh_backward(dh, h)
-        ctx.notes.append((recurring_BH.detach(), dgates))
+        ctx.notes.add(recurring_BH.detach(), dgates)
         return dgates, product(dgates, weight_HH.t()), None, None, None

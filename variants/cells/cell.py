@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+from variants.forms import newer
+
 
 class Hidden(NamedTuple):
     """State of a cell that keeps its output alone."""
@@ -66,13 +68,12 @@ class Cell(nn.Module, ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # steps of its own are not what inherited fast forms compute
-        own = vars(cls)
-        if "advance" in own:
-            cls.in_loop = own.get("in_loop", Cell.in_loop)  # type: ignore[method-assign]
-        if "project" in own:
-            cls.affine = own.get("affine", Cell.affine)  # type: ignore[method-assign]
-        if "advance" in own or "project" in own:
-            cls.kernel = own.get("kernel", False)
+        if newer(cls, "advance", than="in_loop"):
+            cls.in_loop = Cell.in_loop  # type: ignore[method-assign]
+        if newer(cls, "project", than="affine"):
+            cls.affine = Cell.affine  # type: ignore[method-assign]
+        if newer(cls, "advance", than="kernel") or newer(cls, "project", than="kernel"):
+            cls.kernel = False
 
     def __init__(self, input_size: int, hidden: int) -> None:
         super().__init__()

@@ -187,8 +187,9 @@ def fastest(
         if device == "cuda":
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
         if isinstance(cell, LSTM) and inputs_BSI.dtype is torch.float32:
-            if mask_BS is None or lengths_B is None:
+            if mask_BS is None:
                 return torch_unroll(cell, inputs_BSI, state)
+            assert lengths_B is not None
             return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
         if lengths_B is None and len(inputs_BSI) * cell.gates * cell.hidden**2 < WORTH:
             return torch_unroll(cell, inputs_BSI, state)
