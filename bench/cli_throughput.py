@@ -135,7 +135,7 @@ def _harness(data: Path, as_rows: bool) -> None:
     from bench import harness
     from bench.matrix import plan
     from bench.matrix_file import named
-    from bench.runner import cached_task, prepare_process
+    from bench.runner import cached_task, prepare_process, settle
     from results.export import as_json
     from results.throughput import show_harness
 
@@ -145,6 +145,7 @@ def _harness(data: Path, as_rows: bool) -> None:
     planned = plan(quick, {label: cached_task(label, data) for label in labels}, "cpu")
     first = {spec.task: spec for spec in reversed(planned.specs)}
     harness.measure(first["opposites"], data)  # a process's first run is slower than any other
+    settle()
     rows = [harness.measure(first[label], data) for label in labels]
     started = harness.start_seconds()
     rows = [{**row, "start_seconds": started} for row in rows]

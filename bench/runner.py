@@ -259,3 +259,11 @@ def prepare_process(threads: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # single precision means single precision: torch's own LSTM would otherwise use less on CUDA
     torch.backends.cudnn.allow_tf32 = False
+
+
+def settle() -> None:
+    """What every process that trains does after its first run: what is imported by then stays,
+    and need not be looked through at every collection."""
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import queue
 import signal
@@ -41,7 +40,7 @@ def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ..
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
 
     from bench import plugins
-    from bench.runner import RunError, execute, prepare_process
+    from bench.runner import RunError, execute, prepare_process, settle
     from bench.specs import RunSpec
 
     broken = ""
@@ -70,10 +69,7 @@ def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ..
                 _send(connection, Event("refused", run, {"reason": str(error)}))
                 continue
             _send(connection, Event("finished", run, record))
-            if not gc.get_freeze_count():
-                # what is imported by now stays, and need not be looked through before every run
-                gc.collect()
-                gc.freeze()
+            settle()
 
 
 def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:
