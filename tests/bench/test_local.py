@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -125,3 +127,17 @@ def until(there: Callable[..., bool], *of: int) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("it never came")
+
+
+def test_what_is_sheltered_stays_so_when_multiprocessing_starts() -> None:
+    """Its resource tracker, started with a process, would let Ctrl-C through to that process."""
+    script = """
+import signal
+from multiprocessing import resource_tracker
+from bench.local import _sheltered
+with _sheltered():
+    resource_tracker.ensure_running()
+    assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
