@@ -30,13 +30,14 @@ class Limits(NamedTuple):
 
 
 class Probe:
-    """Measures the limits, once a call of each, so that calls can stand between other work."""
+    """Measures the limits in float32, once a call of each, so that calls can stand between other
+    work."""
 
-    def __init__(self, device: str, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, device: str) -> None:
         size, count = MATRIX[device], BYTES[device] // 8
         self.device = device
         self.left, self.right, self.product = (
-            torch.rand(size, size, device=device).to(dtype) for _ in range(3)
+            torch.rand(size, size, device=device) for _ in range(3)
         )
         self.source, self.copied = (torch.ones(count, device=device) for _ in range(2))
 

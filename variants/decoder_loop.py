@@ -16,15 +16,13 @@ from torch import Tensor, nn
 
 from variants.cells import Cell, CellState
 from variants.dropout import apply
-from variants.late import Notes, late_bias, late_weight, linear, tanh_
+from variants.late import Notes, late_bias, late_weight, linear, tanh_, tanh_backward
 from variants.products import linear as linear_map
 from variants.products import product
 from variants.stepwise import next_tokens
 
 if TYPE_CHECKING:
     from variants.decoder import Decoder, Masks, Memory, State
-
-tanh_backward = torch.ops.aten.tanh_backward.default
 
 
 def run(

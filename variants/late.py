@@ -53,6 +53,10 @@ class _Entrance(torch.autograd.Function):
         return gradient, None, None
 
 
+tanh_backward = torch.ops.aten.tanh_backward.default
+"""(gradient, tanh x) -> gradient by x."""
+
+
 def tanh_(values: Tensor) -> Tensor:
     """tanh in place, as 2 sigmoid(2 x) - 1: torch does the logistic function several times as
     fast. In float32 the two differ by 2e-7 at most."""

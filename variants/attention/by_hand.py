@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from variants.late import Late, Notes, tanh_
+from variants.late import Late, Notes, tanh_, tanh_backward
 
 softmax_backward = torch.ops.aten._softmax_backward_data.default
-tanh_backward = torch.ops.aten.tanh_backward.default
 
 
 def late_rows(rows_BSX: Tensor) -> Late:

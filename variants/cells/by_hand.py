@@ -12,11 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from variants.late import Notes, tanh_
+from variants.late import Notes, tanh_, tanh_backward
 from variants.products import add_product, product
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.default
-tanh_backward = torch.ops.aten.tanh_backward.default
 relu_backward = torch.ops.aten.threshold_backward.default
 
 
