@@ -62,6 +62,13 @@ def run(
         str | None, typer.Option(help="Of test: greedy, beam=5 or beam=5,length_penalty=0.6.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    execution: Annotated[
+        str,
+        typer.Option(
+            help="replicas: seeds and learning rates of a variant as one stacked model, where "
+            "that can be; eager: each by itself; auto: replicas on cuda."
+        ),
+    ] = "auto",
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
     ] = None,
@@ -79,9 +86,11 @@ def run(
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
     from bench.estimate import Estimate
+    from bench.groups import EXECUTIONS
     from bench.local import LocalEngine, cores
     from bench.matrix import plan
     from bench.runner import cached_task
+    from tasks.choices import one_of
 
     load_plugins(plugin)
     with usage():
@@ -89,7 +98,8 @@ def run(
         asked = asked.changed(seeds, None if vary else budget, decoding)
         labels = sorted({label for block in asked.blocks for label in block.tasks})
         tasks = {label: cached_task(label, store / "data") for label in labels}
-        planned = plan(asked, tasks, chosen_device(device), store / "data")
+        one_of("execution", execution, ("auto", *EXECUTIONS))
+        planned = plan(asked, tasks, chosen_device(device), store / "data", execution)
     if not planned.specs:
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
@@ -155,11 +165,16 @@ def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> N
             done, stored = opened.ids(), list(opened.records())
     cost = Estimate(tasks, stored)
     seeds = Counter(
-        (spec.task, naming.name(spec.variant, asdict(BASE)), spec.budget.text())
+        (
+            spec.task,
+            naming.name(spec.variant, asdict(BASE)),
+            spec.budget.text(),
+            ", as replicas" * (spec.execution == "replicas"),
+        )
         for spec in planned.specs
     )
-    for (label, variant, limit), count in seeds.items():
-        print(f"{label}  {variant}  {count} seed{'s' * (count > 1)}, {limit}")
+    for (label, variant, limit, how), count in seeds.items():
+        print(f"{label}  {variant}  {count} seed{'s' * (count > 1)}, {limit}{how}")
     for row in planned.inapplicable:
         print(f"{row.task}  {row.variant}  not applicable: {row.reason}")
     left = [spec for spec in planned.specs if spec.id not in done]

@@ -56,6 +56,10 @@ def throughput(
     ] = None,
     work: Annotated[str, typer.Option(help="training, decoding or both.")] = "both",
     repeats: Annotated[int, typer.Option(help="Rounds.")] = 9,
+    replicas: Annotated[
+        str | None,
+        typer.Option(help="Also that many of each trained as one stacked model: 64, or 1,64."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     harness: Annotated[
         bool,
@@ -90,6 +94,7 @@ def throughput(
         _above("batches", batches, 1)
         along, values = _sweep(sweep) if sweep else ("", [0])
         works = _works(work)
+        counts = _counts(replicas)
         _above("repeats", repeats, 1)
         if plot is not None and not sweep:
             raise ValueError("--plot needs to know along what; add --sweep hidden=64..1024")
@@ -107,7 +112,7 @@ def throughput(
             (case, along, value)
             for value in values
             for case in _cases(
-                given, along, value, shape, task, batches, works, where, store / "data"
+                given, along, value, shape, task, batches, works, counts, where, store / "data"
             )
         ]
     if not cases:
@@ -163,12 +168,17 @@ def _cases(
     task: str | None,
     batches: int,
     works: list[str],
+    counts: list[int],
     device: str,
     data: Path,
 ) -> Iterator[Case]:
+    from dataclasses import asdict
+
     from bench import throughput as measuring
+    from bench.groups import not_stackable
     from bench.runner import cached_task
     from variants import axes, inapplicable
+    from variants.precision import missing
 
     if along in SHAPES:
         shape = shape._replace(**dict.fromkeys(SHAPES[along], value))
@@ -181,7 +191,7 @@ def _cases(
         changed = variant
         if along and along not in SHAPES:
             changed = axes.change(variant, {along: value})
-        reason = inapplicable(changed, workload.facts.tagging)
+        reason = inapplicable(changed, workload.facts.tagging) or missing(changed.precision, device)
         if reason is not None:
             at = f" at {along}={value}" if along else ""
             say(f"{name} is left out{at}: {reason}")
@@ -189,6 +199,13 @@ def _cases(
         for work in works:
             if work == "training" or not workload.facts.tagging:
                 yield measuring.prepare(name, changed, workload, work, device, data)
+        alone = not_stackable(asdict(changed))
+        if counts and alone is not None:
+            say(f"{name} has no replicas: {alone}")
+            continue
+        for count in counts if "training" in works else []:
+            together = f"{name} ×{count}"
+            yield measuring.prepare(together, changed, workload, "training", device, data, count)
 
 
 def _variants(names: list[str], base: str) -> dict[str, Variant]:
@@ -202,6 +219,16 @@ def _works(asked: str) -> list[str]:
 
     one_of("work", asked, (*WORKS, "both"))
     return list(WORKS) if asked == "both" else [asked]
+
+
+def _counts(text: str | None) -> list[int]:
+    try:
+        counts = [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        counts = [0]
+    if any(count < 1 for count in counts):
+        raise ValueError(f"--replicas {text!r} is no list of whole numbers; write 64, or 1,64")
+    return counts
 
 
 def _sweep(text: str) -> tuple[str, list[int]]:

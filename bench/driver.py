@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Protocol
 
+from bench.groups import grouped
 from bench.specs import RunSpec
 from bench.worker import Event, Job
 from results.record import Record
@@ -46,15 +47,17 @@ def drive(
     watcher: Watcher,
     keep_weights: bool,
 ) -> None:
-    """Do all these runs. Longest first, so that the last ones to end are short."""
-    ordered = sorted(specs, key=cost, reverse=True)
-    by_id = {spec.id: spec for spec in ordered}
-    groups = [
-        Job((spec.plain(),), (store.weights(spec.id) if keep_weights else None,))
-        for spec in ordered
+    """Do all these runs."""
+    by_id = {spec.id: spec for spec in specs}
+    jobs = [
+        Job(
+            tuple(spec.plain() for spec in group),
+            tuple(store.weights(spec.id) if keep_weights else None for spec in group),
+        )
+        for group in grouped(specs, cost, engine.workers)
     ]
     with _heeding_ctrl_c() as pressed:
-        for event in engine.run(groups):
+        for event in engine.run(jobs):
             if event.kind == "started":
                 store.begin(event.id, by_id[event.id].plain())
             elif event.kind == "point":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -79,7 +80,7 @@ class LocalEngine:
         self._plugins = tuple(plugins)
         self._processes: dict[Connection, SpawnProcess] = {}
         self._jobs: dict[Connection, Job] = {}
-        self._running: dict[Connection, str] = {}
+        self._running: dict[Connection, list[str]] = {}
         self._tries: dict[str, int] = {}
         self._beside: dict[str, int] = {}
 
@@ -125,9 +126,9 @@ class LocalEngine:
             yield from self._lose(connection, waiting)
             return
         if event.kind == "started":
-            self._running[connection] = event.id
-            for run in self._running.values():
-                others = len(self._running) - 1
+            self._running.setdefault(connection, []).append(event.id)
+            others = len(self._running) - 1
+            for run in itertools.chain(*self._running.values()):
                 self._beside[run] = max(self._beside.get(run, 0), others)
         elif event.kind == "refused":
             raise EngineError(str(event.value["reason"]))
@@ -135,12 +136,12 @@ class LocalEngine:
             record = dict(event.value)
             record["measured"] = {**record["measured"], "beside": self._beside.pop(event.id, 0)}
             event = event._replace(value=record)
-            del self._running[connection]
+            self._running[connection].remove(event.id)
             job = self._jobs[connection]
             # what is left of the group, should the worker die in it
             self._jobs[connection] = Job(job.specs[1:], job.weights[1:])
             if not self._jobs[connection].specs:
-                del self._jobs[connection]
+                del self._jobs[connection], self._running[connection]
                 self._give(connection, waiting)
         yield event
 
@@ -150,15 +151,16 @@ class LocalEngine:
         process.join()
         connection.close()
         job = self._jobs.pop(connection)
-        run = self._running.pop(connection, None)
+        running = self._running.pop(connection, [])
         code = process.exitcode or 0
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         # a worker that never got to a run (no memory to start in, say) counts against its first
+        run = running[0] if running else None
         key = run or str(job.specs[0]["task"])
         self._tries[key] = self._tries.get(key, 0) + 1
         if self._tries[key] < TRIES:
             waiting.appendleft(job)
-            if run is not None:
+            for run in running:
                 yield Event("lost", run, {"reason": cause})
         elif run is None:
             raise EngineError(
@@ -174,6 +176,8 @@ class LocalEngine:
                 "measured": {"beside": self._beside.pop(run, 0)},
             }
             yield Event("finished", run, record)
+            for other in running[1:]:
+                yield Event("lost", other, {"reason": cause})
             if len(job.specs) > 1:
                 waiting.appendleft(Job(job.specs[1:], job.weights[1:]))
         if waiting:

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import platform
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ class Peak:
         peak = _held(self.device, "VmHWM")
         return None if peak is None or self.before is None else max(peak - self.before, 0)
 
+    def reserved(self) -> int | None:
+        """Bytes that torch's allocator took from a CUDA device at most; None on the CPU."""
+        return int(torch.cuda.max_memory_reserved()) if self.device == "cuda" else None
+
 
 def keep_memory() -> None:
     """Let this process keep freed memory for later, up to 1 GiB at once.
@@ -71,6 +76,16 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     return platform.processor() or platform.machine()
+
+
+def clocks() -> str | None:
+    """An NVIDIA device's clocks at this moment and at most, as its own tool gives them."""
+    asked = "clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem"
+    command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        return found.stdout.strip()
+    return None
 
 
 def describe(device: str) -> dict[str, Any]:

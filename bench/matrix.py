@@ -11,12 +11,14 @@ from typing import Any
 
 from bench import plugins, vectors
 from bench.decoding import read as read_decoding
+from bench.groups import execution
 from bench.specs import Budget, RunSpec, make
 from results import naming
 from results.store import Planned
 from tasks import Task, canonical
 from tasks.choices import one_of
 from variants import BASE, TOGETHER, Variant, axes, inapplicable
+from variants.precision import missing
 
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
 
@@ -102,8 +104,15 @@ class Plan:
         return [*runs, *self.inapplicable]
 
 
-def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str, data: Path | None = None) -> Plan:
+def plan(
+    matrix: Matrix,
+    tasks: Mapping[str, Task],
+    device: str,
+    data: Path | None = None,
+    executed: str = "auto",
+) -> Plan:
     """Expand a matrix. tasks: every task that it names, built. data: the folder of corpora.
+    executed: as groups.execution is asked.
 
     ValueError or FileNotFoundError for pretrained vectors that will not do.
     """
@@ -112,13 +121,17 @@ def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str, data: Path | No
     digests = {label: task.digest() for label, task in tasks.items()}
     for block in matrix.blocks:
         for label, variant in itertools.product(block.tasks, block.variants()):
-            reason = inapplicable(variant, tasks[label].facts.tagging)
+            reason = inapplicable(variant, tasks[label].facts.tagging) or missing(
+                variant.precision, device
+            )
             if reason is not None:
                 name = naming.name(asdict(variant), asdict(BASE))
                 left_out[label, name] = Planned(None, label, name, None, reason)
                 continue
             vectors.check(asdict(variant), data)
             digest = vectors.digest(digests[label], asdict(variant), data)
+            plugin = plugins.digest_of(label, asdict(variant))
+            how = execution(executed, device, asdict(variant), block.budget, plugin)
             for seed in range(block.seeds):
                 spec = make(
                     label,
@@ -129,7 +142,8 @@ def plan(matrix: Matrix, tasks: Mapping[str, Task], device: str, data: Path | No
                     device,
                     # a tagger labels what it reads, and decodes nothing
                     "greedy" if tasks[label].facts.tagging else block.decoding,
-                    plugins.digest_of(label, asdict(variant)),
+                    plugin,
+                    how,
                 )
                 specs[spec.id] = spec
     return Plan(tuple(specs.values()), tuple(left_out.values()))

@@ -21,6 +21,8 @@ from variants import BASE
 
 LINES_EVERY = 10.0
 """Seconds between lines where there is no terminal."""
+SHOWN = 8
+"""Runs that are listed while they run: of replicas many do at once."""
 
 
 def duration(seconds: float) -> str:
@@ -92,8 +94,8 @@ class Progress:
             )
         if not self._console.is_terminal and self._due():
             self._console.print(self._summary(), soft_wrap=True)
-            for run, state in self._running.items():
-                self._console.print(f"  {self._name(run)} {state}", soft_wrap=True)
+            for line in self._lines():
+                self._console.print(line, soft_wrap=True)
 
     def _due(self) -> bool:
         now = time.monotonic()
@@ -121,10 +123,16 @@ class Progress:
         grid = Table.grid(padding=(0, 1))
         grid.add_row(ProgressBar(len(self._specs), self.done, width=24), Text(self._summary()))
         rows = [
-            Text(f"  {self._name(run)} {state}", overflow="ellipsis", no_wrap=True, style="dim")
-            for run, state in list(self._running.items())  # the display has its own thread
+            Text(line, overflow="ellipsis", no_wrap=True, style="dim") for line in self._lines()
         ]
         return Group(grid, *rows)
+
+    def _lines(self) -> list[str]:
+        """What is running, the first of it."""
+        running = list(self._running.items())  # the display has its own thread
+        shown = [f"  {self._name(run)} {state}" for run, state in running[:SHOWN]]
+        more = len(running) - len(shown)
+        return [*shown, f"  and {more} more"] if more else shown
 
     def _name(self, run: str) -> str:
         spec = self._specs[run]

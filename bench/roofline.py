@@ -19,10 +19,11 @@ BYTES = {"cpu": 2**28, "cuda": 2**31}
 
 class Limits(NamedTuple):
     """flops_per_second of a large matrix product; bytes_per_second of a large copy, read and
-    written."""
+    written. clocks: of a CUDA device, as it tells them at the end."""
 
     flops_per_second: float
     bytes_per_second: float
+    clocks: str | None = None
 
     def least_seconds(self, flops: float, bytes_moved: float) -> float:
         """What so much work takes here if nothing else is in the way."""

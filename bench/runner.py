@@ -7,7 +7,7 @@ import json
 import platform
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,19 @@ from torch import nn
 from bench import checks, machine, plugins, vectors
 from bench.decoding import read as read_decoding
 from bench.evaluation import samples
+from bench.groups import EXECUTIONS
 from bench.pretrained import pretrained
 from bench.randomness import torch_generator
 from bench.specs import RunSpec
-from bench.training import Recipe, Setting, TrainState, start, train
+from bench.together import train_together
+from bench.training import Recipe, Report, Setting, TrainState, start, train
 from tasks import Task
 from tasks import build as build_task
-from variants import Model
+from variants import Model, precision
 from variants import build as build_model
 from variants.axes import from_record
 
 SAMPLES = 6
-Report = Callable[[dict[str, Any], dict[str, float]], None]
 
 
 class RunError(Exception):
@@ -85,38 +86,68 @@ def execute(
     the functions that the run is made of, the suite's own if None.
     RunError if the data is not what the spec was made of, or weights cannot be kept.
     """
-    began = time.time()
+    (record,) = execute_group([spec], data, [report], [weights], recipe)
+    return record
+
+
+def execute_group(
+    specs: Sequence[RunSpec],
+    data: Path | None,
+    reports: Sequence[Report],
+    weights: Sequence[Path | None],
+    recipe: Recipe | None = None,
+) -> list[dict[str, Any]]:
+    """`execute` for runs that are trained together, or for one."""
+    one, count, began = specs[0], len(specs), time.time()
     gc.collect()  # what is left of the run before is not this one's memory
     memory = None  # counted once the task is there, which is not the run's
+    done: list[tuple[dict[str, Any], dict[str, Any]]]
     try:
-        if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
-            raise RunError(
-                f"a plugin of {spec.task} changed since the run was planned; give the same "
-                "command again, which plans anew"
-            )
-        task = cached_task(spec.task, data)
-        digest = vectors.digest(cached_digest(spec.task, data), spec.variant, data)
-        if digest != spec.data:
-            raise RunError(
-                f"the data of {spec.task} changed since the run was planned; give the same "
-                "command again, which plans anew"
-            )
-        memory = machine.Peak(spec.device)
-        outcome, measured = _run(spec, task, data, report, weights, recipe or Recipe())
+        task = _task(one, data)
+        memory = machine.Peak(one.device)
+        done = _run(specs, task, data, reports, weights, recipe or Recipe())
         # what no file can hold would otherwise stop the driver, and again at every start
-        json.dumps([outcome, measured], allow_nan=False)
+        json.dumps(done, allow_nan=False)
     except RunError:
         raise
     except Exception as error:
-        outcome, measured = failure(error), {}
-    measured |= {
+        done = [(failure(error), {})] * count
+    peak = None if memory is None else memory.added()
+    # what was spent on all of them together falls on each alike
+    shared = {
         "began": began,
-        "run_seconds": time.time() - began,
-        "peak_bytes": None if memory is None else memory.added(),
+        "run_seconds": (time.time() - began) / count,
+        "peak_bytes": None if peak is None else peak // count,
+        "replicas": count,
         "host": platform.node(),
-        "machine": machine.describe(spec.device),
+        "machine": machine.describe(one.device),
     }
-    return {"id": spec.id, "spec": spec.plain(), "outcome": outcome, "measured": measured}
+    return [
+        {
+            "id": spec.id,
+            "spec": spec.plain(),
+            "outcome": outcome,
+            "measured": {**measured, **shared},
+        }
+        for spec, (outcome, measured) in zip(specs, done, strict=True)
+    ]
+
+
+def _task(spec: RunSpec, data: Path | None) -> Task:
+    """The spec's task; RunError if it, or a plugin, is not what the spec was made of."""
+    if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
+        raise RunError(
+            f"a plugin of {spec.task} changed since the run was planned; give the same "
+            "command again, which plans anew"
+        )
+    task = cached_task(spec.task, data)
+    digest = vectors.digest(cached_digest(spec.task, data), spec.variant, data)
+    if digest != spec.data:
+        raise RunError(
+            f"the data of {spec.task} changed since the run was planned; give the same "
+            "command again, which plans anew"
+        )
+    return task
 
 
 def failure(error: BaseException | str) -> dict[str, Any]:
@@ -131,23 +162,52 @@ def failure(error: BaseException | str) -> dict[str, Any]:
 
 
 def _run(
-    spec: RunSpec,
+    specs: Sequence[RunSpec],
     task: Task,
     data: Path | None,
-    report: Report,
-    weights: Path | None,
+    reports: Sequence[Report],
+    weights: Sequence[Path | None],
     recipe: Recipe,
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Outcome and measurements of each."""
+    settings = [
+        Setting(
+            task,
+            from_record(spec.variant),
+            spec.budget,
+            spec.seed,
+            spec.device,
+            recipe,
+            read_decoding(spec.decoding),
+        )
+        for spec in specs
+    ]
+    number_format = settings[0].variant.precision
+    if reason := precision.missing(number_format, specs[0].device):
+        raise ValueError(reason)
+    precision.allow(number_format)
+    states = []
+    for spec, setting in zip(specs, settings, strict=True):
+        _check_known(spec)
+        model = build(spec, task, data)
+        if spec.plugin:
+            _check_shapes(model, task, recipe)
+        states.append(start(model, setting.variant, spec.seed, spec.device, recipe))
+    if specs[0].execution == "replicas":
+        train_together(states, settings, reports)
+    else:
+        train(states[0], settings[0], reports[0])
+    return [
+        _conclude(state, setting, spec, path)
+        for state, setting, spec, path in zip(states, settings, specs, weights, strict=True)
+    ]
+
+
+def _conclude(
+    state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    _check_known(spec)
-    variant = from_record(spec.variant)
-    setting = Setting(
-        task, variant, spec.budget, spec.seed, spec.device, recipe, read_decoding(spec.decoding)
-    )
-    model = build(spec, task, data)
-    if spec.plugin:
-        _check_shapes(model, task, recipe)
-    state = start(model, variant, spec.seed, spec.device, recipe)
-    train(state, setting, report)
+    """After training: the best weights on test."""
+    task = setting.task
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
     since = time.perf_counter()
@@ -185,12 +245,9 @@ def _run(
 
 def _check_known(spec: RunSpec) -> None:
     """A spec that asks for what is not built must not pass for one that does not."""
-    for name, known in (
-        ("execution", "eager"),
-        ("fault", ""),
-    ):
-        if (asked := getattr(spec, name)) != known:
-            raise ValueError(f"{name}={asked!r} is not known; there is {known!r}")
+    for name, known in (("execution", EXECUTIONS), ("fault", ("",))):
+        if (asked := getattr(spec, name)) not in known:
+            raise ValueError(f"{name}={asked!r} is not known; there is {' and '.join(known)!r}")
 
 
 @torch.no_grad()
@@ -258,7 +315,7 @@ def prepare_process(threads: int) -> None:
     # it would fill every new tensor, which is time spent and operations counted for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # single precision means single precision: torch's own LSTM would otherwise use less on CUDA
-    torch.backends.cudnn.allow_tf32 = False
+    precision.allow("fp32")
 
 
 def settle() -> None:

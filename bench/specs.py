@@ -66,7 +66,8 @@ class RunSpec:
     in seconds buys depends on the machine's mood, and two such runs need not be equal.
 
     task: canonical label. data: the task's digest. variant: every axis and its value. device:
-    cpu or cuda. torch: its version. execution: how steps are carried out. decoding: how outputs
+    cpu or cuda. torch: its version. execution: how steps are carried out, one of
+    groups.EXECUTIONS. decoding: how outputs
     are made at the end (while training, greedily). fault: name of a planted fault. plugin: digest
     of a plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds,
     else empty.
@@ -118,6 +119,7 @@ def make(
     device: str,
     decoding: str = "greedy",
     plugin: str = "",
+    execution: str = "eager",
 ) -> RunSpec:
     """A spec for this installation."""
     return RunSpec(
@@ -128,6 +130,7 @@ def make(
         seed=seed,
         device=device,
         torch=_torch_version(),
+        execution=execution,
         decoding=decoding,
         plugin=plugin,
         host=platform.node() if budget.seconds else "",

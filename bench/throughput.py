@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,10 +27,11 @@ from bench.batching import bucketed, collate
 from bench.decoding import greedy
 from bench.pretrained import pretrained
 from bench.randomness import numpy_generator, torch_generator
+from bench.replicas import Replicas, Stacked, repeated
 from bench.roofline import Limits, Probe
 from bench.training import Recipe, TrainState, start
 from tasks import EOS, Facts, Ragged, Split, Task
-from variants import Batch, Encoded, Model, Pretrained, Step, Variant
+from variants import Batch, Encoded, Model, Pretrained, Step, Variant, precision
 from variants import build as build_model
 from variants.embedding import PRETRAINED
 from variants.forcing import probability, toss
@@ -127,8 +129,10 @@ class _Endless(Model):
 
 @dataclass
 class Case:
-    """One variant on one workload, in training or in decoding. seconds: of a pass over the
-    workload's batches, one a round; events: the same by the device's own clock, on CUDA."""
+    """One variant on one workload, in training or in decoding. replicas: models trained together
+    on the stacked batches, if it is not one by itself. seconds: of a pass over the workload's
+    batches, one a round; events: the same by the device's own clock, on CUDA, gaps between kernels
+    included; busy_seconds: without the gaps."""
 
     name: str
     variant: Variant
@@ -136,7 +140,11 @@ class Case:
     work: str
     state: TrainState
     flops: int | None
+    replicas: Replicas | None = None
+    stacked: list[Stacked] = field(default_factory=list)
     peak_bytes: int | None = None
+    reserved_bytes: int | None = None
+    busy_seconds: float | None = None
     warm_up_seconds: float = 0.0
     passes: int = 1
     seconds: list[float] = field(default_factory=list)
@@ -145,10 +153,15 @@ class Case:
 
     def once(self) -> None:
         """A pass over the batches."""
+        precision.allow(self.variant.precision)
         if self.work == "decoding":
             model = _Endless(self.state.model)
             for batch in self.workload.batches:
                 greedy(model, batch, self.workload.limit)
+            return
+        if self.replicas is not None:
+            for stacked in self.stacked:
+                self.replicas.step(stacked, 0)
             return
         recipe = Recipe()
         variant, facts = self.variant, self.workload.facts
@@ -157,10 +170,15 @@ class Case:
             recipe.step(self.state, variant, facts, recipe.loss, batch, fed)
 
     @property
+    def count(self) -> int:
+        """Models that a pass trains."""
+        return 1 if self.replicas is None else len(self.replicas.variants)
+
+    @property
     def tokens(self) -> int:
         """Target tokens of a pass."""
         if self.work == "training":
-            return self.workload.tokens
+            return self.workload.tokens * self.count
         return sum(len(batch.inputs_BT) for batch in self.workload.batches) * self.workload.limit
 
     def bytes_moved(self) -> int:
@@ -168,17 +186,19 @@ class Case:
         decoding each weight read once a batch; in training weights read and written, their
         gradients too, and what the optimizer keeps of them."""
         given = list(self.state.model.parameters())
-        trained = sum(p.numel() * p.element_size() for p in given if p.requires_grad)
         if self.work == "decoding":
             moved = sum(p.numel() * p.element_size() for p in given)
         else:
+            trained = sum(p.numel() * p.element_size() for p in given if p.requires_grad)
+            together = self.replicas.optimizers if self.replicas else [self.state.optimizer]
             kept = sum(
                 value.numel() * value.element_size()
-                for state in self.state.optimizer.state.values()
+                for optimizer in together
+                for state in optimizer.state.values()
                 for value in state.values()
                 if isinstance(value, Tensor) and value.numel() > 1
             )
-            moved = 4 * trained + 2 * kept
+            moved = 4 * trained * self.count + 2 * kept
         return moved * len(self.workload.batches) if moved > CACHED else 0
 
 
@@ -199,23 +219,34 @@ def prepare(
     work: str,
     device: str,
     data: Path | None = None,
+    count: int = 0,
 ) -> Case:
     """A case, warmed up: its steps take as long as the ones before. data: the folder of corpora
-    and word vectors."""
+    and word vectors. count: replicas trained together; 0 for one model by itself."""
     facts = workload.facts
-    model = build_model(
-        variant,
-        facts.source_size,
-        facts.target_sizes,
-        facts.tagging,
-        lambda part: torch_generator(0, "init", part),
-        longest=workload.longest,
-        pretrained=_pretrained(variant, workload, data),
-    )
-    counted = _flops(model, variant, workload, work)
+    models = [
+        build_model(
+            variant,
+            facts.source_size,
+            facts.target_sizes,
+            facts.tagging,
+            partial(torch_generator, seed, "init"),
+            longest=workload.longest,
+            pretrained=_pretrained(variant, workload, data),
+        )
+        for seed in range(max(count, 1))
+    ]
+    counted = _flops(models[0], variant, workload, work)
     memory = machine.Peak(device)
-    state = start(model, variant, 0, device, Recipe())
-    case = Case(name, variant, workload, work, state, counted)
+    states = [start(model, variant, 0, device, Recipe()) for model in models]
+    case = Case(name, variant, workload, work, states[0], counted)
+    if count:
+        case.flops = None if counted is None else counted * count
+        case.replicas = Replicas(models, [variant] * count, facts, device, Recipe())
+        case.stacked = [
+            repeated(batch, tossed(variant, batch, states[0].forcing), count)
+            for batch in workload.batches
+        ]
     since, before = time.perf_counter(), 0.0
     for _ in range(20):
         (took, _) = _timed(case, device, 1)
@@ -223,7 +254,9 @@ def prepare(
             break
         before = took
     case.warm_up_seconds = time.perf_counter() - since
-    case.peak_bytes = memory.added()
+    case.peak_bytes, case.reserved_bytes = memory.added(), memory.reserved()
+    if device == "cuda":
+        case.busy_seconds = _busy_on_cuda(case)
     case.passes = max(1, math.ceil(WINDOW / took))
     return case
 
@@ -295,6 +328,16 @@ def _timed_on_cuda(case: Case, passes: int) -> tuple[float, float]:
     return wall / passes, first.elapsed_time(last) / 1000.0 / passes
 
 
+def _busy_on_cuda(case: Case) -> float:
+    """Seconds of a pass in which kernels run, by torch's profiler; apart from timings, which it
+    would slow down."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+        case.once()
+        torch.cuda.synchronize()
+    microseconds: float = sum(e.self_device_time_total for e in profiler.key_averages())
+    return microseconds / 1e6
+
+
 def measure(
     cases: Sequence[Case], device: str, repeats: int, report: Callable[[int], None]
 ) -> Limits:
@@ -313,7 +356,8 @@ def measure(
             if events is not None:
                 case.events.append(events)
         report(number + 1)
-    return Limits(statistics.median(products), statistics.median(copies))
+    clocks = machine.clocks() if device == "cuda" else None
+    return Limits(statistics.median(products), statistics.median(copies), clocks)
 
 
 class _Watching:
@@ -362,10 +406,12 @@ def _row(case: Case, limits: Limits, device: str) -> dict[str, Any]:
         "variant": case.name,
         "axes": asdict(case.variant),
         "work": case.work,
+        "replicas": case.count,
         "workload": case.workload.name,
         "step_seconds": seconds / steps,
         "step_seconds_each": [value / steps for value in case.seconds],
         "device_seconds": statistics.median(case.events) / steps if case.events else None,
+        "busy_seconds": None if case.busy_seconds is None else case.busy_seconds / steps,
         "tokens_per_second": case.tokens / seconds,
         "source_tokens_per_second": case.workload.source_tokens / seconds,
         "padding_share": case.workload.padding,
@@ -376,9 +422,10 @@ def _row(case: Case, limits: Limits, device: str) -> dict[str, Any]:
         "machine_bytes_per_second": limits.bytes_per_second,
         "machine_share": share,
         "peak_bytes": case.peak_bytes,
+        "reserved_bytes": case.reserved_bytes,
         "warm_up_seconds": case.warm_up_seconds,
         "disturbed": case.disturbed,
         "repeats": len(case.seconds),
-        "parameters": sum(p.numel() for p in case.state.model.parameters()),
-        "machine": machine.describe(device),
+        "parameters": case.count * sum(p.numel() for p in case.state.model.parameters()),
+        "machine": {**machine.describe(device), "clocks": limits.clocks},
     }

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -150,66 +150,83 @@ class Setting:
         )
 
 
-def train(
-    state: TrainState, setting: Setting, report: Callable[[dict[str, Any], dict[str, float]], None]
-) -> None:
+Report = Callable[[dict[str, Any], dict[str, float]], None]
+"""Told every point of a curve, and what a clock says of it."""
+
+
+class Segment(NamedTuple):
+    """The steps between two evaluations: mean loss, the last gradient norm before clipping, and
+    the last update-to-weight ratio (norm of the last step's change over the norm of the weights).
+
+    The ratio is None where the budget ended before the step that it was to be measured on.
+    """
+
+    loss: float
+    gradient_norm: float
+    update_ratio: float | None
+
+
+def train(state: TrainState, setting: Setting, report: Report) -> None:
     """Train until solved, diverged or out of budget, reporting every evaluation."""
     train_split = setting.task.splits["train"]
     batches = endless(train_split, setting.budget.batch, setting.seed, state.position)
-    probe, tagging = _probe(setting), setting.task.facts.tagging
+    probe = probe_batch(setting)
     while state.status == "running":
-        mean, norm, ratio = _segment(state, setting, batches)
-        clock = time.perf_counter()
-        valid = setting.recipe.evaluate(
-            state.model,
-            setting.task,
-            setting.task.splits["valid"],
-            setting.device,
-            setting.recipe.collate,
-            GREEDY,  # whatever makes the outputs in the end: what is selected hangs not on it
-        )
-        point: dict[str, Any] = {
-            "step": state.step,
-            "tokens": state.tokens,
-            "epoch": state.position.epoch,
-            "loss": mean,
-            "valid_loss": valid.loss,
-            "forced_accuracy": valid.forced_accuracy,
-            **valid.scores,
-            "ended": valid.ended,
-            "gradient_norm": norm,
-            "update_ratio": ratio,
-            "saturation": None if tagging else saturation(state.model, probe),
-        }
-        point = {name: _finite(value) for name, value in point.items()}
-        timed = {
-            "train_seconds": state.seconds,
-            "evaluate_seconds": time.perf_counter() - clock,
-        }
-        state.curve.append(point)
-        state.clock.append(timed)
-        _select(state, setting, point)
-        report(point, timed)
+        conclude(state, setting, probe, _segment(state, setting, batches), report)
+
+
+def conclude(
+    state: TrainState, setting: Setting, probe: Batch, segment: Segment, report: Report
+) -> None:
+    """After a segment: evaluate, put the point on the curve, and see whether this was the best,
+    and the last. probe: `probe_batch`."""
+    clock = time.perf_counter()
+    valid = setting.recipe.evaluate(
+        state.model,
+        setting.task,
+        setting.task.splits["valid"],
+        setting.device,
+        setting.recipe.collate,
+        GREEDY,  # whatever makes the outputs in the end: what is selected hangs not on it
+    )
+    point: dict[str, Any] = {
+        "step": state.step,
+        "tokens": state.tokens,
+        "epoch": state.position.epoch,
+        "loss": segment.loss,
+        "valid_loss": valid.loss,
+        "forced_accuracy": valid.forced_accuracy,
+        **valid.scores,
+        "ended": valid.ended,
+        "gradient_norm": segment.gradient_norm,
+        "update_ratio": segment.update_ratio,
+        "saturation": None if setting.task.facts.tagging else saturation(state.model, probe),
+    }
+    point = {name: _finite(value) for name, value in point.items()}
+    timed = {
+        "train_seconds": state.seconds,
+        "evaluate_seconds": time.perf_counter() - clock,
+    }
+    state.curve.append(point)
+    state.clock.append(timed)
+    _select(state, setting, point)
+    report(point, timed)
 
 
 def _segment(
     state: TrainState, setting: Setting, batches: Iterator[tuple[Indices, Position]]
-) -> tuple[float, float, float | None]:
-    """Steps up to the next evaluation: mean loss, the last gradient norm before clipping, and the
-    last update-to-weight ratio (norm of the last step's change over the norm of the weights).
-
-    The ratio is None where the budget ended before the step that it was to be measured on.
-    """
+) -> Segment:
+    """Steps up to the next evaluation."""
     trained = [parameter.detach() for parameter in _trained(state.model)]
     losses, norm = _timed_steps(state, setting, batches, setting.ahead(state) - 1)
     if losses and setting.spent(state, state.seconds):
-        return float(torch.stack(losses).mean()), float(norm), None
+        return Segment(float(torch.stack(losses).mean()), float(norm), None)
     # copying the weights is measuring, not training, so it stands outside the clock
     before = [weights.clone() for weights in trained]
     last, norm = _timed_steps(state, setting, batches, 1)
     change = _norm([new - old for new, old in zip(trained, before, strict=True)])
     mean = torch.stack(losses + last).mean()
-    return float(mean), float(norm), float(change / _norm(trained))
+    return Segment(float(mean), float(norm), float(change / _norm(trained)))
 
 
 def _timed_steps(
@@ -311,7 +328,7 @@ def _norm(tensors: list[Tensor]) -> Tensor:
     return norm
 
 
-def _probe(setting: Setting) -> Batch:
+def probe_batch(setting: Setting) -> Batch:
     """The fixed batch that probes read: the first valid examples."""
     valid = setting.task.splits["valid"]
     first = valid.take(np.arange(min(64, len(valid)), dtype=np.int64))

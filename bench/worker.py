@@ -6,15 +6,15 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 
 class Job(NamedTuple):
-    """A group of runs that differ only in seed or learning rate. weights: where to keep each
-    run's weights, or None."""
+    """Runs that are trained together, which differ only in seed or learning rate; or one. weights:
+    where to keep each run's weights, or None."""
 
     specs: tuple[dict[str, Any], ...]
     weights: tuple[Path | None, ...]
@@ -40,7 +40,7 @@ def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ..
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
 
     from bench import plugins
-    from bench.runner import RunError, execute, prepare_process, settle
+    from bench.runner import RunError, execute_group, prepare_process, settle
     from bench.specs import RunSpec
 
     broken = ""
@@ -52,24 +52,29 @@ def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ..
     prepare_process(threads)
     while True:
         job = jobs.get()
-        for plain, weights in zip(job.specs, job.weights, strict=True):
-            spec = RunSpec.read(plain)
-            run = spec.id
-            _send(connection, Event("started", run, {}))
-            if broken:
-                _send(connection, Event("refused", run, {"reason": broken}))
-                continue
+        specs = [RunSpec.read(plain) for plain in job.specs]
+        for spec in specs:
+            _send(connection, Event("started", spec.id, {}))
+        if broken:
+            _send(connection, Event("refused", specs[0].id, {"reason": broken}))
+            continue
+        try:
+            records = execute_group(
+                specs, data, [_reporter(connection, spec.id) for spec in specs], job.weights
+            )
+        except RunError as error:
+            _send(connection, Event("refused", specs[0].id, {"reason": str(error)}))
+            continue
+        for record in records:
+            _send(connection, Event("finished", record["id"], record))
+        settle()
 
-            def report(point: Any, clock: Any, run: str = run) -> None:
-                _send(connection, Event("point", run, {"point": point, "clock": clock}))
 
-            try:
-                record = execute(spec, data, report, weights)
-            except RunError as error:
-                _send(connection, Event("refused", run, {"reason": str(error)}))
-                continue
-            _send(connection, Event("finished", run, record))
-            settle()
+def _reporter(connection: Connection, run: str) -> Callable[[Any, Any], None]:
+    def report(point: Any, clock: Any) -> None:
+        _send(connection, Event("point", run, {"point": point, "clock": clock}))
+
+    return report
 
 
 def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:

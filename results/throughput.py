@@ -70,6 +70,8 @@ def cells(row: Row) -> dict[str, str]:
     }
     if row["device_seconds"] is not None:
         texts["device ms"] = milliseconds(row["device_seconds"])
+        texts["busy ms"] = milliseconds(row["busy_seconds"])
+        texts["reserved MiB"] = megabytes(row["reserved_bytes"])
     return texts
 
 

@@ -487,3 +487,16 @@ def test_a_damaged_corpus_is_told(bench: Bench, filled: Path) -> None:
         assert "is damaged" in err
     (folder / "about.json").write_text("{}")
     assert bench("data", "list")[0] == 0
+
+
+def test_replicas_are_run_where_asked(bench: Bench) -> None:
+    code, out, _ = bench(*TINY, "--execution", "replicas", "--dry-run")
+    assert code == 0
+    assert "2 seeds, 30 steps, as replicas" in out
+    code, _, _ = bench(*TINY, "--execution", "replicas")
+    assert code == 0
+    rows = json.loads(bench("table", "--json")[1])["rows"]
+    assert [row["seeds"] for row in rows] == [2, 2]
+    code, _, err = bench(*TINY, "--execution", "fast")
+    assert code == 2
+    assert "eager, replicas" in err

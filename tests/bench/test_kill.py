@@ -38,16 +38,17 @@ POISON = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
 from bench import runner
-whole = runner.execute
+whole = runner.execute_group
 
-def execute(spec, data, report, weights=None):
+def execute_group(specs, data, reports, weights):
     def deadly(point, clock):
-        report(point, clock)
+        reports[0](point, clock)
         os.kill(os.getpid(), signal.SIGKILL)
+    (spec,) = specs
     sick = spec.task == "opposites" and spec.seed == 1 and spec.variant["cell"] == "rnn"
-    return whole(spec, data, deadly if sick else report, weights)
+    return whole(specs, data, [deadly] if sick else reports, weights)
 
-runner.execute = execute  # workers import this file too
+runner.execute_group = execute_group  # workers import this file too
 if __name__ == "__main__":
     from bench.cli import run
     sys.exit(run(sys.argv[1:]))

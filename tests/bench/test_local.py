@@ -68,13 +68,6 @@ def test_events_of_a_run_come_in_order_and_workers_end(tmp_path: Path) -> None:
     assert children() == set()
 
 
-def test_a_group_is_one_job(tmp_path: Path) -> None:
-    group = Job((spec(0).plain(), spec(1).plain()), (None, None))
-    events = list(LocalEngine(1, tmp_path).run([group]))
-    ended = [event.id for event in events if event.kind == "finished"]
-    assert ended == [spec(0).id, spec(1).id]
-
-
 def test_nothing_to_do_starts_nothing(tmp_path: Path) -> None:
     assert list(LocalEngine(1, tmp_path).run([])) == []
 

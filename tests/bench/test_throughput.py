@@ -26,7 +26,7 @@ KEYS = {
     "tokens_per_second", "source_tokens_per_second", "padding_share", "flops_per_step",
     "flops_per_second", "bytes_per_step", "machine_flops_per_second", "machine_bytes_per_second",
     "machine_share", "peak_bytes", "warm_up_seconds", "disturbed", "repeats", "parameters",
-    "machine", "sweep", "sweep_value",
+    "machine", "sweep", "sweep_value", "busy_seconds", "reserved_bytes", "replicas",
 }  # fmt: skip
 
 
@@ -149,6 +149,18 @@ def test_rows_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(row["axes"]["hidden"] == 8 and row["repeats"] == 2 for row in rows)
 
 
+def test_replicas_stand_beside_their_variant(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--base", "hidden=8", "--work", "training", "--replicas", "1,3"]
+    rows = rows_of(capsys, "cell=lstm,attention=dot", "dropout=0.1", *given)
+    names = ["cell=lstm,attention=dot" + many for many in ("", " ×1", " ×3")]
+    assert [row["variant"] for row in rows] == [*names, "dropout=0.1"]
+    alone, one, three, _ = rows
+    assert [row["replicas"] for row in rows] == [1, 1, 3, 1]
+    assert alone["flops_per_step"] == one["flops_per_step"] == three["flops_per_step"] / 3
+    tokens = [row["tokens_per_second"] * row["step_seconds"] for row in rows[:3]]
+    assert tokens == pytest.approx([8, 8, 24])
+
+
 @pytest.mark.parametrize(
     ("sweep", "values"),
     [("hidden=8..32", [8, 16, 32]), ("length=3,5", [3, 5]), ("depth=1,2", [1, 2])],
@@ -183,6 +195,8 @@ def test_a_tagger_trains_alone(capsys: pytest.CaptureFixture[str]) -> None:
         (["--sweep", "vocabulary=2,8"], "vocabulary=2 is too small"),
         (["--sweep", "hidden=8,16", "--plot", "/nowhere/x.svg"], "there is no folder /nowhere"),
         (["--repeats", "0"], "repeats=0 is too small"),
+        (["--replicas", "few"], "no list of whole numbers"),
+        (["precision=tf32", "--device", "cpu"], "tf32 is CUDA's"),
         (["--device", "gpu"], "cuda"),
         (["attention=dot", "--task", "keyphrase"], "nothing of this applies"),
     ],

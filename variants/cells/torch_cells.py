@@ -46,7 +46,8 @@ class TorchCell(Cell):
         return inputs, recurrent, bias, other
 
     def _weights(self, which: str) -> tuple[Tensor, Tensor]:
-        weight, bias = (self.layer.get_parameter(f"{kind}_{which}_l0") for kind in KINDS)
+        # not get_parameter, which refuses what torch.func puts in a parameter's place
+        weight, bias = (getattr(self.layer, f"{kind}_{which}_l0") for kind in KINDS)
         return weight, bias
 
 
