@@ -114,9 +114,9 @@ def _logits(head: torch.Tensor | Readout) -> Iterator[tuple[torch.Tensor, slice]
     if isinstance(head, torch.Tensor):
         yield head, slice(None)
         return
-    values_NH, weight_VH, bias_V = head
+    values_NH, weight_VH, _ = head
     for rows in some_rows(len(values_NH), len(weight_VH), values_NH.device.type):
-        yield torch.nn.functional.linear(values_NH[rows], weight_VH, bias_V), rows
+        yield head._replace(values_NH=values_NH[rows]).logits(), rows
 
 
 def _labels(logits: tuple[torch.Tensor, ...], batch: Batch) -> list[list[Ids]]:

@@ -97,12 +97,15 @@ class _ReadoutLoss(torch.autograd.Function):
         gradients: bool,
     ) -> Tensor:
         count, symbols = len(values_NH), len(weight_VH)
+        # products in the values' number format, all else in the weights'
+        kind = values_NH.dtype
+        small_VH, small_V = weight_VH.to(kind), bias_V.to(kind)
         losses = []
-        dvalues_NH = torch.empty_like(values_NH)
+        dvalues_NH = torch.empty_like(values_NH, dtype=weight_VH.dtype)
         dweight_VH, dbias_V = torch.zeros_like(weight_VH), torch.zeros_like(bias_V)
         for rows in some_rows(count, symbols, values_NH.device.type):
             values, target = values_NH[rows], target_N[rows, None]
-            logits = product(values, weight_VH, bias_V)
+            logits = product(values, small_VH, small_V).to(weight_VH.dtype)
             top, place = logits.max(1, keepdim=True)
             p = torch.softmax(logits, dim=1)
             # the likeliest symbol's share is at least 1 / V, so its logarithm is safe
@@ -117,9 +120,11 @@ class _ReadoutLoss(torch.autograd.Function):
             p.scatter_add_(1, target, p.new_full(target.shape, smoothing - 1.0))
             if smoothing:
                 p -= smoothing / symbols
-            dvalues_NH[rows] = product(p, weight_VH.t())
-            dweight_VH += product(p.t(), values.t())
+            small = p.to(kind)
+            dvalues_NH[rows] = product(small, small_VH.t()).to(weight_VH.dtype)
+            dweight_VH += product(small.t(), values.t())
             dbias_V += p.sum(0)
+        ctx.kind = kind
         ctx.save_for_backward(dvalues_NH, dweight_VH, dbias_V)
         return torch.cat(losses).mean()
 
@@ -127,4 +132,5 @@ class _ReadoutLoss(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         dvalues_NH, dweight_VH, dbias_V = ctx.saved_tensors
         share = gradient / len(dvalues_NH)
-        return dvalues_NH * share, dweight_VH * share, dbias_V * share, None, None, None
+        dvalues_NH = (dvalues_NH * share).to(ctx.kind)
+        return dvalues_NH, dweight_VH * share, dbias_V * share, None, None, None

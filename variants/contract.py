@@ -47,15 +47,18 @@ class Step(NamedTuple):
 
 class Readout(NamedTuple):
     """What a model's last layer reads at the N real positions, and that layer's weights: its
-    logits_NV are values W' + bias."""
+    logits_NV are values W' + bias. The values may be of a smaller number format, in which the
+    product is then made."""
 
     values_NH: Tensor
     weight_VH: Tensor
     bias_V: Tensor
 
     def logits(self) -> Tensor:
-        """All of them."""
-        return linear_map(*self)
+        """All of them, in the weights' format."""
+        kind = self.values_NH.dtype
+        logits_NV = linear_map(self.values_NH, self.weight_VH.to(kind), self.bias_V.to(kind))
+        return logits_NV.to(self.weight_VH.dtype)
 
 
 class Encoded(NamedTuple):

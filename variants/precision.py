@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from variants.contract import Batch, Encoded, Model, Step
+from variants.contract import Batch, Encoded, Model, Readout, Step
 
 PRECISIONS = {
     "fp32": "float32 throughout",
@@ -55,3 +55,11 @@ class Autocast(Model):
         with torch.autocast(batch.source_BS.device.type, dtype=self._type):
             logits = self.model.score(batch, fed_BT, dropout)
         return tuple(head_NV.float() for head_NV in logits)
+
+    def readouts(
+        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
+    ) -> tuple[Readout, ...] | None:
+        if not isinstance(self.model, Model):  # one from outside offers none
+            return None
+        with torch.autocast(batch.source_BS.device.type, dtype=self._type):
+            return self.model.readouts(batch, fed_BT, dropout)

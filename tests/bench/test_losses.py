@@ -13,7 +13,8 @@ from bench import losses
 from bench.losses import mean_loss, readout_loss, training_loss
 from bench.randomness import torch_generator
 from tests.small import SEQUENCES, TARGETS, built, close, rows, sequences
-from variants import Model, Readout
+from variants import Model, Readout, build
+from variants.axes import parse
 from variants.seq2seq import Seq2Seq
 
 VARIANTS = (
@@ -94,14 +95,55 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-def test_all_logits_never_exist() -> None:
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+def test_all_logits_never_exist(kind: torch.dtype) -> None:
     """A batch of 64 x 30 tokens over 62,684 words, as source 000 has them."""
     count, symbols, hidden = 64 * 30, 62_684, 8
     readout, target_N = drawn(count, symbols, hidden)
+    readout = readout._replace(values_NH=readout.values_NH.to(kind))
     with Largest() as largest:  # type: ignore[no-untyped-call]
         readout_loss(readout, target_N).backward()  # type: ignore[no-untyped-call]
     assert largest.elements == losses.ROWS * symbols < count * symbols / 29
     assert readout.weight_VH.grad is not None
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_products_in_a_smaller_format(kind: torch.dtype) -> None:
+    """Values of a smaller format make its products, as autocast does, and gradients like its."""
+    given, target_N = drawn(200, 11, 5)
+    parts = [part.detach().float().requires_grad_() for part in given]
+    small = Readout(parts[0].to(kind), *parts[1:])
+    ours = readout_loss(small, target_N, 0.1)
+    with torch.autocast("cpu", dtype=kind):
+        logits = torch.nn.functional.linear(*parts)
+    theirs = torch.nn.functional.cross_entropy(logits.float(), target_N, label_smoothing=0.1)
+    assert ours.dtype == torch.float32
+    assert torch.equal(small.logits(), logits.float())
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=0)
+    pairs = [torch.autograd.grad(loss * 512.0, parts) for loss in (ours, theirs)]
+    for mine, other in zip(*pairs, strict=True):
+        assert (mine - other).norm() < 0.02 * other.norm()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_model_in_a_smaller_format_never_has_all_logits(precision: str) -> None:
+    model = build(
+        parse(f"precision={precision},attention=general,hidden=8,embedding=5"),
+        11,
+        (9,),
+        False,
+        lambda name: torch_generator(0, name),
+        longest=5,
+    )
+    batch = sequences(rows(5, 4))
+    readouts = model.readouts(batch)
+    assert readouts is not None
+    (readout,) = readouts
+    assert readout.values_NH.dtype in (torch.bfloat16, torch.float16)
+    assert readout.weight_VH.dtype == torch.float32
+    assert torch.equal(readout.logits(), model.score(batch)[0])
+    training_loss(model, batch, None, None, SEQUENCES, 0.0).backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
 def test_without_gradients_none_are_made() -> None:
