@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from bench import cli_check, cli_data, cli_read, cli_run, cli_throughput
+from bench import cli_check, cli_compare, cli_data, cli_read, cli_run, cli_throughput
 from bench.cli_shared import CommandError, say
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("list")(cli_read.list_all)
 app.command("run")(cli_run.run)
 app.command("status")(cli_read.status)
 app.command("table")(cli_read.table)
+app.command("compare")(cli_compare.compare)
 app.command("curves")(cli_read.curves)
 app.command("show")(cli_read.show)
 app.command("try")(cli_run.try_run)

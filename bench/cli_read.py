@@ -14,24 +14,18 @@ from bench.cli_shared import (
     PluginOption,
     StoreOption,
     TaskOption,
-    check_tasks,
+    chosen,
     console,
     find_run,
     load_plugins,
+    print_json,
     reading,
     usage,
     writes_unicode,
 )
 
 if TYPE_CHECKING:
-    from results.record import Record
-    from results.store import Store
-
-
-def _print_json(rows: list[dict[str, Any]]) -> None:
-    from results.export import as_json
-
-    print(as_json(rows, ascii_only=not writes_unicode()))
+    pass
 
 
 def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
@@ -59,7 +53,7 @@ def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
         for name, axis in AXES.items()
     ]
     if as_rows:
-        _print_json(rows)
+        print_json(rows)
         return
     from rich.table import Table
 
@@ -119,7 +113,7 @@ def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
             }
         )
     if as_rows:
-        _print_json(rows)
+        print_json(rows)
         return
     out = console()
     counts = Counter(str(row["state"]) for row in rows)
@@ -137,29 +131,16 @@ def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
             out.print(f"  {shown['state']}: {shown['run']} {name}", soft_wrap=True)
 
 
-def _chosen(store: Store, tasks: list[str] | None, details: bool = False) -> list[Record]:
-    """The runs of these tasks, all if none is named."""
-    records = list(store.records(details=details))
-    if not records:
-        raise CommandError(
-            f"the store in {store.folder} has no finished run; make one with bench run"
-        )
-    if not tasks:
-        return records
-    check_tasks(records, tasks)
-    return [r for r in records if r.task in tasks or r.task.partition(":")[0] in tasks]
-
-
 def table(task: TaskOption = None, as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
     """Per task: score, share solved, tokens and seconds to the target, speed, size."""
     from results.tables import summarise
     from results.terminal import show_tables
 
     with reading(store) as opened:
-        rows = summarise(_chosen(opened, task), opened.base())
+        rows = summarise(chosen(opened, task), opened.base())
         plan = opened.plan()
     if as_rows:
-        _print_json(rows)
+        print_json(rows)
     else:
         show_tables(rows, [row for row in plan if row.id is None], console())
 
@@ -174,12 +155,12 @@ def curves(
     from results import curves as drawing
 
     with reading(store) as opened:
-        records = _chosen(opened, task, details=True)
+        records = chosen(opened, task, details=True)
         suite = opened.base()
     with usage():
         rows = drawing.curves(records, suite, metric)
     if as_rows:
-        _print_json(rows)
+        print_json(rows)
     else:
         drawing.show_curves(rows, console())
 
@@ -196,7 +177,7 @@ def show(
         (record,) = opened.records([find_run(opened, run)], details=True)
         suite = opened.base()
     if as_rows:
-        _print_json([record.plain()])
+        print_json([record.plain()])
     else:
         show_run(record, suite, console())
 
@@ -215,7 +196,7 @@ def export(
     with usage():
         one_of("format", form, exports.FORMATS)
     with reading(store) as opened:
-        rows = summarise(_chosen(opened, task), opened.base())
+        rows = summarise(chosen(opened, task), opened.base())
     if form == "json":
         text = exports.as_json(rows, ascii_only=output is None and not writes_unicode())
     else:

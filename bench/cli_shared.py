@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -150,3 +150,23 @@ def find_run(store: Store, run: str) -> str:
     raise CommandError(
         f"{run} begins {len(found)} runs, {', '.join(found[:4])} ...; give more digits"
     )
+
+
+def print_json(rows: Sequence[dict[str, Any]]) -> None:
+    """Rows as the `--json` of every verb has them."""
+    from results.export import as_json
+
+    print(as_json(rows, ascii_only=not writes_unicode()))
+
+
+def chosen(store: Store, tasks: list[str] | None, details: bool = False) -> list[Record]:
+    """The runs of these tasks, all if none is named."""
+    records = list(store.records(details=details))
+    if not records:
+        raise CommandError(
+            f"the store in {store.folder} has no finished run; make one with bench run"
+        )
+    if not tasks:
+        return records
+    check_tasks(records, tasks)
+    return [r for r in records if r.task in tasks or r.task.partition(":")[0] in tasks]

@@ -58,6 +58,8 @@ SCORES = {
     "keyword_precision": Metric("keyword precision", "", True, share),
     "keyword_recall": Metric("keyword recall", "", True, share),
 }
+MARGINS = {"bleu": 0.5, "chrf": 0.5}
+"""The smallest difference of a score that matters, where it is not a hundredth."""
 COSTS = {
     "tokens_to_target": Metric("tokens to target", "tokens", False, short),
     "seconds_to_target": Metric("s to target", "s", False, short),
@@ -72,3 +74,8 @@ def score(name: str) -> Metric:
     return SCORES.get(name) or Metric(
         name.replace("_", " "), "", True, lambda value: f"{value:.4g}"
     )
+
+
+def margin(name: str) -> float:
+    """The smallest difference of a score that matters."""
+    return MARGINS.get(name, 0.01)

@@ -36,22 +36,22 @@ def _show_table(rows: Sequence[Row], console: Console) -> None:
 def show_texts(
     heading: str, texts: Sequence[dict[str, str]], notes: Sequence[str], console: Console
 ) -> None:
-    """A table of texts by column title, the first of which, variant, is always shown; what does
-    not fit is left out from the right and named."""
+    """A table of texts by column title, the first of which, a variant for one, is always shown;
+    what does not fit is left out from the right and named."""
     titles = [title for title in _titles(texts) if any(text.get(title) for text in texts)]
     kept, dropped = _fit(titles, texts, console.width)
     console.print(Text(heading, style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for title in kept:
-        left = title in ("variant", "status")
+        left = title in (kept[0], "status", "verdict")
         table.add_column(
             title,
             justify="left" if left else "right",
-            overflow="fold" if title == "variant" else "ellipsis",
-            no_wrap=title != "variant",
+            overflow="fold" if title == kept[0] else "ellipsis",
+            no_wrap=title != kept[0],
         )
     for text in texts:
-        is_base = text["variant"] == "base"
+        is_base = text[kept[0]] == "base"
         table.add_row(
             *(Text(text.get(title, "")) for title in kept), style="bold" if is_base else ""
         )
@@ -76,10 +76,10 @@ def _titles(texts: Sequence[dict[str, str]]) -> list[str]:
 def _fit(
     titles: list[str], texts: Sequence[dict[str, str]], width: int
 ) -> tuple[list[str], list[str]]:
-    """The titles that fit beside the variant's name, the least important dropped, and those."""
+    """The titles that fit beside the first, the least important dropped, and those."""
     widths = {t: max(cell_len(t), *(cell_len(text.get(t, "")) for text in texts)) for t in titles}
-    room = width - min(widths["variant"], SHARED)
-    kept, dropped = ["variant"], list[str]()
+    room = width - min(widths[titles[0]], SHARED)
+    kept, dropped = [titles[0]], list[str]()
     for title in titles[1:]:
         room -= widths[title] + GAP
         if room >= 0 and not dropped:

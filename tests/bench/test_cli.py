@@ -500,3 +500,45 @@ def test_replicas_are_run_where_asked(bench: Bench) -> None:
     code, _, err = bench(*TINY, "--execution", "fast")
     assert code == 2
     assert "eager, replicas" in err
+
+
+def test_compare(bench: Bench, filled: Path) -> None:
+    code, out, _ = bench("compare", "base", "cell=lstm")
+    assert code == 0
+    assert out.startswith("base  against  cell=lstm\n")
+    code, out, _ = bench("compare", "--axis", "cell")
+    assert code == 0
+    assert "what it costs" in out
+    rows = json.loads(bench("compare", "--axis", "cell", "--json")[1])["rows"]
+    keys = {
+        "task", "setting", "a", "b", "measure", "pairs", "unpaired", "contexts", "censored_a",
+        "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean", "effect", "low",
+        "high", "interval", "p", "p_adjusted", "detectable", "verdict", "more_seeds", "why",
+    }  # fmt: skip
+    assert rows
+    assert all(set(row) == keys for row in rows)
+    code, out, _ = bench("compare", "--with-store", str(filled))
+    assert code == 0
+    assert "tie" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "compare two variants"),
+        (["base"], "compare two variants"),
+        (["base", "cell=lstm", "--axis", "cell"], "one of these"),
+        (["base", "cell=lstmm"], "no finished run is of the variant cell=lstmm"),
+        (["--axis", "colour"], "no finished runs differ in colour alone"),
+        (["--dates", "soon"], "is no day"),
+        (["--with-store", "nowhere"], "nowhere"),
+        (["base", "cell=lstm", "--task", "opposite"], "opposites"),
+    ],
+)
+def test_what_compare_cannot_do(
+    bench: Bench, filled: Path, arguments: list[str], said: str
+) -> None:
+    code, out, err = bench("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1

@@ -1,0 +1,91 @@
+"""bench compare: is one better than another, and how surely?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli_shared import (
+    STORE,
+    CommandError,
+    JsonOption,
+    StoreOption,
+    TaskOption,
+    chosen,
+    console,
+    print_json,
+    reading,
+)
+
+if TYPE_CHECKING:
+    from results.comparison import Row
+
+
+def compare(
+    a: Annotated[str | None, typer.Argument(help="A variant, as bench table names it.")] = None,
+    b: Annotated[str | None, typer.Argument(help="Another, to hold it against.")] = None,
+    axis: Annotated[
+        str | None,
+        typer.Option(help="Instead of two variants: each value of an axis against the base's."),
+    ] = None,
+    with_store: Annotated[
+        Path | None,
+        typer.Option(help="Instead: this store's runs (a) against those of --store (b)."),
+    ] = None,
+    dates: Annotated[
+        str | None,
+        typer.Option(help="Instead: runs begun since a day (a) against earlier ones (b)."),
+    ] = None,
+    task: TaskOption = None,
+    as_rows: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
+    """Paired effects over shared seeds, with interval, verdict, and the seeds still wanting."""
+    from results import verdicts
+    from results.comparison import ComparisonError
+
+    ways = [a is not None or b is not None, axis, with_store, dates]
+    if sum(map(bool, ways)) != 1 or (a is None) != (b is None):
+        raise CommandError(
+            "compare two variants (bench compare cell=gru cell=lstm), or --axis, or --with-store, "
+            "or --dates: one of these; bench table shows the variants there are"
+        )
+    try:
+        rows, crossed = _rows(a, b, axis, with_store, dates, task, store)
+    except ComparisonError as error:
+        raise CommandError(str(error)) from error
+    if as_rows:
+        print_json([*rows, *crossed])
+    elif a is not None:
+        verdicts.show_pairs(rows, console())
+    else:
+        verdicts.show_effects(rows, crossed, console(), "a" if axis else "variant")
+
+
+def _rows(
+    a: str | None,
+    b: str | None,
+    axis: str | None,
+    other: Path | None,
+    since: str | None,
+    task: list[str] | None,
+    folder: Path,
+) -> tuple[list[Row], list[Row]]:
+    from results import axis_effects, comparison, two_sets
+
+    with reading(folder) as opened:
+        records, suite = chosen(opened, task), opened.base()
+    if a is not None and b is not None:
+        return comparison.compare(records, suite, a, b), []
+    if axis is not None:
+        effects = axis_effects.effects(records, suite, axis)
+        return effects, axis_effects.interactions(records, suite, axis)
+    if other is not None:
+        with reading(other) as opened:
+            theirs = chosen(opened, task)
+        return two_sets.compare(theirs, records, suite, str(other), str(folder)), []
+    assert since is not None
+    after, before = two_sets.by_day(records, since)
+    return two_sets.compare(after, before, suite, f"since {since}", f"before {since}"), []

@@ -1,0 +1,180 @@
+"""What an axis does: each of its values against the base's, over all that it was crossed with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from results import naming, stats
+from results.comparison import (
+    ComparisonError,
+    Pairs,
+    Row,
+    Side,
+    all_measures,
+    by_seed,
+    judged,
+    metric_of,
+    paired,
+)
+from results.measures import Measure, Reader, measures
+from results.record import Record
+from results.stats import Values
+from results.tables import grouped
+
+Level = tuple[Any, ...]
+"""A value of the axis; of a shorthand, of each axis that it sets."""
+Rest = tuple[tuple[str, Any], ...]
+"""All else of a variant."""
+Contexts = dict[Rest, dict[Level, Side]]
+
+
+def effects(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> list[Row]:
+    """A row a value and measure: a is the value, b the base's.
+
+    A seed's difference is the mean over contexts (variants alike but for the axis), so that seeds
+    are what is counted. ComparisonError where no setting varies the axis.
+    """
+    found: list[Pairs] = []
+    for (task, setting), group in grouped(records).items():
+        contexts, reference = _contexts(group, suite, _axes(axis))
+        for level in _levels(contexts, reference):
+            both = [at for at in contexts.values() if level in at and reference in at]
+            head = {
+                "task": task,
+                "setting": setting,
+                "a": _text(axis, level),
+                "b": _text(axis, reference),
+            }
+            one, other = [at[level] for at in both], [at[reference] for at in both]
+            found += all_measures(head, group, one, other)
+    if not found:
+        raise ComparisonError(
+            f"no finished runs differ in {axis} alone; make some, for example with bench run "
+            f"--task reversal --vary {axis}=all"
+        )
+    return judged(found)
+
+
+def interactions(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> list[Row]:
+    """Where the effect of an axis on the score hangs on another axis that it was crossed with.
+
+    A row a value, other axis and its value: the effect there minus that at the other axis's base
+    value, p corrected over all of a task and setting.
+    """
+    rows: list[Row] = []
+    for (task, setting), group in grouped(records).items():
+        contexts, reference = _contexts(group, suite, _axes(axis))
+        score = measures(metric_of(group))[0]
+        found = []
+        for other in dict.fromkeys(name for rest in contexts for name, _ in rest):
+            found += _crossed(contexts, reference, other, suite, score, Reader(group))
+        adjusted = stats.holm([stats.sign_flip(apart) for *_, apart in found])
+        for (level, there, here, apart), p in zip(found, adjusted, strict=True):
+            rows.append(
+                {
+                    "task": task,
+                    "setting": setting,
+                    "measure": score.key,
+                    "of": _text(axis, level),
+                    "against": _text(axis, reference),
+                    "at": there,
+                    "not_at": here,
+                    "pairs": len(apart),
+                    "effect": float(np.mean(apart)),
+                    "p_adjusted": p,
+                    "family": len(found),
+                    "significant": p <= stats.ALPHA,
+                }
+            )
+    return rows
+
+
+def _crossed(
+    contexts: Contexts,
+    reference: Level,
+    other: str,
+    suite: Mapping[str, Any],
+    score: Measure,
+    reader: Reader,
+) -> list[tuple[Level, str, str, Values]]:
+    """Level, value of the other axis and its base, and by seed the difference of the effects."""
+    alike: dict[Rest, dict[Any, dict[Level, Side]]] = {}
+    for rest, levels in contexts.items():
+        without = tuple(item for item in rest if item[0] != other)
+        alike.setdefault(without, {})[dict(rest)[other]] = levels
+    values = Counter(value for crossed in alike.values() for value in crossed)
+    if len(values) < 2:
+        return []
+    here = suite[other] if suite.get(other) in values else values.most_common(1)[0][0]
+    found: list[tuple[Level, str, str, Values]] = []
+    for there in sorted(values.keys() - {here}, key=str):
+        both = [crossed for crossed in alike.values() if there in crossed and here in crossed]
+        for level in _levels(contexts, reference):
+            whole = [
+                crossed
+                for crossed in both
+                if all(one in crossed[at] for one in (level, reference) for at in (there, here))
+            ]
+            effects = [
+                paired(
+                    {},
+                    score,
+                    reader,
+                    [crossed[at][level] for crossed in whole],
+                    [crossed[at][reference] for crossed in whole],
+                )
+                for at in ((there, here) if whole else ())
+            ]
+            shared = sorted(set.intersection(*(set(e.seeds) for e in effects)) if effects else ())
+            if shared:
+                by_seed_there, by_seed_here = (
+                    dict(zip(effect.seeds, effect.differences, strict=True)) for effect in effects
+                )
+                apart = np.array([by_seed_there[seed] - by_seed_here[seed] for seed in shared])
+                at_there, at_here = (f"{other}={naming.text(at)}" for at in (there, here))
+                found.append((level, at_there, at_here, apart))
+    return found
+
+
+def _contexts(
+    group: Sequence[Record], suite: Mapping[str, Any], axes: tuple[str, ...]
+) -> tuple[Contexts, Level]:
+    """Runs by all that is not the axis, and then by their value of it, where there are two at
+    least; and the value that the others are held against."""
+    runs: dict[Rest, dict[Level, list[Record]]] = {}
+    for record in group:
+        variant = {**suite, **record.variant}
+        level = tuple(variant.get(one) for one in axes)
+        rest = tuple(sorted((k, v) for k, v in variant.items() if k not in axes))
+        runs.setdefault(rest, {}).setdefault(level, []).append(record)
+    found = {
+        rest: {level: by_seed(some) for level, some in levels.items()}
+        for rest, levels in runs.items()
+        if len(levels) > 1
+    }
+    counts = Counter(level for levels in found.values() for level in levels)
+    base = tuple(suite.get(one) for one in axes)
+    if base in counts or not counts:
+        return found, base
+    return found, counts.most_common(1)[0][0]
+
+
+def _levels(contexts: Contexts, reference: Level) -> list[Level]:
+    """Values that stand beside the reference somewhere."""
+    found = {level for at in contexts.values() if reference in at for level in at}
+    return sorted(found - {reference}, key=str)
+
+
+def _axes(axis: str) -> tuple[str, ...]:
+    return naming.SHORTHANDS.get(axis, (axis,))
+
+
+def _text(axis: str, level: Level) -> str:
+    if len(set(level)) == 1:
+        return f"{axis}={naming.text(level[0])}"
+    pairs = zip(_axes(axis), level, strict=True)
+    return ",".join(f"{one}={naming.text(value)}" for one, value in pairs)

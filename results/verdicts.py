@@ -1,0 +1,182 @@
+"""Comparisons as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from results import metrics
+from results.comparison import NEITHER, Row
+from results.measures import measure
+from results.stats import ALPHA, fewest
+from results.terminal import show_texts
+
+
+def show_pairs(rows: Sequence[Row], console: Console) -> None:
+    """A table a task, setting and pair of variants: a line a measure."""
+    for group in _groups(rows, ("task", "setting", "a", "b")):
+        first = group[0]
+        heading = f"{first['task']}  ({first['setting']})"
+        console.print(f"{first['a']}  against  {first['b']}", soft_wrap=True, markup=False)
+        texts = [_pair_texts(row) for row in group]
+        show_texts(heading, texts, notes(group), console)
+        console.print()
+
+
+def show_effects(
+    rows: Sequence[Row], crossed: Sequence[Row], console: Console, label: str = "a"
+) -> None:
+    """Two tables a task and setting, of score and of cost: a line a value of the axis, or what
+    label says. crossed: interactions."""
+    for group in _groups(rows, ("task", "setting")):
+        heading = f"{group[0]['task']}  ({group[0]['setting']})"
+        scores = [row for row in group if not row["ratio"]]
+        here = [row for row in crossed if row["setting"] == group[0]["setting"]]
+        here = [row for row in here if row["task"] == group[0]["task"]]
+        of = "" if label == "a" else f"{group[0]['a']} "
+        said = [f"{of}against {group[0]['b']}", *notes(scores), *interaction_notes(here)]
+        texts = [
+            {
+                "variant": row[label],
+                measure(row["measure"]).title: effect_text(row),
+                "verdict": verdict_text(row),
+                "95% interval": interval_text(row),
+                "seeds": str(row["pairs"]),
+                "p": "" if row["refused"] else f"{row['p_adjusted']:.3f}",
+            }
+            for row in scores
+        ]
+        show_texts(heading, texts, said, console)
+        console.print()
+        costs = [row for row in group if row["ratio"]]
+        texts = [
+            {
+                "variant": some[0][label],
+                **{measure(row["measure"]).title: cost_text(row) for row in some},
+            }
+            for some in _groups(costs, (label,))
+        ]
+        said = [
+            f"times that of {group[0]['b']}; = a tie, + better, - worse, ? undecided",
+            *(note for note in notes(costs) if note.startswith("not compared")),
+        ]
+        show_texts("what it costs", texts, said, console)
+        console.print()
+
+
+def _groups(rows: Sequence[Row], keys: tuple[str, ...]) -> list[list[Row]]:
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return list(found.values())
+
+
+def _pair_texts(row: Row) -> dict[str, str]:
+    known = measure(row["measure"])
+    if row["refused"]:
+        return {"measure": known.title, "verdict": row["refused"]}
+    return {
+        "measure": known.title,
+        "a": _side(row, "a"),
+        "b": _side(row, "b"),
+        "effect": effect_text(row),
+        "verdict": verdict_text(row),
+        "95% interval": interval_text(row),
+        "seeds": str(row["pairs"]),
+        "p": f"{row['p_adjusted']:.3f}",
+    }
+
+
+def _side(row: Row, side: str) -> str:
+    known = measure(row["measure"])
+    unreached = row[f"censored_{side}"] if known.key.endswith("to_target") else 0
+    if unreached == row["pairs"] * row["contexts"]:
+        return "never"
+    return ("> " if unreached else "") + known.write_value(row[f"{side}_mean"])
+
+
+def effect_text(row: Row) -> str:
+    """`+0.120`, or `×0.61` of a ratio; nothing where there is none."""
+    if row["refused"] or row["why"] == NEITHER:
+        return ""
+    return measure(row["measure"]).write(row["effect"])
+
+
+def cost_text(row: Row) -> str:
+    """`×0.61 +`: an effect with its verdict as a sign."""
+    if row["refused"]:
+        return "not compared"
+    if row["why"] == NEITHER:
+        return "never"
+    return f"{effect_text(row)} {SIGNS[row['verdict']]}"
+
+
+SIGNS = {"better": "+", "worse": "-", "tie": "=", "undecided": "?"}
+
+
+def interval_text(row: Row) -> str:
+    """Where the effect lies."""
+    if row["refused"] or row["why"] == NEITHER:
+        return ""
+    if row["low"] is None:
+        return "unknown"
+    known = measure(row["measure"])
+    return f"{known.write(row['low'])} to {known.write(row['high'])}"
+
+
+def verdict_text(row: Row) -> str:
+    """The word, and what it would take to have one."""
+    if row["verdict"] != "undecided":
+        return str(row["verdict"])
+    if row["why"] == NEITHER:
+        return NEITHER
+    more = row["more_seeds"]
+    return "undecided" + (f": {metrics.short(more)} more" if more else "")
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What has to be said below a table."""
+    said = []
+    judged = [row for row in rows if row["verdict"] is not None]
+    if any(row["why"] == "too few seeds" for row in judged):
+        least = max(fewest(ALPHA / row["family"]) for row in judged)
+        said.append(
+            f"too few seeds: a two-sided sign-flip test cannot reach {ALPHA:g} with fewer than "
+            f"{least}" + (" in a family of this size" if least > fewest(ALPHA) else "")
+        )
+    if any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
+        said.append("n more: seeds that would settle it if it stays as it is")
+    left = max((row["unpaired"] for row in rows), default=0)
+    if left:
+        said.append(f"{left} seeds are left out, as one side lacks them")
+    lost = [row for row in judged if not row["ratio"] and row["censored_a"] + row["censored_b"]]
+    if lost:
+        count = sum(row["censored_a"] + row["censored_b"] for row in lost)
+        said.append(f"{count} runs without a score count as 0")
+    score = next((row for row in judged if not row["ratio"] and row["detectable"]), None)
+    if score is not None and score["verdict"] == "undecided":
+        seen = measure(score["measure"]).write(score["detectable"]).lstrip("+")
+        said.append(f"a difference of {seen} would be found in 4 of 5 cases with these seeds")
+    refused = {row["refused"] for row in rows if row["refused"]}
+    said += [f"not compared: {reason}" for reason in sorted(refused)]
+    return said
+
+
+def interaction_notes(rows: Sequence[Row]) -> list[str]:
+    """Effects that hang on another axis, and how many were looked at."""
+    if not rows:
+        return []
+    found = [row for row in rows if row["significant"]]
+    said = []
+    for row in found:
+        more = measure(row["measure"]).write(row["effect"])
+        where = f"{row['at']} than at {row['not_at']}"
+        said.append(f"{row['of']} does {more} more at {where} (p {row['p_adjusted']:.3f})")
+    least = fewest(ALPHA / rows[0]["family"])
+    if not found:
+        short = max(row["pairs"] for row in rows) < least
+        why = f"; {least} seeds would be the fewest that could tell" if short else ""
+        said.append(f"no interaction among {len(rows)} looked at is sure{why}")
+    return said
