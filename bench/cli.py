@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from bench import cli_check, cli_compare, cli_data, cli_read, cli_run, cli_throughput
+from bench import cli_check, cli_claims, cli_compare, cli_data, cli_read, cli_run, cli_throughput
 from bench.cli_shared import CommandError, say
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command("export")(cli_read.export)
 app.command("throughput")(cli_throughput.throughput)
 app.command("check")(cli_check.check)
 app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_claims.app, name="claims")
 app.command("drop")(cli_run.drop)
 app.command("rebuild")(cli_run.rebuild)
 

@@ -114,7 +114,7 @@ def run(
         return
     with writing(store) as opened:
         cost = Estimate(tasks, opened.records())
-        _execute(opened, planned, cost, engine, rerun, keep_weights)
+        execute_plan(opened, planned, cost, engine, rerun, keep_weights)
         _print_tables(opened, planned)
 
 
@@ -187,7 +187,7 @@ def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> N
     )
 
 
-def _execute(
+def execute_plan(
     store: Store,
     planned: Plan,
     cost: Callable[[RunSpec], float],

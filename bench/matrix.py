@@ -25,7 +25,7 @@ BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
 
 @dataclass(frozen=True)
 class Block:
-    """Some tasks, a base, and what is varied around it."""
+    """Some tasks, a base, and what is varied around it. fault: one that all its runs have."""
 
     tasks: tuple[str, ...]
     base: Variant
@@ -34,6 +34,7 @@ class Block:
     seeds: int
     budget: Budget
     decoding: str = "greedy"
+    fault: str = ""
 
     def variants(self) -> Iterator[Variant]:
         """The base, the star around it, the grid; each once."""
@@ -131,7 +132,9 @@ def plan(
             vectors.check(asdict(variant), data)
             digest = vectors.digest(digests[label], asdict(variant), data)
             plugin = plugins.digest_of(label, asdict(variant))
-            how = execution(executed, device, asdict(variant), block.budget, plugin)
+            how = "eager"
+            if not block.fault:
+                how = execution(executed, device, asdict(variant), block.budget, plugin)
             for seed in range(block.seeds):
                 spec = make(
                     label,
@@ -144,6 +147,7 @@ def plan(
                     "greedy" if tasks[label].facts.tagging else block.decoding,
                     plugin,
                     how,
+                    block.fault,
                 )
                 specs[spec.id] = spec
     return Plan(tuple(specs.values()), tuple(left_out.values()))

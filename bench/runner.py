@@ -21,6 +21,7 @@ from torch import nn
 from bench import checks, machine, plugins, vectors
 from bench.decoding import read as read_decoding
 from bench.evaluation import samples
+from bench.faults import planted
 from bench.groups import EXECUTIONS
 from bench.pretrained import pretrained
 from bench.randomness import torch_generator
@@ -170,6 +171,7 @@ def _run(
     recipe: Recipe,
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Outcome and measurements of each."""
+    recipe = planted(specs[0].fault, recipe)
     settings = [
         Setting(
             task,
@@ -245,9 +247,8 @@ def _conclude(
 
 def _check_known(spec: RunSpec) -> None:
     """A spec that asks for what is not built must not pass for one that does not."""
-    for name, known in (("execution", EXECUTIONS), ("fault", ("",))):
-        if (asked := getattr(spec, name)) not in known:
-            raise ValueError(f"{name}={asked!r} is not known; there is {' and '.join(known)!r}")
+    if spec.execution not in EXECUTIONS:
+        raise ValueError(f"execution={spec.execution!r} is not one of {', '.join(EXECUTIONS)}")
 
 
 @torch.no_grad()

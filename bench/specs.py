@@ -120,6 +120,7 @@ def make(
     decoding: str = "greedy",
     plugin: str = "",
     execution: str = "eager",
+    fault: str = "",
 ) -> RunSpec:
     """A spec for this installation."""
     return RunSpec(
@@ -132,6 +133,7 @@ def make(
         torch=_torch_version(),
         execution=execution,
         decoding=decoding,
+        fault=fault,
         plugin=plugin,
         host=platform.node() if budget.seconds else "",
     )

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from results import metrics
 from results.record import Record
-from results.tables import test_score
 
 RATIO_MARGIN = math.log(1.05)
 """Speed and memory that differ by less do not matter."""
@@ -60,7 +59,8 @@ COSTS = ("tokens_to_target", "seconds_to_target", "tokens_per_second", "peak_byt
 def measure(key: str) -> Measure:
     """One of COSTS, or a score."""
     if key not in COSTS:
-        return Measure(key, metrics.score(key).title, True, False, False, metrics.margin(key))
+        score = metrics.score(key)
+        return Measure(key, score.title, score.higher, False, False, metrics.margin(key))
     known = metrics.COSTS[key]
     margin = TARGET_MARGIN if key.endswith("to_target") else RATIO_MARGIN
     return Measure(key, known.title, known.higher, True, key != "tokens_to_target", margin)
@@ -87,10 +87,24 @@ class Reader:
             took = self._most[measure.key] if reached is None else reached
             return Reading(math.log(max(took, 1e-9)), reached is None)
         if not measure.ratio:
-            score = test_score(record.outcome)
-            return Reading(0.0, True) if score is None else Reading(score, False)
+            return _score(record, measure)
         value = record.measured.get(measure.key)
         return Reading(math.log(value), False) if value else None
+
+
+def _score(record: Record, measure: Measure) -> Reading | None:
+    """Of test, or of the last point of the curve."""
+    outcome = record.outcome
+    tested = outcome.get("scores", {}).get("test", {})
+    if measure.key == "loss":
+        curve = outcome.get("curve") or [{}]
+        loss = curve[-1].get("loss")
+        return None if loss is None else Reading(float(loss), False)
+    if measure.key == "exposure_gap":
+        both = tested.get("forced_accuracy"), tested.get("token_accuracy")
+        return None if None in both else Reading(both[0] - both[1], False)
+    score = tested.get(measure.key)
+    return Reading(0.0, True) if score is None else Reading(float(score), False)
 
 
 def _reached(record: Record, key: str) -> float | None:

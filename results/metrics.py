@@ -57,6 +57,9 @@ SCORES = {
     "keyword_f1": Metric("keyword F1", "", True, share),
     "keyword_precision": Metric("keyword precision", "", True, share),
     "keyword_recall": Metric("keyword recall", "", True, share),
+    # of a curve's last point, and of two scores: for claims
+    "loss": Metric("training loss", "nats", False, lambda value: f"{value:.4f}"),
+    "exposure_gap": Metric("forced minus free accuracy", "", False, share),
 }
 MARGINS = {"bleu": 0.5, "chrf": 0.5}
 """The smallest difference of a score that matters, where it is not a hundredth."""
