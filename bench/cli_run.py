@@ -51,6 +51,14 @@ def run(
     ] = None,
     base: Annotated[str, typer.Option(help="With --vary: axis=value,axis=value.")] = "base",
     grid: Annotated[bool, typer.Option("--grid", help="With --vary: cross all axes.")] = False,
+    until_decided: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="A B",
+            help="Two variants (--task, --base, --budget go with it): seeds are added, what is "
+            "nearest to a verdict first, until each task has one, or up to --seeds (40).",
+        ),
+    ] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds 0 to N - 1.")] = None,
     budget: Annotated[
         str | None, typer.Option(help="500steps, 2000000tokens or 60s of training.")
@@ -93,6 +101,24 @@ def run(
     from tasks.choices import one_of
 
     load_plugins(plugin)
+    if until_decided is not None:
+        from bench.cli_decide import MOST, decide, question
+
+        with usage():
+            if matrix is not None or vary or grid or dry_run or rerun or keep_weights or not task:
+                raise ValueError(
+                    "--until-decided needs --task NAME, and goes with --base, --budget, --batch, "
+                    "--decoding and --seeds alone"
+                )
+            asked_pair = question(until_decided, task, base, budget, batch, decoding)
+            where = chosen_device(device)
+            one_of("execution", execution, ("auto", *EXECUTIONS))
+            engine = LocalEngine(
+                workers or (1 if where == "cuda" else cores()), store / "data", plugin or []
+            )
+            most = MOST if seeds is None else seeds
+            decide(asked_pair, most, engine, where, execution, store)
+        return
     with usage():
         asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
         asked = asked.changed(seeds, None if vary else budget, decoding)

@@ -542,3 +542,42 @@ def test_what_compare_cannot_do(
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+
+
+UNTIL = ["run", "--until-decided", "optimizer=adam", "optimizer=sgd", "--workers", "2"]
+SMALL = ["--base", "hidden=24,embedding=16,learning_rate=0.02", "--budget", "60"]
+
+
+def test_seeds_are_added_until_decided(bench: Bench) -> None:
+    code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL)
+    assert code == 0
+    lines = [line for line in out.splitlines() if line.startswith("opposites: ")]
+    assert [line.split()[1] for line in lines[:-1]] == ["6", "8", "11"]
+    assert lines[-2].endswith(", better")
+    assert "is better than optimizer=sgd after 11 of at most 40 seeds" in lines[-1]
+    code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL, "--seeds", "6")
+    assert code == 0
+    assert "better" in out or "cannot be told" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--until-decided needs --task"),
+        (["--task", "opposites", "--matrix", "quick"], "--until-decided needs --task"),
+        (["--task", "opposites", "--seeds", "4"], "seeds=4 are too few"),
+        (["--task", "opposites", "--base", "optimizer=nope"], "optimizer"),
+        (["--task", "oposites"], "opposites"),
+        (["--task", "keyphrase", "--base", "attention=dot"], "does not apply"),
+    ],
+)
+def test_what_cannot_be_decided(bench: Bench, arguments: list[str], said: str) -> None:
+    code, _, err = bench(*UNTIL, *arguments)
+    assert code == 2
+    assert said in err
+
+
+def test_a_variant_is_not_held_against_itself(bench: Bench) -> None:
+    code, _, err = bench("run", "--until-decided", "base", "cell=gru", "--task", "opposites")
+    assert code == 2
+    assert "the same variant" in err

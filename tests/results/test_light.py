@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "numpy", "pandas", "scipy", "rich")
 
 
-STATISTICS = {"stats", "comparison", "axis_effects", "two_sets", "verdicts"}
+STATISTICS = {
+    *("stats", "sequential", "comparison", "axis_effects", "two_sets", "verdicts"),
+    *("claims", "claims_table"),
+}
 """Modules that compute, and so may load numpy and scipy."""
 
 
