@@ -148,6 +148,10 @@ def table(task: TaskOption = None, as_rows: JsonOption = False, store: StoreOpti
 def curves(
     task: TaskOption = None,
     metric: Annotated[str, typer.Option(help="What to draw, for example loss.")] = "valid_loss",
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this variant, as bench table names it; up to 6 share a chart."),
+    ] = None,
     as_rows: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
@@ -159,6 +163,7 @@ def curves(
         suite = opened.base()
     with usage():
         rows = drawing.curves(records, suite, metric)
+        rows = drawing.only(rows, variant) if variant else rows
     if as_rows:
         print_json(rows)
     else:
@@ -183,30 +188,74 @@ def show(
 
 
 def export(
-    form: Annotated[str, typer.Option("--format", help="csv, markdown or json.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, markdown, json, latex or parquet.")
+    ] = "csv",
     output: Annotated[Path | None, typer.Option(help="File; standard output if left out.")] = None,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """The tables as CSV, Markdown or JSON, with every column."""
+    """The tables as CSV, Markdown, JSON, LaTeX or Parquet, with every column."""
     from results import export as exports
     from results.tables import summarise
     from tasks.choices import one_of
 
     with usage():
         one_of("format", form, exports.FORMATS)
+        if form in exports.BINARY and output is None:
+            raise ValueError(f"{form} is no text; name a file with --output")
     with reading(store) as opened:
         rows = summarise(chosen(opened, task), opened.base())
     if form == "json":
-        text = exports.as_json(rows, ascii_only=output is None and not writes_unicode())
+        made = exports.as_json(rows, ascii_only=output is None and not writes_unicode()).encode()
+    elif form == "parquet":
+        try:
+            made = exports.as_parquet(rows)
+        except ImportError as error:
+            raise CommandError(
+                "Parquet needs pyarrow; pip install 'seq2seq-bench[parquet]'"
+            ) from error
     else:
-        text = exports.as_csv(rows) if form == "csv" else exports.as_markdown(rows)
+        written = {
+            "csv": exports.as_csv,
+            "markdown": exports.as_markdown,
+            "latex": exports.as_latex,
+        }
+        made = written[form](rows).encode()
     if output is None:
+        text = made.decode()
         print(text, end="" if text.endswith("\n") else "\n")
         return
+    _save(output, made)
+
+
+def _save(file: Path, content: bytes) -> None:
     try:
-        output.write_text(text, encoding="utf-8")
+        file.write_bytes(content)
     except OSError as error:
         raise CommandError(
-            f"{output} cannot be written ({error.strerror}); name another file"
+            f"{file} cannot be written ({error.strerror}); name another file"
         ) from error
+
+
+def report(
+    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    task: TaskOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """One HTML file: verdicts, effects, curves, costs, samples; opens without network."""
+    from datetime import UTC, datetime
+
+    from results import report as reports
+
+    with reading(store) as opened:
+        records = chosen(opened, task)
+        text = reports.write(
+            records,
+            opened.base(),
+            lambda ids: list(opened.records(ids, details=True)),
+            datetime.now(UTC).date(),
+        )
+    content = text.encode()
+    _save(output, content)
+    console().print(f"{output}: {len(records):,} runs, {len(content) / 1e6:.1f} MB")

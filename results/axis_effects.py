@@ -17,10 +17,9 @@ from results.comparison import (
     all_measures,
     by_seed,
     judged,
-    metric_of,
     paired,
 )
-from results.measures import Measure, Reader, measures
+from results.measures import Measure, Reader, measure
 from results.record import Record
 from results.stats import Values
 from results.tables import grouped
@@ -40,23 +39,73 @@ def effects(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> l
     """
     found: list[Pairs] = []
     for (task, setting), group in grouped(records).items():
-        contexts, reference = _contexts(group, suite, _axes(axis))
-        for level in _levels(contexts, reference):
-            both = [at for at in contexts.values() if level in at and reference in at]
-            head = {
-                "task": task,
-                "setting": setting,
-                "a": _text(axis, level),
-                "b": _text(axis, reference),
-            }
-            one, other = [at[level] for at in both], [at[reference] for at in both]
-            found += all_measures(head, group, one, other)
+        head = {"task": task, "setting": setting}
+        found += effects_in(Varied(group, suite), head, axis)
     if not found:
         raise ComparisonError(
             f"no finished runs differ in {axis} alone; make some, for example with bench run "
             f"--task reversal --vary {axis}=all"
         )
     return judged(found)
+
+
+def effects_in(
+    varied: Varied, head: Mapping[str, str], axis: str, only: Sequence[str] = ()
+) -> list[Pairs]:
+    """The same within one table, not yet judged. only: measures, all if none is named."""
+    contexts, reference = varied.contexts(_axes(axis))
+    found: list[Pairs] = []
+    for level in _levels(contexts, reference):
+        both = [at for at in contexts.values() if level in at and reference in at]
+        names = {"a": _text(axis, level), "b": _text(axis, reference)}
+        one, other = [at[level] for at in both], [at[reference] for at in both]
+        found += all_measures({**head, **names}, varied.reader, one, other, only)
+    return found
+
+
+class Varied:
+    """The runs of one table by variant, so that many axes can be looked at."""
+
+    def __init__(self, group: Sequence[Record], suite: Mapping[str, Any]) -> None:
+        self.reader = Reader(group)
+        self.metric = self.reader.metric
+        runs: dict[str, list[Record]] = {}
+        for record in group:
+            # a variant is often the very same text in thousands of runs
+            runs.setdefault(repr(record.variant), []).append(record)
+        merged: dict[Rest, list[Record]] = {}
+        for some in runs.values():
+            key = tuple(sorted({**suite, **some[0].variant}.items()))
+            merged.setdefault(key, []).extend(some)
+        self._sides = {key: by_seed(some) for key, some in merged.items()}
+        # what a star is around, which need not be the suite's own base
+        self.base = naming.shared_base([dict(key) for key in self._sides], suite)
+
+    def axes(self) -> list[str]:
+        """Those that differ somewhere, shorthands first."""
+        values: dict[str, set[Any]] = {}
+        for key in self._sides:
+            for axis, value in key:
+                values.setdefault(axis, set()).add(value)
+        found = [axis for axis, some in values.items() if len(some) > 1]
+        short = [name for name, of in naming.SHORTHANDS.items() if set(of) <= set(found)]
+        return [*short, *found]
+
+    def contexts(self, axes: tuple[str, ...]) -> tuple[Contexts, Level]:
+        """Runs by all that is not the axis, and then by their value of it, where there are two at
+        least; and the value that the others are held against."""
+        found: Contexts = {}
+        for key, side in self._sides.items():
+            values = dict(key)
+            level = tuple(values.get(one) for one in axes)
+            rest = tuple(item for item in key if item[0] not in axes)
+            found.setdefault(rest, {})[level] = side
+        found = {rest: levels for rest, levels in found.items() if len(levels) > 1}
+        counts = Counter(level for levels in found.values() for level in levels)
+        centre = tuple(self.base.get(one) for one in axes)
+        if centre in counts or not counts:
+            return found, centre
+        return found, counts.most_common(1)[0][0]
 
 
 def interactions(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> list[Row]:
@@ -67,11 +116,12 @@ def interactions(records: Iterable[Record], suite: Mapping[str, Any], axis: str)
     """
     rows: list[Row] = []
     for (task, setting), group in grouped(records).items():
-        contexts, reference = _contexts(group, suite, _axes(axis))
-        score = measures(metric_of(group))[0]
+        varied = Varied(group, suite)
+        contexts, reference = varied.contexts(_axes(axis))
+        score = measure(varied.metric)
         found = []
         for other in dict.fromkeys(name for rest in contexts for name, _ in rest):
-            found += _crossed(contexts, reference, other, suite, score, Reader(group))
+            found += _crossed(contexts, reference, other, varied.base, score, varied.reader)
         adjusted = stats.holm([stats.sign_flip(apart) for *_, apart in found])
         for (level, there, here, apart), p in zip(found, adjusted, strict=True):
             rows.append(
@@ -97,7 +147,7 @@ def _crossed(
     contexts: Contexts,
     reference: Level,
     other: str,
-    suite: Mapping[str, Any],
+    base: Mapping[str, Any],
     score: Measure,
     reader: Reader,
 ) -> list[tuple[Level, str, str, Values]]:
@@ -109,7 +159,7 @@ def _crossed(
     values = Counter(value for crossed in alike.values() for value in crossed)
     if len(values) < 2:
         return []
-    here = suite[other] if suite.get(other) in values else values.most_common(1)[0][0]
+    here = base[other] if base.get(other) in values else values.most_common(1)[0][0]
     found: list[tuple[Level, str, str, Values]] = []
     for there in sorted(values.keys() - {here}, key=str):
         both = [crossed for crossed in alike.values() if there in crossed and here in crossed]
@@ -138,29 +188,6 @@ def _crossed(
                 at_there, at_here = (f"{other}={naming.text(at)}" for at in (there, here))
                 found.append((level, at_there, at_here, apart))
     return found
-
-
-def _contexts(
-    group: Sequence[Record], suite: Mapping[str, Any], axes: tuple[str, ...]
-) -> tuple[Contexts, Level]:
-    """Runs by all that is not the axis, and then by their value of it, where there are two at
-    least; and the value that the others are held against."""
-    runs: dict[Rest, dict[Level, list[Record]]] = {}
-    for record in group:
-        variant = {**suite, **record.variant}
-        level = tuple(variant.get(one) for one in axes)
-        rest = tuple(sorted((k, v) for k, v in variant.items() if k not in axes))
-        runs.setdefault(rest, {}).setdefault(level, []).append(record)
-    found = {
-        rest: {level: by_seed(some) for level, some in levels.items()}
-        for rest, levels in runs.items()
-        if len(levels) > 1
-    }
-    counts = Counter(level for levels in found.values() for level in levels)
-    base = tuple(suite.get(one) for one in axes)
-    if base in counts or not counts:
-        return found, base
-    return found, counts.most_common(1)[0][0]
 
 
 def _levels(contexts: Contexts, reference: Level) -> list[Level]:

@@ -174,7 +174,7 @@ def compare(records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str)
                     seen[name].append(f"{task} ({setting})")
             if a in named and b in named:
                 head = {"task": task, "setting": setting, "a": a, "b": b}
-                found += all_measures(head, group, [by_seed(named[a])], [by_seed(named[b])])
+                found += all_measures(head, Reader(group), [by_seed(named[a])], [by_seed(named[b])])
                 break
     if found:
         return judged(found)
@@ -190,16 +190,18 @@ def compare(records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str)
 
 
 def all_measures(
-    head: Mapping[str, str], group: Sequence[Record], one: Sequence[Side], other: Sequence[Side]
+    head: Mapping[str, str],
+    reader: Reader,
+    one: Sequence[Side],
+    other: Sequence[Side],
+    only: Sequence[str] = (),
 ) -> list[Pairs]:
-    """Every measure of two variants of one table. group: its runs."""
-    reader = Reader(group)
-    return [paired(head, measure, reader, one, other) for measure in measures(metric_of(group))]
-
-
-def metric_of(group: Iterable[Record]) -> str:
-    """What decides in a table; of runs that all failed, nothing known."""
-    return next((str(r.outcome["metric"]) for r in group if "metric" in r.outcome), "score")
+    """Every measure of two variants of one table. only: these, if any is named."""
+    return [
+        paired(head, measure, reader, one, other)
+        for measure in measures(reader.metric)
+        if not only or measure.key in only
+    ]
 
 
 def by_seed(records: Iterable[Record]) -> Side:

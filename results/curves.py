@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from results import metrics, naming
+from results.overlay import MARKS, overlay
 from results.record import Record
 from results.tables import by_table, by_variant, grouped
 from results.terminal import sparkline
@@ -51,6 +52,16 @@ def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> 
     return rows
 
 
+def only(rows: Sequence[Row], variants: Sequence[str]) -> list[Row]:
+    """Rows of these variants, in this order; ValueError for one that is not there."""
+    known = sorted({row["variant"] for row in rows})
+    for name in variants:
+        if name not in known:
+            raise ValueError(f"no curve is of the variant {name!r}; there are {', '.join(known)}")
+    chosen = [row for name in variants for row in rows if row["variant"] == name]
+    return sorted(chosen, key=lambda row: (row["task"], row["setting"]))
+
+
 def _point(runs: Sequence[Record], step: int, metric: str) -> Row:
     values = [value for run in runs if (value := _at(run, step, metric)) is not None]
     whole = len(values) == len(runs)
@@ -73,7 +84,7 @@ def _at(run: Record, step: int, metric: str) -> float | None:
 
 
 def show_curves(rows: Sequence[Row], console: Console) -> None:
-    """A line of blocks a variant, all of a task on one scale."""
+    """A line of blocks a variant, all of a task on one scale; of a few, one chart of all above."""
     for (task, setting), group in by_table(rows).items():
         finite = [p["mean"] for row in group for p in row["points"] if p["mean"] is not None]
         low, high = min(finite, default=0.0), max(finite, default=0.0)
@@ -86,7 +97,11 @@ def show_curves(rows: Sequence[Row], console: Console) -> None:
         width = console.width
         names = min(max(cell_len(row["variant"]) for row in group), width // 2)
         room = max(width - names - 22, 10)
-        for row in sorted(group, key=lambda row: row["variant"] != "base"):
+        ordered = sorted(group, key=lambda row: row["variant"] != "base")
+        if len(ordered) <= len(MARKS):
+            for drawn in overlay(ordered, width, write):
+                console.print(drawn, no_wrap=True, overflow="crop")
+        for row in ordered:
             _show_line(row, last, (low, high), names, room, console)
         console.print()
 

@@ -71,10 +71,12 @@ class Reader:
 
     A run that never reached the target counts as one that reached it when the most that any run
     of the table spent was spent, so that none of them looks better than one that got there. A run
-    without a score, as it diverged or failed, counts as 0.
+    without a score, as it diverged or failed, counts as 0. metric: what decides.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
+        known = (str(r.outcome["metric"]) for r in records if "metric" in r.outcome)
+        self.metric = next(known, "score")
         self._most = {
             "tokens_to_target": max((_tokens(record) for record in records), default=1.0),
             "seconds_to_target": max((_seconds(record) for record in records), default=1.0),

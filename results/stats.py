@@ -204,16 +204,19 @@ def detectable(spread: float, count: int, alpha: float = ALPHA) -> float:
     """The smallest difference that so many pairs find with POWER; infinite where none is."""
     if count < max(2, fewest(alpha)):
         return math.inf
-    if spread == 0:
-        return 0.0
-    low, high = 0.0, spread
-    while power(high, spread, count, alpha) < POWER:
+    return spread * _detectable_of_one(count, alpha)
+
+
+@lru_cache(maxsize=4096)
+def _detectable_of_one(count: int, alpha: float) -> float:
+    """Where pairs spread by 1."""
+    low, high = 0.0, 1.0
+    while power(high, 1.0, count, alpha) < POWER:
         low, high = high, 2 * high
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (
-            (low, middle) if power(middle, spread, count, alpha) >= POWER else (middle, high)
-        )
+        found = power(middle, 1.0, count, alpha) >= POWER
+        low, high = (low, middle) if found else (middle, high)
     return high
 
 
@@ -222,19 +225,30 @@ def pairs_to_settle(
 ) -> int | None:
     """Pairs after which a mean difference that stays as it is would be decided: found with POWER
     where it is beyond the margin, else its interval within the margin. None beyond MOST."""
+    beyond = abs(effect) > margin
+    away = abs(effect) if beyond else margin - abs(effect)
+    if away == 0:
+        return None
 
     def settled(count: int) -> bool:
-        if abs(effect) > margin:
+        if beyond:
             return power(effect, spread, count, alpha) >= POWER
         half = stats.t.ppf(1 - ALPHA / 2, count - 1) * spread / math.sqrt(count)
-        return bool(abs(effect) + half < margin)
+        return bool(half < away)
 
-    low = max(2, fewest(alpha)) if abs(effect) > margin else 2
+    least = max(2, fewest(alpha)) if beyond else 2
+    # about where it will be, if there were no t
+    reach = special.ndtri(1 - alpha / 2) + special.ndtri(POWER) if beyond else special.ndtri(0.975)
+    about = min((reach * spread / away) ** 2, float(MOST))
+    low, high = max(least, int(about * 0.9) - 2), max(least, int(about * 1.1) + 6)
     if settled(low):
-        return low
-    if not settled(MOST):
-        return None
-    high = MOST
+        low = least
+        if settled(low):
+            return low
+    while not settled(high):
+        if high >= MOST:
+            return None
+        low, high = high, min(2 * high, MOST)
     while high - low > 1:  # more pairs never unsettle
         middle = (low + high) // 2
         low, high = (low, middle) if settled(middle) else (middle, high)

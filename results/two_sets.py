@@ -8,6 +8,7 @@ from typing import Any
 
 from results import naming
 from results.comparison import ComparisonError, Pairs, Row, all_measures, by_seed, judged
+from results.measures import Reader
 from results.record import Record
 from results.tables import by_variant, group_text, signature
 
@@ -31,12 +32,13 @@ def compare(
             refused.append(f"{key[0]}: {unlike}")
             continue
         base = naming.shared_base([record.variant for record in (*here, *there)], suite)
+        reader = Reader([*here, *there])
         ours, theirs = (by_variant(list(some), base) for some in (here, there))
         for name in sorted(ours.keys() & theirs.keys()):
             head = {"task": key[0], "setting": key[1], "variant": name, "a": a, "b": b}
             one, other = by_seed(ours[name]), by_seed(theirs[name])
             if set(one) & set(other):
-                found += all_measures(head, [*here, *there], [one], [other])
+                found += all_measures(head, reader, [one], [other])
     if found:
         return judged(found)
     why = f" ({'; '.join(refused)})" if refused else ""

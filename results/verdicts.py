@@ -155,9 +155,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if lost:
         count = sum(row["censored_a"] + row["censored_b"] for row in lost)
         said.append(f"{count} runs without a score count as 0")
-    score = next((row for row in judged if not row["ratio"] and row["detectable"]), None)
-    if score is not None and score["verdict"] == "undecided":
-        seen = measure(score["measure"]).write(score["detectable"]).lstrip("+")
+    scores = [row for row in judged if not row["ratio"]]
+    if len(scores) == 1 and scores[0]["detectable"] and scores[0]["verdict"] == "undecided":
+        seen = measure(scores[0]["measure"]).write(scores[0]["detectable"]).lstrip("+")
         said.append(f"a difference of {seen} would be found in 4 of 5 cases with these seeds")
     refused = {row["refused"] for row in rows if row["refused"]}
     said += [f"not compared: {reason}" for reason in sorted(refused)]

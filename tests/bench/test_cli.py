@@ -581,3 +581,19 @@ def test_a_variant_is_not_held_against_itself(bench: Bench) -> None:
     code, _, err = bench("run", "--until-decided", "base", "cell=gru", "--task", "opposites")
     assert code == 2
     assert "the same variant" in err
+
+
+def test_report_and_exports_to_files(bench: Bench, filled: Path, tmp_path: Path) -> None:
+    code, out, _ = bench("report", "--output", str(tmp_path / "r.html"))
+    assert code == 0
+    assert "4 runs" in out
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    code, _, err = bench("report", "--output", str(tmp_path / "nowhere" / "r.html"))
+    assert code == 2
+    assert "cannot be written" in err
+    for form in ("csv", "markdown", "json", "latex", "parquet"):
+        assert bench("export", "--format", form, "--output", str(tmp_path / form))[0] == 0
+        assert (tmp_path / form).stat().st_size > 100
+    code, _, err = bench("export", "--format", "parquet")
+    assert code == 2
+    assert "name a file with --output" in err

@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from results.curves import curves, show_curves
+from results.curves import curves, only, show_curves
 from results.record import Record
 from results.show import show_run
 from tests.records import SUITE, failed, record
@@ -94,7 +94,7 @@ def test_lines_fit_the_screen(width: int) -> None:
     assert max(map(cell_len, text.splitlines())) <= width
     if width == 200:
         assert "not finite at 20" in text
-        assert "0.5 at 30" in text
+        assert "0.5000 at 30" in text
         assert "×" in text
 
 
@@ -119,3 +119,29 @@ def test_one_run_is_shown_whatever_became_of_it(one: Record, width: int) -> None
         assert "Traceback" in text
     else:
         assert "人" in text
+
+
+def test_a_few_curves_share_a_chart() -> None:
+    rows = curves(
+        [run(seed, {10: 4.0 - seed, 20: 2.0, 30: 1.0}) for seed in range(3)]
+        + [run(seed, {10: 4.0, 20: 4.0, 30: 4.0 + seed}, cell="lstm") for seed in range(2)],
+        SUITE,
+        "loss",
+    )
+    lines = drawn(rows, 60).splitlines()
+    chart = [line for line in lines if "│" in line]
+    assert len(chart) == 12
+    assert chart[0].split("│")[0].strip() == "5.0000"
+    assert chart[-1].rstrip().endswith("A")  # down to 1 at the last step
+    assert chart[0].rstrip().endswith("b")  # the highest seed of the other
+    assert any(line.strip() == "A base" for line in lines)
+    assert any(line.strip() == "B cell=lstm" for line in lines)
+    many = curves([run(0, {10: 1.0}, hidden=n) for n in range(7)], SUITE, "loss")
+    assert "│" not in drawn(many, 60)
+
+
+def test_variants_can_be_chosen() -> None:
+    rows = curves([record(0), record(0, cell="lstm"), record(0, cell="rnn")], SUITE, "loss")
+    assert [row["variant"] for row in only(rows, ["cell=rnn", "base"])] == ["cell=rnn", "base"]
+    with pytest.raises(ValueError, match="no curve is of the variant 'cell=x'; there are base"):
+        only(rows, ["cell=x"])

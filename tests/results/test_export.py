@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
-from results.export import SCHEMA, as_csv, as_json, as_markdown
+from results.export import SCHEMA, as_csv, as_json, as_latex, as_markdown, as_parquet
 from results.tables import cells, summarise
 from tests.records import SUITE, failed, record
 
@@ -75,3 +80,44 @@ def test_a_bar_in_a_markdown_cell_does_not_end_it() -> None:
 def test_markdown_has_all_that_a_terminal_could_show(row: dict[str, object]) -> None:
     text = as_markdown(ROWS)
     assert all(value.replace("|", "\\|") in text for value in cells(row).values())
+
+
+def test_parquet_read_back_is_the_table() -> None:
+    read = parquet.read_table(io.BytesIO(as_parquet(ROWS))).to_pandas()
+    expected = pd.read_csv(io.StringIO(as_csv(ROWS)))
+    assert list(read.columns) == list(expected.columns)
+    assert list(read["variant"]) == [row["variant"] for row in ROWS]
+    for key in ("seeds", "solved", "score_mean", "tokens_to_target"):
+        pd.testing.assert_series_equal(
+            read[key].astype(float), expected[key].astype(float), check_names=False
+        )
+    assert read["runs"][0].split() == ROWS[0]["runs"]
+    assert read["hosts"][0] == "here"
+
+
+def test_latex_has_booktabs_and_nothing_bare() -> None:
+    text = as_latex(ROWS)
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len(body) == len(ROWS) + 2
+    for table in text.split("\n\n"):
+        columns = re.search(r"begin{tabular}{(l*r*)}", table)
+        assert columns is not None
+        for line in table.splitlines():
+            if line.endswith(r"\\"):
+                assert len(re.findall(r"(?<!\\)&", line)) == len(columns[1]) - 1
+    assert "token_accuracy" not in text
+    assert not re.search(r"(?<!\\)[_%#]", text)
+    assert r"a\_b" in as_latex(summarise([record(0, cell="a_b"), record(0)], SUITE))
+
+
+def test_latex_is_latex(tmp_path: Path) -> None:
+    """Where there is a compiler."""
+    compiler = shutil.which("pdflatex")
+    if compiler is None:
+        pytest.skip("needs pdflatex")
+    plain = summarise([record(0), record(0, cell="a_b")], SUITE)
+    page = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + as_latex(plain)
+    (tmp_path / "t.tex").write_text(page + r"\end{document}")
+    done = subprocess.run([compiler, "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stdout

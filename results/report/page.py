@@ -1,0 +1,140 @@
+"""HTML around a report: one file, readable without scripts, in light and dark, on any width."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8881; }
+body { font: 16px/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; margin: 0 auto;
+  max-width: 70rem; padding: 1rem; }
+h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
+.wide { overflow-x: auto; margin: 1rem 0; } .wide:focus { outline: 2px solid #4477aa; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
+th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child, .text { text-align: left; }
+thead th { border-bottom: 1px solid; } tbody tr:nth-child(odd) { background: var(--soft); }
+th button { font: inherit; background: none; border: 0; cursor: pointer; padding: 0;
+  color: inherit; }
+.heat td, .heat th { padding: 0 .4rem; text-align: center; font-weight: normal; border: 0; }
+.heat td { min-width: 1.4rem; height: 1.4rem; }
+.better { color: #4477aa; } .worse { color: #d9534f; } .undecided { opacity: .75; }
+figure { margin: 1rem 0; display: inline-block; vertical-align: top; max-width: 100%; }
+figure svg { max-width: 100%; height: auto; color: inherit; }
+figcaption, .note { font-size: .85rem; opacity: .8; } code { font-size: .9em; }
+details { margin: 1rem 0; } nav a { margin-right: 1rem; }
+a { color: #4477aa; } @media (prefers-color-scheme: dark) { a, .better { color: #7db3e8; } }
+"""
+SORT = """
+document.querySelectorAll('table:not(.heat)').forEach(table => {
+  table.querySelectorAll('thead th').forEach((head, column) => {
+    const button = document.createElement('button');
+    button.textContent = head.textContent; head.textContent = ''; head.append(button);
+    button.addEventListener('click', () => {
+      const up = head.getAttribute('aria-sort') !== 'ascending';
+      table.querySelectorAll('th').forEach(other => other.removeAttribute('aria-sort'));
+      head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
+      const value = row => {
+        const cell = row.cells[column], raw = cell.dataset.value ?? cell.textContent;
+        const number = parseFloat(raw);
+        return raw === '' ? -Infinity : isNaN(number) ? raw : number;
+      };
+      const rows = [...table.tBodies[0].rows].sort((a, b) => {
+        const x = value(a), y = value(b);
+        const order = x < y ? -1 : x > y ? 1 : 0, way = up ? 1 : -1;
+        return way * (typeof x === typeof y ? order : typeof x === 'number' ? 1 : -1);
+      });
+      table.tBodies[0].append(...rows);
+    });
+  });
+});
+"""
+
+
+def page(title: str, parts: Sequence[str]) -> str:
+    """The whole file."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # an icon of nothing, or a browser asks for one
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + f"\n<script>{SORT}</script>\n</body>\n</html>\n"
+    )
+
+
+class Cell:
+    """What a cell shows. value: by which it is sorted. kind: its class."""
+
+    def __init__(self, text: str, value: float | None = None, kind: str = "") -> None:
+        self.text, self.value, self.kind = text, value, kind
+
+
+def table(rows: Sequence[Mapping[str, Any]], caption: str) -> str:
+    """Texts or cells by column title; scrolls by itself where it is too wide."""
+    titles = list(dict.fromkeys(title for row in rows for title in row))
+    head = "".join(
+        f'<th scope="col"{_text_class(title, rows)}>{escape(title)}</th>' for title in titles
+    )
+    body = "".join(
+        "<tr>" + "".join(_cell(row.get(title, "")) for title in titles) + "</tr>" for row in rows
+    )
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _text_class(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Over words a title stands where they begin."""
+    cell = next((row[title] for row in rows if title in row), "")
+    return ' class="text"' if isinstance(cell, Cell) and "text" in cell.kind else ""
+
+
+def _cell(given: Cell | str) -> str:
+    if isinstance(given, str):
+        return f"<td>{escape(given)}</td>"
+    value = "" if given.value is None else f' data-value="{given.value:g}"'
+    kind = f' class="{given.kind}"' if given.kind else ""
+    return f"<td{kind}{value}>{escape(given.text)}</td>"
+
+
+def figure(svg: str, caption: str) -> str:
+    """A chart with what it shows."""
+    named = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
+    return f"<figure>{named}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def heat(
+    weights: Sequence[Sequence[float]], across: Sequence[str], down: Sequence[str], caption: str
+) -> str:
+    """Attention as a table: a row an output symbol, a column a source symbol, darker where more
+    of it lies. The numbers can be read too."""
+    head = "".join(f'<th scope="col">{escape(symbol)}</th>' for symbol in across)
+    body = "".join(
+        f'<tr><th scope="row">{escape(symbol)}</th>'
+        + "".join(
+            f'<td style="background:rgba(68,119,170,{weight:.2f})" title="{weight:.2f}"></td>'
+            for weight in row
+        )
+        + "</tr>"
+        for symbol, row in zip(down, weights, strict=False)
+    )
+    return (
+        f'<figure><div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<table class="heat"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f"</div><figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def note(lines: Sequence[str]) -> str:
+    """What has to be said."""
+    return "".join(f'<p class="note">{escape(line)}</p>' for line in lines)
+
+
+def folded(summary: str, content: str) -> str:
+    """Shown when asked for."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
