@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +17,12 @@ from bench.cli_shared import (
     console,
     print_json,
     reading,
+    usage,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from results.comparison import Row
 
 
@@ -38,6 +41,13 @@ def compare(
         str | None,
         typer.Option(help="Instead: runs begun since a day (a) against earlier ones (b)."),
     ] = None,
+    fair: Annotated[
+        str | None,
+        typer.Option(
+            help="Two variants at equal cost: steps, tokens, seconds, parameters, or each at its "
+            "best learning_rate; several with commas, or all."
+        ),
+    ] = None,
     task: TaskOption = None,
     as_rows: JsonOption = False,
     store: StoreOption = STORE,
@@ -52,7 +62,12 @@ def compare(
             "compare two variants (bench compare cell=gru cell=lstm), or --axis, or --with-store, "
             "or --dates: one of these; bench table shows the variants there are"
         )
+    if fair is not None and a is None:
+        raise CommandError("--fair compares two variants; name them: bench compare A B --fair all")
     try:
+        if fair is not None and a is not None and b is not None:
+            _fair(a, b, fair, task, store, as_rows)
+            return
         rows, crossed = _rows(a, b, axis, with_store, dates, task, store)
     except ComparisonError as error:
         raise CommandError(str(error)) from error
@@ -89,3 +104,30 @@ def _rows(
     assert since is not None
     after, before = two_sets.by_day(records, since)
     return two_sets.compare(after, before, suite, f"since {since}", f"before {since}"), []
+
+
+def _fair(a: str, b: str, modes: str, task: list[str] | None, folder: Path, as_rows: bool) -> None:
+    from results import fair, verdicts
+    from tasks.choices import one_of
+
+    with usage():
+        asked = fair.MODES if modes == "all" else tuple(modes.split(","))
+        for mode in asked:
+            one_of("what is equal", mode, (*fair.MODES, "all"))
+    with reading(folder) as opened:
+        records, suite = chosen(opened, task, details=True), opened.base()
+
+    def unmatched(label: str, variant: Mapping[str, Any], count: int) -> str:
+        from bench.matching import hidden_for
+        from bench.runner import cached_task
+
+        hidden = hidden_for(variant, cached_task(label, folder / "data"), count)
+        if hidden is None:
+            return ", and no hidden size would have them"
+        return f"; hidden={hidden} would have them"
+
+    rows = fair.compare(records, suite, a, b, asked, unmatched)
+    if as_rows:
+        print_json(rows)
+    else:
+        verdicts.show_fair(rows, console())

@@ -66,6 +66,33 @@ def show_effects(
         console.print()
 
 
+def show_fair(rows: Sequence[Row], console: Console) -> None:
+    """A table a task and setting: a line for each thing that is equal."""
+    for group in _groups(rows, ("task", "setting")):
+        first = group[0]
+        console.print(f"{first['a']}  against  {first['b']}", soft_wrap=True, markup=False)
+        texts = [
+            {
+                "equal": row["mode"].replace("learning_rate", "best learning rate"),
+                measure(row["measure"]).title: effect_text(row),
+                "verdict": "not compared" if row["refused"] else verdict_text(row),
+                "95% interval": interval_text(row),
+                "at": row["at"],
+                "seeds": "" if row["refused"] else str(row["pairs"]),
+            }
+            for row in group
+        ]
+        said = [
+            "on valid, where the runs stood then; at the best learning rate, chosen on valid, "
+            "and at equal parameters on test"
+        ]
+        words = {row["verdict"] for row in group}
+        if {"better", "worse"} <= words:
+            said.append("the order changes with what is equal")
+        show_texts(f"{first['task']}  ({first['setting']})", texts, said + notes(group), console)
+        console.print()
+
+
 def _groups(rows: Sequence[Row], keys: tuple[str, ...]) -> list[list[Row]]:
     found: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:

@@ -530,6 +530,8 @@ def test_compare(bench: Bench, filled: Path) -> None:
         (["base", "cell=lstm", "--axis", "cell"], "one of these"),
         (["base", "cell=lstmm"], "no finished run is of the variant cell=lstmm"),
         (["--axis", "colour"], "no finished runs differ in colour alone"),
+        (["base", "cell=lstm", "--fair", "money"], "parameters"),
+        (["--axis", "cell", "--fair", "all"], "--fair compares two variants"),
         (["--dates", "soon"], "is no day"),
         (["--with-store", "nowhere"], "nowhere"),
         (["base", "cell=lstm", "--task", "opposite"], "opposites"),
@@ -597,3 +599,14 @@ def test_report_and_exports_to_files(bench: Bench, filled: Path, tmp_path: Path)
     code, _, err = bench("export", "--format", "parquet")
     assert code == 2
     assert "name a file with --output" in err
+
+
+def test_compare_at_equal_cost(bench: Bench) -> None:
+    assert bench(*TINY, "--base", "hidden=24,embedding=16")[0] == 0
+    code, out, _ = bench("compare", "cell=rnn", "base", "--fair", "all")
+    assert code == 0
+    assert "best learning rate" in out
+    assert "was not run with about" in out
+    assert "hidden=" in out  # the size that would have as many parameters
+    rows = json.loads(bench("compare", "cell=rnn", "base", "--fair", "steps", "--json")[1])["rows"]
+    assert [row["mode"] for row in rows] == ["steps"]
