@@ -88,6 +88,28 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[Mapping[str, Any]]
     return drawn(name, (5.6, 3.4), draw)
 
 
+def profiles(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    """Share of runs above each score, a line a variant."""
+
+    def draw(axes: Any) -> None:
+        for number, line in enumerate(lines):
+            axes.step(
+                line["levels"],
+                line["shares"],
+                where="post",
+                color=COLOURS[number % len(COLOURS)],
+                marker=MARKERS[number % len(MARKERS)],
+                markevery=10,
+                markersize=3,
+                label=line["variant"],
+            )
+        axes.set_xlabel("score, as a share of the most")
+        axes.set_ylabel("share of runs above it")
+        axes.legend()
+
+    return drawn(name, (6.2, 3.6), draw)
+
+
 def scatter(
     name: str, across: str, up: str, points: Sequence[tuple[str, str, float, float]]
 ) -> str:

@@ -14,6 +14,7 @@ from results.axis_effects import Varied, effects_in
 from results.comparison import Row, judged
 from results.curves import curves
 from results.measures import measure
+from results.over_tasks import over_tasks, profile
 from results.record import Record
 from results.report import charts
 from results.report.page import Cell, figure, folded, heat, note, page, table
@@ -34,7 +35,7 @@ def write(
 ) -> str:
     """The page. records: without details."""
     groups = grouped(records)
-    parts = [_head(records, groups, today)]
+    parts = [_head(records, groups, today), *_over_tasks(records, suite)]
     for number, ((task, setting), group) in enumerate(groups.items()):
         parts += _section(f"t{number}", task, setting, group, suite, details)
     parts.append(_environment(records))
@@ -58,6 +59,36 @@ def _head(
         "seeds would settle it if it stays as it is.</p>"
         f"<nav>{links}<a href='#environment'>environment</a></nav>"
     )
+
+
+def _over_tasks(records: Sequence[Record], suite: Mapping[str, Any]) -> list[str]:
+    rows = over_tasks(records, suite)
+    if not rows:
+        return []
+    lines = [
+        {
+            "variant": row["variant"],
+            "interquartile mean": Cell(
+                f"{row['interquartile_mean']:.3f}", row["interquartile_mean"]
+            ),
+            "95% interval": f"{row['low']:.3f} to {row['high']:.3f}",
+            "beats the base": Cell(f"{row['beats_base']:.2f}", row["beats_base"]),
+            "runs": str(row["runs"]),
+        }
+        for row in rows
+    ]
+    said = (
+        f"{len(rows)} variants that all {rows[0]['tables']} tables have; scores as shares of the "
+        "most, resampled within each table. Beats the base: chance that a run is ahead of one of "
+        "the base's, one half where they are alike."
+    )
+    chart = charts.profiles("profiles", profile(rows, LINES - 1))
+    return [
+        '<h2 id="over">Over all tasks</h2>',
+        table(lines, "over all tasks"),
+        note([said]),
+        figure(chart, "share of runs above each score, of the best and the base"),
+    ]
 
 
 def _section(

@@ -69,6 +69,7 @@ def test_it_says_what_is_known() -> None:
     assert text.count('class="text better">better</td>') == 2
     assert text.count('class="text tie">tie</td>') == 2
     assert "effect on exact match, 95% interval" in text
+    assert "3 variants that all 2 tables have" in text
     assert "P, threads 1" not in text.partition("environment")[0]
     assert "processor P" in text
 
@@ -161,5 +162,5 @@ def test_in_a_browser(width: int, tmp_path: Path) -> None:
     told = re.search(r'<p id="told">(.*?)</p>', dom)
     assert told is not None
     assert told[1] == (
-        '{"sorted":"cell=rnn","order":"ascending","small":0,"wide":false,"reached":true}'
+        '{"sorted":"base","order":"ascending","small":0,"wide":false,"reached":true}'
     )
