@@ -227,8 +227,6 @@ def pairs_to_settle(
     where it is beyond the margin, else its interval within the margin. None beyond MOST."""
     beyond = abs(effect) > margin
     away = abs(effect) if beyond else margin - abs(effect)
-    if away == 0:
-        return None
 
     def settled(count: int) -> bool:
         if beyond:
@@ -239,7 +237,9 @@ def pairs_to_settle(
     least = max(2, fewest(alpha)) if beyond else 2
     # about where it will be, if there were no t
     reach = special.ndtri(1 - alpha / 2) + special.ndtri(POWER) if beyond else special.ndtri(0.975)
-    about = min((reach * spread / away) ** 2, float(MOST))
+    if 1.1 * away * math.sqrt(MOST) < reach * spread:
+        return None
+    about = float(reach * spread / away) ** 2 if spread else 0.0
     low, high = max(least, int(about * 0.9) - 2), max(least, int(about * 1.1) + 6)
     if settled(low):
         low = least

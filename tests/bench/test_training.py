@@ -450,7 +450,7 @@ def test_other_data_than_planned_is_refused() -> None:
 def test_what_is_not_built_is_not_passed_over(asked: dict[str, Any]) -> None:
     outcome = ran(replace(spec("base"), **asked))
     assert outcome["status"] == "failed"
-    assert "is not known" in outcome["error"]
+    assert "is not one of" in outcome["error"]
 
 
 def test_a_score_that_no_file_can_hold_is_a_failed_run(
