@@ -43,7 +43,7 @@ def grouped(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
         alike.setdefault((record.task, group_text(record)), []).append(record)
     found: dict[tuple[str, str], list[Record]] = {}
     for (task, setting), group in alike.items():
-        unlike = [key for key in UNSEEN if len({repr(_compared(r, key)) for r in group}) > 1]
+        unlike = [key for key in UNSEEN if len({_compared(r, key) for r in group}) > 1]
         signatures = sorted({signed for r in group if (signed := signature(r.outcome))})
         for record in group:
             said = [f"{key} {_compared(record, key)}" for key in unlike]
@@ -128,7 +128,7 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
         "metric": metric,
         "memorisation": any(o.get("memorisation") for o in outcomes),
         "score_mean": statistics.fmean(scores) if scores else None,
-        "score_sd": statistics.stdev(scores) if len(scores) > 1 else None,
+        "score_sd": _deviation(scores) if len(scores) > 1 else None,
         "other_scores_mean": _others(outcomes, metric),
         "runs_without_score": len(records) - len(scores),
         "tokens_to_target": _median_or_none(tokens),
@@ -143,6 +143,12 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
         "signature": next((signed for o in outcomes if (signed := signature(o))), None),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
+
+
+def _deviation(values: Sequence[float]) -> float:
+    """As statistics.stdev, which goes by fractions and takes ten times as long."""
+    mean = statistics.fmean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
 def test_score(outcome: Mapping[str, Any]) -> float | None:

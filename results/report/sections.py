@@ -63,7 +63,7 @@ def _head(
 
 def _over_tasks(records: Sequence[Record], suite: Mapping[str, Any]) -> list[str]:
     rows = over_tasks(records, suite)
-    if not rows:
+    if len(rows) < 2:
         return []
     lines = [
         {
