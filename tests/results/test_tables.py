@@ -73,7 +73,7 @@ def test_mean_and_sd_are_over_the_seeds() -> None:
     scores = [0.2, 0.5, 0.9]
     row = one_row(*(record(seed, score) for seed, score in enumerate(scores)))
     assert row["score_mean"] == statistics.fmean(scores)
-    assert row["score_sd"] == statistics.stdev(scores)
+    assert row["score_sd"] == pytest.approx(statistics.stdev(scores))
     assert cells(row)["exact match"] == "0.533 ±.351"
     assert row["other_scores_mean"] == {"forced_accuracy": 0.25}
     assert one_row(record())["score_sd"] is None
