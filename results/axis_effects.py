@@ -56,8 +56,13 @@ def effects_in(
     contexts, reference = varied.contexts(_axes(axis))
     found: list[Pairs] = []
     for level in _levels(contexts, reference):
-        both = [at for at in contexts.values() if level in at and reference in at]
-        names = {"a": _text(axis, level), "b": _text(axis, reference)}
+        places = [rest for rest, at in contexts.items() if level in at and reference in at]
+        both = [contexts[rest] for rest in places]
+        names = {
+            "a": _text(axis, level),
+            "b": _text(axis, reference),
+            "where": varied.where(places),
+        }
         one, other = [at[level] for at in both], [at[reference] for at in both]
         found += all_measures({**head, **names}, varied.reader, one, other, only)
     return found
@@ -90,6 +95,13 @@ class Varied:
         found = [axis for axis, some in values.items() if len(some) > 1]
         short = [name for name, of in naming.SHORTHANDS.items() if set(of) <= set(found)]
         return [*short, *found]
+
+    def where(self, places: Sequence[Rest]) -> str:
+        """What a comparison's contexts are: nothing to say of the base alone."""
+        if len(places) > 1:
+            return f"{len(places)} contexts"
+        name = naming.name(dict(places[0]), self.base)
+        return "" if name == "base" else name
 
     def contexts(self, axes: tuple[str, ...]) -> tuple[Contexts, Level]:
         """Runs by all that is not the axis, and then by their value of it, where there are two at

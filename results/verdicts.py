@@ -39,7 +39,7 @@ def show_effects(
         said = [f"{of}against {group[0]['b']}", *notes(scores), *interaction_notes(here)]
         texts = [
             {
-                "variant": row[label],
+                "variant": row[label] + _where(row),
                 measure(row["measure"]).title: effect_text(row),
                 "verdict": verdict_text(row),
                 "95% interval": interval_text(row),
@@ -53,7 +53,7 @@ def show_effects(
         costs = [row for row in group if row["ratio"]]
         texts = [
             {
-                "variant": some[0][label],
+                "variant": some[0][label] + _where(some[0]),
                 **{measure(row["measure"]).title: cost_text(row) for row in some},
             }
             for some in _groups(costs, (label,))
@@ -64,6 +64,11 @@ def show_effects(
         ]
         show_texts("what it costs", texts, said, console)
         console.print()
+
+
+def _where(row: Row) -> str:
+    """` (at depth=2)`, where an effect is not that at the base."""
+    return f" (at {row['where']})" if row.get("where") else ""
 
 
 def show_fair(rows: Sequence[Row], console: Console) -> None:

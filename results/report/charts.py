@@ -147,14 +147,19 @@ def forest(name: str, title: str, rows: Sequence[tuple[str, float, float, float,
     intervals stays within the picture."""
 
     def draw(axes: Any) -> None:
-        for place, (_, effect, low, high, verdict) in enumerate(reversed(rows)):
-            axes.plot([low, high], [place, place], color=VERDICTS[verdict], linewidth=2)
+        lines = list(enumerate(reversed(rows)))
+        for word, colour in VERDICTS.items():
+            own = [(place, row) for place, row in lines if row[4] == word]
+            places = [place for place, _ in own]
+            lows, highs = [row[2] for _, row in own], [row[3] for _, row in own]
+            axes.hlines(places, lows, highs, color=colour, linewidth=2, label=word)
             axes.plot(
-                effect,
-                place,
-                marker="o" if verdict != "undecided" else "D",
-                color=VERDICTS[verdict],
-                markerfacecolor="none" if verdict == "undecided" else VERDICTS[verdict],
+                [row[1] for _, row in own],
+                places,
+                linestyle="none",
+                marker="D" if word == "undecided" else "o",
+                color=colour,
+                markerfacecolor="none" if word == "undecided" else colour,
                 markersize=5,
             )
         axes.set_yticks(range(len(rows)), [row[0] for row in reversed(rows)])
@@ -165,8 +170,6 @@ def forest(name: str, title: str, rows: Sequence[tuple[str, float, float, float,
         room = 0.6 * (max(map(abs, middle)) or 1.0)
         left, right = axes.get_xlim()
         axes.set_xlim(max(left, min(middle) - room), min(right, max(middle) + room))
-        for word in ("better", "worse", "tie", "undecided"):
-            axes.plot([], [], color=VERDICTS[word], linewidth=2, label=word)
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.6 / (0.19 * len(rows) + 0.9)), ncols=4)
 
     return drawn(name, (7.2, 0.19 * len(rows) + 1.3), draw)

@@ -139,7 +139,8 @@ def _effects(task: str, setting: str, group: list[Record], suite: Mapping[str, A
 def _effect_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
-        line = lines.setdefault(row["a"], {"value": row["a"], "against": row["b"]})
+        at = f" (at {row['where']})" if row["where"] else ""
+        line = lines.setdefault(row["a"], {"value": row["a"] + at, "against": row["b"]})
         title = measure(row["measure"]).title
         if row["ratio"]:
             kind = row["verdict"] or ""

@@ -511,8 +511,8 @@ def test_compare(bench: Bench, filled: Path) -> None:
     assert "what it costs" in out
     rows = json.loads(bench("compare", "--axis", "cell", "--json")[1])["rows"]
     keys = {
-        "task", "setting", "a", "b", "measure", "pairs", "unpaired", "contexts", "censored_a",
-        "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean", "effect", "low",
+        "task", "setting", "a", "b", "where", "measure", "pairs", "unpaired", "contexts",
+        "censored_a", "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean", "effect", "low",
         "high", "interval", "p", "p_adjusted", "detectable", "verdict", "more_seeds", "why",
     }  # fmt: skip
     assert rows

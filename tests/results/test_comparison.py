@@ -165,7 +165,7 @@ def crossed(effect: float, extra: float = 0.0) -> list[Record]:
 def test_an_axis_is_held_against_its_base_over_all_it_was_crossed_with() -> None:
     row = row_of(axis_effects.effects(crossed(0.1, 0.1), SUITE, "cell"))
     assert (row["a"], row["b"]) == ("cell=lstm", "cell=gru")
-    assert (row["contexts"], row["pairs"]) == (2, 6)
+    assert (row["contexts"], row["pairs"], row["where"]) == (2, 6, "2 contexts")
     assert row["effect"] == pytest.approx(0.15 + 0.0025)
     assert row["verdict"] == "better"
 
@@ -195,6 +195,17 @@ def test_a_shorthand_is_an_axis_too() -> None:
     deep = [record(seed, 0.4, encoder_depth=2, decoder_depth=2) for seed in range(6)]
     row = row_of(axis_effects.effects([*deep, *runs([0.2] * 6)], SUITE, "depth"))
     assert (row["a"], row["b"]) == ("depth=2", "depth=1")
+
+
+def test_an_effect_away_from_the_base_says_where() -> None:
+    found = [*runs([0.5] * 6), *runs([0.4] * 6, hidden=32), *runs([0.6] * 6, attention="dot")]
+    found += runs([0.9] * 6, attention="dot", cell="lstm")
+    row = row_of(axis_effects.effects(found, SUITE, "cell"))
+    assert (row["a"], row["where"]) == ("cell=lstm", "attention=dot")
+    text = "\n".join(shown(axis_effects.effects(found, SUITE, "cell"), label="a"))
+    assert "cell=lstm (at attention=dot)" in text
+    row = row_of(axis_effects.effects(found, SUITE, "hidden"))
+    assert row["where"] == ""
 
 
 def test_an_axis_that_nothing_varies() -> None:
