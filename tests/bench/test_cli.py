@@ -513,7 +513,8 @@ def test_compare(bench: Bench, filled: Path) -> None:
     keys = {
         "task", "setting", "a", "b", "where", "measure", "pairs", "unpaired", "contexts",
         "censored_a", "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean",
-        "effect", "low", "high", "interval", "p", "p_adjusted", "detectable", "verdict", "more_seeds", "why",
+        "effect", "low", "high", "interval", "p", "p_adjusted", "detectable", "verdict",
+        "more_seeds", "why",
     }  # fmt: skip
     assert rows
     assert all(set(row) == keys for row in rows)
