@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,9 +23,6 @@ from bench.cli_shared import (
     usage,
     writes_unicode,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:

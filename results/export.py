@@ -59,8 +59,7 @@ def as_latex(rows: Sequence[Row]) -> str:
     parts = []
     for group in by_table(rows).values():
         texts = [cells(row) for row in group]
-        used = dict.fromkeys(t for text in texts for t in text)
-        titles = [title for title in used if any(text.get(title) for text in texts)]
+        titles = _titles(texts)
         lines = [
             r"\begin{table}",
             rf"\caption{{{heading(group[0]).translate(LATEX)}}}",
@@ -83,8 +82,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     parts = []
     for group in by_table(rows).values():
         texts = [cells(row) for row in group]
-        used = dict.fromkeys(t for text in texts for t in text)
-        titles = [title for title in used if any(text.get(title) for text in texts)]
+        titles = _titles(texts)
         lines = [f"**{heading(group[0])}**", ""]
         lines.append("| " + " | ".join(titles) + " |")
         lines.append("|" + "|".join(" --- " if t == "variant" else " ---: " for t in titles) + "|")
@@ -94,3 +92,9 @@ def as_markdown(rows: Sequence[Row]) -> str:
         said = [note[0].upper() + note[1:] + "." for note in notes(group)]
         parts.append("\n".join(lines) + ("\n\n" + " ".join(said) if said else ""))
     return "\n\n".join(parts) + "\n"
+
+
+def _titles(texts: Sequence[dict[str, str]]) -> list[str]:
+    """Columns in which any row says something."""
+    used = dict.fromkeys(title for text in texts for title in text)
+    return [title for title in used if any(text.get(title) for text in texts)]
