@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -186,32 +188,43 @@ def show(
 
 def export(
     form: Annotated[
-        str, typer.Option("--format", help="csv, markdown, json, latex or parquet.")
+        str,
+        typer.Option(
+            "--format",
+            help="The tables as csv, markdown, json, latex or parquet; the runs to mlflow or "
+            "tensorboard.",
+        ),
     ] = "csv",
-    output: Annotated[Path | None, typer.Option(help="File; standard output if left out.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            help="File; standard output if left out. Of mlflow a SQLite file or a tracking URI, of "
+            "tensorboard a folder.",
+        ),
+    ] = None,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """The tables as CSV, Markdown, JSON, LaTeX or Parquet, with every column."""
+    """The tables for other programs, with every column, or the runs for a tracker."""
     from results import export as exports
     from results.tables import summarise
     from tasks.choices import one_of
 
     with usage():
-        one_of("format", form, exports.FORMATS)
-        if form in exports.BINARY and output is None:
-            raise ValueError(f"{form} is no text; name a file with --output")
+        one_of("format", form, (*exports.FORMATS, *TRACKERS))
+        if form in (*exports.BINARY, *TRACKERS) and output is None:
+            raise ValueError(f"{form} is no text; name where it goes with --output")
+    if form in TRACKERS:
+        assert output is not None
+        _track(form, output, task, store)
+        return
     with reading(store) as opened:
         rows = summarise(chosen(opened, task), opened.base())
     if form == "json":
         made = exports.as_json(rows, ascii_only=output is None and not writes_unicode()).encode()
     elif form == "parquet":
-        try:
+        with _extra("Parquet", "pyarrow", "parquet"):
             made = exports.as_parquet(rows)
-        except ImportError as error:
-            raise CommandError(
-                "Parquet needs pyarrow; pip install 'seq2seq-bench[parquet]'"
-            ) from error
     else:
         written = {
             "csv": exports.as_csv,
@@ -223,7 +236,42 @@ def export(
         text = made.decode()
         print(text, end="" if text.endswith("\n") else "\n")
         return
-    _save(output, made)
+    _save(Path(output), made)
+
+
+TRACKERS = ("mlflow", "tensorboard")
+
+
+def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
+    from results import trackers
+
+    with reading(store) as opened:
+        records = chosen(opened, task, details=True)
+        suite = opened.base()
+    try:
+        with _extra("this format", form, "trackers"):
+            if form == "mlflow":
+                added = trackers.to_mlflow(records, suite, output)
+            else:
+                added = trackers.to_tensorboard(records, suite, Path(output))
+    except trackers.TrackerError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(
+            f"{output} cannot be written ({error.strerror}); name another place"
+        ) from error
+    there = len(records) - added
+    console().print(f"{output}: {added:,} runs" + (f", {there:,} were there" if there else ""))
+
+
+@contextmanager
+def _extra(what: str, package: str, extra: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise CommandError(
+            f"{what} needs {package}; pip install 'seq2seq-bench[{extra}]'"
+        ) from error
 
 
 def _save(file: Path, content: bytes) -> None:

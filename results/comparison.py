@@ -32,7 +32,8 @@ class ComparisonError(ValueError):
 class Pairs:
     """What two sides gave on a measure. head: the first keys of its row. values_NC2: by seed (as in
     `seeds`) and context, of a and b. censored: of a and of b. unpaired: seeds that one side lacks.
-    refused: why nothing can be said."""
+    beside: most runs that ran at the same time as one that was timed. refused: why nothing can be
+    said."""
 
     head: Mapping[str, str]
     measure: Measure
@@ -40,6 +41,7 @@ class Pairs:
     values_NC2: Values
     censored: tuple[int, int]
     unpaired: int
+    beside: int
     refused: str
 
     @property
@@ -80,8 +82,15 @@ def paired(
         np.array(list(values.values())).reshape(len(values), len(one), 2),
         (int(censored[0]), int(censored[1])),
         len(set.union(*map(set, sides))) - len(values),
+        max(_beside(side[seed]) for seed in values for side in sides)
+        if measure.timed and values
+        else 0,
         refused,
     )
+
+
+def _beside(record: Record) -> int:
+    return int(record.measured.get("beside", 0))
 
 
 def judged(found: Sequence[Pairs]) -> list[Row]:
@@ -106,6 +115,7 @@ def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> Row:
         **pairs.head,
         "pairs": len(pairs.values_NC2),
         "unpaired": pairs.unpaired,
+        "trained_beside": pairs.beside,
         "contexts": pairs.values_NC2.shape[1],
         "censored_a": pairs.censored[0],
         "censored_b": pairs.censored[1],

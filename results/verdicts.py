@@ -60,7 +60,7 @@ def show_effects(
         ]
         said = [
             f"times that of {group[0]['b']}; = a tie, + better, - worse, ? undecided",
-            *(note for note in notes(costs) if note.startswith("not compared")),
+            *(note for note in notes(costs) if note.startswith(("not compared", "timed"))),
         ]
         show_texts("what it costs", texts, said, console)
         console.print()
@@ -183,6 +183,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
     left = max((row["unpaired"] for row in rows), default=0)
     if left:
         said.append(f"{left} seeds are left out, as one side lacks them")
+    beside = max((row["trained_beside"] for row in judged), default=0)
+    if beside:
+        said.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside: roughly")
     lost = [row for row in judged if not row["ratio"] and row["censored_a"] + row["censored_b"]]
     if lost:
         count = sum(row["censored_a"] + row["censored_b"] for row in lost)

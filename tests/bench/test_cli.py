@@ -597,9 +597,22 @@ def test_report_and_exports_to_files(bench: Bench, filled: Path, tmp_path: Path)
     for form in ("csv", "markdown", "json", "latex", "parquet"):
         assert bench("export", "--format", form, "--output", str(tmp_path / form))[0] == 0
         assert (tmp_path / form).stat().st_size > 100
-    code, _, err = bench("export", "--format", "parquet")
+    for form in ("parquet", "mlflow", "tensorboard"):
+        code, _, err = bench("export", "--format", form)
+        assert code == 2
+        assert "name where it goes with --output" in err
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, not ours
+def test_runs_for_trackers(bench: Bench, filled: Path, tmp_path: Path) -> None:
+    for form in ("tensorboard", "mlflow"):
+        code, out, _ = bench("export", "--format", form, "--output", str(tmp_path / form))
+        assert (code, "4 runs" in out) == (0, True)
+    (tmp_path / "no-folder").touch()
+    target = str(tmp_path / "no-folder" / "x")
+    code, _, err = bench("export", "--format", "tensorboard", "--output", target)
     assert code == 2
-    assert "name a file with --output" in err
+    assert "cannot be written" in err
 
 
 def test_compare_at_equal_cost(bench: Bench) -> None:

@@ -285,3 +285,12 @@ def test_what_was_not_compared_is_said() -> None:
     elsewhere = [timed(one, host="there") for one in runs([0.9] * 6, cell="lstm")]
     text = "\n".join(shown(compare([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)))
     assert "not compared: timed on unlike machines" in text
+
+
+def test_speeds_taken_beside_other_runs_are_rough() -> None:
+    both = [*runs([0.9] * 6, cell="lstm"), *runs([0.1] * 6)]
+    assert "beside" not in "\n".join(shown(compare(both, SUITE, A, B)))
+    rows = compare([timed(both[0], beside=3), *both[1:]], SUITE, A, B)
+    assert row_of(rows)["trained_beside"] == 0
+    assert row_of(rows, "tokens_per_second")["trained_beside"] == 3
+    assert "timed with up to 3 other runs beside: roughly" in "\n".join(shown(rows))
