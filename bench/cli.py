@@ -10,7 +10,16 @@ from pathlib import Path
 
 import typer
 
-from bench import cli_check, cli_claims, cli_compare, cli_data, cli_read, cli_run, cli_throughput
+from bench import (
+    cli_check,
+    cli_claims,
+    cli_compare,
+    cli_data,
+    cli_guard,
+    cli_read,
+    cli_run,
+    cli_throughput,
+)
 from bench.cli_shared import CommandError, say
 
 app = typer.Typer(
@@ -33,6 +42,7 @@ app.command("try")(cli_run.try_run)
 app.command("export")(cli_read.export)
 app.command("report")(cli_read.report)
 app.command("throughput")(cli_throughput.throughput)
+app.command("guard")(cli_guard.guard)
 app.command("check")(cli_check.check)
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_claims.app, name="claims")

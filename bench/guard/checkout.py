@@ -1,0 +1,59 @@
+"""A revision's files in a folder of their own, the repository left as it is."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.guard.timing import GuardError
+
+
+class Revision:
+    """A commit of the repository that the present folder is in."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.root = root(folder)
+        try:
+            self.commit = _git(folder, "rev-parse", "--verify", f"{name}^{{commit}}").strip()
+        except GuardError:
+            raise GuardError(
+                f"{name!r} is no revision of the repository in {self.root}, and no file; in a "
+                "shallow clone fetch it first (git fetch --depth 1 origin REF)"
+            ) from None
+
+    @contextmanager
+    def files(self) -> Iterator[Path]:
+        """A temporary folder with what is tracked at that commit."""
+        archive = subprocess.run(
+            ["git", "-C", str(self.root), "archive", "--format=tar", self.commit],
+            capture_output=True,
+            check=True,
+        ).stdout
+        with tempfile.TemporaryDirectory(prefix="bench-guard-") as name:
+            folder = Path(name).resolve()
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                tar.extractall(folder, filter="data")
+            yield folder
+
+
+def root(folder: Path) -> Path:
+    """Of the repository that a folder is in. GuardError if it is in none."""
+    return Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        )
+    except FileNotFoundError:
+        raise GuardError("comparing with a revision needs git, which is not here") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines()
+        raise GuardError(f"git says: {said[-1] if said else 'nothing'}") from None
+    return done.stdout

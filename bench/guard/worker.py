@@ -1,0 +1,106 @@
+"""One version of the code in a process of its own: it prepares, times and counts what it is told.
+
+python -m bench.guard.worker, in the folder of that version. A line of JSON comes in, one goes out;
+both versions must speak the same PROTOCOL.
+
+    {"prepare": [[task, variant, work], ...], "device": "cpu", "data": null, "plugins": []}
+        -> {"protocol": 1, "torch": "2.13.0", "code": "/where/it/is", "workloads": {name: digest}}
+    {"time": name, "passes": 10} -> {"seconds": 0.05}
+    {"count": name} -> {"operations": 969, ...}
+
+What goes wrong is {"error": sentence}.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PROTOCOL = 1
+
+
+def main() -> None:
+    """Until standard input ends."""
+    # what libraries print goes elsewhere
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    worker = Worker()
+    for line in sys.stdin:
+        try:
+            answer = worker.answer(json.loads(line))
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+class Worker:
+    """Keeps what was prepared."""
+
+    def __init__(self) -> None:
+        self.cases: dict[str, Any] = {}
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """To one line."""
+        if "prepare" in asked:
+            return self._prepare(asked)
+        if "count" in asked:
+            from bench.guard import counts
+
+            return dict(counts.of(self.cases[asked["count"]]))
+        return {"seconds": self._time(asked["time"], asked["passes"])}
+
+    def _prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
+        import torch
+
+        import bench
+        from bench import plugins
+        from bench.guard.subjects import Subject, prepared
+        from bench.runner import prepare_process, settle
+
+        prepare_process(1)
+        plugins.load([Path(file) for file in asked["plugins"]])
+        data = Path(asked["data"]) if asked["data"] else None
+        for given in asked["prepare"]:
+            subject = Subject(*given)
+            self.cases[subject.name] = prepared(subject, asked["device"], data)
+        settle()
+        return {
+            "protocol": PROTOCOL,
+            "torch": torch.__version__,
+            "code": str(Path(str(bench.__file__)).parent.parent),
+            "workloads": {name: _digest(case) for name, case in self.cases.items()},
+        }
+
+    def _time(self, name: str, passes: int) -> float:
+        case = self.cases[name]
+        if next(case.state.model.parameters()).is_cuda:
+            import torch
+
+            torch.cuda.synchronize()
+        since = time.perf_counter()
+        for _ in range(passes):
+            case.once()
+        if next(case.state.model.parameters()).is_cuda:
+            torch.cuda.synchronize()
+        return time.perf_counter() - since
+
+
+def _digest(case: Any) -> str:
+    """Of what is worked on: unlike work is not compared."""
+    digest = hashlib.blake2b(digest_size=8)
+    for batch in case.workload.batches:
+        for values in (batch.source_BS, batch.inputs_BT, *batch.targets):
+            digest.update(repr(tuple(values.shape)).encode())
+            digest.update(values.cpu().numpy().tobytes())
+    digest.update(repr((case.work, case.workload.limit)).encode())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()
