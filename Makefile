@@ -1,11 +1,11 @@
 # make run: install and run the quick matrix. make test: install and test. make check: lint, types.
-# make peers: an environment with JoeyNMT, to compare with.
+# make peers: an environment with JoeyNMT, to compare with. make guard: counts against the baseline.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: run test check peers clean
+.PHONY: run test check guard peers clean
 
 run: $(DONE)
 	$(BIN)/bench run
@@ -23,6 +23,9 @@ $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[zh,parquet,trackers,dev]'
 	touch $(DONE)
+
+guard: $(DONE)
+	$(BIN)/bench guard --baseline tests/perf/guard.json
 
 PEERS := .venv-joeynmt
 

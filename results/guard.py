@@ -25,6 +25,8 @@ CONFIDENCE = 0.995
 FLOOR = 0.4
 """The share of the threshold that a slow-down must surely be beyond: two processes of one program
 differ by a little for as long as they live, by where their memory lies."""
+FINE = 0.8
+"""The share of the threshold that all else must surely be within, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,13 @@ def judge(ratios: Sequence[float], threshold: float) -> Judged:
 
 def word(low: float, high: float, threshold: float, floor: float) -> str:
     """Of an interval of a ratio. slower or faster: all of it is beyond the floor. fine: it is
-    within the threshold."""
+    within FINE of the threshold."""
     if low > 1 + floor:
         return "slower"
     if high < 1 / (1 + floor):
         return "faster"
-    within = 1 / (1 + threshold) < low and high < 1 + threshold
+    bound = 1 + FINE * threshold
+    within = 1 / bound < low and high < bound
     return "fine" if within else "cannot tell"
 
 
@@ -112,17 +115,21 @@ def row(trials: Sequence[Trial], counts: Mapping[str, Sequence[int | None]]) -> 
         "kind": "timed",
         "subject": last.subject,
         "verdict": verdict,
-        "ratio": found.ratio,
-        "low": found.low,
-        "high": found.high,
+        "ratio": _told(found.ratio),
+        "low": _told(found.low),
+        "high": _told(found.high),
         "rounds": [len(trial.present) for trial in trials],
-        "again_ratio": judge(last.again, last.threshold).ratio,
+        "again_ratio": _told(judge(last.again, last.threshold).ratio),
         "false_alarms": sum(trial.false_alarm for trial in trials),
-        "planted_ratio": judge(last.planted, last.threshold).ratio,
+        "planted_ratio": _told(judge(last.planted, last.threshold).ratio),
         "missed": sum(not trial.caught for trial in trials),
         "trials": len(trials),
         "counts": {name: list(both) for name, both in counts.items()},
     }
+
+
+def _told(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def exact_rows(

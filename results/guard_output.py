@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
@@ -40,7 +39,7 @@ def _texts(row: Row) -> dict[str, str]:
             "subject": row["subject"],
             "verdict": row["verdict"],
             "ratio": _number(row["ratio"]),
-            "interval": f"{_number(row['low'])}-{_number(row['high'])}",
+            "interval": "" if row["low"] is None else f"{row['low']:.3f}-{row['high']:.3f}",
             "itself": _number(row.get("again_ratio")),
             "planted": _number(row.get("planted_ratio")),
             "rounds": "+".join(map(str, row["rounds"])),
@@ -71,7 +70,7 @@ def _texts(row: Row) -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.3f}"
+    return "" if value is None else f"{value:.3f}"
 
 
 def notes(rows: Sequence[Row]) -> list[str]:

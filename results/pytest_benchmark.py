@@ -76,8 +76,8 @@ def _row(name: str, before: Mapping[str, Any], now: Mapping[str, Any], threshold
         "subject": name,
         "verdict": word(low, high, threshold, threshold),
         "ratio": ratio,
-        "low": low,
-        "high": high,
+        "low": low if math.isfinite(high) else None,
+        "high": high if math.isfinite(high) else None,
         "rounds": [min(before["rounds"], now["rounds"])],
         "why": "",
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results import naming, stats, two_sets
+from results.comparison import NEITHER
 from results.comparison import Row as Compared
 from results.guard import Row
 from results.measures import measure
@@ -72,7 +73,7 @@ def _row(row: Compared) -> Row:
     verdict = str(row["verdict"])
     if verdict == "undecided":
         enough = row["pairs"] >= stats.fewest(stats.ALPHA / row["family"])
-        verdict = "fine" if enough or row["why"] else "cannot tell"
+        verdict = "fine" if enough or row["why"] == NEITHER else "cannot tell"
     known = measure(row["measure"])
     return {
         **_head((row["task"], row["setting"], row["variant"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,8 @@ class Baseline(NamedTuple):
 def write(file: Path, counts: Mapping[str, Counts], choice: Choice, device: str) -> None:
     """A line a subject, so that a diff reads well."""
     lines = [f"{json.dumps(name)}: {json.dumps(found)}" for name, found in sorted(counts.items())]
-    head = {"schema": SCHEMA, "torch": _torch(), "device": device, **choice._asdict()}
+    of = dict(zip(("schema", "torch", "device", "machine"), _here(device), strict=True))
+    head = {**of, **choice._asdict()}
     opening = json.dumps(head)[:-1]
     try:
         file.write_text(opening + ', "counts": {\n' + ",\n".join(lines) + "\n}}\n", "utf-8")
@@ -52,18 +54,21 @@ def read(file: Path, device: str) -> Baseline:
             for name, found in told["counts"].items()
         }
         choice = Choice(*(tuple(map(str, told[key])) for key in Choice._fields))
-        of = (told["schema"], told["torch"], told["device"])
+        of = (told["schema"], told["torch"], told["device"], told["machine"])
     except FileNotFoundError:
         raise GuardError(f"there is no baseline {file}; {make}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise GuardError(f"{file} is no baseline of counts ({error!r}); {make}") from None
-    if of != (SCHEMA, _torch(), device):
-        raise GuardError(
-            f"{file} is of torch {of[1]} on {of[2]}, this is torch {_torch()} on {device}, whose "
-            f"counts may differ; {make}"
-        )
+    here = _here(device)
+    if of != here:
+        there, now = (f"torch {some[1]} for {some[2]} on {some[3]}" for some in (of, here))
+        raise GuardError(f"{file} is of {there}, this is {now}, whose counts may differ; {make}")
     return Baseline(counts, choice)
 
 
-def _torch() -> str:
-    return str(torch.__version__).partition("+")[0]
+def _here(device: str) -> tuple[int, str, str, str]:
+    """What counts hang on: torch's version and what it runs on. AVX2 and AVX512 allocate alike."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    old = capability == "DEFAULT" and platform.machine() in ("x86_64", "AMD64")
+    machine = platform.machine() + (" without AVX2" if old else "")
+    return SCHEMA, str(torch.__version__).partition("+")[0], device, machine

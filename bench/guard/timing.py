@@ -22,6 +22,8 @@ WINDOW = 0.05
 """Seconds that a timing lasts at the least."""
 TENTHS = 10
 """Passes come by so many, so that PLANTED of them is a whole number."""
+FIRST = 0.6
+"""The share of the time that the first set of processes has; alarms are confirmed in the rest."""
 SETS = 3
 """Most sets of fresh processes that an alarm is looked into with."""
 
@@ -45,6 +47,7 @@ class Side:
 
     def __init__(self, folder: Path, command: Sequence[str] = ()) -> None:
         environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+        environment["KINETO_LOG_LEVEL"] = "99"  # or torch's profiler tells of every start and stop
         environment.pop("PYTHONSAFEPATH", None)
         self.folder = folder
         self.process = subprocess.Popen(
@@ -131,8 +134,11 @@ def _check(side: Side, told: dict[str, Any], other: dict[str, Any]) -> None:
             f"the code in {side.folder} speaks version {told['protocol']} of the guard's language, "
             f"this one {PROTOCOL}; compare with a later revision"
         )
-    if (side.folder / "bench").is_dir() and Path(told["code"]) != side.folder.resolve():
-        raise GuardError(f"the process in {side.folder} runs the code in {told['code']}")
+    if told["strays"]:
+        raise GuardError(
+            f"the code in {side.folder} lacks {told['strays'][0]}, being older than bench guard; "
+            "compare with a later revision"
+        )
     unlike = [n for n, digest in told["workloads"].items() if other["workloads"].get(n) != digest]
     if unlike:
         raise GuardError(
@@ -161,7 +167,7 @@ def guard(
     for number in range(SETS):
         with start(sides, looked_into) as trio:
             # an alarm must have time left to be confirmed in
-            share = 0.5 if number == 0 else 1.0
+            share = FIRST if number == 0 else 1.0
             now = time.perf_counter()
             stop = now + share * max(until - now, 0.0)
             found = {s.name: Trial(s.name, threshold) for s in looked_into}

@@ -4,7 +4,7 @@ python -m bench.guard.worker, in the folder of that version. A line of JSON come
 both versions must speak the same PROTOCOL.
 
     {"prepare": [[task, variant, work], ...], "device": "cpu", "data": null, "plugins": []}
-        -> {"protocol": 1, "torch": "2.13.0", "code": "/where/it/is", "workloads": {name: digest}}
+        -> {"protocol": 1, "strays": [], "workloads": {name: digest}}
     {"time": name, "passes": 10} -> {"seconds": 0.05}
     {"count": name} -> {"operations": 969, ...}
 
@@ -30,6 +30,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     worker = Worker()
+    # the slow part of starting, while others start too
+    from bench.guard import subjects  # noqa: F401
+
     for line in sys.stdin:
         try:
             answer = worker.answer(json.loads(line))
@@ -56,9 +59,6 @@ class Worker:
         return {"seconds": self._time(asked["time"], asked["passes"])}
 
     def _prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
-        import torch
-
-        import bench
         from bench import plugins
         from bench.guard.subjects import Subject, prepared
         from bench.runner import prepare_process, settle
@@ -72,8 +72,7 @@ class Worker:
         settle()
         return {
             "protocol": PROTOCOL,
-            "torch": torch.__version__,
-            "code": str(Path(str(bench.__file__)).parent.parent),
+            "strays": _strays(Path.cwd()),
             "workloads": {name: _digest(case) for name, case in self.cases.items()},
         }
 
@@ -89,6 +88,19 @@ class Worker:
         if next(case.state.model.parameters()).is_cuda:
             torch.cuda.synchronize()
         return time.perf_counter() - since
+
+
+def _strays(folder: Path) -> list[str]:
+    """Modules of the suite that are not this folder's, though it has the suite: an editable
+    install lends what an older version lacks."""
+    if not (folder / "bench").is_dir():
+        return []
+    files = {
+        name: str(getattr(module, "__file__", None) or "")
+        for name, module in [*sys.modules.items(), ("bench.guard.worker", sys.modules["__main__"])]
+        if name.partition(".")[0] in ("bench", "tasks", "variants", "results")
+    }
+    return sorted(n for n, f in files.items() if not Path(f).is_relative_to(folder.resolve()))
 
 
 def _digest(case: Any) -> str:

@@ -19,7 +19,7 @@ HEAVY = ("torch", "numpy", "pandas", "scipy", "rich")
 
 STATISTICS = {
     *("stats", "sequential", "comparison", "axis_effects", "two_sets", "verdicts"),
-    *("claims", "claims_table", "fair", "over_tasks"),
+    *("claims", "claims_table", "fair", "over_tasks", "quality", "pytest_benchmark"),
 }
 """Modules that compute, and so may load numpy and scipy."""
 

@@ -1,0 +1,148 @@
+"""How often is bench guard wrong? Many guards of code that is known to be the same, or slower.
+
+.venv/bin/python -m tests.perf.guard_trials --kind same --count 300 --minutes 0.5
+.venv/bin/python -m tests.perf.guard_trials --kind slower-5 --count 20
+.venv/bin/python -m tests.perf.guard_trials --kind slower-10 --count 20
+.venv/bin/python -m tests.perf.guard_trials --kind same-busy --count 40 --minutes 0.5
+.venv/bin/python -m tests.perf.guard_trials
+
+The present code is a copy of this one; `slower` waits after every pass for that share of the
+time it took. `busy` has a process beside that never rests. What was measured is kept in --file, so
+that it can be stopped and gone on with; without --kind only the table is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.guard.subjects import chosen
+from bench.guard.timing import Sides, guard
+from results.guard import exit_code
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("same", "same-busy", "slower-5", "slower-10", "slower-10-busy")
+THRESHOLD = 0.05
+ONCE = '    def once(self) -> None:\n        """A pass over the batches."""\n'
+SLOWER = (
+    '    def once(self) -> None:\n        """Slower."""\n'
+    "        since = time.perf_counter()\n        self.healthy()\n"
+    "        until = since + {factor} * (time.perf_counter() - since)\n"
+    "        while time.perf_counter() < until:\n            pass\n\n"
+    "    def healthy(self) -> None:\n"
+)
+
+
+@contextmanager
+def copied(share: float) -> Iterator[Path]:
+    """A copy of the suite that is slower by a share."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        for part in ("bench", "tasks", "variants", "results"):
+            shutil.copytree(ROOT / part, folder / part)
+        if share:
+            file = folder / "bench" / "throughput.py"
+            text = file.read_text(encoding="utf-8")
+            assert text.count(ONCE) == 1
+            file.write_text(text.replace(ONCE, SLOWER.format(factor=1 + share)), encoding="utf-8")
+        yield folder
+
+
+def burn() -> None:
+    """Never rests."""
+    while True:
+        pass
+
+
+@contextmanager
+def beside(busy: bool) -> Iterator[None]:
+    """A process that burns a core, if busy."""
+    process = multiprocessing.get_context("spawn").Process(target=burn, daemon=True)
+    if busy:
+        process.start()
+    try:
+        yield
+    finally:
+        if busy:
+            process.kill()
+            process.join()
+
+
+def trial(kind: str, minutes: float) -> dict[str, Any]:
+    """One guard."""
+    share = next((int(part) / 100 for part in kind.split("-") if part.isdecimal()), 0.0)
+    subjects = chosen([], [], "cpu", None, timed=True)
+    since = time.perf_counter()
+    with copied(0.0) as reference, copied(share) as present, beside(kind.endswith("busy")):
+        sides = Sides(reference, present, "cpu", None, ())
+        rows = guard(sides, subjects, THRESHOLD, minutes, lambda _: None)
+    return {
+        "kind": kind,
+        "minutes": minutes,
+        "code": exit_code(rows),
+        "seconds": time.perf_counter() - since,
+        "load": os.getloadavg()[0],
+        "rows": rows,
+    }
+
+
+def table(file: Path) -> str:
+    """Of all that was measured, as Markdown."""
+    told = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    lines = [
+        "| present code | at most | guards | alarm | fine | cannot tell | subjects slower | took |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for kind in KINDS:
+        for minutes in sorted({one["minutes"] for one in told if one["kind"] == kind}):
+            some = [one for one in told if (one["kind"], one["minutes"]) == (kind, minutes)]
+            codes = [one["code"] for one in some]
+            rows = [row for one in some for row in one["rows"]]
+            slower = sum(row["verdict"] == "slower" for row in rows) / len(rows)
+            seconds = sorted(one["seconds"] for one in some)[len(some) // 2]
+            counts = " | ".join(str(codes.count(code)) for code in (1, 0, 3))
+            lines.append(
+                f"| {kind} | {minutes:g} min | {len(some)} | {counts} | {slower:.1%} "
+                f"| {seconds:.0f} s |"
+            )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """From the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--kind", choices=KINDS)
+    parser.add_argument("--count", type=int, default=20, help="in all, those in the file included")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--file", type=Path, default=Path(".bench/guard-trials.jsonl"))
+    given = parser.parse_args()
+    given.file.parent.mkdir(parents=True, exist_ok=True)
+    if given.kind:
+        told = given.file.read_text().splitlines() if given.file.exists() else []
+        done = sum(
+            (one["kind"], one["minutes"]) == (given.kind, given.minutes)
+            for one in map(json.loads, told)
+        )
+        for number in range(done, given.count):
+            found = trial(given.kind, given.minutes)
+            with given.file.open("a", encoding="utf-8") as opened:
+                opened.write(json.dumps(found) + "\n")
+            print(
+                f"{given.kind} {number + 1}: {found['code']}, {found['seconds']:.0f} s", flush=True
+            )
+    print(table(given.file))
+
+
+if __name__ == "__main__":
+    main()
