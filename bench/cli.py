@@ -15,6 +15,7 @@ from bench import (
     cli_claims,
     cli_compare,
     cli_data,
+    cli_doctor,
     cli_guard,
     cli_read,
     cli_run,
@@ -36,6 +37,7 @@ app.command("run")(cli_run.run)
 app.command("status")(cli_read.status)
 app.command("table")(cli_read.table)
 app.command("compare")(cli_compare.compare)
+app.command("doctor")(cli_doctor.doctor)
 app.command("curves")(cli_read.curves)
 app.command("show")(cli_read.show)
 app.command("try")(cli_run.try_run)

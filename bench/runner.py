@@ -21,6 +21,7 @@ from torch import nn
 from bench import checks, machine, plugins, vectors
 from bench.decoding import read as read_decoding
 from bench.evaluation import samples
+from bench.examination import of_run
 from bench.faults import planted
 from bench.groups import EXECUTIONS
 from bench.pretrained import pretrained
@@ -28,6 +29,8 @@ from bench.randomness import torch_generator
 from bench.specs import RunSpec
 from bench.together import train_together
 from bench.training import Recipe, Report, Setting, TrainState, start, train
+from results.doctor import chart, findings
+from results.record import Record
 from tasks import Task
 from tasks import build as build_task
 from variants import Model, precision
@@ -191,7 +194,7 @@ def _run(
     states = []
     for spec, setting in zip(specs, settings, strict=True):
         _check_known(spec)
-        model = build(spec, task, data)
+        model = recipe.built(build(spec, task, data))
         if spec.plugin:
             _check_shapes(model, task, recipe)
         states.append(start(model, setting.variant, spec.seed, spec.device, recipe))
@@ -208,8 +211,11 @@ def _run(
 def _conclude(
     state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """After training: the best weights on test."""
+    """After training: an examination of where it stands, then the best weights on test."""
     task = setting.task
+    since = time.perf_counter()
+    health = _examined(state, setting)
+    examine_seconds = time.perf_counter() - since
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
     since = time.perf_counter()
@@ -233,16 +239,28 @@ def _conclude(
         "parameters": sum(p.numel() for p in state.model.parameters()),
         "curve": state.curve,
         "samples": shown,
+        "health": health,
     }
+    found = chart(Record(spec.id, spec.plain(), outcome, {}))
+    outcome["findings"] = [one.cause for one in findings(found)] if found else []
     measured = {
         "train_seconds": state.seconds,
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
         "evaluate_seconds": sum(row["evaluate_seconds"] for row in state.clock),
         "test_seconds": test_seconds,
+        "examine_seconds": examine_seconds,
         "seconds_to_target": state.seconds_to_target,
         "clock": state.clock,
     }
     return outcome, measured
+
+
+def _examined(state: TrainState, setting: Setting) -> dict[str, Any]:
+    """What the doctor reads. A run is not lost because it could not be looked at."""
+    try:
+        return of_run(state, setting)
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _check_known(spec: RunSpec) -> None:

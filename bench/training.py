@@ -68,11 +68,15 @@ Step = Callable[["TrainState", Variant, Facts, Loss, Batch, Tensor | None], tupl
 """As `train_step`."""
 
 
+def _as_it_is(model: Model) -> Model:
+    return model
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The functions a run is made of; a plugin or a planted fault replaces one of them.
 
-    Training and evaluation both go through `collate`.
+    Training and evaluation both go through `collate`. built: is given the model as it was built.
     """
 
     collate: Collate = collate
@@ -80,6 +84,7 @@ class Recipe:
     optimizer: Callable[[Variant, nn.Module], torch.optim.Optimizer] = build_optimizer
     step: Step = train_step
     evaluate: Callable[[Model, Task, Split, str, Collate, Decoding], Evaluation] = evaluate
+    built: Callable[[Model], Model] = _as_it_is
 
 
 @dataclass

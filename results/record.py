@@ -9,7 +9,7 @@ from typing import Any
 STATUSES = ("solved", "finished", "diverged", "failed")
 SPEC_KEYS = ("task", "variant", "seed", "budget", "device")
 """What of a spec is read here; the rest is for who runs it."""
-HEAVY = {"outcome": ("curve", "samples", "traceback"), "measured": ("clock",)}
+HEAVY = {"outcome": ("curve", "samples", "traceback", "health"), "measured": ("clock",)}
 """What a table does not need; the store keeps it apart, so that tables stay quick."""
 
 

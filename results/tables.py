@@ -140,6 +140,7 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
         "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
         "hosts": sorted({str(r.measured["host"]) for r in records if "host" in r.measured}),
         "status": dict(Counter(record.status for record in records)),
+        "findings": dict(Counter(cause for o in outcomes for cause in o.get("findings", ()))),
         "signature": next((signed for o in outcomes if (signed := signature(o))), None),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
@@ -210,6 +211,9 @@ def cells(row: Row) -> dict[str, str]:
         score.title: written,
         "solved": f"{row['solved']}/{row['seeds']}",
         "status": ", ".join(f"{n} {status}" for status, n in odd.items()),
+        "findings": ", ".join(
+            f"{cause} {n}/{row['seeds']}" for cause, n in row["findings"].items()
+        ),
         **{
             cost[key].title: _to_target(row, key)
             for key in ("tokens_to_target", "seconds_to_target")

@@ -43,7 +43,7 @@ def show_texts(
     console.print(Text(heading, style="bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for title in kept:
-        left = title in (kept[0], "status", "verdict")
+        left = title in (kept[0], "status", "findings", "verdict")
         table.add_column(
             title,
             justify="left" if left else "right",
