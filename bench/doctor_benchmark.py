@@ -1,7 +1,7 @@
 """How often is the doctor right? Faults planted in runs that would have learned, and healthy runs.
 
-Thresholds in `results.doctor` were set on the half `tuned`; figures are of the half `held-out`, with
-other tasks, cells and seeds.
+Thresholds in `results.doctor` were set on the half `tuned`; figures are of the half `held-out`,
+which has other tasks, cells and seeds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEEDS = 3
 
 @dataclass(frozen=True)
 class Setting:
-    """Runs that learn, into which faults are planted. first: their first seed."""
+    """Runs that learn, into which faults are planted. base: their variant."""
 
     half: str
     task: str
@@ -89,11 +89,13 @@ STAR: Mapping[str, tuple[axes.Value, ...]] = {
     "output_weights": ("tied",),
     "precision": ("bf16",),
 }
+TAGGING = ("cell", "direction", "optimizer", "learning_rate", "clip", "hidden", "dropout")
+"""What of it a tagger has."""
 HEALTHY = {
     "tuned": (("increment", "learning_rate=0.005"), ("keyphrase", "")),
     "held-out": (("reversal", "learning_rate=0.002"), ("opposites", "learning_rate=0.005")),
 }
-BUDGETS = {
+BUDGETS: Mapping[str, tuple[int, ...]] = {
     "increment": (40, 200),
     "keyphrase": (30,),
     "reversal": (60, 400),
@@ -142,15 +144,3 @@ def healthy(half: str) -> Iterator[Block]:
         for steps in BUDGETS[task]:
             budget = Budget(steps=steps, batch=32, every=max(steps // 10, 1))
             yield Block((task,), axes.parse(base or "base"), star, {}, SEEDS, budget)
-
-
-TAGGING = (
-    "cell",
-    "direction",
-    "optimizer",
-    "learning_rate",
-    "clip",
-    "hidden",
-    "dropout",
-    "embedding",
-)

@@ -33,7 +33,7 @@ from variants.forms import plain_forms
 Health = dict[str, Any]
 ROWS = 8
 """Examples that are looked at."""
-FAITHFUL = 0.999
+FAITHFUL = 0.9999
 """Cosine with its own batch's gradient, below which a gradient is looked into."""
 LARGE = 1e4
 """What the loss of the examined step is multiplied by."""
@@ -60,8 +60,9 @@ class Patient:
         return self.collate(split, self.facts, self.device)
 
 
-def of_run(state: TrainState, setting: Setting) -> Health:
-    """Of a run that has ended; its model takes one more step."""
+def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
+    """Of a run that has ended; its model takes two more steps. stepped: whether its own optimizer
+    took those before, as it does not where replicas are trained together."""
     train = setting.task.splits["train"]
     recipe, variant = setting.recipe, setting.variant
     patient = Patient(
@@ -79,7 +80,7 @@ def of_run(state: TrainState, setting: Setting) -> Health:
     health["fed"] = probability(
         variant.forcing, max(state.step - 1, 0), variant.forcing_rate, variant.forcing_steps
     )
-    if state.optimizer.state and setting.variant.precision == "fp32":
+    if stepped and setting.variant.precision in ("fp32", "tf32"):
         health["step"] = _step(patient, state, setting)
     found: Health = _plain(health)
     return found
@@ -445,9 +446,11 @@ def _profile(patient: Patient, batch: Batch) -> list[float] | None:
         handle.remove()
     if gradient is None:
         return [0.0] * SHOWN
-    by_place = gradient.norm(dim=-1).mean(0)
-    places = torch.linspace(0, len(by_place) - 1, SHOWN).round().long()
-    return [float(value) for value in by_place[places] / (float(by_place.max()) + 1e-30)]
+    by_place_BS, lengths_B1 = gradient.norm(dim=-1).cpu(), batch.lengths_B[:, None]
+    # from each source's own first symbol to its own last
+    places = (torch.linspace(0, 1, SHOWN) * (lengths_B1 - 1)).round().long()
+    means = by_place_BS.gather(1, places).mean(0)
+    return [float(value) for value in means / (float(means.max()) + 1e-30)]
 
 
 # one more step, and evaluation
@@ -480,12 +483,8 @@ def _step(patient: Patient, state: TrainState, setting: Setting) -> Health:
 
     fresh = gradient(half_BT)
     state.dropout.set_state(drawn)
-
-    def large(*given: Any) -> Tensor:
-        """So large that it has to be clipped, where anything is."""
-        return LARGE * setting.recipe.loss(*given)
-
-    _, norm = setting.recipe.step(state, variant, patient.facts, large, batch, half_BT)
+    take = setting.recipe.step
+    _, norm = take(state, variant, patient.facts, setting.recipe.loss, batch, half_BT)
     updates = {
         name: float((p.detach() - before[name]).norm() / (before[name].norm() + 1e-12))
         for name, p in named.items()
@@ -497,15 +496,23 @@ def _step(patient: Patient, state: TrainState, setting: Setting) -> Health:
         for p, moves in zip(trained.values(), moved, strict=True)
         if moves
     ]
+    held = [gradient.clone() for gradient in held]
     alignment = _alignment(held, _where(fresh, moved))
     others = {}
     if half_BT is not None and alignment < FAITHFUL:
         model.load_state_dict(before, strict=False)
         others = {"everywhere": gradient(None), "nowhere": gradient(torch.zeros_like(half_BT))}
+
+    def large(*given: Any) -> Tensor:
+        """So large that its gradient has to be clipped, where anything is."""
+        return LARGE * setting.recipe.loss(*given)
+
+    take(state, variant, patient.facts, large, batch, half_BT)
+    applied = _norm([p.grad for p in trained.values() if p.grad is not None])
     return {
-        "norm": norm / LARGE,
+        "norm": norm,
         "own_norm": _norm(fresh),
-        "applied": _norm(held),
+        "applied": applied,
         "alignment": alignment,
         **{
             f"alignment_{name}": _alignment(held, _where(other, moved))

@@ -214,7 +214,7 @@ def _conclude(
     """After training: an examination of where it stands, then the best weights on test."""
     task = setting.task
     since = time.perf_counter()
-    health = _examined(state, setting)
+    health = _examined(state, setting, spec.execution != "replicas")
     examine_seconds = time.perf_counter() - since
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
@@ -255,10 +255,10 @@ def _conclude(
     return outcome, measured
 
 
-def _examined(state: TrainState, setting: Setting) -> dict[str, Any]:
+def _examined(state: TrainState, setting: Setting, stepped: bool) -> dict[str, Any]:
     """What the doctor reads. A run is not lost because it could not be looked at."""
     try:
-        return of_run(state, setting)
+        return of_run(state, setting, stepped)
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
 

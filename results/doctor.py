@@ -24,6 +24,8 @@ VANISHED = 1e-4
 """Share of the largest gradient that still reaches a place of the source."""
 HOT, COLD = 0.05, 1e-4
 """Update-to-weight ratios between which training goes well (about 1e-3 is usual)."""
+STALLED = 0.95
+"""What is left at the end of the loss half-way, where training no longer gets anywhere."""
 EXPOSED = 0.25
 """Tokens right when fed the reference, less those right without."""
 
@@ -69,6 +71,12 @@ class Chart:
     def values(self, key: str) -> list[float]:
         """Along the curve."""
         return [float(point[key]) for point in self.curve if point.get(key) is not None]
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the loss hardly fell any more in the second half."""
+        losses = self.values("loss")
+        return len(losses) >= 3 and losses[-1] > STALLED * losses[len(losses) // 2]
 
 
 Rule = Callable[[Chart], Iterator[Finding]]
@@ -262,8 +270,11 @@ def _mixed_rows(of: Chart) -> Iterator[Finding]:
 
 def _forcing(of: Chart) -> Iterator[Finding]:
     own = of.of("step", "alignment")
-    everywhere, nowhere = (of.of("step", f"alignment_{w}") for w in ("everywhere", "nowhere"))
-    if not (own <= 1 - 10 * of.tolerance and max(everywhere, nowhere) >= 1 - of.tolerance):
+    everywhere, nowhere = (
+        _or(of.of("step", f"alignment_{where}")) for where in ("everywhere", "nowhere")
+    )
+    other = max(everywhere, nowhere)
+    if not (own < 1 - of.tolerance / 10 and other > 1 - of.tolerance / 100):
         return
     always = everywhere >= nowhere
     yield Finding(
@@ -271,7 +282,7 @@ def _forcing(of: Chart) -> Iterator[Finding]:
         SURE,
         "a step that was to feed every other reference token fed "
         f"{'all' if always else 'none'}: its gradient is that of such a step (cosine "
-        f"{max(everywhere, nowhere):.4f})",
+        f"{other:.4f})",
         "feed what the schedule says" + (" from the model's own output" if always else ""),
     )
 
@@ -280,12 +291,16 @@ def _uncleared(of: Chart) -> Iterator[Finding]:
     own = of.of("step", "alignment")
     other = max(_or(of.of("step", "alignment_everywhere")), _or(of.of("step", "alignment_nowhere")))
     carried = of.of("again", "after_another") > of.tolerance
-    if own < 0.99 and other < 1 - of.tolerance and not carried:
+    times = of.of("step", "norm") / max(of.of("step", "own_norm"), 1e-12)
+    astray = own < 0.99 and other < 1 - of.tolerance
+    # what no optimizer has is never cleared either, and counts in the norm
+    grown = times > 1.25 and not (of.health.get("step") or {}).get("without_update")
+    if (astray or grown) and not carried:
         yield Finding(
             "uncleared-gradients",
             SURE,
-            f"the gradient applied is not that of its batch: cosine {own:.3f}, "
-            f"{of.of('step', 'norm') / max(of.of('step', 'own_norm'), 1e-12):.3g} times as large",
+            f"the gradient applied is not that of its batch: cosine {own:.3f}, {times:.3g} times "
+            "as large",
             "optimizer.zero_grad() before every backward()",
         )
 
@@ -345,10 +360,10 @@ def _clip(of: Chart) -> Iterator[Finding]:
 
 def _rate(of: Chart) -> Iterator[Finding]:
     ratios = sorted(of.values("update_ratio"))
-    if not ratios or of.status == "solved":
+    losses = of.values("loss")
+    if not ratios or not losses or of.status == "solved":
         return
     middle, most = ratios[len(ratios) // 2], max(ratios)
-    losses = of.values("loss")
     rate = float(of.variant.get("learning_rate", 0.0))
     little = losses[-1] > 0.7 * losses[0]
     lost = losses[-1] > 1.05 * of.of("loss", "even")
@@ -453,7 +468,7 @@ def _exposure(of: Chart) -> Iterator[Finding]:
 
 def _one_label(of: Chart) -> Iterator[Finding]:
     given, wanted = of.of("outputs", "commonest"), of.of("outputs", "commonest_wanted")
-    if of.tagging and given > 0.99 and wanted < 0.97:
+    if of.tagging and of.stalled and given > 0.99 and wanted < 0.97:
         yield Finding(
             "one-label",
             LIKELY,
@@ -464,7 +479,7 @@ def _one_label(of: Chart) -> Iterator[Finding]:
 
 def _ignored(of: Chart) -> Iterator[Finding]:
     own, other = of.of("source", "loss"), of.of("source", "shuffled")
-    if of.status != "solved" and len(of.curve) > 1 and other < 1.005 * own:
+    if of.status != "solved" and of.stalled and other < 1.005 * own:
         even = of.of("loss", "even")
         if own < 0.6 * even:
             yield Finding(
@@ -491,8 +506,8 @@ UPDATED: tuple[Rule, ...] = (
     _dropout,
     _mixed_rows,
     _forcing,
-    _uncleared,
     _left_out,
+    _uncleared,
     _cut,
     _clip,
     _rate,
