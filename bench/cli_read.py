@@ -28,9 +28,10 @@ from bench.cli_shared import (
 
 
 def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
-    """Tasks, matrices, and the axes of a variant with their values."""
+    """Tasks, matrices, the axes of a variant with their values, and faults to plant."""
     load_plugins(plugin)
     from bench import matrix_file
+    from bench.faults import FAULTS
     from tasks import TASKS, describe
     from variants import AXES, TOGETHER, axes
 
@@ -51,13 +52,14 @@ def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
         }
         for name, axis in AXES.items()
     ]
+    rows += [{"kind": "fault", "name": n, "about": f.about} for n, f in FAULTS.items()]
     if as_rows:
         print_json(rows)
         return
     from rich.table import Table
 
     out = console()
-    for kind, title in (("task", "tasks"), ("matrix", "matrices"), ("axis", "axes of a variant")):
+    for kind, title in KINDS:
         table = Table(title=title, box=None, title_justify="left", title_style="bold", expand=False)
         table.add_column(no_wrap=True)
         table.add_column()
@@ -70,6 +72,14 @@ def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
     shorts = ", ".join(f"{name} sets {' and '.join(of)}" for name, of in TOGETHER.items())
     out.print(f"A variant is written axis=value,axis=value; {shorts}; base is all defaults.")
     out.print("A task is written name, or name:setting=value,setting=value.")
+
+
+KINDS = (
+    ("task", "tasks"),
+    ("matrix", "matrices"),
+    ("axis", "axes of a variant"),
+    ("fault", "faults to plant"),
+)
 
 
 def _values(row: dict[str, Any]) -> str:

@@ -69,6 +69,10 @@ def run(
     decoding: Annotated[
         str | None, typer.Option(help="Of test: greedy, beam=5 or beam=5,length_penalty=0.6.")
     ] = None,
+    fault: Annotated[
+        str | None,
+        typer.Option(help="Plant this in every run, for bench doctor to find; see bench list."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     execution: Annotated[
         str,
@@ -121,7 +125,7 @@ def run(
         return
     with usage():
         asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
-        asked = asked.changed(seeds, None if vary else budget, decoding)
+        asked = asked.changed(seeds, None if vary else budget, decoding, fault)
         labels = sorted({label for block in asked.blocks for label in block.tasks})
         tasks = {label: cached_task(label, store / "data") for label in labels}
         one_of("execution", execution, ("auto", *EXECUTIONS))

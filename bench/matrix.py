@@ -11,6 +11,7 @@ from typing import Any
 
 from bench import plugins, vectors
 from bench.decoding import read as read_decoding
+from bench.faults import FAULTS
 from bench.groups import execution
 from bench.specs import Budget, RunSpec, make
 from results import naming
@@ -72,10 +73,17 @@ class Matrix:
         return replace(self, blocks=tuple(block for block in kept if block.tasks))
 
     def changed(
-        self, seeds: int | None = None, budget: str | None = None, decoding: str | None = None
+        self,
+        seeds: int | None = None,
+        budget: str | None = None,
+        decoding: str | None = None,
+        fault: str | None = None,
     ) -> Matrix:
-        """With other seeds, another budget or another decoding throughout."""
+        """With other seeds, another budget, another decoding or a fault throughout."""
         blocks = self.blocks
+        if fault is not None:
+            one_of("fault", fault, list(FAULTS))
+            blocks = tuple(replace(block, fault=fault) for block in blocks)
         if decoding is not None:
             how = read_decoding(decoding).text
             blocks = tuple(replace(block, decoding=how) for block in blocks)

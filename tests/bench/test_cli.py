@@ -168,14 +168,14 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
             "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside hosts "
-            "status signature runs",
+            "status findings signature runs",
         ),
         (
             ["export", "--format", "json"],
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
             "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside hosts "
-            "status signature runs",
+            "status findings signature runs",
         ),
     ],
 )
@@ -199,6 +199,7 @@ def test_list_has_exactly_these_keys(bench: Bench) -> None:
         "task": {"kind", "name", "about", "settings"},
         "matrix": {"kind", "name", "about"},
         "axis": {"kind", "name", "about", "base", "values"},
+        "fault": {"kind", "name", "about"},
     }
     assert {row["kind"] for row in found} == set(keys)
     assert all(set(row) == keys[row["kind"]] for row in found)
@@ -512,6 +513,7 @@ def test_compare(bench: Bench, filled: Path) -> None:
     rows = json.loads(bench("compare", "--axis", "cell", "--json")[1])["rows"]
     keys = {
         "task", "setting", "a", "b", "where", "measure", "pairs", "unpaired", "contexts",
+        "trained_beside",
         "censored_a", "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean",
         "effect", "low", "high", "interval", "p", "p_adjusted", "detectable", "verdict",
         "more_seeds", "why",
@@ -624,3 +626,44 @@ def test_compare_at_equal_cost(bench: Bench) -> None:
     assert "hidden=" in out  # the size that would have as many parameters
     rows = json.loads(bench("compare", "cell=rnn", "base", "--fair", "steps", "--json")[1])["rows"]
     assert [row["mode"] for row in rows] == ["steps"]
+
+
+def test_the_doctor_names_a_fault_and_tests_its_cure(bench: Bench) -> None:
+    faulty = (*TINY[:-2], "--fault", "softmax-over-time", "--workers", "1")
+    assert bench(*faulty)[0] == 0
+    assert "softmax-over-time 2/2" in bench("table")[1]
+    code, out, _ = bench("doctor", "--all")
+    assert code == 0
+    assert out.count("1. softmax-over-time (certain)") == 4
+    found = rows(bench("doctor", "--all", "--json")[1])
+    assert {one["cause"] for row in found for one in row["findings"]} == {"softmax-over-time"}
+    run = found[0]["run"]
+    assert "seen:" in bench("doctor", run[:9])[1]
+    code, out, _ = bench("doctor", run, "--confirm")
+    assert code == 0
+    assert ("it helped" in out) != ("it did not help" in out)
+    (row,) = rows(bench("doctor", run, "--confirm", "--json")[1])
+    assert row["cause"] == "softmax-over-time"
+    # the run that tried it is kept, and has nothing wrong
+    assert "nothing found" in bench("doctor", row["tried"])[1]
+    code, _, err = bench("doctor", row["tried"], "--confirm")
+    assert (code, "nothing was found" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("doctor", "name a run"),
+        ("doctor abc --all", "name a run"),
+        ("doctor --all --confirm", "--confirm takes one run"),
+        ("doctor zzz", "no run zzz"),
+        ("doctor --benchmark other", "held-out"),
+        ("run --fault softmax-over-tim", "did you mean softmax-over-time"),
+    ],
+)
+def test_what_the_doctor_is_not_asked_right(
+    bench: Bench, filled: Path, arguments: str, says: str
+) -> None:
+    code, out, err = bench(*arguments.split())
+    assert (code, out) == (2, "")
+    assert says in err

@@ -75,6 +75,7 @@ def test_no_module_of_results_loads_torch_or_pandas(module: str) -> None:
         ["export", "--format", "csv"],
         ["drop", "--status", "failed"],
         ["compare", "base", "base"],
+        ["doctor", "--all"],
     ],
     ids=" ".join,
 )
