@@ -103,7 +103,7 @@ def of_model(patient: Patient) -> Health:
         "attention": None if patient.facts.tagging else _attention(patient, batch),
         "outputs": _outputs(patient, batch, logits),
         "hidden": _hidden(patient, batch),
-        "profile": _profile(patient, batch),
+        **_profile(patient, batch),
         "frozen": [n for n, p in patient.model.named_parameters() if not p.requires_grad],
     }
 
@@ -423,12 +423,13 @@ GATE = math.log(99)
 """Beyond which a sigmoid is within 0.01 of 0 or 1."""
 
 
-def _profile(patient: Patient, batch: Batch) -> list[float] | None:
-    """How large the loss's gradient is at each place of the source, first to last, over the
-    largest; at SHOWN places."""
+def _profile(patient: Patient, batch: Batch) -> Health:
+    """profile: how large the loss's gradient is along the source, from its first symbol to its
+    last, over the largest; at SHOWN places. embedded: the root mean square of embedded symbols."""
     embedding = getattr(patient.model, "embedding", None)
+    nothing = {"profile": None, "embedded": None}
     if not isinstance(embedding, nn.Module):
-        return None
+        return nothing
     kept: list[Tensor] = []
 
     def keep(_: nn.Module, __: Any, output: Tensor) -> Tensor:
@@ -441,16 +442,18 @@ def _profile(patient: Patient, batch: Batch) -> list[float] | None:
         loss = mean_loss(patient.model.score(batch), batch, patient.facts)
         gradient = torch.autograd.grad(loss, kept[0], allow_unused=True)[0] if kept else None
     except RuntimeError:  # nothing of it hangs on the embedding
-        return None
+        return nothing
     finally:
         handle.remove()
+    embedded = kept[0].detach()[batch.source_mask_BS].square().mean().sqrt() if kept else None
     if gradient is None:
-        return [0.0] * SHOWN
+        return {"profile": [0.0] * SHOWN, "embedded": embedded}
     by_place_BS, lengths_B1 = gradient.norm(dim=-1).cpu(), batch.lengths_B[:, None]
     # from each source's own first symbol to its own last
     places = (torch.linspace(0, 1, SHOWN) * (lengths_B1 - 1)).round().long()
     means = by_place_BS.gather(1, places).mean(0)
-    return [float(value) for value in means / (float(means.max()) + 1e-30)]
+    profile = [float(value) for value in means / (float(means.max()) + 1e-30)]
+    return {"profile": profile, "embedded": embedded}
 
 
 # one more step, and evaluation
@@ -461,6 +464,10 @@ def _step(patient: Patient, state: TrainState, setting: Setting) -> Health:
     gradient and update, and whether the gradient is that of such a step."""
     variant, model = setting.variant, patient.model
     batch = patient.batch(patient.examples)
+    if not patient.facts.tagging:
+        # with other tokens to feed, it shows whether they are fed, however well it has learned
+        inputs_BT = batch.inputs_BT.roll(1, 0)
+        batch = batch._replace(inputs_BT=torch.where(batch.mask_BT, inputs_BT, batch.inputs_BT))
     named = dict(model.named_parameters())
     trained = {name: p for name, p in named.items() if p.requires_grad}
     before = {name: p.detach().clone() for name, p in named.items()}

@@ -209,13 +209,17 @@ def _freeze_embedding(model: Model) -> None:
 
 
 @torch.no_grad()
-def _shrink_memory(model: Model) -> None:
-    """Nothing is remembered for longer than a few steps."""
+def _forget(model: Model) -> None:
+    """Gates that would keep what was, shut for good; recurrent weights next to nothing."""
     for module in model.modules():
-        if isinstance(module, Cell):
-            for name, parameter in module.named_parameters():
-                if "weight_hh" in name or "weight_h" in name:
-                    parameter.mul_(0.02)
+        if not isinstance(module, Cell):
+            continue
+        shut = {3: slice(0, 2 * module.hidden), 4: slice(module.hidden, 2 * module.hidden)}
+        for name, parameter in module.named_parameters():
+            if "weight_hh" in name:
+                parameter.mul_(0.02)
+            elif "bias_hh" in name and module.gates in shut:
+                parameter[shut[module.gates]] = -12.0
 
 
 def _cut_source(model: Any) -> None:
@@ -457,9 +461,9 @@ FAULTS: dict[str, Fault] = {
         _changed(_saturate),
     ),
     "vanishing-memory": Fault(
-        "recurrent weights start so small that nothing is remembered, and no gradient comes back, "
-        "over more than a few steps",
-        _changed(_shrink_memory),
+        "gates start shut and recurrent weights next to nothing, so that nothing is remembered and "
+        "no gradient comes back over more than a step or two",
+        _changed(_forget),
     ),
     "embedding-frozen": Fault(
         "embeddings keep their first values, though the variant says that they are tuned",

@@ -20,6 +20,10 @@ SAME = 1e-3
 LOW = 0.1
 SATURATED = 0.5
 """Share of an encoder's gates or outputs that are at their ends at its first step."""
+LARGE = 3.0
+"""Root mean square of embedded symbols."""
+SHUT = 0.2
+"""Share of an encoder's gates at their ends at its first and its last step."""
 VANISHED = 1e-4
 """Share of the largest gradient that still reaches a place of the source."""
 HOT, COLD = 0.05, 1e-4
@@ -74,9 +78,10 @@ class Chart:
 
     @property
     def stalled(self) -> bool:
-        """Whether the loss hardly fell any more in the second half."""
+        """Whether the loss hardly fell any more in the second half, all data having been seen."""
         losses = self.values("loss")
-        return len(losses) >= 3 and losses[-1] > STALLED * losses[len(losses) // 2]
+        seen = self.last("epoch") >= 1
+        return seen and len(losses) >= 3 and losses[-1] > STALLED * losses[len(losses) // 2]
 
 
 Rule = Callable[[Chart], Iterator[Finding]]
@@ -367,16 +372,7 @@ def _rate(of: Chart) -> Iterator[Finding]:
     rate = float(of.variant.get("learning_rate", 0.0))
     little = losses[-1] > 0.7 * losses[0]
     lost = losses[-1] > 1.05 * of.of("loss", "even")
-    if most > HOT or lost or of.status == "diverged":
-        yield Finding(
-            "rate-too-high",
-            LIKELY,
-            f"a step changes weights by up to {most:.2g} of their size (about 0.001 is usual)"
-            + (f", and the loss, {losses[-1]:.3g}, is worse than guessing's" if lost else ""),
-            f"learning_rate={rate / 10:g}",
-            {"learning_rate": rate / 10},
-        )
-    elif middle < COLD and little:
+    if middle < COLD and little and of.status != "diverged":
         yield Finding(
             "rate-too-low",
             LIKELY,
@@ -384,6 +380,16 @@ def _rate(of: Chart) -> Iterator[Finding]:
             f"loss went from {losses[0]:.3g} to {losses[-1]:.3g}",
             f"learning_rate={rate * 10:g}",
             {"learning_rate": rate * 10},
+        )
+    elif of.status == "diverged" or (little and (lost or most > HOT)):
+        yield Finding(
+            "rate-too-high",
+            LIKELY,
+            f"a step changes weights by up to {most:.2g} of their size (about 0.001 is usual), and "
+            f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g}"
+            + (", worse than guessing's" if lost else ""),
+            f"learning_rate={rate / 10:g}",
+            {"learning_rate": rate / 10},
         )
 
 
@@ -410,14 +416,31 @@ def _saturated(of: Chart) -> Iterator[Finding]:
         return
     name, cell = next(iter(cells.items()))
     at_ends = max(_or(_number(cell["saturated"][0])), _or(_number(cell["gates"][0])))
-    if at_ends > SATURATED:
+    if at_ends > SATURATED and _or(_number(of.health.get("embedded"))) > LARGE:
         yield Finding(
             "saturating-embedding",
             LIKELY,
             f"{at_ends:.0%} of the gates or outputs of {name} are at their ends at the first step, "
-            "where nearly no gradient passes",
+            f"where nearly no gradient passes; embedded symbols are {of.health['embedded']:.3g} in "
+            "size (root mean square)",
             "smaller first values of the embedding: embedding_init=uniform",
             {"embedding_init": "uniform", "embedding_range": 0.1},
+        )
+
+
+def _shut(of: Chart) -> Iterator[Finding]:
+    cells = {n: c for n, c in (of.health.get("hidden") or {}).items() if "decoder" not in n}
+    if not cells or of.status == "solved":
+        return
+    name, cell = next(iter(cells.items()))
+    shut = min(_or(_number(value)) for value in cell["gates"])
+    if shut > SHUT and _or(_number(of.health.get("embedded"))) <= LARGE:
+        yield Finding(
+            "vanishing-memory",
+            LIKELY,
+            f"{shut:.0%} of the gates of {name} are at their ends from the first step to the last, "
+            "though what they read is small",
+            "first values that leave gates open: weight_init=default, forget_bias=1",
         )
 
 
@@ -512,6 +535,6 @@ UPDATED: tuple[Rule, ...] = (
     _clip,
     _rate,
 )
-PASSED: tuple[Rule, ...] = (_saturated, _vanishing)
+PASSED: tuple[Rule, ...] = (_saturated, _shut, _vanishing)
 SHOWN: tuple[Rule, ...] = (_exposure,)
 SYMPTOMS: tuple[Rule, ...] = (_one_label, _ignored)

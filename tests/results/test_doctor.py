@@ -45,6 +45,7 @@ HEALTHY: dict[str, Any] = {
     "outputs": {"ended": 1.0, "distinct": 1.0},
     "hidden": {"encoder.cell": {"saturated": [0.0, 0.1], "gates": [0.0, 0.1], "memory": 3.0}},
     "profile": [0.2, 0.4, 1.0],
+    "embedded": 0.1,
     "frozen": [],
     "evaluation": {"loss": 1.0, "again": 1.0, "proper": 1.0},
     "fed": 0.5,
@@ -61,6 +62,7 @@ HEALTHY: dict[str, Any] = {
 CURVE = [
     {
         "step": step,
+        "epoch": step,
         "loss": 3.0 / step,
         "update_ratio": 2e-3,
         "gradient_norm": 1.0,
@@ -138,10 +140,16 @@ def test_a_healthy_run_has_nothing() -> None:
         ),
         (changed(step={"applied": 1e4}), "unclipped"),
         (
-            changed(hidden={"encoder.cell": {"saturated": [0.0, 0], "gates": [0.9, 0]}}),
+            changed(
+                hidden={"encoder.cell": {"saturated": [0.0, 0], "gates": [0.9, 0]}}, embedded=20.0
+            ),
             "saturating-embedding",
         ),
         (changed(profile=[1e-9, 0.1, 1.0]), "vanishing-memory"),
+        (
+            changed(hidden={"encoder.cell": {"saturated": [0.0, 0.0], "gates": [0.6, 0.5]}}),
+            "vanishing-memory",
+        ),
         (changed(source={"shuffled": 1.0}), "source-ignored"),
         (
             changed(leak=None, outputs={"commonest": 1.0, "commonest_wanted": 0.8}),
@@ -156,12 +164,15 @@ def test_one_cause_each(health: dict[str, Any], cause: str) -> None:
 
 def test_what_still_learns_is_let_be() -> None:
     assert causes(changed(source={"shuffled": 1.0})) == []
+    still = changed(source={"shuffled": 1.0})
+    assert causes(still, curve(loss=[1.0, 0.5, 0.49], epoch=0)) == [], "not all data seen yet"
+    assert causes(None, curve(update_ratio=0.3)) == [], "large steps that get somewhere"
 
 
 @pytest.mark.parametrize(
     ("points", "status", "variant", "cause"),
     [
-        (curve(update_ratio=0.3), "finished", {}, "rate-too-high"),
+        (curve(update_ratio=0.3, loss=[3.0, 2.9, 2.8]), "finished", {}, "rate-too-high"),
         (curve(loss=4.0), "finished", {}, "rate-too-high"),
         (curve(), "diverged", {}, "rate-too-high"),
         (curve(), "diverged", {"clip": 0.0}, "unclipped"),
