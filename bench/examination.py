@@ -9,7 +9,7 @@ sense, as of attention where there is none.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -82,7 +82,7 @@ def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
     )
     if stepped and setting.variant.precision in ("fp32", "tf32"):
         health["step"] = _step(patient, state, setting)
-    found: Health = _plain(health)
+    found: Health = plain(health)
     return found
 
 
@@ -92,14 +92,15 @@ def of_model(patient: Patient) -> Health:
     logits = _logits(patient, batch)
     return {
         "data": _data(patient, batch),
-        "loss": _losses(patient, batch),
+        "loss": losses(patient, batch),
+        "probabilities": probabilities(logits),
         "alone": {
-            "mixed": _alone(patient, patient.examples),
-            "alike": _alone(patient, patient.plain),
+            "mixed": alone(patient, patient.examples),
+            "alike": alone(patient, patient.plain),
         },
-        "again": _again(patient, batch, logits),
-        "leak": None if patient.facts.tagging else _leak(patient),
-        "source": _source(patient, batch, logits),
+        "again": again(patient, batch, logits),
+        "leak": None if patient.facts.tagging else leak(patient),
+        "source": source(patient, batch, logits),
         "attention": None if patient.facts.tagging else _attention(patient, batch),
         "outputs": _outputs(patient, batch, logits),
         "hidden": _hidden(patient, batch),
@@ -163,7 +164,7 @@ def _equal(given: Tensor, right: Tensor) -> float:
 
 
 @torch.no_grad()
-def _losses(patient: Patient, batch: Batch) -> Health:
+def losses(patient: Patient, batch: Batch) -> Health:
     """The loss that is trained by, and what others give on the same batch."""
     facts, smoothing = patient.facts, patient.smoothing
     given = (patient.model, batch, None, None, facts, smoothing)
@@ -191,6 +192,15 @@ def _losses(patient: Patient, batch: Batch) -> Health:
     return found
 
 
+def probabilities(logits: Sequence[Tensor]) -> float:
+    """Share of positions whose logits are none, but probabilities: none below 0, 1 in sum."""
+    shares = [
+        ((head_NV >= 0).all(1) & ((head_NV.sum(1) - 1).abs() < 1e-3)).double().mean()
+        for head_NV in logits
+    ]
+    return float(max(shares))
+
+
 # whether outputs move where they should
 
 
@@ -210,7 +220,7 @@ def _moved(one: Sequence[Tensor], other: Sequence[Tensor]) -> float:
 
 
 @torch.no_grad()
-def _alone(patient: Patient, split: Split) -> float | None:
+def alone(patient: Patient, split: Split) -> float | None:
     """How far a row's logits are from those of the row in a batch by itself."""
     if len(split) < 2:
         return None
@@ -226,7 +236,7 @@ def _alone(patient: Patient, split: Split) -> float | None:
 
 
 @torch.no_grad()
-def _again(patient: Patient, batch: Batch, logits: Sequence[Tensor]) -> Health:
+def again(patient: Patient, batch: Batch, logits: Sequence[Tensor]) -> Health:
     """How far logits are from those of the same batch once more: after another batch of as many
     rows, and, if they moved, at once, all else alike."""
     rolled = patient.examples.take(np.roll(np.arange(len(patient.examples)), 1))
@@ -249,7 +259,7 @@ def _seeded(patient: Patient, first: Batch, second: Batch) -> tuple[Tensor, ...]
 
 
 @torch.no_grad()
-def _leak(patient: Patient) -> Health:
+def leak(patient: Patient) -> Health:
     """How far logits move up to a token of the reference that is changed, and beyond it."""
     split, size = patient.examples, patient.facts.target_sizes[0]
     target = split.targets[0]
@@ -277,7 +287,7 @@ def _leak(patient: Patient) -> Health:
 
 
 @torch.no_grad()
-def _source(patient: Patient, batch: Batch, logits: tuple[Tensor, ...]) -> Health:
+def source(patient: Patient, batch: Batch, logits: tuple[Tensor, ...]) -> Health:
     """The loss with each target beside another example's source; what padding holds, changed."""
     facts = patient.facts
     own = float(mean_loss(logits, batch, facts))
@@ -496,19 +506,14 @@ def _step(patient: Patient, state: TrainState, setting: Setting) -> Health:
         name: float((p.detach() - before[name]).norm() / (before[name].norm() + 1e-12))
         for name, p in named.items()
     }
-    # what no optimizer has, none clears either
-    moved = [updates[name] > 0 for name in trained]
-    held = [
-        torch.zeros_like(p) if p.grad is None else p.grad.detach()
-        for p, moves in zip(trained.values(), moved, strict=True)
-        if moves
-    ]
-    held = [gradient.clone() for gradient in held]
-    alignment = _alignment(held, _where(fresh, moved))
-    others = {}
-    if half_BT is not None and alignment < FAITHFUL:
+    held = [None if p.grad is None else p.grad.clone() for p in trained.values()]
+    found = stepped(trained, held, fresh, updates)
+    if half_BT is not None and found["alignment"] < FAITHFUL:
         model.load_state_dict(before, strict=False)
         others = {"everywhere": gradient(None), "nowhere": gradient(torch.zeros_like(half_BT))}
+        for name, other in others.items():
+            aligned = stepped(trained, held, other, updates)["alignment"]
+            found[f"alignment_{name}"] = aligned
 
     def large(*given: Any) -> Tensor:
         """So large that its gradient has to be clipped, where anything is."""
@@ -516,20 +521,31 @@ def _step(patient: Patient, state: TrainState, setting: Setting) -> Health:
 
     take(state, variant, patient.facts, large, batch, half_BT)
     applied = _norm([p.grad for p in trained.values() if p.grad is not None])
+    return {**found, "norm": norm, "applied": applied}
+
+
+def stepped(
+    trained: Mapping[str, nn.Parameter],
+    held: Sequence[Tensor | None],
+    fresh: Sequence[Tensor],
+    updates: Mapping[str, float],
+) -> Health:
+    """What a step did. held: the gradients that it left; fresh: those of its batch."""
+    # what no optimizer has, none clears either
+    moved = [updates[name] > 0 for name in trained]
+    left = [
+        torch.zeros_like(own) if gradient is None else gradient
+        for gradient, own in zip(held, fresh, strict=True)
+    ]
     return {
-        "norm": norm,
+        "norm": _norm(_where(left, moved)),
         "own_norm": _norm(fresh),
-        "applied": applied,
-        "alignment": alignment,
-        **{
-            f"alignment_{name}": _alignment(held, _where(other, moved))
-            for name, other in others.items()
-        },
+        "alignment": _alignment(_where(left, moved), _where(fresh, moved)),
         "without_gradient": [
             name for name, g in zip(trained, fresh, strict=True) if float(g.norm()) == 0.0
         ],
         "without_update": [name for name in trained if updates[name] == 0.0],
-        "updates": updates,
+        "updates": dict(updates),
     }
 
 
@@ -560,12 +576,12 @@ def _evaluation(patient: Patient, setting: Setting) -> Health:
     return {"loss": first, "again": second, "proper": float(proper.detach())}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Numbers of five digits, and None for what is none."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, Tensor):
         value = float(value)
     if isinstance(value, float):

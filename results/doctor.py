@@ -160,7 +160,9 @@ def _vocabulary(of: Chart) -> Iterator[Finding]:
 def _padding(of: Chart) -> Iterator[Finding]:
     share, mixed = of.of("data", "source_mask"), of.of("alone", "mixed")
     moved = of.of("source", "under_padding")
-    if share < 1 or (moved > of.tolerance and not of.of("alone", "alike") > of.tolerance):
+    carried = of.of("again", "after_another") > of.tolerance
+    apart = max(_or(mixed), _or(moved)) > of.tolerance and not carried
+    if share < 1 or (apart and not of.of("alone", "alike") > of.tolerance):
         yield Finding(
             "padding-attended",
             SURE,
@@ -201,6 +203,18 @@ LOSSES = {
         "permute where view stands, or batch_first on both",
     ),
 }
+
+
+def _probabilities(of: Chart) -> Iterator[Finding]:
+    share = _or(_number(of.health.get("probabilities")))
+    if share > 0.99:
+        yield Finding(
+            "probabilities-as-logits",
+            SURE,
+            f"what the model gives is not below 0 and sums to 1 at {share:.0%} of positions: a "
+            "softmax stands in it, and the loss takes logits",
+            "the last layer's output without softmax",
+        )
 
 
 def _loss(of: Chart) -> Iterator[Finding]:
@@ -524,7 +538,7 @@ def _or(value: float) -> float:
 
 
 DATA: tuple[Rule, ...] = (_rows, _unshifted, _vocabulary, _padding)
-MINIMISED: tuple[Rule, ...] = (_loss,)
+MINIMISED: tuple[Rule, ...] = (_loss, _probabilities)
 UPDATED: tuple[Rule, ...] = (
     _dropout,
     _mixed_rows,

@@ -139,7 +139,7 @@ def patient(model: Any) -> Patient:
 
 
 def alone(whole: Patient, split: Split) -> float:
-    moved = examination._alone(whole, split)
+    moved = examination.alone(whole, split)
     assert moved is not None
     return moved
 
@@ -156,7 +156,7 @@ def test_rows_that_change_each_other_are_seen() -> None:
 
 
 def test_a_leak_is_seen_before_its_token_and_a_reference_after_it() -> None:
-    health = examination._leak(patient(Counter()))
+    health = examination.leak(patient(Counter()))
     assert health["before"] == 0.0
     assert health["after"] > 0.1
 
@@ -164,14 +164,14 @@ def test_a_leak_is_seen_before_its_token_and_a_reference_after_it() -> None:
         targets_N = batch.targets[0].flatten()[batch.places_N]
         return logits + torch.nn.functional.one_hot(targets_N, 9)
 
-    assert examination._leak(patient(Counter(peeking)))["before"] > 0.1
+    assert examination.leak(patient(Counter(peeking)))["before"] > 0.1
 
 
 def test_chance_and_memory_are_told_apart() -> None:
     def again(wrong: Any) -> dict[str, float]:
         whole = patient(Counter(wrong))
         batch = whole.batch(whole.examples)
-        return examination._again(whole, batch, whole.model.score(batch))
+        return examination.again(whole, batch, whole.model.score(batch))
 
     assert again(None) == {"at_once": 0.0, "after_another": 0.0}
     kept: list[torch.Tensor] = [torch.zeros(())]
@@ -188,7 +188,7 @@ def test_chance_and_memory_are_told_apart() -> None:
 def test_the_loss_is_known_by_its_number() -> None:
     whole = patient(Counter())
     batch = whole.batch(whole.examples)
-    healthy = examination._losses(whole, batch)
+    healthy = examination.losses(whole, batch)
     given, proper = float(healthy["given"]), float(healthy["proper"])
     assert given == pytest.approx(proper, rel=1e-6)
     for fault, name in (
@@ -200,7 +200,7 @@ def test_the_loss_is_known_by_its_number() -> None:
         ("targets-transposed", "transposed"),
     ):
         loss = planted(fault, Recipe()).loss
-        wrong = examination._losses(whole.__class__(**{**vars(whole), "loss": loss}), batch)
+        wrong = examination.losses(whole.__class__(**{**vars(whole), "loss": loss}), batch)
         assert float(wrong["given"]) == pytest.approx(float(wrong[name]), rel=1e-6)
         assert float(wrong["given"]) != pytest.approx(proper, rel=1e-4)
 

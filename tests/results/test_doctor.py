@@ -119,6 +119,7 @@ def test_a_healthy_run_has_nothing() -> None:
         (changed(loss={"given": 2.2}), "softmax-over-batch"),
         (changed(loss={"given": 2.3}), "padding-in-loss"),
         (changed(loss={"given": 2.4}), "probabilities-as-logits"),
+        (changed(probabilities=1.0), "probabilities-as-logits"),
         (changed(loss={"given": 2.5}), "targets-transposed"),
         (changed(loss={"given": 2.6}), "no-eos-in-loss"),
         (changed(loss={"given": 7.0}), "another-loss"),
