@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bench.claims import Claim
     from bench.matrix import Plan
     from results.comparison import Row
+    from results.record import Record
     from results.store import Store
     from tasks import Task
 
@@ -96,11 +97,17 @@ def show(
 
     with usage():
         (found,) = _named([claim])
-        rows = _stored([found], chosen_device(device), store)
+        where = chosen_device(device)
+        rows = _stored([found], where, store)
+        plans = _plans(found, where, store)
     if as_rows:
         print_json(rows)
-    else:
-        show_one(_about(found), rows, console())
+        return
+    sides: dict[str, list[Record]] = {}
+    if (store / "store.sqlite3").is_file():
+        with reading(store) as opened:
+            sides = _records(plans, opened)
+    show_one(_about(found), rows, sides, console())
 
 
 def _stored(claims: list[Claim], device: str, store: Path) -> list[Row]:
@@ -165,12 +172,7 @@ def _rows(
 
     rows: list[Row] = []
     for claim in claims:
-        sides = {
-            side: list(store.records([spec.id for spec in plan.specs], details=True))
-            if store is not None
-            else []
-            for side, plan in plans[claim.name].items()
-        }
+        sides = _records(plans[claim.name], store)
         judged = judge(claim.comparisons, sides, tasks[claim.task].metric)
         about = {
             "claim": claim.name,
@@ -185,6 +187,16 @@ def _rows(
             row["word"] = row.pop("claim")
             rows.append({**about, **row})
     return rows
+
+
+def _records(plans: dict[str, Plan], store: Store | None) -> dict[str, list[Record]]:
+    """What is there of each side."""
+    if store is None:
+        return {side: [] for side in plans}
+    return {
+        side: list(store.records([spec.id for spec in plan.specs], details=True))
+        for side, plan in plans.items()
+    }
 
 
 def _show(rows: list[Row], as_rows: bool, strict: bool) -> None:

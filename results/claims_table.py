@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from rich.text import Text
 from results import verdicts
 from results.comparison import Row
 from results.measures import measure
+from results.record import Record
+from results.tables import test_score
 from results.terminal import show_texts
 
 
@@ -20,8 +23,13 @@ def show_all(rows: Sequence[Row], console: Console) -> None:
     show_texts("claims", [_texts(row) for row in rows], _notes(rows), console)
 
 
-def show_one(about: Mapping[str, Any], rows: Sequence[Row], console: Console) -> None:
-    """A claim in full."""
+def show_one(
+    about: Mapping[str, Any],
+    rows: Sequence[Row],
+    sides: Mapping[str, Sequence[Record]],
+    console: Console,
+) -> None:
+    """A claim in full, with what each side came to and what the doctor found in it."""
     console.print(Text(f"{about['claim']}: {about['about']}", style="bold"))
     for key in ("source", "reported", "checked", "scaled"):
         console.print(Text(f"{key}: {about[key]}"))
@@ -29,8 +37,30 @@ def show_one(about: Mapping[str, Any], rows: Sequence[Row], console: Console) ->
     for side, name in about["sides"].items():
         console.print(Text(f"  {side}: {name}"))
     console.print()
+    ran = [_side_texts(side, records) for side, records in sides.items() if records]
+    if ran:
+        show_texts("each side", ran, ["found: by bench doctor"], console)
+        console.print()
     show_texts("what came out", [_texts(row) for row in rows], _notes(rows), console)
     console.print(Text(f"do its runs with: bench claims run {about['claim']}", style="dim"))
+
+
+def _side_texts(side: str, records: Sequence[Record]) -> dict[str, str]:
+    metric = next((str(r.outcome["metric"]) for r in records if "metric" in r.outcome), "score")
+    known = measure(metric)
+    losses = [p[-1]["loss"] for r in records if (p := r.outcome.get("curve"))]
+    scores = [score for r in records if (score := test_score(r.outcome)) is not None]
+    solved = sum(r.outcome.get("to_target") is not None for r in records)
+    found = Counter(cause for r in records for cause in r.outcome.get("findings", ()))
+    examined = any("findings" in r.outcome for r in records)
+    return {
+        "side": side,
+        "loss at the end": "" if not losses or None in losses else f"{fmean(losses):.4f}",
+        known.title: known.write_value(fmean(scores)) if scores else "none",
+        "solved": f"{solved}/{len(records)}",
+        "found": ", ".join(f"{cause} {n}/{len(records)}" for cause, n in found.items())
+        or ("nothing" if examined else "not examined"),
+    }
 
 
 def _texts(row: Row) -> dict[str, str]:

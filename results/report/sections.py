@@ -13,6 +13,7 @@ from results import metrics, naming, tables, verdicts
 from results.axis_effects import Varied, effects_in
 from results.comparison import Row, judged
 from results.curves import curves
+from results.doctor import Finding, chart, findings
 from results.measures import measure
 from results.over_tasks import over_tasks, profile
 from results.record import Record
@@ -28,6 +29,8 @@ LINES = 7
 DRAWN_METRICS = ("gradient_norm", "update_ratio")
 SAMPLES = 4
 HEATS = 2
+FINDINGS = 12
+"""Variants whose findings are shown with their evidence."""
 
 
 def write(
@@ -119,6 +122,7 @@ def _section(
             parts.append(figure(charts.forest(f"{name}-forest", title, shown), title))
     parts += _cost(name, task, summary, group, suite)
     parts += _curves(name, task, group, scores, suite, details)
+    parts += _findings(summary, details)
     parts += _samples(summary, details)
     texts = [{**tables.cells(row), "run": row["runs"][0]} for row in summary]
     whole = table(texts, f"all variants of {task}") + note(tables.notes(summary))
@@ -216,6 +220,33 @@ def _curves(
 
 def _level(variant: str, axis: str, base: Mapping[str, Any]) -> str:
     return f"{axis}={naming.text(base.get(axis))}" if variant == "base" else variant
+
+
+def _findings(summary: Sequence[Row], details: Details) -> list[str]:
+    """What the doctor found, with the evidence of one run each."""
+    found = [row for row in summary if row["findings"]][:FINDINGS]
+    if not found:
+        return []
+    wanted = {cause for row in found for cause in row["findings"]}
+    records = details([run for row in found for run in row["runs"]])
+    shown: dict[str, Finding] = {}
+    for record in records:
+        of = chart(record)
+        for one in findings(of) if of else ():
+            if one.cause in wanted:
+                shown.setdefault(one.cause, one)
+    rows = [
+        {
+            "variant": Cell(row["variant"], None, "text"),
+            "finding": Cell(f"{cause} in {count} of {row['seeds']}", None, "text"),
+            "seen": Cell(shown[cause].evidence, None, "text"),
+            "change": Cell(shown[cause].change, None, "text"),
+        }
+        for row in found
+        for cause, count in row["findings"].items()
+        if cause in shown
+    ]
+    return ["<h3>What the doctor found</h3>", table(rows, "findings")] if rows else []
 
 
 def _samples(summary: Sequence[Row], details: Details) -> list[str]:
