@@ -26,8 +26,11 @@ SHUT = 0.2
 """Share of an encoder's gates at their ends at its first and its last step."""
 VANISHED = 1e-4
 """Share of the largest gradient that still reaches a place of the source."""
-HOT, COLD = 0.05, 1e-4
-"""Update-to-weight ratios between which training goes well (about 1e-3 is usual)."""
+HOT, WARM, COLD = 0.08, 0.015, 1e-4
+"""Update-to-weight ratios: beyond the first and below the last training gets nowhere, and beyond
+the second it may not (about 1e-3 is usual)."""
+WILD = 1.2
+"""A loss of so many times that of guessing."""
 STALLED = 0.95
 """What is left at the end of the loss half-way, where training no longer gets anywhere."""
 EXPOSED = 0.25
@@ -385,7 +388,9 @@ def _rate(of: Chart) -> Iterator[Finding]:
     middle, most = ratios[len(ratios) // 2], max(ratios)
     rate = float(of.variant.get("learning_rate", 0.0))
     little = losses[-1] > 0.7 * losses[0]
-    lost = losses[-1] > 1.05 * of.of("loss", "even")
+    even = of.of("loss", "even")
+    # worse than guessing, at the end or after steps that were large
+    lost = losses[-1] > 1.05 * even or (max(losses) > WILD * even and most > WARM)
     if middle < COLD and little and of.status != "diverged":
         yield Finding(
             "rate-too-low",
@@ -395,13 +400,12 @@ def _rate(of: Chart) -> Iterator[Finding]:
             f"learning_rate={rate * 10:g}",
             {"learning_rate": rate * 10},
         )
-    elif of.status == "diverged" or (little and (lost or most > HOT)):
+    elif of.status == "diverged" or lost or (little and most > HOT):
         yield Finding(
             "rate-too-high",
             LIKELY,
             f"a step changes weights by up to {most:.2g} of their size (about 0.001 is usual), and "
-            f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g}"
-            + (", worse than guessing's" if lost else ""),
+            f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g}; that of guessing is {even:.3g}",
             f"learning_rate={rate / 10:g}",
             {"learning_rate": rate / 10},
         )
