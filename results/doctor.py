@@ -405,7 +405,7 @@ def _rate(of: Chart) -> Iterator[Finding]:
             "rate-too-high",
             LIKELY,
             f"a step changes weights by up to {most:.2g} of their size (about 0.001 is usual), and "
-            f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g}; that of guessing is {even:.3g}",
+            f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g}; guessing has {even:.3g}",
             f"learning_rate={rate / 10:g}",
             {"learning_rate": rate / 10},
         )
