@@ -119,7 +119,7 @@ def transposed(logits_BTV: Tensor, target_BT: Tensor, batch: Batch) -> Tensor:
 def one_label(logits_BTV: Tensor, target_BT: Tensor, batch: Batch) -> Tensor:
     """The commonest label weighs a hundred times as much as any other."""
     target_N = real(target_BT, batch)
-    weights_V = torch.ones(logits_BTV.shape[-1])
+    weights_V = logits_BTV.new_ones(logits_BTV.shape[-1])
     weights_V[torch.bincount(target_N).argmax()] = 100.0
     return nn.functional.cross_entropy(real(logits_BTV, batch), target_N, weight=weights_V)
 
