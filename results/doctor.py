@@ -33,6 +33,10 @@ WILD = 1.2
 """A loss of so many times that of guessing."""
 STALLED = 0.95
 """What is left at the end of the loss half-way, where training no longer gets anywhere."""
+ALIKE = 0.3
+"""Share of the distinct outputs there should be."""
+ENDING = 0.5
+"""Share of outputs that end."""
 EXPOSED = 0.25
 """Tokens right when fed the reference, less those right without."""
 
@@ -537,6 +541,30 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
+def _same(of: Chart) -> Iterator[Finding]:
+    given, wanted = of.of("outputs", "distinct"), of.of("outputs", "distinct_wanted")
+    if of.status != "solved" and of.stalled and given < ALIKE * wanted:
+        yield Finding(
+            "same-outputs",
+            LIKELY,
+            f"{given:.0%} of the outputs for different sources differ, where {wanted:.0%} should",
+            "the decoder found what is likely on average: train longer, attention, a larger cell",
+            {"attention": "general"},
+        )
+
+
+def _endless(of: Chart) -> Iterator[Finding]:
+    ended = of.of("outputs", "ended")
+    if of.status != "solved" and of.stalled and ended < ENDING:
+        yield Finding(
+            "never-ends",
+            LIKELY,
+            f"{ended:.0%} of the outputs end by themselves, and they are "
+            f"{of.of('outputs', 'length'):.2g} times as long as they should be",
+            "eos at the end of every target, and in the loss; train longer",
+        )
+
+
 def _or(value: float) -> float:
     return 0.0 if math.isnan(value) else value
 
@@ -555,4 +583,4 @@ UPDATED: tuple[Rule, ...] = (
 )
 PASSED: tuple[Rule, ...] = (_saturated, _shut, _vanishing)
 SHOWN: tuple[Rule, ...] = (_exposure,)
-SYMPTOMS: tuple[Rule, ...] = (_one_label, _ignored)
+SYMPTOMS: tuple[Rule, ...] = (_one_label, _ignored, _same, _endless)

@@ -42,7 +42,7 @@ HEALTHY: dict[str, Any] = {
     "again": {"at_once": 0.0, "after_another": 0.0},
     "leak": {"before": 0.0, "after": 2.0},
     "source": {"loss": 1.0, "shuffled": 2.0, "under_padding": 0.0},
-    "outputs": {"ended": 1.0, "distinct": 1.0},
+    "outputs": {"ended": 1.0, "distinct": 1.0, "distinct_wanted": 1.0, "length": 1.0},
     "hidden": {"encoder.cell": {"saturated": [0.0, 0.1], "gates": [0.0, 0.1], "memory": 3.0}},
     "profile": [0.2, 0.4, 1.0],
     "embedded": 0.1,
@@ -152,6 +152,8 @@ def test_a_healthy_run_has_nothing() -> None:
             "vanishing-memory",
         ),
         (changed(source={"shuffled": 1.0}), "source-ignored"),
+        (changed(outputs={"distinct": 0.1}), "same-outputs"),
+        (changed(outputs={"ended": 0.1}), "never-ends"),
         (
             changed(leak=None, outputs={"commonest": 1.0, "commonest_wanted": 0.8}),
             "one-label",
@@ -159,7 +161,7 @@ def test_a_healthy_run_has_nothing() -> None:
     ],
 )
 def test_one_cause_each(health: dict[str, Any], cause: str) -> None:
-    stalled = cause in ("source-ignored", "one-label")
+    stalled = cause in ("source-ignored", "one-label", "same-outputs", "never-ends")
     assert causes(health, curve(loss=[1.0, 0.5, 0.49]) if stalled else CURVE) == [cause]
 
 
