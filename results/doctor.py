@@ -33,6 +33,8 @@ WILD = 1.2
 """A loss of so many times that of guessing."""
 STALLED = 0.95
 """What is left at the end of the loss half-way, where training no longer gets anywhere."""
+LEARNED = 0.6
+"""Share of the loss of guessing, below which something was learned."""
 ALIKE = 0.3
 """Share of the distinct outputs there should be."""
 ENDING = 0.5
@@ -89,6 +91,13 @@ class Chart:
         losses = self.values("loss")
         seen = self.last("epoch") >= 1
         return seen and len(losses) >= 3 and losses[-1] > STALLED * losses[len(losses) // 2]
+
+    @property
+    def learned(self) -> bool:
+        """Whether it is well below guessing, yet has not solved its task."""
+        return self.status != "solved" and self.of("source", "loss") < LEARNED * self.of(
+            "loss", "even"
+        )
 
 
 Rule = Callable[[Chart], Iterator[Finding]]
@@ -524,26 +533,20 @@ def _one_label(of: Chart) -> Iterator[Finding]:
 
 def _ignored(of: Chart) -> Iterator[Finding]:
     own, other = of.of("source", "loss"), of.of("source", "shuffled")
-    if of.status != "solved" and of.stalled and other < 1.005 * own:
-        even = of.of("loss", "even")
-        if own < 0.6 * even:
-            yield Finding(
-                "source-ignored",
-                LIKELY,
-                f"with other sources the loss is {other:.4g}, with their own {own:.4g}",
-                "the decoder learned the language of the targets and nothing of the sources: "
-                "train longer, attention, a bridge",
-                {"attention": "general"},
-            )
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
+    if of.stalled and of.learned and other < 1.005 * own:
+        yield Finding(
+            "source-ignored",
+            LIKELY,
+            f"with other sources the loss is {other:.4g}, with their own {own:.4g}",
+            "the decoder learned the language of the targets and nothing of the sources: train "
+            "longer, attention, a bridge",
+            {"attention": "general"},
+        )
 
 
 def _same(of: Chart) -> Iterator[Finding]:
     given, wanted = of.of("outputs", "distinct"), of.of("outputs", "distinct_wanted")
-    if of.status != "solved" and of.stalled and given < ALIKE * wanted:
+    if of.stalled and of.learned and given < ALIKE * wanted:
         yield Finding(
             "same-outputs",
             LIKELY,
@@ -555,7 +558,7 @@ def _same(of: Chart) -> Iterator[Finding]:
 
 def _endless(of: Chart) -> Iterator[Finding]:
     ended = of.of("outputs", "ended")
-    if of.status != "solved" and of.stalled and ended < ENDING:
+    if of.stalled and of.learned and ended < ENDING:
         yield Finding(
             "never-ends",
             LIKELY,
@@ -563,6 +566,10 @@ def _endless(of: Chart) -> Iterator[Finding]:
             f"{of.of('outputs', 'length'):.2g} times as long as they should be",
             "eos at the end of every target, and in the loss; train longer",
         )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _or(value: float) -> float:
