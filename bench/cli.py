@@ -67,10 +67,15 @@ def run(arguments: list[str]) -> int:
     return code
 
 
+STOPPED = 130
+
+
 def _run(arguments: list[str]) -> int:
     try:
         app(arguments, prog_name="bench", standalone_mode=True)
     except SystemExit as end:
+        if end.code == STOPPED:
+            say("stopped by Ctrl-C; what was finished is kept")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CommandError as failure:
         say(failure.sentence)

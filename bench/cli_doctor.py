@@ -137,9 +137,8 @@ def _confirm(record: Record, suite: Any, as_rows: bool, folder: Path) -> None:
     found = findings(of) if of else []
     if not found:
         raise CommandError(f"nothing was found in run {record.id}, so there is no advice to test")
-    spec = _advised(record, found[0])
     with usage():
-        done = _done(spec, folder)
+        done = _done(_advised(record, found[0]), folder)
     helped, said = _better(record, done)
     row = {
         "run": record.id,
@@ -160,22 +159,29 @@ def _confirm(record: Record, suite: Any, as_rows: bool, folder: Path) -> None:
 
 
 def _advised(record: Record, finding: Finding) -> RunSpec:
+    from bench.plugins import digest_of
     from bench.specs import RunSpec
     from variants import axes
 
     spec = RunSpec.read(dict(record.spec))
-    variant = axes.change(axes.from_record(spec.variant), dict(finding.remedy))
-    return replace(spec, variant=asdict(variant), fault="", execution="eager")
+    variant = asdict(axes.change(axes.from_record(spec.variant), dict(finding.remedy)))
+    plugin = digest_of(spec.task, variant)
+    advised = replace(spec, variant=variant, fault="", execution="eager", plugin=plugin)
+    if advised.id == record.id:
+        raise ValueError(
+            f"nothing has changed since run {record.id}: {finding.change}; then give this again, "
+            "with --plugin if that is where the code is"
+        )
+    return advised
 
 
 def _done(spec: RunSpec, folder: Path) -> Record:
     """From the store, or run now and kept there."""
-    from bench.runner import cached_task, execute, prepare_process
+    from bench.runner import RunError, cached_task, execute, prepare_process
     from results.record import Record
-    from tasks import canonical
     from variants import axes, inapplicable
 
-    task = cached_task(canonical(spec.task), folder / "data")
+    task = cached_task(spec.task, folder / "data")
     reason = inapplicable(axes.from_record(spec.variant), task.facts.tagging)
     if reason:
         raise ValueError(f"the advice does not apply here: {reason}")
@@ -186,7 +192,10 @@ def _done(spec: RunSpec, folder: Path) -> Record:
     prepare_process(1)
     with writing(folder) as opened:
         opened.begin(spec.id, spec.plain())
-        record = Record.read(execute(spec, folder / "data", lambda point, clock: None))
+        try:
+            record = Record.read(execute(spec, folder / "data", lambda point, clock: None))
+        except RunError as error:
+            raise CommandError(str(error), 3) from error
         opened.add(record)
     return record
 

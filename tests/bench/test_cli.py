@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from bench import cli
+from bench.specs import RunSpec
+from results.record import Record
 from results.store import reading, writing
 from tests.records import SUITE, failed, record
 
@@ -667,3 +669,17 @@ def test_what_the_doctor_is_not_asked_right(
     code, out, err = bench(*arguments.split())
     assert (code, out) == (2, "")
     assert says in err
+
+
+def test_a_cure_that_changes_nothing_is_told(bench: Bench, store: Path) -> None:
+    faulty = (*TINY[:-2], "--fault", "softmax-over-time", "--workers", "1")
+    assert bench(*faulty)[0] == 0
+    with writing(store) as opened:
+        (one, *_) = opened.records(details=True)
+        # as if its own code were wrong
+        spec = RunSpec.read({**one.spec, "fault": ""})
+        opened.begin(spec.id, spec.plain())
+        opened.add(Record(spec.id, spec.plain(), one.outcome, one.measured))
+    code, out, err = bench("doctor", spec.id, "--confirm")
+    assert (code, out) == (2, "")
+    assert "nothing has changed since" in err
