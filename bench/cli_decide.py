@@ -10,7 +10,7 @@ from bench.cli_run import execute_plan
 from bench.cli_shared import console, writing
 
 if TYPE_CHECKING:
-    from bench.local import LocalEngine
+    from bench.engine import Engine
     from bench.matrix import Block, Plan
     from results.sequential import Look
     from results.stats import Verdict
@@ -56,7 +56,7 @@ def question(
 
 
 def decide(
-    asked: Question, most: int, engine: LocalEngine, device: str, executed: str, folder: Path
+    asked: Question, most: int, engine: Engine, device: str, executed: str, folder: Path
 ) -> None:
     """Do runs, a look at a time, what is nearest to a verdict first, and say how each task ends.
 

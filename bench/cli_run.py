@@ -32,7 +32,7 @@ from bench.cli_shared import (
 )
 
 if TYPE_CHECKING:
-    from bench.driver import Engine
+    from bench.engine import Engine
     from bench.matrix import Matrix, Plan
     from bench.specs import RunSpec
     from results.store import Store
@@ -84,6 +84,12 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
     ] = None,
+    time_limit: Annotated[
+        float, typer.Option(help="Minutes that one run may take; 0 for any.")
+    ] = 0.0,
+    memory_limit: Annotated[
+        float, typer.Option(help="GiB that the process of one run may hold; 0 for any.")
+    ] = 0.0,
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Forget finished runs and do them again.")
     ] = False,
@@ -97,6 +103,7 @@ def run(
     store: StoreOption = STORE,
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
+    from bench.engine import Limits
     from bench.estimate import Estimate
     from bench.groups import EXECUTIONS
     from bench.local import LocalEngine, cores
@@ -105,6 +112,11 @@ def run(
     from tasks.choices import one_of
 
     load_plugins(plugin)
+
+    def engine_of(most: int, count: int) -> Engine:
+        limits = Limits(time_limit * 60, int(memory_limit * 2**30))
+        return LocalEngine(workers or min(most, count), store / "data", plugin or [], limits)
+
     if until_decided is not None:
         from bench.cli_decide import MOST, decide, question
 
@@ -117,9 +129,7 @@ def run(
             asked_pair = question(until_decided, task, base, budget, batch, decoding)
             where = chosen_device(device)
             one_of("execution", execution, ("auto", *EXECUTIONS))
-            engine = LocalEngine(
-                workers or (1 if where == "cuda" else cores()), store / "data", plugin or []
-            )
+            engine = engine_of(1 if where == "cuda" else cores(), cores())
             most = MOST if seeds is None else seeds
             decide(asked_pair, most, engine, where, execution, store)
         return
@@ -134,11 +144,9 @@ def run(
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
     with usage():
-        if workers is None:
-            # one run at a time on a GPU, or every timing is of a crowd
-            most = 1 if planned.specs[0].device == "cuda" else cores()
-            workers = min(most, len(planned.specs))
-        engine = LocalEngine(workers, store / "data", plugin or [])
+        # one run at a time on a GPU, or every timing is of a crowd
+        most_workers = 1 if planned.specs[0].device == "cuda" else cores()
+        engine = engine_of(most_workers, len(planned.specs))
     if dry_run:
         _dry(planned, tasks, store, engine.workers)
         return
@@ -228,7 +236,7 @@ def execute_plan(
     from dataclasses import asdict
 
     from bench.driver import drive, to_do
-    from bench.local import EngineError
+    from bench.engine import EngineError
     from bench.progress import Progress
     from variants import BASE
 

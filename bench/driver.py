@@ -5,25 +5,27 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from bench.engine import Engine, Event, Job
 from bench.groups import grouped
 from bench.specs import RunSpec
-from bench.worker import Event, Job
+from results.errors import DiskFullError
 from results.record import Record
 from results.store import Store
 
-
-class Engine(Protocol):
-    """Trains groups of runs, `workers` at a time, and yields what happens to each."""
-
-    workers: int
-
-    def run(self, groups: Sequence[Job]) -> Iterator[Event]:
-        """Do all groups, in this order as far as workers are free."""
+COMMITTED_EVERY = 0.2
+"""Seconds, at most, from the end of a run until the database has it."""
+PATIENCE = 3600.0
+"""Seconds that a full disk is waited for."""
+PAUSE = 2.0
+"""Seconds between two tries to write to it."""
 
 
 class Watcher(Protocol):
@@ -31,6 +33,9 @@ class Watcher(Protocol):
 
     def heard(self, event: Event) -> None:
         """Called after the event is stored."""
+
+    def waits(self) -> None:
+        """The disk is full, and all wait for room; called once for each time."""
 
 
 def to_do(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
@@ -48,25 +53,62 @@ def drive(
     keep_weights: bool,
 ) -> None:
     """Do all these runs."""
-    by_id = {spec.id: spec for spec in specs}
-    jobs = [
-        Job(
-            tuple(spec.plain() for spec in group),
-            tuple(store.weights(spec.id) if keep_weights else None for spec in group),
-        )
-        for group in grouped(specs, cost, engine.workers)
-    ]
+    groups = grouped(specs, cost, engine.workers)
+    # a job is made when an engine takes it, for there may be a million
+    checkpoints: dict[str, Path | None] = {}
+
+    def jobs() -> Iterator[Job]:
+        for group in groups:
+            job = _job(group, store, keep_weights)
+            checkpoints.update(dict.fromkeys(job.ids, job.checkpoint))
+            yield job
+
+    def keep(event: Event) -> None:
+        if event.kind == "started":
+            store.begin(event.id, event.value["spec"])
+        elif event.kind == "point":
+            store.point(event.id, event.value["point"], event.value["clock"])
+        elif event.kind == "finished":
+            store.add(Record.read(event.value), commit=False)
+            if file := checkpoints.pop(event.id, None):
+                file.unlink(missing_ok=True)
+
     with _heeding_ctrl_c() as pressed:
-        for event in engine.run(jobs):
-            if event.kind == "started":
-                store.begin(event.id, by_id[event.id].plain())
-            elif event.kind == "point":
-                store.point(event.id, event.value["point"], event.value["clock"])
-            elif event.kind == "finished":
-                store.add(Record.read(event.value))
-            watcher.heard(event)
-            if pressed:
-                raise KeyboardInterrupt
+        committed = time.monotonic()
+        try:
+            for event in engine.run(jobs()):
+                if event.kind != "idle":
+                    _patiently(watcher, partial(keep, event))
+                    watcher.heard(event)
+                if event.kind == "idle" or time.monotonic() - committed > COMMITTED_EVERY:
+                    _patiently(watcher, store.commit)
+                    committed = time.monotonic()
+                if pressed:
+                    raise KeyboardInterrupt
+        finally:
+            store.commit()
+
+
+def _job(group: Sequence[RunSpec], store: Store, keep_weights: bool) -> Job:
+    ids = tuple(spec.id for spec in group)
+    weights = tuple(store.weights(run) if keep_weights else None for run in ids)
+    job = Job(tuple(spec.plain() for spec in group), ids, weights)
+    return job._replace(checkpoint=store.checkpoint(job.name))
+
+
+def _patiently(watcher: Watcher, write: Callable[[], None]) -> None:
+    """Write, and where the disk is full wait for room: what is trained meanwhile is not lost."""
+    began = None
+    while True:
+        try:
+            return write()
+        except DiskFullError:
+            if began is None:
+                began = time.monotonic()
+                watcher.waits()
+            elif time.monotonic() - began > PATIENCE:
+                raise
+            time.sleep(PAUSE)
 
 
 @contextmanager

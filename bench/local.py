@@ -8,18 +8,18 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from bench.runner import failure
-from bench.worker import Event, Job, work
+from bench.engine import IDLE, TRIES, EngineError, Event, Job, Limits, Tries, Waiting, given_up
+from bench.worker import work
 
-TRIES = 3
-"""A run whose process dies so often is recorded as failed."""
+MOMENT = 0.2
+"""Seconds without news after which the engine says so, and looks at its limits."""
 
 
 def cores() -> int:
@@ -59,17 +59,15 @@ def _sheltered() -> Iterator[None]:
                 signal.raise_signal(number)
 
 
-class EngineError(Exception):
-    """No run can be started; a sentence for the user."""
-
-
 class LocalEngine:
     """Trains groups of runs in `workers` processes and yields what happens to each.
 
-    Workers that die are replaced, and their run starts again.
+    Workers that die are replaced, and their run starts again, or goes on from its checkpoint.
     """
 
-    def __init__(self, workers: int, data: Path, plugins: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, workers: int, data: Path, plugins: Sequence[Path] = (), limits: Limits | None = None
+    ) -> None:
         if not 1 <= workers <= cores():
             raise ValueError(
                 f"workers={workers} with one thread each do not fit this machine's {cores()} "
@@ -78,22 +76,29 @@ class LocalEngine:
         self.workers = workers
         self._data = data
         self._plugins = tuple(plugins)
+        self._limits = limits or Limits()
         self._processes: dict[Connection, SpawnProcess] = {}
         self._jobs: dict[Connection, Job] = {}
         self._running: dict[Connection, list[str]] = {}
-        self._tries: dict[str, int] = {}
+        self._since: dict[Connection, float] = {}
+        self._exceeded: dict[Connection, str] = {}
+        self._tries = Tries()
         self._beside: dict[str, int] = {}
 
-    def run(self, groups: Sequence[Job]) -> Iterator[Event]:
+    def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order as far as workers are free."""
-        waiting = deque(groups)
+        waiting = Waiting(groups)
         try:
-            for _ in range(min(self.workers, len(groups))):
-                self._give(self._hire(), waiting)
+            while len(self._processes) < self.workers and (job := waiting.take()):
+                self._give(self._hire(), job)
             while self._jobs:
-                for connection in wait(list(self._jobs)):
+                ready = wait(list(self._jobs), MOMENT)
+                for connection in ready:
                     assert isinstance(connection, Connection)
                     yield from self._hear(connection, waiting)
+                self._end_late()
+                if not ready:
+                    yield IDLE
         finally:
             self.close()
 
@@ -101,31 +106,32 @@ class LocalEngine:
         """Start a worker."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(
-            target=work, args=(theirs, self._data, 1, self._plugins), daemon=True
-        )
+        given = (theirs, self._data, 1, self._plugins, self._limits)
+        process = context.Process(target=work, args=given, daemon=True)
         with _sheltered():
             process.start()
             theirs.close()
             self._processes[ours] = process
         return ours
 
-    def _give(self, connection: Connection, waiting: deque[Job]) -> None:
-        """The next job for a free worker, if there is one."""
-        if waiting:
-            job = waiting.popleft()
-            self._jobs[connection] = job
-            # a worker that died meanwhile is met again when it is heard
-            with contextlib.suppress(OSError):
-                connection.send(job)
+    def _give(self, connection: Connection, job: Job) -> None:
+        """A job for a free worker."""
+        self._jobs[connection] = job
+        # a worker that died meanwhile is met again when it is heard
+        with contextlib.suppress(OSError):
+            connection.send(job)
 
-    def _hear(self, connection: Connection, waiting: deque[Job]) -> Iterator[Event]:
+    def _hear(self, connection: Connection, waiting: Waiting) -> Iterator[Event]:
         try:
             event: Event = connection.recv()
         except (EOFError, OSError):
             yield from self._lose(connection, waiting)
             return
+        if event.kind == "exceeded":
+            self._exceeded[connection] = str(event.value["reason"])
+            return
         if event.kind == "started":
+            self._since.setdefault(connection, time.monotonic())
             self._running.setdefault(connection, []).append(event.id)
             others = len(self._running) - 1
             for run in itertools.chain(*self._running.values()):
@@ -137,51 +143,61 @@ class LocalEngine:
             record["measured"] = {**record["measured"], "beside": self._beside.pop(event.id, 0)}
             event = event._replace(value=record)
             self._running[connection].remove(event.id)
-            job = self._jobs[connection]
             # what is left of the group, should the worker die in it
-            self._jobs[connection] = Job(job.specs[1:], job.weights[1:])
-            if not self._jobs[connection].specs:
-                del self._jobs[connection], self._running[connection]
-                self._give(connection, waiting)
+            left = self._jobs.pop(connection).after(1)
+            if left.specs:
+                self._jobs[connection] = left
+            else:
+                del self._running[connection], self._since[connection]
+                if job := waiting.take():
+                    self._give(connection, job)
         yield event
 
-    def _lose(self, connection: Connection, waiting: deque[Job]) -> Iterator[Event]:
+    def _end_late(self) -> None:
+        """End the processes of runs that take too long."""
+        if not self._limits.seconds:
+            return
+        for connection, since in self._since.items():
+            runs = len(self._jobs[connection].specs)
+            if time.monotonic() - since > self._limits.seconds * runs:
+                self._exceeded.setdefault(connection, self._limits.late(runs))
+                self._processes[connection].kill()
+
+    def _lose(self, connection: Connection, waiting: Waiting) -> Iterator[Event]:
         """A worker died: its job starts again in a new one, unless it has killed too many."""
         process = self._processes.pop(connection)
         process.join()
         connection.close()
         job = self._jobs.pop(connection)
         running = self._running.pop(connection, [])
+        self._since.pop(connection, None)
         code = process.exitcode or 0
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         # a worker that never got to a run (no memory to start in, say) counts against its first
-        run = running[0] if running else None
-        key = run or str(job.specs[0]["task"])
-        self._tries[key] = self._tries.get(key, 0) + 1
-        if self._tries[key] < TRIES:
-            waiting.appendleft(job)
+        again = self._tries.again(running[0] if running else str(job.specs[0]["task"]))
+        if reason := self._exceeded.pop(connection, None):
+            # of runs that are trained together none is more to blame than the others
+            while job.specs:
+                yield given_up(job, reason, self._beside.pop(job.ids[0], 0))
+                job = job.after(1)
+        elif again:
+            waiting.put_back(job)
             for run in running:
                 yield Event("lost", run, {"reason": cause})
-        elif run is None:
+        elif not running:
             raise EngineError(
                 f"worker processes end before they start a run ({cause}); free some memory, or "
                 "give fewer --workers"
             )
         else:
-            error = f"its process died {TRIES} times, the last time by {cause}"
-            record = {
-                "id": run,
-                "spec": job.specs[0],
-                "outcome": failure(error),
-                "measured": {"beside": self._beside.pop(run, 0)},
-            }
-            yield Event("finished", run, record)
+            reason = f"its process died {TRIES} times, the last time by {cause}"
+            yield given_up(job, reason, self._beside.pop(running[0], 0))
             for other in running[1:]:
                 yield Event("lost", other, {"reason": cause})
-            if len(job.specs) > 1:
-                waiting.appendleft(Job(job.specs[1:], job.weights[1:]))
-        if waiting:
-            self._give(self._hire(), waiting)
+            if (left := job.after(1)).specs:
+                waiting.put_back(left)
+        if following := waiting.take():
+            self._give(self._hire(), following)
 
     def close(self) -> None:
         """End all workers now."""
@@ -193,3 +209,5 @@ class LocalEngine:
         self._processes.clear()
         self._jobs.clear()
         self._running.clear()
+        self._since.clear()
+        self._exceeded.clear()

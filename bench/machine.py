@@ -59,6 +59,11 @@ def keep_memory() -> None:
             library.mallopt(trim_threshold, 2**30)
 
 
+def resident() -> int | None:
+    """Bytes that this process holds; None where the system does not tell."""
+    return _held("cpu", "VmRSS")
+
+
 def _held(device: str, line: str) -> int | None:
     if device == "cuda":
         held = torch.cuda.max_memory_allocated if line == "VmHWM" else torch.cuda.memory_allocated

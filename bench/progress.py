@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bench.engine import Event
 from bench.specs import RunSpec
-from bench.worker import Event
 from results.naming import name
 from variants import BASE
 
@@ -44,6 +44,7 @@ class Progress:
     ) -> None:
         self._specs = specs
         self._cost = {run: cost(spec) for run, spec in specs.items()}
+        self._total = sum(self._cost.values())
         self._workers = workers
         self._console = console
         self._began = time.monotonic()
@@ -71,6 +72,13 @@ class Progress:
     def done(self) -> int:
         """Runs that ended."""
         return self._ended.total()
+
+    def waits(self) -> None:
+        """The store's disk is full."""
+        self._console.print(
+            "the store's disk is full; free some space: the runs wait for it, up to an hour",
+            style="yellow",
+        )
 
     def heard(self, event: Event) -> None:
         """An event of the engine."""
@@ -108,8 +116,8 @@ class Progress:
         """Seconds left, once some are done."""
         elapsed = time.monotonic() - self._began
         if not self._spent:
-            return sum(self._cost.values()) / self._workers
-        return elapsed * (sum(self._cost.values()) - self._spent) / self._spent
+            return self._total / self._workers
+        return elapsed * (self._total - self._spent) / self._spent
 
     def _summary(self) -> str:
         ended = ", ".join(f"{count} {status}" for status, count in self._ended.most_common())

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bench import checks, machine, plugins, vectors
+from bench.checkpoint import Keeper
 from bench.decoding import read as read_decoding
 from bench.evaluation import samples
 from bench.examination import of_run
@@ -83,14 +84,16 @@ def execute(
     report: Report,
     weights: Path | None = None,
     recipe: Recipe | None = None,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, and give the record as plain values; an exception makes it `failed`.
 
     report: called with every point of the curve. weights: where to keep the best weights. recipe:
-    the functions that the run is made of, the suite's own if None.
+    the functions that the run is made of, the suite's own if None. checkpoint: the file where it
+    is kept how far training is, and that it goes on from.
     RunError if the data is not what the spec was made of, or weights cannot be kept.
     """
-    (record,) = execute_group([spec], data, [report], [weights], recipe)
+    (record,) = execute_group([spec], data, [report], [weights], recipe, checkpoint)
     return record
 
 
@@ -100,6 +103,7 @@ def execute_group(
     reports: Sequence[Report],
     weights: Sequence[Path | None],
     recipe: Recipe | None = None,
+    checkpoint: Path | None = None,
 ) -> list[dict[str, Any]]:
     """`execute` for runs that are trained together, or for one."""
     one, count, began = specs[0], len(specs), time.time()
@@ -109,7 +113,9 @@ def execute_group(
     try:
         task = _task(one, data)
         memory = machine.Peak(one.device)
-        done = _run(specs, task, data, reports, weights, recipe or Recipe())
+        # a fault may remember more than a checkpoint knows of
+        keeper = Keeper(None if one.fault else checkpoint, [spec.id for spec in specs])
+        done = _run(specs, task, data, reports, weights, recipe or Recipe(), keeper)
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps(done, allow_nan=False)
     except RunError:
@@ -172,6 +178,7 @@ def _run(
     reports: Sequence[Report],
     weights: Sequence[Path | None],
     recipe: Recipe,
+    keeper: Keeper,
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Outcome and measurements of each."""
     recipe = planted(specs[0].fault, recipe)
@@ -191,21 +198,38 @@ def _run(
     if reason := precision.missing(number_format, specs[0].device):
         raise ValueError(reason)
     precision.allow(number_format)
-    states = []
-    for spec, setting in zip(specs, settings, strict=True):
-        _check_known(spec)
-        model = recipe.built(build(spec, task, data))
-        if spec.plugin:
-            _check_shapes(model, task, recipe)
-        states.append(start(model, setting.variant, spec.seed, spec.device, recipe))
+
+    def fresh() -> list[TrainState]:
+        return [
+            _begin(spec, setting, task, data) for spec, setting in zip(specs, settings, strict=True)
+        ]
+
+    states = fresh()
+    restored = None
+    if keeper.there():
+        restored = keeper.restore(states)
+        if restored is None:
+            states = fresh()
+        for state, report in zip(states, reports, strict=True):
+            for point, clock in zip(state.curve, state.clock, strict=True):
+                report(point, clock)
     if specs[0].execution == "replicas":
-        train_together(states, settings, reports)
+        train_together(states, settings, reports, keeper, restored)
     else:
-        train(states[0], settings[0], reports[0])
+        train(states[0], settings[0], reports[0], keeper)
     return [
         _conclude(state, setting, spec, path)
         for state, setting, spec, path in zip(states, settings, specs, weights, strict=True)
     ]
+
+
+def _begin(spec: RunSpec, setting: Setting, task: Task, data: Path | None) -> TrainState:
+    """Before the first step."""
+    _check_known(spec)
+    model = setting.recipe.built(build(spec, task, data))
+    if spec.plugin:
+        _check_shapes(model, task, setting.recipe)
+    return start(model, setting.variant, spec.seed, spec.device, setting.recipe)
 
 
 def _conclude(
@@ -250,6 +274,7 @@ def _conclude(
         "test_seconds": test_seconds,
         "examine_seconds": examine_seconds,
         "seconds_to_target": state.seconds_to_target,
+        "resumed": state.resumed,
         "clock": state.clock,
     }
     return outcome, measured

@@ -4,8 +4,9 @@ step, and each has its own data, curve and end."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from bench.batching import endless
 from bench.replicas import Replicas, Stacked, leave, norms
-from bench.training import Report, Segment, Setting, TrainState, conclude, probe_batch
+from bench.training import Keeper, Report, Segment, Setting, TrainState, conclude, probe_batch
 from tasks import Indices
 from variants.forcing import probability, toss
 
@@ -22,23 +23,35 @@ ROUNDED = {"cpu": 1, "cuda": 4}
 
 
 def train_together(
-    states: Sequence[TrainState], settings: Sequence[Setting], reports: Sequence[Report]
+    states: Sequence[TrainState],
+    settings: Sequence[Setting],
+    reports: Sequence[Report],
+    keeper: Keeper | None = None,
+    restored: Mapping[str, Any] | None = None,
 ) -> None:
     """`training.train` for all of these at once. settings: alike but for seed and learning rate;
-    equal learning rates stand side by side."""
+    equal learning rates stand side by side. restored: what was shared in their checkpoint."""
+    members = list(range(len(states)))
     group = Group(states, settings)
+    if restored:
+        members = restored["members"]
+        group = group.only(members, restored["optimizers"])
     report_of = {id(state): report for state, report in zip(states, reports, strict=True)}
     probe = probe_batch(settings[0])
     while running := group.running():
         # a smaller group is a new one, with recordings of its own: not for every one that ends
         if 2 * len(running) <= len(group.states):
             group = group.only(running)
+            members = [members[place] for place in running]
         segments = group.segment()
         for state, setting, segment in zip(group.states, group.settings, segments, strict=True):
             if state.status == "running":
                 conclude(state, setting, probe, segment, report_of[id(state)])
                 if state.status != "running":
                     leave(state.model)
+        if keeper is not None and keeper.due():
+            optimizers = [optimizer.state_dict() for optimizer in group.replicas.optimizers]
+            keeper.keep(states, {"members": members, "optimizers": optimizers})
 
 
 class Group:
@@ -72,8 +85,10 @@ class Group:
         """Places of those that have not ended."""
         return [place for place, state in enumerate(self.states) if state.status == "running"]
 
-    def only(self, kept: Sequence[int]) -> Group:
-        """A group of these alone."""
+    def only(
+        self, kept: Sequence[int], optimizers: Sequence[dict[str, Any]] | None = None
+    ) -> Group:
+        """A group of these alone. optimizers: their states, as they are here if None."""
         states = [self.states[place] for place in kept]
         settings = [self.settings[place] for place in kept]
         one = settings[0]
@@ -83,7 +98,7 @@ class Group:
             one.task.facts,
             one.device,
             one.recipe,
-            self.replicas.narrowed(kept),
+            self.replicas.narrowed(kept) if optimizers is None else optimizers,
         )
         return Group(states, settings, replicas)
 

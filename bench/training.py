@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -92,7 +92,9 @@ class TrainState:
     """All that changes while a run trains: saved and put back, it goes on as if never stopped.
 
     position: the next batch. curve: one dict of plain numbers an evaluation; what a clock says
-    stands apart in `clock`, row by row. best: the weights that did best on valid.
+    stands apart in `clock`, row by row. best: the weights that did best on valid. losses, norm: of
+    the steps since the last evaluation, and the last one's gradient norm. resumed: how often it
+    went on from a checkpoint.
     """
 
     model: Model
@@ -111,6 +113,9 @@ class TrainState:
     to_target: dict[str, int] | None = None
     seconds_to_target: float | None = None
     status: str = "running"
+    losses: list[Tensor] = field(default_factory=list)
+    norm: Tensor = field(default_factory=lambda: torch.zeros(()))
+    resumed: int = 0
 
 
 def start(model: Model, variant: Variant, seed: int, device: str, recipe: Recipe) -> TrainState:
@@ -171,13 +176,27 @@ class Segment(NamedTuple):
     update_ratio: float | None
 
 
-def train(state: TrainState, setting: Setting, report: Report) -> None:
+class Keeper(Protocol):
+    """Who keeps checkpoints."""
+
+    def due(self) -> bool:
+        """Whether it is time for one."""
+
+    def keep(self, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None) -> None:
+        """Write where they stand."""
+
+
+def train(
+    state: TrainState, setting: Setting, report: Report, keeper: Keeper | None = None
+) -> None:
     """Train until solved, diverged or out of budget, reporting every evaluation."""
     train_split = setting.task.splits["train"]
     batches = endless(train_split, setting.budget.batch, setting.seed, state.position)
     probe = probe_batch(setting)
     while state.status == "running":
-        conclude(state, setting, probe, _segment(state, setting, batches), report)
+        conclude(state, setting, probe, _segment(state, setting, batches, keeper), report)
+        if keeper is not None and keeper.due():
+            keeper.keep([state])
 
 
 def conclude(
@@ -219,19 +238,29 @@ def conclude(
 
 
 def _segment(
-    state: TrainState, setting: Setting, batches: Iterator[tuple[Indices, Position]]
+    state: TrainState,
+    setting: Setting,
+    batches: Iterator[tuple[Indices, Position]],
+    keeper: Keeper | None,
 ) -> Segment:
     """Steps up to the next evaluation."""
     trained = [parameter.detach() for parameter in _trained(state.model)]
-    losses, norm = _timed_steps(state, setting, batches, setting.ahead(state) - 1)
-    if losses and setting.spent(state, state.seconds):
-        return Segment(float(torch.stack(losses).mean()), float(norm), None)
-    # copying the weights is measuring, not training, so it stands outside the clock
-    before = [weights.clone() for weights in trained]
-    last, norm = _timed_steps(state, setting, batches, 1)
-    change = _norm([new - old for new, old in zip(trained, before, strict=True)])
-    mean = torch.stack(losses + last).mean()
-    return Segment(float(mean), float(norm), float(change / _norm(trained)))
+    while (left := setting.ahead(state) - 1) and not (
+        state.losses and setting.spent(state, state.seconds)
+    ):
+        _timed_steps(state, setting, batches, left, keeper)
+        if keeper is not None and keeper.due():
+            keeper.keep([state])
+    change = None
+    if not (state.losses and setting.spent(state, state.seconds)):
+        # copying the weights is measuring, not training, so it stands outside the clock
+        before = [weights.clone() for weights in trained]
+        _timed_steps(state, setting, batches, 1)
+        moved = _norm([new - old for new, old in zip(trained, before, strict=True)])
+        change = float(moved / _norm(trained))
+    mean = float(torch.stack(state.losses).mean())
+    state.losses = []
+    return Segment(mean, float(state.norm), change)
 
 
 def _timed_steps(
@@ -239,15 +268,15 @@ def _timed_steps(
     setting: Setting,
     batches: Iterator[tuple[Indices, Position]],
     count: int,
-) -> tuple[list[Tensor], Tensor]:
+    keeper: Keeper | None = None,
+) -> None:
     """`_steps`, added to the training seconds."""
     since = time.perf_counter() - state.seconds
-    done = _steps(state, setting, batches, count, since)
+    _steps(state, setting, batches, count, since, keeper)
     if setting.device == "cuda":
         # the window's edge: what was queued is part of it
         torch.cuda.synchronize()
     state.seconds = time.perf_counter() - since
-    return done
 
 
 def _steps(
@@ -256,16 +285,15 @@ def _steps(
     batches: Iterator[tuple[Indices, Position]],
     count: int,
     since: float,
-) -> tuple[list[Tensor], Tensor]:
-    """The hot loop: `count` steps, or fewer where the budget ends. since: the clock's reading
-    that all training seconds are counted from. Gives the losses and the last gradient norm
-    without waiting for the device."""
+    keeper: Keeper | None,
+) -> None:
+    """The hot loop: `count` steps, or fewer where the budget ends or a checkpoint is due. since:
+    the clock's reading that all training seconds are counted from. Does not wait for the
+    device."""
     variant, recipe = setting.variant, setting.recipe
     facts, split = setting.task.facts, setting.task.splits["train"]
-    losses: list[Tensor] = []
-    norm = torch.zeros(())
     for _ in range(count):
-        if losses and setting.spent(state, time.perf_counter() - since):
+        if state.losses and setting.spent(state, time.perf_counter() - since):
             break
         indices, state.position = next(batches)
         batch = recipe.collate(split.take(indices), facts, setting.device)
@@ -281,11 +309,12 @@ def _steps(
         fed = toss(p, variant.coin, len(indices), batch.inputs_BT.shape[1], state.forcing)
         if fed is not None:
             fed = fed.to(setting.device, non_blocking=True)
-        loss, norm = recipe.step(state, variant, facts, recipe.loss, batch, fed)
-        losses.append(loss)
+        loss, state.norm = recipe.step(state, variant, facts, recipe.loss, batch, fed)
+        state.losses.append(loss)
         state.step += 1
         state.tokens += batch.tokens
-    return losses, norm
+        if keeper is not None and keeper.due():
+            break
 
 
 def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:

@@ -6,73 +6,99 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from bench.engine import Event, Job, Limits
+
+WATCHED_EVERY = 0.2
+"""Seconds between two looks at the memory of a process."""
 
 
-class Job(NamedTuple):
-    """Runs that are trained together, which differ only in seed or learning rate; or one. weights:
-    where to keep each run's weights, or None."""
-
-    specs: tuple[dict[str, Any], ...]
-    weights: tuple[Path | None, ...]
-
-
-class Event(NamedTuple):
-    """What happened to a run: `started`, `point`, `finished`, `lost` (it will start again) or
-    `refused` (nothing like it can be run now)."""
-
-    kind: str
-    id: str
-    value: Mapping[str, Any]
-
-
-def work(connection: Connection, data: Path, threads: int, files: tuple[Path, ...]) -> None:
+def work(
+    connection: Connection, data: Path, threads: int, files: tuple[Path, ...], limits: Limits
+) -> None:
     """Take jobs from the engine until it hangs up, and send it events. files: plugins."""
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    # without it cuBLAS does not promise the same numbers twice; read when torch is loaded
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    prepare_environment(threads)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
 
-    from bench import plugins
-    from bench.runner import RunError, execute_group, prepare_process, settle
-    from bench.specs import RunSpec
+    from bench.runner import prepare_process
 
-    broken = ""
+    broken = load_plugins(files)
+    prepare_process(threads)
+    if limits.bytes:
+
+        def exceeded(reason: str) -> None:
+            _send(connection, Event("exceeded", "", {"reason": reason}))
+            os._exit(1)
+
+        watch_memory(limits, exceeded)
+    while True:
+        train(jobs.get(), data, broken, lambda event: _send(connection, event))
+
+
+def prepare_environment(threads: int) -> None:
+    """What must be known before torch is loaded."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    # without it cuBLAS does not promise the same numbers twice
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def load_plugins(files: tuple[Path, ...]) -> str:
+    """What keeps plugins from being loaded, or nothing."""
+    from bench import plugins
+
     try:
         plugins.load_installed()  # the driver has said what will not do
         plugins.load(files)
     except plugins.PluginError as error:
-        broken = str(error)
-    prepare_process(threads)
-    while True:
-        job = jobs.get()
-        specs = [RunSpec.read(plain) for plain in job.specs]
-        for spec in specs:
-            _send(connection, Event("started", spec.id, {}))
-        if broken:
-            _send(connection, Event("refused", specs[0].id, {"reason": broken}))
-            continue
-        try:
-            records = execute_group(
-                specs, data, [_reporter(connection, spec.id) for spec in specs], job.weights
-            )
-        except RunError as error:
-            _send(connection, Event("refused", specs[0].id, {"reason": str(error)}))
-            continue
-        for record in records:
-            _send(connection, Event("finished", record["id"], record))
-        settle()
+        return str(error)
+    return ""
 
 
-def _reporter(connection: Connection, run: str) -> Callable[[Any, Any], None]:
+def train(job: Job, data: Path, broken: str, tell: Callable[[Event], None]) -> None:
+    """Do a job. broken: why nothing can be done here, or nothing."""
+    from bench.runner import RunError, execute_group, settle
+    from bench.specs import RunSpec
+
+    specs = [RunSpec.read(plain) for plain in job.specs]
+    for run, plain in zip(job.ids, job.specs, strict=True):
+        tell(Event("started", run, {"spec": plain}))
+    if broken:
+        tell(Event("refused", job.ids[0], {"reason": broken}))
+        return
+    reports = [_reporter(run, tell) for run in job.ids]
+    try:
+        records = execute_group(specs, data, reports, job.weights, checkpoint=job.checkpoint)
+    except RunError as error:
+        tell(Event("refused", job.ids[0], {"reason": str(error)}))
+        return
+    for record in records:
+        tell(Event("finished", record["id"], record))
+    settle()
+
+
+def watch_memory(limits: Limits, exceeded: Callable[[str], None]) -> None:
+    """Look at this process from a thread of its own, and say what is too much."""
+    from bench.machine import resident
+
+    def watch() -> None:
+        while (held := resident()) is None or held <= limits.bytes:
+            time.sleep(WATCHED_EVERY)
+        exceeded(limits.large(held))
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _reporter(run: str, tell: Callable[[Event], None]) -> Callable[[Any, Any], None]:
     def report(point: Any, clock: Any) -> None:
-        _send(connection, Event("point", run, {"point": point, "clock": clock}))
+        tell(Event("point", run, {"point": point, "clock": clock}))
 
     return report
 

@@ -4,17 +4,17 @@
     {"event": "point", "point": {...}, "clock": {...}}      one an evaluation
     {"event": "finished", "record": {...}}
 
-A file without a whole last line of `finished` is a run that did not end.
+A file without a whole last line of `finished` is a run that did not end. What could not be written
+whole is taken back, so that it can be written again once the disk has room.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from results.record import Record
 
@@ -26,7 +26,7 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._open: dict[str, TextIO] = {}
+        self._open: dict[str, BinaryIO] = {}
 
     def path(self, run: str) -> Path:
         """The file of a run."""
@@ -36,7 +36,7 @@ class Journal:
         """Begin a run's file anew; what an interrupted try left is gone with it."""
         self.close(run)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._open[run] = self.path(run).open("w", encoding="utf-8")
+        self._open[run] = self.path(run).open("wb", buffering=0)
         self._write(run, {"event": "started", "schema": SCHEMA, "id": run, "spec": dict(spec)})
 
     def point(self, run: str, point: Mapping[str, Any], clock: Mapping[str, float]) -> None:
@@ -44,18 +44,17 @@ class Journal:
         self._write(run, {"event": "point", "point": dict(point), "clock": dict(clock)})
 
     def finish(self, record: Record) -> None:
-        """The record, on the disk when this returns."""
+        """The record of a run; one that was not started is here."""
+        if record.id not in self._open:
+            self.start(record.id, record.spec)
         self._write(record.id, {"event": "finished", "record": record.plain()})
-        os.fsync(self._open[record.id].fileno())
         self.close(record.id)
 
     def close(self, run: str) -> None:
         """Let a run's file go, finished or not."""
         file = self._open.pop(run, None)
         if file is not None:
-            # on a full disk what could not be written fails once more here
-            with contextlib.suppress(OSError):
-                file.close()
+            file.close()
 
     def close_all(self) -> None:
         """Let every file go."""
@@ -64,8 +63,16 @@ class Journal:
 
     def _write(self, run: str, line: Mapping[str, Any]) -> None:
         file = self._open[run]
-        file.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
-        file.flush()
+        text = json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+        left, before = memoryview(text.encode("utf-8")), file.tell()
+        try:
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                file.seek(before)
+                file.truncate()
+            raise
 
     def finished(self) -> Iterator[Record]:
         """The record of every file that ended. Damaged files are passed over: they are runs

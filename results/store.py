@@ -3,11 +3,13 @@
     .bench/store.sqlite3    finished runs, and the last plan
     .bench/journal/ID.jsonl what each run said; `bench rebuild` makes the database from these
     .bench/weights/ID.safetensors
+    .bench/checkpoints/     how far the runs are that have not ended
     .bench/data/            corpora, see `bench data`
     .bench/lock             held by the one driver that may write
 
 A record is in its journal before it is in the database, so that a kill at any moment loses
-nothing: what a journal has and the database has not is taken in at the next start.
+nothing: what a journal has and the database has not is taken in at the next start. What was
+committed to the database is on the disk, which is what a power cut leaves.
 """
 
 from __future__ import annotations
@@ -63,10 +65,15 @@ class Store:
         self.folder = folder
         self.journal = Journal(folder / "journal")
         self._connection = connection
+        self._pending: list[Record] = []
 
     def weights(self, run: str) -> Path:
         """Where a run's weights are kept on request."""
         return self.folder / "weights" / f"{run}.safetensors"
+
+    def checkpoint(self, name: str) -> Path:
+        """Where runs that are trained together, or one, keep how far they are."""
+        return self.folder / "checkpoints" / f"{name}.safetensors"
 
     def begin(self, run: str, spec: Mapping[str, Any]) -> None:
         """A run starts, or starts again."""
@@ -78,11 +85,21 @@ class Store:
         with _sentences(self.folder):
             self.journal.point(run, point, clock)
 
-    def add(self, record: Record) -> None:
-        """Keep a finished run: journal first, then the database."""
+    def add(self, record: Record, commit: bool = True) -> None:
+        """Keep a finished run: journal first, then the database. commit: False leaves that to the
+        next `commit`, as each takes the disk some milliseconds."""
         with _sentences(self.folder):
             self.journal.finish(record)
-            self._insert([record])
+        self._pending.append(record)
+        if commit:
+            self.commit()
+
+    def commit(self) -> None:
+        """Put all that was added into the database."""
+        if self._pending:
+            with _sentences(self.folder):
+                self._insert(self._pending)
+            self._pending = []
 
     def _insert(self, records: Iterable[Record]) -> None:
         """All of them, or none."""
@@ -112,7 +129,7 @@ class Store:
         return len(records)
 
     def drop(self, runs: Iterable[str]) -> int:
-        """Forget runs: database, journal and weights."""
+        """Forget runs: database, journal, weights and checkpoint."""
         runs = list(runs)
         with _sentences(self.folder):
             with self._connection:
@@ -123,6 +140,7 @@ class Store:
             for run in runs:
                 self.journal.path(run).unlink(missing_ok=True)
                 self.weights(run).unlink(missing_ok=True)
+                self.checkpoint(run).unlink(missing_ok=True)
         return len(runs)
 
     def ids(self) -> set[str]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+
+from bench import plugins
+from tasks import TASKS
 
 torch.set_num_threads(1)
 
@@ -20,3 +25,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Benchmarks run once, untimed, unless they are what was asked for."""
     if not (config.option.benchmark_only or config.option.benchmark_enable):
         config.option.benchmark_disable = True
+
+
+@pytest.fixture
+def registries_put_back() -> Iterator[None]:
+    """What a test takes in as a plugin is gone after it."""
+    registries: list[Any] = [
+        place.registry for places in plugins.PLACES.values() for place in places
+    ]
+    registries += [plugins._origins, plugins._loaded]
+    before = [dict(registry) for registry in registries]
+    tasks = list(TASKS)
+    yield
+    for registry, kept in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(kept)
+    TASKS[:] = tasks

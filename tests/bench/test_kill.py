@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from bench.local import TRIES, cores
+from bench.engine import TRIES
+from bench.local import cores
 from results.store import reading
 
 ROOT = Path(__file__).parents[2]
@@ -40,13 +41,13 @@ sys.path.insert(0, {root!r})
 from bench import runner
 whole = runner.execute_group
 
-def execute_group(specs, data, reports, weights):
+def execute_group(specs, data, reports, weights, **more):
     def deadly(point, clock):
         reports[0](point, clock)
         os.kill(os.getpid(), signal.SIGKILL)
     (spec,) = specs
     sick = spec.task == "opposites" and spec.seed == 1 and spec.variant["cell"] == "rnn"
-    return whole(specs, data, [deadly] if sick else reports, weights)
+    return whole(specs, data, [deadly] if sick else reports, weights, **more)
 
 runner.execute_group = execute_group  # workers import this file too
 if __name__ == "__main__":

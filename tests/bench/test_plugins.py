@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from bench import checks, plugins
 from bench.cli import run as bench
 from bench.matrix import from_options, plan
 from bench.runner import RunError, execute
-from tasks import TASKS
 from tasks import build as build_task
 from variants import inapplicable
 from variants.axes import parse
@@ -35,19 +33,7 @@ BLOCKS = re.findall(
 EXAMPLES = {name: source for source, name in BLOCKS}
 
 
-@pytest.fixture(autouse=True)
-def registries_put_back() -> Iterator[None]:
-    registries: list[Any] = [
-        place.registry for places in plugins.PLACES.values() for place in places
-    ]
-    registries += [plugins._origins, plugins._loaded]
-    before = [dict(registry) for registry in registries]
-    tasks = list(TASKS)
-    yield
-    for registry, kept in zip(registries, before, strict=True):
-        registry.clear()
-        registry.update(kept)
-    TASKS[:] = tasks
+pytestmark = pytest.mark.usefixtures("registries_put_back")
 
 
 def written(folder: Path, source: str, name: str = "plugin.py") -> Path:

@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench import groups, replicas, runner
+from bench.engine import Job
 from bench.local import LocalEngine
 from bench.matrix import Matrix, from_options, plan
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
 from bench.together import Group, stack_batches, train_together
 from bench.training import Recipe, Setting, TrainState, start, train
-from bench.worker import Job
 from tasks import Task
 from tasks import build as build_task
 from variants import BASE, inapplicable
@@ -357,8 +357,9 @@ def test_eager_runs_stay_alone() -> None:
 
 def test_a_group_is_one_job_of_the_engine(tmp_path: Path) -> None:
     specs = [spec(seed=seed) for seed in range(3)]
-    job = Job(tuple(one.plain() for one in specs), (None, None, tmp_path / "weights"))
-    events = list(LocalEngine(1, tmp_path).run([job]))
+    ids = tuple(one.id for one in specs)
+    job = Job(tuple(one.plain() for one in specs), ids, (None, None, tmp_path / "weights"))
+    events = [e for e in LocalEngine(1, tmp_path).run([job]) if e.kind != "idle"]
     kinds = [event.kind for event in events]
     assert kinds[:3] == ["started"] * 3
     assert kinds[-3:] == ["finished"] * 3
