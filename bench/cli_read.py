@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from bench.cli_shared import (
     usage,
     writes_unicode,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
@@ -101,7 +104,7 @@ def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
     with reading(store) as opened:
         plan = opened.plan()
         by_id = {record.id: record for record in opened.records()}
-        active = held(store)
+        active, engine = held(store), opened.told()
         begun = set(opened.journal.unfinished()) if active else set()
     rows: list[dict[str, Any]] = []
     for row in plan:
@@ -134,10 +137,24 @@ def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
     if others:
         out.print(f"  {others:6} finished runs of other matrices")
     out.print("a driver is at work" if active else "no driver is at work")
+    if engine:
+        _show_engine(engine, out)
     for shown in rows:
         if shown["state"] in ("running", "failed", "diverged"):
             name = f"{shown['task']} {shown['variant']} seed {shown['seed']}"
             out.print(f"  {shown['state']}: {shown['run']} {name}", soft_wrap=True)
+
+
+def _show_engine(engine: dict[str, Any], out: Console) -> None:
+    """Where it works, as the driver said a moment ago."""
+    nodes = engine["nodes"]
+    out.print(
+        f"  engine {engine['engine']}, {len(nodes)} node{'s' * (len(nodes) != 1)}: "
+        f"{engine['running']} running, {engine['retried']} begun again after a process or node died"
+    )
+    for node in nodes:
+        gpus = f", {node['gpus']:g} GPUs" if node.get("gpus") else ""
+        out.print(f"    {node['name']}: {node['cpus']:g} CPUs{gpus}", soft_wrap=True)
 
 
 def table(task: TaskOption = None, as_rows: JsonOption = False, store: StoreOption = STORE) -> None:

@@ -32,7 +32,7 @@ from bench.cli_shared import (
 )
 
 if TYPE_CHECKING:
-    from bench.engine import Engine
+    from bench.engine import Engine, Job
     from bench.matrix import Matrix, Plan
     from bench.specs import RunSpec
     from results.store import Store
@@ -84,6 +84,16 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: on a Ray cluster (needs the extra ray).")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="With --engine ray: of the cluster, auto for one that runs here. Default: one of "
+            "this machine alone is started."
+        ),
+    ] = None,
     time_limit: Annotated[
         float, typer.Option(help="Minutes that one run may take; 0 for any.")
     ] = 0.0,
@@ -103,8 +113,9 @@ def run(
     store: StoreOption = STORE,
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
-    from bench.engine import Limits
+    from bench.engine import EngineError, Limits
     from bench.estimate import Estimate
+    from bench.estimate import memory as memory_of
     from bench.groups import EXECUTIONS
     from bench.local import LocalEngine, cores
     from bench.matrix import plan
@@ -115,7 +126,22 @@ def run(
 
     def engine_of(most: int, count: int) -> Engine:
         limits = Limits(time_limit * 60, int(memory_limit * 2**30))
-        return LocalEngine(workers or min(most, count), store / "data", plugin or [], limits)
+        one_of("engine", engine, ("local", "ray"))
+        if engine == "local":
+            if address is not None:
+                raise ValueError("--address is a Ray cluster's; add --engine ray")
+            return LocalEngine(workers or min(most, count), store / "data", plugin or [], limits)
+        if workers is not None:
+            raise ValueError("the cluster says how many run at once; leave --workers out")
+        from bench.ray_engine import RayEngine
+
+        def memory(job: Job) -> int:
+            return memory_of(job, cached_task(job.specs[0]["task"], store / "data"))
+
+        try:
+            return RayEngine(address, store, memory, plugin or [], limits)
+        except EngineError as error:
+            raise CommandError(str(error), 3) from error
 
     if until_decided is not None:
         from bench.cli_decide import MOST, decide, question
@@ -129,9 +155,9 @@ def run(
             asked_pair = question(until_decided, task, base, budget, batch, decoding)
             where = chosen_device(device)
             one_of("execution", execution, ("auto", *EXECUTIONS))
-            engine = engine_of(1 if where == "cuda" else cores(), cores())
+            chosen_engine = engine_of(1 if where == "cuda" else cores(), cores())
             most = MOST if seeds is None else seeds
-            decide(asked_pair, most, engine, where, execution, store)
+            decide(asked_pair, most, chosen_engine, where, execution, store)
         return
     with usage():
         asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
@@ -146,13 +172,13 @@ def run(
     with usage():
         # one run at a time on a GPU, or every timing is of a crowd
         most_workers = 1 if planned.specs[0].device == "cuda" else cores()
-        engine = engine_of(most_workers, len(planned.specs))
+        chosen_engine = engine_of(most_workers, len(planned.specs))
     if dry_run:
-        _dry(planned, tasks, store, engine.workers)
+        _dry(planned, tasks, store, chosen_engine.workers)
         return
     with writing(store) as opened:
         cost = Estimate(tasks, opened.records())
-        execute_plan(opened, planned, cost, engine, rerun, keep_weights)
+        execute_plan(opened, planned, cost, chosen_engine, rerun, keep_weights)
         _print_tables(opened, planned)
 
 

@@ -22,6 +22,8 @@ from results.store import Store
 
 COMMITTED_EVERY = 0.2
 """Seconds, at most, from the end of a run until the database has it."""
+TOLD_EVERY = 2.0
+"""Seconds between two words of who is at work."""
 PATIENCE = 3600.0
 """Seconds that a full disk is waited for."""
 PAUSE = 2.0
@@ -74,7 +76,7 @@ def drive(
                 file.unlink(missing_ok=True)
 
     with _heeding_ctrl_c() as pressed:
-        committed = time.monotonic()
+        committed, told = time.monotonic(), 0.0
         try:
             for event in engine.run(jobs()):
                 if event.kind != "idle":
@@ -83,6 +85,9 @@ def drive(
                 if event.kind == "idle" or time.monotonic() - committed > COMMITTED_EVERY:
                     _patiently(watcher, store.commit)
                     committed = time.monotonic()
+                if time.monotonic() - told > TOLD_EVERY:
+                    store.tell(engine.state())
+                    told = time.monotonic()
                 if pressed:
                     raise KeyboardInterrupt
         finally:

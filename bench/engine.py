@@ -90,6 +90,9 @@ class Engine(Protocol):
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order as far as workers are free."""
 
+    def state(self) -> dict[str, Any]:
+        """Who is at work, for `bench status`: engine, nodes, running, retried."""
+
 
 class Waiting:
     """The queue: what comes back stands first in it. Jobs are made as they are taken."""

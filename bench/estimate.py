@@ -6,12 +6,17 @@ import statistics
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bench.engine import Job
 from bench.specs import RunSpec
 from results.record import Record
 from tasks import Facts, Task
 
 RATE = 3e10
 """Multiply-adds a second of one thread with small matrices, and about as bad as the next guess."""
+PROCESS_BYTES = 700 * 2**20
+"""Of a process that has loaded torch and a task."""
+LOGITS = 4_000_000
+"""That are there at once, at most."""
 SEEN = ("train", "valid")
 CALL = 1.2e-5
 """Seconds that one small tensor operation costs."""
@@ -50,6 +55,23 @@ def _step(
     stepwise = variant["forcing"] != "always" or "context" in variant["decoder_input"]
     calls = layers * (60 if stepwise else 25) + 250
     total: float = 3 * products / RATE + calls * CALL
+    return total
+
+
+def memory(job: Job, task: Task) -> int:
+    """Bytes that the process of a job will hold, generously: what torch and the task take, and of
+    every replica weights, gradients, the optimizer's two, the best, and what steps keep."""
+    total = PROCESS_BYTES
+    source, target = _lengths(task)
+    for spec in job.specs:
+        variant, batch = spec["variant"], spec["budget"]["batch"]
+        hidden, embedding = variant["hidden"], variant["embedding"]
+        symbols = task.facts.source_size + sum(task.facts.target_sizes)
+        layers = 2 * variant["encoder_depth"] + variant["decoder_depth"]
+        weights = symbols * (hidden + embedding) + 4 * layers * hidden * (hidden + embedding)
+        kept = batch * layers * (source + target) * 8 * hidden
+        logits = min(batch * target * sum(task.facts.target_sizes), LOGITS)
+        total += int(4 * (6 * weights + 3 * kept + 3 * logits))
     return total
 
 

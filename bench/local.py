@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import platform
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 from bench.engine import IDLE, TRIES, EngineError, Event, Job, Limits, Tries, Waiting, given_up
 from bench.worker import work
@@ -84,6 +86,7 @@ class LocalEngine:
         self._exceeded: dict[Connection, str] = {}
         self._tries = Tries()
         self._beside: dict[str, int] = {}
+        self._retried = 0
 
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order as far as workers are free."""
@@ -181,6 +184,7 @@ class LocalEngine:
                 yield given_up(job, reason, self._beside.pop(job.ids[0], 0))
                 job = job.after(1)
         elif again:
+            self._retried += 1
             waiting.put_back(job)
             for run in running:
                 yield Event("lost", run, {"reason": cause})
@@ -198,6 +202,15 @@ class LocalEngine:
                 waiting.put_back(left)
         if following := waiting.take():
             self._give(self._hire(), following)
+
+    def state(self) -> dict[str, Any]:
+        """Who is at work, for `bench status`."""
+        return {
+            "engine": "local",
+            "nodes": [{"name": platform.node(), "cpus": self.workers}],
+            "running": sum(map(len, self._running.values())),
+            "retried": self._retried,
+        }
 
     def close(self) -> None:
         """End all workers now."""

@@ -6,7 +6,6 @@ import os
 import queue
 import signal
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -84,14 +83,19 @@ def train(job: Job, data: Path, broken: str, tell: Callable[[Event], None]) -> N
     settle()
 
 
-def watch_memory(limits: Limits, exceeded: Callable[[str], None]) -> None:
-    """Look at this process from a thread of its own, and say what is too much."""
+def watch_memory(
+    limits: Limits, exceeded: Callable[[str], None], over: threading.Event | None = None
+) -> None:
+    """Look at this process from a thread of its own, until it is over, and say what is too much."""
     from bench.machine import resident
 
     def watch() -> None:
-        while (held := resident()) is None or held <= limits.bytes:
-            time.sleep(WATCHED_EVERY)
-        exceeded(limits.large(held))
+        ended = over or threading.Event()
+        while not ended.wait(WATCHED_EVERY):
+            held = resident()
+            if held is not None and held > limits.bytes:
+                exceeded(limits.large(held))
+                return
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -6,6 +6,7 @@
     .bench/checkpoints/     how far the runs are that have not ended
     .bench/data/            corpora, see `bench data`
     .bench/lock             held by the one driver that may write
+    .bench/engine.json      who is at work
 
 A record is in its journal before it is in the database, so that a kill at any moment loses
 nothing: what a journal has and the database has not is taken in at the next start. What was
@@ -14,6 +15,7 @@ committed to the database is on the disk, which is what a power cut leaves.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -117,6 +119,23 @@ class Store:
         self._connection.execute(
             "INSERT OR REPLACE INTO details VALUES (?, ?, ?)", (record.id, *heavy)
         )
+
+    def tell(self, state: Mapping[str, Any]) -> None:
+        """Leave word, for who only reads, of what is at work on this store."""
+        half = self.folder / "engine.part"
+        with contextlib.suppress(OSError):  # it is of no use when the disk is full
+            half.write_text(_dump(state), encoding="utf-8")
+            half.replace(self.folder / "engine.json")
+
+    def told(self) -> dict[str, Any]:
+        """That word, if a driver is at work and has left it."""
+        if not held(self.folder):
+            return {}
+        try:
+            state = json.loads((self.folder / "engine.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return state if isinstance(state, dict) else {}
 
     def take_in(self) -> int:
         """Records that a journal has and the database has not: how many were taken in."""

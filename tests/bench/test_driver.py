@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,9 @@ class Trivial:
     def __init__(self, points: int = 0) -> None:
         self.points = points
         self.most = 0
+
+    def state(self) -> dict[str, Any]:
+        return {}
 
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         for job in groups:
