@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from dataclasses import asdict, dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -89,9 +89,10 @@ class RunSpec:
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
-        return asdict(self)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**values, "variant": dict(self.variant), "budget": asdict(self.budget)}
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hexadecimal digits."""
         text = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
