@@ -13,6 +13,10 @@ from bench.randomness import numpy_generator
 from tasks import BOS, EOS, Facts, Indices, Ragged, Split
 from variants import Batch
 
+BLOCK = 4_096
+"""Neighbouring examples that are read from disk together."""
+BLOCKS = 64
+"""Blocks that are in memory, and shuffled, at a time."""
 JITTER = 3.0
 """Positions by which leftovers of unlike source lengths may change places in the order."""
 
@@ -45,22 +49,48 @@ def bucketed(split: Split, size: int, random: np.random.Generator) -> list[Indic
 
 
 class Position(NamedTuple):
-    """Where in the data a run stands: the next batch of an epoch."""
+    """Where in the data a run stands: the next batch of a part of an epoch."""
 
     epoch: int = 0
     batch: int = 0
+    part: int = 0
 
 
 def endless(
     split: Split, size: int, seed: int, start: Position
 ) -> Iterator[tuple[Indices, Position]]:
     """Batches from a position on, each with the position after it; the same for every variant."""
-    epoch, skip = start
+    if split.source.on_disk:
+        yield from _endless_parts(split, size, seed, start)
+    epoch, skip, _ = start
     while True:
         batches = bucketed(split, size, numpy_generator(seed, "order", str(epoch)))
         for number in range(skip, len(batches)):
             yield batches[number], Position(epoch, number + 1)
         epoch, skip = epoch + 1, 0
+
+
+def _endless_parts(
+    split: Split, size: int, seed: int, start: Position
+) -> Iterator[tuple[Indices, Position]]:
+    """The same of examples that do not fit into memory: blocks of neighbours in random order, so
+    many at a time as a part, and within a part everything in random order."""
+    epoch, skip, first = start
+    while True:
+        order = numpy_generator(seed, "blocks", str(epoch)).permutation(-(-len(split) // BLOCK))
+        parts = [order[at : at + BLOCKS] for at in range(0, len(order), BLOCKS)]
+        for part in range(first, len(parts)):
+            places = np.concatenate(
+                [np.arange(at * BLOCK, min((at + 1) * BLOCK, len(split))) for at in parts[part]]
+            )
+            random = numpy_generator(seed, "order", f"{epoch} {part}")
+            batches = bucketed(split.take(places), size, random)
+            for number in range(skip, len(batches)):
+                yield places[batches[number]], Position(epoch, number + 1, part)
+            for ragged in (split.source, *split.targets):
+                ragged.release()
+            skip = 0
+        epoch, first = epoch + 1, 0
 
 
 def in_order(split: Split, size: int) -> Iterator[Indices]:

@@ -35,11 +35,13 @@ UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexEr
 
 
 class Keeper:
-    """Checkpoints of runs that are trained together, or of one. file: None keeps none."""
+    """Checkpoints of runs that are trained together, or of one. file: None keeps none. writes:
+    False where another process does."""
 
-    def __init__(self, file: Path | None, runs: Sequence[str]) -> None:
+    def __init__(self, file: Path | None, runs: Sequence[str], writes: bool = True) -> None:
         self._file = file
         self._runs = list(runs)
+        self._writes = writes
         self._next = time.monotonic() + EVERY
 
     def there(self) -> bool:
@@ -48,7 +50,7 @@ class Keeper:
 
     def due(self) -> bool:
         """Whether it is time for one."""
-        return self._file is not None and time.monotonic() >= self._next
+        return self._writes and self._file is not None and time.monotonic() >= self._next
 
     def keep(self, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None) -> None:
         """Write where they stand, whole or not at all. shared: what is not one run's own.

@@ -41,6 +41,19 @@ def add(
     as_vectors: Annotated[
         bool, typer.Option("--vectors", help="The file holds word vectors, not a corpus.")
     ] = False,
+    streamed: Annotated[
+        bool,
+        typer.Option("--streamed", help="One TSV larger than memory: training reads it from disk."),
+    ] = False,
+    tokens: Annotated[
+        str, typer.Option(help="With --streamed: characters or words, of Chinese.")
+    ] = "characters",
+    longest: Annotated[
+        int, typer.Option(help="With --streamed: symbols of a training sentence at most.")
+    ] = 50,
+    symbols: Annotated[
+        int, typer.Option(help="With --streamed: symbols of each vocabulary at most.")
+    ] = 50_000,
     store: StoreOption = STORE,
 ) -> None:
     """Prepare a corpus of your own, or word vectors for embedding_init=vectors."""
@@ -50,7 +63,11 @@ def add(
         if as_vectors and len(files) != 1:
             raise ValueError(f"{len(files)} files of vectors were given; give one")
         folder = store / "data"
-        if as_vectors:
+        if streamed and (as_vectors or len(files) != 1):
+            raise ValueError("--streamed takes one file of English TAB Chinese lines")
+        if streamed:
+            prepared = data.add_streamed(name, files[0], folder, tokens, longest, symbols)
+        elif as_vectors:
             prepared = data.add_vectors(name, files[0], folder)
         else:
             prepared = data.add(name, files, folder)

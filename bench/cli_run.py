@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -122,10 +123,25 @@ def run(
     from bench.runner import cached_task
     from tasks.choices import one_of
 
+    together = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
+    if together > 1:
+        # read as torch is loaded; it warns at length of what it was told to look for
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        others = (until_decided, workers, address, time_limit, memory_limit)
+        if engine != "local" or execution != "auto" or any(others):
+            raise CommandError(
+                "under torchrun all processes train one model; leave out --until-decided, "
+                "--workers, --engine, --address, --execution and limits"
+            )
+        execution = f"ddp:{together}"
     load_plugins(plugin)
 
     def engine_of(most: int, count: int) -> Engine:
         limits = Limits(time_limit * 60, int(memory_limit * 2**30))
+        if together > 1:
+            from bench.parallel import ParallelEngine
+
+            return ParallelEngine(store / "data", chosen_device(device))
         one_of("engine", engine, ("local", "ray"))
         if engine == "local":
             if address is not None:
@@ -164,12 +180,18 @@ def run(
         asked = asked.changed(seeds, None if vary else budget, decoding, fault)
         labels = sorted({label for block in asked.blocks for label in block.tasks})
         tasks = {label: cached_task(label, store / "data") for label in labels}
-        one_of("execution", execution, ("auto", *EXECUTIONS))
+        if together == 1:
+            one_of("execution", execution, ("auto", *EXECUTIONS))
         planned = plan(asked, tasks, chosen_device(device), store / "data", execution)
     if not planned.specs:
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
     with usage():
+        if int(os.environ.get("RANK", "0")):
+            from bench.parallel import follow
+
+            follow(store / "data", planned.specs[0].device)
+            return
         # one run at a time on a GPU, or every timing is of a crowd
         most_workers = 1 if planned.specs[0].device == "cuda" else cores()
         chosen_engine = engine_of(most_workers, len(planned.specs))

@@ -19,6 +19,8 @@ from typing import Any
 from bench import preparation, vectors
 from bench.download import fetch, sha256_of
 from bench.preparation import ABOUT_FILE, TAGGED_FILES, Prepared
+from bench.streamed import write_streamed
+from tasks.choices import at_least, one_of
 from tasks.parallel import check_name
 
 __all__ = ["DOWNLOADS", "Download", "Prepared", "add", "get", "listing"]
@@ -105,6 +107,24 @@ def add(name: str, files: Sequence[Path], folder: Path) -> Prepared:
         )
     about["sha256"] = " ".join(map(sha256_of, files))
     return preparation.write_pairs(name, folder, _rows(files), preparation.simplifier(), about)
+
+
+def add_streamed(
+    name: str, file: Path, folder: Path, tokens: str, longest: int, symbols: int
+) -> Prepared:
+    """Import a corpus that is larger than memory, one file of English TAB Chinese lines.
+
+    ValueError for a name, a setting or a file that will not do.
+    """
+    _check_new(name, folder)
+    one_of("tokens", tokens, ("characters", "words"))
+    for what, value in (("longest", longest), ("symbols", symbols)):
+        at_least(what, value, 1)
+    if not preparation.existing(file).is_file():
+        raise ValueError(f"{file} is a folder; give one file of English TAB Chinese lines")
+    about = {**_about_own([file]), "sha256": sha256_of(file)}
+    simple = preparation.simplifier()
+    return write_streamed(name, folder, file, simple, about, tokens, longest, symbols)
 
 
 def add_vectors(name: str, file: Path, folder: Path) -> Prepared:

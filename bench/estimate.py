@@ -39,7 +39,7 @@ def seconds(spec: RunSpec, task: Task) -> float:
 
 def _lengths(task: Task) -> tuple[float, float]:
     train = task.splits["train"]
-    return float(train.source.lengths.mean()), float(train.targets[0].lengths.mean()) + 1
+    return train.source.mean_length, train.targets[0].mean_length + 1
 
 
 def _step(

@@ -33,6 +33,8 @@ from variants.forms import plain_forms
 Health = dict[str, Any]
 ROWS = 8
 """Examples that are looked at."""
+MANY = 65_536
+"""Examples that they are chosen from, where not all are in memory."""
 FAITHFUL = 0.9999
 """Cosine with its own batch's gradient, below which a gradient is looked into."""
 LARGE = 1e4
@@ -64,6 +66,8 @@ def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
     """Of a run that has ended; its model takes two more steps. stepped: whether its own optimizer
     took those before, as it does not where replicas are trained together."""
     train = setting.task.splits["train"]
+    if train.source.on_disk:
+        train = train.take(np.arange(min(MANY, len(train)), dtype=np.int64))
     recipe, variant = setting.recipe, setting.variant
     patient = Patient(
         state.model,

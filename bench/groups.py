@@ -11,6 +11,8 @@ from bench.specs import Budget, RunSpec
 MOST = 64
 """Runs trained together at most."""
 EXECUTIONS = ("eager", "replicas")
+PARALLEL = "ddp:"
+"""Before the number of processes that one run is trained by."""
 
 
 def alone(variant: Mapping[str, Any], budget: Budget, plugin: str) -> str | None:
@@ -34,7 +36,17 @@ def execution(
     asked: str, device: str, variant: Mapping[str, Any], budget: Budget, plugin: str
 ) -> str:
     """How a run's steps are carried out. asked: auto, eager or replicas; the last two of them
-    where that can be. Replicas pay on CUDA; on the CPU worker processes serve better."""
+    where that can be; or `ddp:N`, ValueError where that cannot. Replicas pay on CUDA; on the CPU
+    worker processes serve better."""
+    if asked.startswith(PARALLEL):
+        if variant["dropout"] > 0 or variant["recurrent_dropout"] > 0:
+            raise ValueError("dropout over several processes is not supported; set it to 0")
+        if budget.seconds:
+            raise ValueError(
+                "processes that train one model need not agree on a budget in seconds; give steps "
+                "or tokens"
+            )
+        return asked
     wanted = asked == "replicas" or (asked == "auto" and device == "cuda")
     return "replicas" if wanted and alone(variant, budget, plugin) is None else "eager"
 

@@ -27,7 +27,7 @@ def parameters(variant: Variant, task: Task) -> int:
         facts.target_sizes,
         facts.tagging,
         lambda name: torch_generator(0, "init", name),
-        longest=int(task.splits["train"].source.lengths.max()),
+        longest=task.splits["train"].source.longest,
     )
     return sum(value.numel() for value in model.parameters())
 

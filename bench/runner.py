@@ -24,7 +24,7 @@ from bench.decoding import read as read_decoding
 from bench.evaluation import samples
 from bench.examination import of_run
 from bench.faults import planted
-from bench.groups import EXECUTIONS
+from bench.groups import EXECUTIONS, PARALLEL
 from bench.pretrained import pretrained
 from bench.randomness import torch_generator
 from bench.specs import RunSpec
@@ -73,7 +73,7 @@ def build(spec: RunSpec, task: Task, data: Path | None = None) -> Model:
         task.facts.target_sizes,
         task.facts.tagging,
         lambda name: torch_generator(spec.seed, "init", name),
-        longest=int(task.splits["train"].source.lengths.max()),
+        longest=task.splits["train"].source.longest,
         pretrained=pretrained(variant, task, data),
     )
 
@@ -104,8 +104,10 @@ def execute_group(
     weights: Sequence[Path | None],
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
+    keeps: bool = True,
 ) -> list[dict[str, Any]]:
-    """`execute` for runs that are trained together, or for one."""
+    """`execute` for runs that are trained together, or for one. keeps: whether this process writes
+    the checkpoint."""
     one, count, began = specs[0], len(specs), time.time()
     gc.collect()  # what is left of the run before is not this one's memory
     memory = None  # counted once the task is there, which is not the run's
@@ -114,7 +116,8 @@ def execute_group(
         task = _task(one, data)
         memory = machine.Peak(one.device)
         # a fault may remember more than a checkpoint knows of
-        keeper = Keeper(None if one.fault else checkpoint, [spec.id for spec in specs])
+        file = None if one.fault else checkpoint
+        keeper = Keeper(file, [spec.id for spec in specs], keeps)
         done = _run(specs, task, data, reports, weights, recipe or Recipe(), keeper)
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps(done, allow_nan=False)
@@ -290,7 +293,7 @@ def _examined(state: TrainState, setting: Setting, stepped: bool) -> dict[str, A
 
 def _check_known(spec: RunSpec) -> None:
     """A spec that asks for what is not built must not pass for one that does not."""
-    if spec.execution not in EXECUTIONS:
+    if spec.execution not in EXECUTIONS and not spec.execution.startswith(PARALLEL):
         raise ValueError(f"execution={spec.execution!r} is not one of {', '.join(EXECUTIONS)}")
 
 

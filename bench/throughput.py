@@ -105,7 +105,7 @@ def of_task(task: Task, label: str, size: int, count: int, device: str) -> Workl
     train = task.splits["train"]
     chosen = bucketed(train, size, numpy_generator(0, "order", "0"))[:count]
     batches = [collate(train.take(indices), task.facts, device) for indices in chosen]
-    longest = int(train.source.lengths.max())
+    longest = train.source.longest
     name = f"{label}, {len(batches)} batches of {size}"
     return Workload(name, task.facts, batches, task.facts.length_limit, longest, task)
 

@@ -102,17 +102,13 @@ class EnZh(Task):
             texts = parallel.divide(parallel.read(settings.corpus, data), random)
             self.solved_at = SOLVED_REAL
         cut = chinese_characters if settings.tokens == "characters" else chinese_words
-        cuts = {name: _cut(pairs, cut) for name, pairs in texts.items()}
+        cuts = {name: cut_pairs(pairs, cut) for name, pairs in texts.items()}
         cuts["train"] = _kept(cuts["train"], settings)
         self.source = Vocabulary.counted((s.english for s in cuts["train"]), settings.least)
         self.target = Vocabulary.counted((s.chinese for s in cuts["train"]), settings.least)
         self.splits: dict[str, TextSplit] = {n: self._indexed(c) for n, c in cuts.items()}
-        longest = int(self.splits["train"].targets[0].lengths.max())
-        self.facts = Facts(
-            source_size=len(self.source),
-            target_sizes=(len(self.target),),
-            length_limit=min(longest + 10, LONGEST_OUTPUT),
-        )
+        longest = self.splits["train"].targets[0].longest
+        self.facts = facts_of(self.source, self.target, longest)
 
     def _indexed(self, cuts: Sequence[_Cut]) -> TextSplit:
         return TextSplit(
@@ -172,6 +168,15 @@ class _Cut:
     reference: str
 
 
+def facts_of(source: Vocabulary, target: Vocabulary, longest: int) -> Facts:
+    """longest: symbols of the longest training target."""
+    return Facts(
+        source_size=len(source),
+        target_sizes=(len(target),),
+        length_limit=min(longest + 10, LONGEST_OUTPUT),
+    )
+
+
 def _generated(random: np.random.Generator, pairs: int) -> dict[str, list[TextPair]]:
     """Splits of the grammar; of GENERATED_PAIRS fewer are taken later.
 
@@ -187,7 +192,8 @@ def _generated(random: np.random.Generator, pairs: int) -> dict[str, list[TextPa
     }
 
 
-def _cut(pairs: Iterable[TextPair], cut: Callable[[str], list[str]]) -> list[_Cut]:
+def cut_pairs(pairs: Iterable[TextPair], cut: Callable[[str], list[str]]) -> list[_Cut]:
+    """Both sides as symbols. cut: of Chinese."""
     return [_Cut(english_symbols(en), cut(zh), zh) for en, zh in pairs]
 
 

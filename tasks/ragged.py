@@ -49,6 +49,24 @@ class Ragged:
         """Length of each sequence, int64, N long."""
         return np.diff(self.offsets)
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether it is read from there bit by bit, as it may not fit into memory."""
+        return False
+
+    @property
+    def longest(self) -> int:
+        """Ids of the longest sequence."""
+        return int(self.lengths.max())
+
+    @property
+    def mean_length(self) -> float:
+        """Ids of a sequence on average."""
+        return float(self.lengths.mean())
+
+    def release(self) -> None:
+        """Let go of what was read from disk."""
+
     def take(self, indices: Indices) -> Ragged:
         """The sequences at these indices, in this order, as arrays of their own."""
         starts = self.offsets[indices]

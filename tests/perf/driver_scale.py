@@ -15,12 +15,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from bench.driver import drive, to_do
 from bench.engine import IDLE, Engine, Event, Job
 from bench.progress import Progress
 from bench.specs import Budget, RunSpec, make
 from results.store import writing
-from rich.console import Console
 from variants import BASE
 
 OUTCOME = {"status": "finished", "metric": "exact_match", "scores": {"test": {"exact_match": 0.5}}}

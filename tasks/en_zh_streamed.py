@@ -1,0 +1,85 @@
+"""English to Chinese from a corpus that is larger than memory: training pairs stay on disk as ids,
+prepared once by `bench data add --streamed`; valid and test are text, as everywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tasks import parallel
+from tasks.en_zh import SOLVED_REAL, EnZh, Settings, cut_pairs, facts_of
+from tasks.mapped import Mapped
+from tasks.parallel import TextPair
+from tasks.sentences import chinese_characters, chinese_words
+from tasks.task import Split
+from tasks.vocabulary import Vocabulary
+
+ABOUT_FILE = "about.json"
+VOCABULARY_FILE = "vocabulary.json"
+HELD_OUT_FILES = {"valid": "valid.tsv", "test": "test.tsv"}
+KIND = "streamed pairs"
+
+
+def about(name: str, data: Path | None) -> dict[str, Any] | None:
+    """What is known of a streamed corpus; None for any other, or one that is not there."""
+    if data is None:
+        return None
+    parallel.check_name(name)
+    try:
+        found = json.loads((data / name / ABOUT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("kind") == KIND else None
+
+
+def build(settings: Settings, data: Path | None) -> EnZh:
+    """The task of any corpus, streamed or not."""
+    known = None if settings.corpus == "grammar" else about(settings.corpus, data)
+    if known is None:
+        return EnZh(settings, data)
+    assert data is not None
+    return StreamedEnZh(settings, data / settings.corpus, known)
+
+
+class StreamedEnZh(EnZh):
+    """known: its about.json. ValueError for a corpus that is damaged, or settings that it was not
+    prepared with."""
+
+    def __init__(self, settings: Settings, folder: Path, known: dict[str, Any]) -> None:
+        try:
+            tokens, longest = str(known["tokens"]), int(known["longest"])
+            self._known_digest = str(known["digest"])
+            symbols = json.loads((folder / VOCABULARY_FILE).read_text(encoding="utf-8"))
+            self.source = Vocabulary(tuple(map(str, symbols["source"])))
+            self.target = Vocabulary(tuple(map(str, symbols["target"])))
+            source, target = (
+                Mapped.open(folder / side, int(known[side]["longest"]), float(known[side]["mean"]))
+                for side in ("source", "target")
+            )
+            train = Split(source, (target,))
+            held_out = {name: _text(folder / file) for name, file in HELD_OUT_FILES.items()}
+        except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
+            raise ValueError(
+                f"the corpus in {folder} is damaged ({error}); remove the folder and add it anew"
+            ) from None
+        if settings != Settings(corpus=settings.corpus):
+            raise ValueError(
+                f"the corpus {settings.corpus!r} is streamed, prepared with tokens={tokens} and "
+                f"longest={longest}; leave settings other than corpus out"
+            )
+        self.solved_at = SOLVED_REAL
+        self.facts = facts_of(self.source, self.target, target.longest)
+        cut = chinese_characters if tokens == "characters" else chinese_words
+        splits = {name: self._indexed(cut_pairs(held_out[name], cut)) for name in held_out}
+        # what is only trained on needs no text
+        self.splits = {"train": train, **splits}  # type: ignore[dict-item]
+
+    def digest(self) -> str:
+        """As it was when the corpus was prepared: reading it all again may take minutes."""
+        return self._known_digest
+
+
+def _text(file: Path) -> list[TextPair]:
+    lines = file.read_text(encoding="utf-8").split("\n")
+    return [TextPair(*line.split("\t")[:2]) for line in lines if line]

@@ -1,0 +1,53 @@
+"""Sequences that stay on disk: as many as the disk holds, whatever the memory."""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.ragged import Ragged
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped(Ragged):
+    """A Ragged whose arrays are memory maps. known_longest, known_mean: of its lengths, which
+    would otherwise have to be read through."""
+
+    known_longest: int
+    known_mean: float
+
+    @classmethod
+    def open(cls, stem: Path, longest: int, mean: float) -> Mapped:
+        """Two raw files, STEM.ids (int32) and STEM.offsets (int64); ValueError where they do not
+        go together."""
+        arrays = []
+        for ending, kind in ((".ids", np.int32), (".offsets", np.int64)):
+            file = stem.with_name(stem.name + ending)
+            if not file.is_file() or not file.stat().st_size:
+                raise ValueError(f"{file} is not there or empty; add the corpus anew")
+            arrays.append(np.memmap(file, dtype=kind, mode="r"))
+        ids, offsets = arrays
+        if offsets[0] != 0 or offsets[-1] != len(ids):
+            raise ValueError(f"{stem}.ids and {stem}.offsets do not go together; add them anew")
+        return cls(ids, offsets, longest, mean)
+
+    @property
+    def on_disk(self) -> bool:
+        return True
+
+    @property
+    def longest(self) -> int:
+        return self.known_longest
+
+    @property
+    def mean_length(self) -> float:
+        return self.known_mean
+
+    def release(self) -> None:
+        for array in (self.ids, self.offsets):
+            held = getattr(array, "_mmap", None)
+            if held is not None and hasattr(mmap, "MADV_DONTNEED"):
+                held.madvise(mmap.MADV_DONTNEED)
