@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -25,6 +26,8 @@ VERSION = 1
 ABOUT_FILE = "about.json"
 TAGGED_FILES = ("train.txt", "dev.txt", "test.txt")
 LARGEST_MEMBER_BYTES = 200_000_000
+DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError)
+"""What comes of an archive that is not whole."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def member(archive: Path, name: str) -> tuple[bytes, date]:
             with opened.open(entry) as stream:
                 # What comes is counted, for the size that the archive states may be untrue.
                 content = stream.read(LARGEST_MEMBER_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            day = _day(entry.date_time)
+    except DAMAGED as error:
         raise ValueError(
             f"{archive} is not a whole zip archive ({error}); download it again"
         ) from None
@@ -101,7 +105,14 @@ def member(archive: Path, name: str) -> tuple[bytes, date]:
             f"{name} in {archive} unpacks to more than the {LARGEST_MEMBER_BYTES} bytes that are "
             "allowed; give another archive"
         )
-    return content, date(*entry.date_time[:3])
+    return content, day
+
+
+def _day(moment: tuple[int, ...]) -> date:
+    try:
+        return date(*moment[:3])
+    except ValueError as error:
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def write_pairs(
