@@ -13,24 +13,26 @@ from bench.randomness import numpy_generator
 from tasks import BOS, EOS, Facts, Indices, Ragged, Split
 from variants import Batch
 
-BLOCK = 4_096
+BLOCK = 16_384
 """Neighbouring examples that are read from disk together."""
-BLOCKS = 64
+BLOCKS = 16
 """Blocks that are in memory, and shuffled, at a time."""
 JITTER = 3.0
 """Positions by which leftovers of unlike source lengths may change places in the order."""
 
 
-def bucketed(split: Split, size: int, random: np.random.Generator) -> list[Indices]:
+def bucketed(
+    sources: Indices, targets: Indices, size: int, random: np.random.Generator
+) -> list[Indices]:
     """One epoch: every example once, in batches of like lengths, in random order.
 
     Batches are of one source length where there are enough, so that nothing is padded or
-    masked there; what is left over of each length shares batches with its neighbours.
+    masked there; what is left over of each length shares batches with its neighbours. sources,
+    targets: the examples' lengths.
     """
-    drawn = random.permutation(len(split))
-    if len(split) <= size:
+    drawn = random.permutation(len(sources))
+    if len(sources) <= size:
         return [drawn]
-    sources, targets = split.source.lengths, split.targets[0].lengths
     # by source length, in random order within one: the first of each, too few for a batch more,
     # are left over, which does not hang on their target's length
     order = drawn[np.argsort(sources[drawn], kind="stable")]
@@ -64,7 +66,8 @@ def endless(
         yield from _endless_parts(split, size, seed, start)
     epoch, skip, _ = start
     while True:
-        batches = bucketed(split, size, numpy_generator(seed, "order", str(epoch)))
+        random = numpy_generator(seed, "order", str(epoch))
+        batches = bucketed(split.source.lengths, split.targets[0].lengths, size, random)
         for number in range(skip, len(batches)):
             yield batches[number], Position(epoch, number + 1)
         epoch, skip = epoch + 1, 0
@@ -84,7 +87,8 @@ def _endless_parts(
                 [np.arange(at * BLOCK, min((at + 1) * BLOCK, len(split))) for at in parts[part]]
             )
             random = numpy_generator(seed, "order", f"{epoch} {part}")
-            batches = bucketed(split.take(places), size, random)
+            sources, targets = (r.lengths_at(places) for r in (split.source, split.targets[0]))
+            batches = bucketed(sources, targets, size, random)
             for number in range(skip, len(batches)):
                 yield places[batches[number]], Position(epoch, number + 1, part)
             for ragged in (split.source, *split.targets):

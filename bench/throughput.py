@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +24,10 @@ import torch
 from torch import Tensor
 
 from bench import flops, machine
-from bench.batching import bucketed, collate
+from bench.batching import Position, collate, endless
 from bench.decoding import greedy
 from bench.pretrained import pretrained
-from bench.randomness import numpy_generator, torch_generator
+from bench.randomness import torch_generator
 from bench.replicas import Replicas, Stacked, repeated
 from bench.roofline import Limits, Probe
 from bench.training import Recipe, TrainState, start
@@ -103,7 +104,8 @@ def of_shape(shape: Shape, device: str) -> Workload:
 def of_task(task: Task, label: str, size: int, count: int, device: str) -> Workload:
     """The first batches of an epoch, as training has them."""
     train = task.splits["train"]
-    chosen = bucketed(train, size, numpy_generator(0, "order", "0"))[:count]
+    epoch = takewhile(lambda drawn: drawn[1].epoch == 0, endless(train, size, 0, Position()))
+    chosen = [indices for indices, _ in islice(epoch, count)]
     batches = [collate(train.take(indices), task.facts, device) for indices in chosen]
     longest = train.source.longest
     name = f"{label}, {len(batches)} batches of {size}"

@@ -49,6 +49,11 @@ class Ragged:
         """Length of each sequence, int64, N long."""
         return np.diff(self.offsets)
 
+    def lengths_at(self, indices: Indices) -> Indices:
+        """Length of each of these sequences."""
+        lengths: Indices = self.offsets[indices + 1] - self.offsets[indices]
+        return lengths
+
     @property
     def on_disk(self) -> bool:
         """Whether it is read from there bit by bit, as it may not fit into memory."""

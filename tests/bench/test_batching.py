@@ -34,7 +34,8 @@ def of_lengths(lengths: list[int]) -> Split:
 
 
 def listed(split: Split, size: int, seed: int) -> list[list[int]]:
-    return [batch.tolist() for batch in bucketed(split, size, np.random.default_rng(seed))]
+    lengths = split.source.lengths, split.targets[0].lengths
+    return [batch.tolist() for batch in bucketed(*lengths, size, np.random.default_rng(seed))]
 
 
 @given(pairs, sizes, seeds)

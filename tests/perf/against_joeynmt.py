@@ -148,7 +148,8 @@ class Ours:
 
     def _epoch(self, split: Split, most: int) -> int:
         self.epochs += 1
-        batches = bucketed(split, 64, numpy_generator(0, "order", str(self.epochs)))[:most]
+        lengths = split.source.lengths, split.targets[0].lengths
+        batches = bucketed(*lengths, 64, numpy_generator(0, "order", str(self.epochs)))[:most]
         for indices in batches:
             at = "cpu" if self.recorded else self.device
             self._step(collate(split.take(indices), self.facts, at))

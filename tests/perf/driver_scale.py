@@ -111,8 +111,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5_000)
     parser.add_argument("--ray-runs", type=int, default=500)
     parser.add_argument("--specs", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="where to write; not a disk of memory")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         place = Path(folder)
         print(f"{rate(Trivial(), specs(asked.runs), place / 'local'):.0f} runs a second, no Ray")
         if asked.ray_runs:

@@ -1,15 +1,17 @@
 """What memory a corpus larger than memory takes: to prepare, to read through once, to train on.
 
-python -m tests.perf.streamed_corpus [--pairs 500000 5000000] [--steps 200]
+python -m tests.perf.streamed_corpus [--pairs 500000 5000000] [--steps 200] [--ids 100000000]
 
 Each is done in a process of its own, whose peak of resident memory is printed; that of a process
 that only loads the suite stands beside it. The corpus is generated: sentences from a small grammar
-with numbers in them, so that no two are alike.
+with numbers in them, so that no two are alike. `--ids` leaves the text out: so many pairs of random
+ids are written as a prepared corpus has them, and read and trained on.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from tasks.en_zh_streamed import KIND
+from tasks.vocabulary import SPECIALS, UNKNOWN
 
 NOUNS = tuple(
     zip(
@@ -93,6 +98,35 @@ def generate(file: Path, pairs: int) -> None:
             opened.write("".join(lines))
 
 
+def write_ids(folder: Path, pairs: int) -> None:
+    """A prepared corpus of pairs of 8 to 12 ids, the same million again and again."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    symbols = [*SPECIALS, UNKNOWN, *(f"w{number}" for number in range(1000))]
+    known: dict[str, object] = {"name": "big", "kind": KIND, "tokens": "words", "longest": 50}
+    for side in ("source", "target"):
+        lengths = random.integers(8, 13, size=1_000_000)
+        ids = random.integers(4, len(symbols), size=int(lengths.sum())).astype(np.int32)
+        ends, total = np.cumsum(lengths), 0
+        with (
+            (folder / f"{side}.ids").open("wb") as to,
+            (folder / f"{side}.offsets").open("wb") as at,
+        ):
+            at.write(np.zeros(1, dtype=np.int64).tobytes())
+            for start in range(0, pairs, len(lengths)):
+                count = min(len(lengths), pairs - start)
+                to.write(ids[: ends[count - 1]].tobytes())
+                at.write((ends[:count] + total).tobytes())
+                total += int(ends[count - 1])
+        known[side] = {"longest": 12, "mean": total / pairs}
+    text = json.dumps({"source": symbols, "target": symbols})
+    (folder / "vocabulary.json").write_text(text, encoding="utf-8")
+    for name in ("valid.tsv", "test.tsv"):
+        (folder / name).write_text("w1 w2\tw3 w4\n" * 100, encoding="utf-8")
+    known |= {"digest": f"ids{pairs}", "pairs": pairs}
+    (folder / "about.json").write_text(json.dumps(known), encoding="utf-8")
+
+
 def of_process(what: str, work: str) -> None:
     """Print what a process of its own says of its peak."""
     done = subprocess.run(
@@ -106,12 +140,14 @@ def of_process(what: str, work: str) -> None:
 def main() -> None:
     """Print a block a size."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, nargs="+", default=[500_000, 5_000_000])
+    parser.add_argument("--pairs", type=int, nargs="*", default=[500_000, 5_000_000])
     parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--ids", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="where to write; not a disk of memory")
     asked = parser.parse_args()
     of_process("loading the suite alone", LOAD)
     for pairs in asked.pairs:
-        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
             file, store = Path(folder) / "big.tsv", str(Path(folder) / "store")
             since = time.perf_counter()
             generate(file, pairs)
@@ -121,6 +157,13 @@ def main() -> None:
             of_process("prepared", PREPARE.format(file=str(file), store=store))
             kept = sum(path.stat().st_size for path in Path(store).rglob("*") if path.is_file())
             print(f"  on disk: {kept / 2**20:.0f} MiB")
+            of_process("read through once", READ.format(store=store))
+            of_process(f"{asked.steps} steps", TRAIN.format(store=store, steps=asked.steps))
+    if asked.ids:
+        with tempfile.TemporaryDirectory(dir=asked.folder) as store:
+            write_ids(Path(store) / "data" / "big", asked.ids)
+            kept = sum(path.stat().st_size for path in Path(store).rglob("*") if path.is_file())
+            print(f"{asked.ids:,} pairs of ids, {kept / 2**30:.1f} GiB on disk")
             of_process("read through once", READ.format(store=store))
             of_process(f"{asked.steps} steps", TRAIN.format(store=store, steps=asked.steps))
 

@@ -104,7 +104,9 @@ def test_batcher(benchmark: Benchmark) -> None:
     train = task.splits["train"]
 
     def run() -> None:
-        for indices in bucketed(train, B, numpy_generator(0, "order")):
+        for indices in bucketed(
+            train.source.lengths, train.targets[0].lengths, B, numpy_generator(0, "order")
+        ):
             collate(train.take(indices), task.facts, "cpu")
 
     benchmark(run)
