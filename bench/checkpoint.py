@@ -55,14 +55,14 @@ class Keeper:
     def keep(self, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None) -> None:
         """Write where they stand, whole or not at all. shared: what is not one run's own.
 
-        What cannot be written is left: the run itself does not need it.
+        What cannot be written is left, whatever the reason: the run itself does not need it.
         """
         assert self._file is not None
-        content = {"states": [_told(state) for state in states], "shared": dict(shared or {})}
-        tensors: dict[str, Tensor] = {}
-        header = {"schema": SCHEMA, "runs": self._runs, "content": _apart(content, tensors)}
-        text = json.dumps(header)
-        with contextlib.suppress(OSError, SafetensorError):
+        with contextlib.suppress(Exception):
+            content = {"states": [_told(state) for state in states], "shared": dict(shared or {})}
+            tensors: dict[str, Tensor] = {}
+            header = {"schema": SCHEMA, "runs": self._runs, "content": _apart(content, tensors)}
+            text = json.dumps(header)
             _write(self._file, tensors, {"checkpoint": text, "hash": _hash(text, tensors)})
         self._next = time.monotonic() + EVERY
 
@@ -120,8 +120,10 @@ def _apart(value: Any, tensors: dict[str, Tensor]) -> Any:
     """A value as JSON has it: tensors go to `tensors`, and keys that are numbers stay so."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        # copies, as a file of tensors wants none that share memory, which tied weights do
-        tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)
+        tensors[name] = value.detach().cpu().contiguous()
+        places = [other.data_ptr() for other in tensors.values()]
+        if places.count(places[-1]) > 1:  # a file of tensors wants none that share memory
+            tensors[name] = tensors[name].clone()
         return {"tensor": name}
     if isinstance(value, Mapping):
         return {"pairs": [[key, _apart(one, tensors)] for key, one in value.items()]}

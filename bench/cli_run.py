@@ -6,7 +6,8 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,7 +115,7 @@ def run(
     store: StoreOption = STORE,
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
-    from bench.engine import EngineError, Limits
+    from bench.engine import Limits
     from bench.estimate import Estimate
     from bench.estimate import memory as memory_of
     from bench.groups import EXECUTIONS
@@ -123,7 +124,7 @@ def run(
     from bench.runner import cached_task
     from tasks.choices import one_of
 
-    together = int(os.environ.get("WORLD_SIZE", "1"))  # torchrun's
+    together = _torchrun("WORLD_SIZE", 1)
     if together > 1:
         # read as torch is loaded; it warns at length of what it was told to look for
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
@@ -137,11 +138,14 @@ def run(
     load_plugins(plugin)
 
     def engine_of(most: int, count: int) -> Engine:
-        limits = Limits(time_limit * 60, int(memory_limit * 2**30))
+        limits = Limits(time_limit * 60, memory_limit * 2**30)
         if together > 1:
             from bench.parallel import ParallelEngine
 
-            return ParallelEngine(store / "data", chosen_device(device))
+            if dry_run:
+                return LocalEngine(1, store / "data")
+            with _engine_errors():
+                return ParallelEngine(store / "data", chosen_device(device))
         one_of("engine", engine, ("local", "ray"))
         if engine == "local":
             if address is not None:
@@ -154,10 +158,9 @@ def run(
         def memory(job: Job) -> int:
             return memory_of(job, cached_task(job.specs[0]["task"], store / "data"))
 
-        try:
-            return RayEngine(address, store, memory, plugin or [], limits)
-        except EngineError as error:
-            raise CommandError(str(error), 3) from error
+        where = chosen_device(device)
+        with _engine_errors():
+            return RayEngine(address, store, where, memory, plugin or [], limits)
 
     if until_decided is not None:
         from bench.cli_decide import MOST, decide, question
@@ -187,21 +190,43 @@ def run(
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
     with usage():
-        if int(os.environ.get("RANK", "0")):
+        if _torchrun("RANK", 0):
             from bench.parallel import follow
 
-            follow(store / "data", planned.specs[0].device)
+            if not dry_run:
+                with _engine_errors():
+                    follow(store / "data", planned.specs[0].device)
             return
         # one run at a time on a GPU, or every timing is of a crowd
         most_workers = 1 if planned.specs[0].device == "cuda" else cores()
         chosen_engine = engine_of(most_workers, len(planned.specs))
-    if dry_run:
-        _dry(planned, tasks, store, chosen_engine.workers)
-        return
-    with writing(store) as opened:
-        cost = Estimate(tasks, opened.records())
-        execute_plan(opened, planned, cost, chosen_engine, rerun, keep_weights)
-        _print_tables(opened, planned)
+    try:
+        if dry_run:
+            _dry(planned, tasks, store, chosen_engine.workers)
+            return
+        with writing(store) as opened:
+            cost = Estimate(tasks, opened.records())
+            execute_plan(opened, planned, cost, chosen_engine, rerun, keep_weights)
+            _print_tables(opened, planned)
+    finally:
+        chosen_engine.close()
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """What keeps an engine from starting is the sentence."""
+    from bench.engine import EngineError
+
+    try:
+        yield
+    except EngineError as error:
+        raise CommandError(str(error), 3) from error
+
+
+def _torchrun(name: str, otherwise: int) -> int:
+    """A number that torchrun gives its processes."""
+    given = os.environ.get(name, "")
+    return int(given) if given.isdecimal() else otherwise
 
 
 def _matrix(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -54,6 +55,8 @@ def usage() -> Iterator[None]:
     except (ValueError, FileNotFoundError) as error:
         raise CommandError(str(error)) from error
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise CommandError("the disk is full; free some space", 3) from error
         raise CommandError(
             f"{error.filename} cannot be read ({error.strerror}); give another"
         ) from error

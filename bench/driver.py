@@ -55,6 +55,7 @@ def drive(
     keep_weights: bool,
 ) -> None:
     """Do all these runs."""
+    store.tidy()
     groups = grouped(specs, cost, engine.workers)
     # a job is made when an engine takes it, for there may be a million
     checkpoints: dict[str, Path | None] = {}
@@ -70,6 +71,8 @@ def drive(
             store.begin(event.id, event.value["spec"])
         elif event.kind == "point":
             store.point(event.id, event.value["point"], event.value["clock"])
+        elif event.kind == "weights":
+            store.keep_weights(event.id, event.value["content"])
         elif event.kind == "finished":
             store.add(Record.read(event.value), commit=False)
             if file := checkpoints.pop(event.id, None):

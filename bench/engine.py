@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -39,7 +40,8 @@ class Job(NamedTuple):
 class Event(NamedTuple):
     """What happened to a run: `started`, `point`, `finished`, `lost` (it will start again),
     `refused` (nothing like it can be run now) or `exceeded` (a limit; its process ends). `idle`
-    stands for a moment in which nothing happened to any run."""
+    stands for a moment in which nothing happened to any run; `weights` are what a node sends that
+    does not see the store."""
 
     kind: str
     id: str
@@ -54,13 +56,13 @@ class Limits:
     """What one run may take, 0 for any: seconds from its start, bytes that its process holds."""
 
     seconds: float = 0.0
-    bytes: int = 0
+    bytes: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.seconds < 0 or self.bytes < 0:
+        if not (0 <= self.seconds < math.inf and 0 <= self.bytes < math.inf):
             raise ValueError(
-                f"limits of {self.seconds:g} s and {self.bytes} bytes cannot be kept; give limits "
-                "above 0, or none"
+                f"limits of {self.seconds:g} s and {self.bytes:g} bytes cannot be kept; give "
+                "numbers above 0, or none"
             )
 
     def late(self, runs: int) -> str:
@@ -92,6 +94,9 @@ class Engine(Protocol):
 
     def state(self) -> dict[str, Any]:
         """Who is at work, for `bench status`: engine, nodes, running, retried."""
+
+    def close(self) -> None:
+        """Let go of processes and clusters."""
 
 
 class Waiting:

@@ -83,7 +83,8 @@ class Estimate:
         ratios: dict[str, list[float]] = {}
         for record in stored:
             took = record.measured.get("run_seconds")
-            done = record.status != "failed"
+            # the clock of one that went on from a checkpoint began there
+            done = record.status != "failed" and not record.measured.get("resumed")
             if took and done and record.task in tasks and not record.spec["budget"]["seconds"]:
                 try:
                     spec = RunSpec.read(dict(record.spec))

@@ -82,7 +82,7 @@ class LocalEngine:
         self._processes: dict[Connection, SpawnProcess] = {}
         self._jobs: dict[Connection, Job] = {}
         self._running: dict[Connection, list[str]] = {}
-        self._since: dict[Connection, float] = {}
+        self._until: dict[Connection, float] = {}
         self._exceeded: dict[Connection, str] = {}
         self._tries = Tries()
         self._beside: dict[str, int] = {}
@@ -134,7 +134,8 @@ class LocalEngine:
             self._exceeded[connection] = str(event.value["reason"])
             return
         if event.kind == "started":
-            self._since.setdefault(connection, time.monotonic())
+            allowed = self._limits.seconds * len(self._jobs[connection].specs)
+            self._until.setdefault(connection, time.monotonic() + allowed)
             self._running.setdefault(connection, []).append(event.id)
             others = len(self._running) - 1
             for run in itertools.chain(*self._running.values()):
@@ -151,7 +152,8 @@ class LocalEngine:
             if left.specs:
                 self._jobs[connection] = left
             else:
-                del self._running[connection], self._since[connection]
+                del self._running[connection], self._until[connection]
+                self._exceeded.pop(connection, None)
                 if job := waiting.take():
                     self._give(connection, job)
         yield event
@@ -160,9 +162,10 @@ class LocalEngine:
         """End the processes of runs that take too long."""
         if not self._limits.seconds:
             return
-        for connection, since in self._since.items():
-            runs = len(self._jobs[connection].specs)
-            if time.monotonic() - since > self._limits.seconds * runs:
+        for connection, until in self._until.items():
+            # what has ended and was not heard yet, as while a full disk was waited for, is not late
+            if time.monotonic() > until and not connection.poll():
+                runs = len(self._jobs[connection].specs)
                 self._exceeded.setdefault(connection, self._limits.late(runs))
                 self._processes[connection].kill()
 
@@ -173,12 +176,13 @@ class LocalEngine:
         connection.close()
         job = self._jobs.pop(connection)
         running = self._running.pop(connection, [])
-        self._since.pop(connection, None)
+        self._until.pop(connection, None)
+        reason = self._exceeded.pop(connection, None)
         code = process.exitcode or 0
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
         # a worker that never got to a run (no memory to start in, say) counts against its first
         again = self._tries.again(running[0] if running else str(job.specs[0]["task"]))
-        if reason := self._exceeded.pop(connection, None):
+        if reason and running:
             # of runs that are trained together none is more to blame than the others
             while job.specs:
                 yield given_up(job, reason, self._beside.pop(job.ids[0], 0))
@@ -222,5 +226,5 @@ class LocalEngine:
         self._processes.clear()
         self._jobs.clear()
         self._running.clear()
-        self._since.clear()
+        self._until.clear()
         self._exceeded.clear()

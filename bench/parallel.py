@@ -15,6 +15,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bench.engine import IDLE, EngineError, Event, Job
-from bench.runner import RunError, execute_group, prepare_process
+from bench.runner import RunError, cached_task, execute_group, prepare_process
 from bench.specs import RunSpec
 from bench.training import Loss, Recipe, TrainState, train_step
 from tasks import Facts
 from variants import Batch, Model, Variant
 
+PATIENCE = timedelta(hours=2)
+"""How long processes wait for each other: the driver may wait an hour for room on its disk."""
 MOMENT = 0.2
 """Seconds without news after which the engine says so."""
 
@@ -51,22 +54,24 @@ class ParallelEngine:
 
     def __init__(self, data: Path, device: str) -> None:
         self._data = data
+        self._running = 0
         _join(device)
 
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order."""
-        self._running = 0
-        try:
-            for job in groups:
-                _tell(_plain(job))
-                yield from self._one(job)
-        finally:
-            _tell(None)
+        for job in groups:
+            _tell(_plain(job))
+            yield from self._one(job)
 
     def state(self) -> dict[str, Any]:
         """Who is at work, for `bench status`."""
         nodes = [{"name": f"{world()} processes", "cpus": world()}]
         return {"engine": "torchrun", "nodes": nodes, "running": self._running, "retried": 0}
+
+    def close(self) -> None:
+        """Send the others home. In the middle of a run they are torchrun's to end."""
+        if not self._running:
+            _tell(None)
 
     def _one(self, job: Job) -> Iterator[Event]:
         """In a thread, so that events are told as they come."""
@@ -108,8 +113,15 @@ def _join(device: str) -> None:
     prepare_process(1)
     if device == "cuda":
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+    if dist.is_initialized():
+        return
+    try:
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise EngineError(
+            f"the processes do not find each other ({first}); start them with torchrun"
+        ) from error
 
 
 def _train(job: Job, data: Path, tell: Callable[[Event], None]) -> None:
@@ -120,7 +132,16 @@ def _train(job: Job, data: Path, tell: Callable[[Event], None]) -> None:
     def reporter(run: str) -> Callable[[Any, Any], None]:
         return lambda point, clock: tell(Event("point", run, {"point": point, "clock": clock}))
 
-    checkpoint = job.checkpoint if _all_see(job.checkpoint, specs[0].device) else None
+    checkpoint = job.checkpoint if _alike(_size(job.checkpoint)) else None
+    try:
+        task = cached_task(specs[0].task, data)
+        known = int(task.digest()[:15], 16)
+    except (ValueError, OSError):
+        known = -1
+    if not _alike(known):
+        reason = "the processes do not have the same data; put it on every machine"
+        tell(Event("refused", job.ids[0], {"reason": reason}))
+        return
     try:
         records = execute_group(
             specs,
@@ -234,14 +255,16 @@ def _hear() -> Any:
     return json.loads(bytes(content.tolist()))
 
 
-def _all_see(checkpoint: Path | None, device: str) -> bool:
-    """Whether a checkpoint is there for all processes, or for none: one that goes on alone would
-    wait for the others for ever."""
-    there = checkpoint is not None and checkpoint.is_file()
-    size = checkpoint.stat().st_size if checkpoint is not None and there else -1
-    sizes = [torch.zeros(1, dtype=torch.int64, device=_device()) for _ in range(world())]
-    dist.all_gather(sizes, torch.tensor([size], device=_device()))
-    return len({int(one) for one in sizes}) == 1
+def _size(file: Path | None) -> int:
+    return file.stat().st_size if file is not None and file.is_file() else -1
+
+
+def _alike(number: int) -> bool:
+    """Whether all processes have the same: one that went its own way, from a checkpoint or with
+    other data, would wait for the others for ever."""
+    found = [torch.zeros(1, dtype=torch.int64, device=_device()) for _ in range(world())]
+    dist.all_gather(found, torch.tensor([number], device=_device()))
+    return len({int(one) for one in found}) == 1
 
 
 def _device() -> str:

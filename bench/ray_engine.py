@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ import numpy as np
 from bench import ray_node
 from bench.engine import IDLE, TRIES, EngineError, Event, Job, Limits, Tries, Waiting, given_up
 from bench.local import cores
-from bench.ray_node import Files, Order
+from bench.ray_node import Order
 from tasks import split_label
 
 MOMENT = 0.2
@@ -37,6 +38,8 @@ HOMELESS = 300.0
 """Seconds to wait for a node that is large enough for a run."""
 REACHED_WITHIN = 10.0
 """Seconds in which a cluster must answer."""
+SENT_AT_MOST = 128 * 2**20
+"""Bytes of a corpus that is sent to nodes; a larger one must lie where they see it."""
 STORE_BYTES = 256 * 2**20
 """Of Ray's object store, where a cluster is started here: corpora and records pass through it."""
 
@@ -63,7 +66,7 @@ class Flight:
 
     job: Job
     needs: Needs
-    began: float | None = None
+    until: float | None = None
     exceeded: str = ""
     node: str = ""
     running: list[str] = field(default_factory=list)
@@ -73,22 +76,25 @@ class RayEngine:
     """Trains groups of runs on a Ray cluster and yields what happens to each.
 
     address: of a cluster, or None to start one on this machine alone. memory: bytes that the
-    process of such a job will hold. EngineError where Ray or the cluster cannot be had.
+    process of such a job will hold. EngineError where Ray or the cluster cannot be had. workers:
+    runs at once, of replicas groups.
     """
 
     def __init__(
         self,
         address: str | None,
         store: Path,
+        device: str,
         memory: Callable[[Job], int],
         plugins: Sequence[Path] = (),
         limits: Limits | None = None,
     ) -> None:
-        self._ray = _connected(address, store)
-        self._store = store
+        self._store = store.absolute()
+        self._store.mkdir(parents=True, exist_ok=True)
+        self._ray = _connected(address)
         self._memory = memory
         self._limits = limits or Limits()
-        self._plugins = {file.name: file for file in plugins}
+        self._plugins = list(plugins)
         self._task = self._ray.remote(ray_node.work)
         self._flights: dict[Any, Flight] = {}
         self._sent: dict[tuple[str, ...], Any] = {}
@@ -99,26 +105,42 @@ class RayEngine:
         self._nodes: list[Node] = []
         self._looked = 0.0
         self._look()
-        self.workers = max(int(sum(node.has.cpu for node in self._nodes)), 1)
+        # a run on a GPU asks for a part of it, but replicas fill it
+        each = [node.has.gpu if device == "cuda" else node.has.cpu for node in self._nodes]
+        self.workers = max(int(sum(each)), 1)
 
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order as far as there is room."""
         token = f".driver-{secrets.token_hex(8)}"
         waiting = Waiting(groups)
         (self._store / token).touch()
+        aside: list[Job] = []  # no node is large enough for these now
+        alone = time.monotonic()
         try:
-            following, since = waiting.take(), time.monotonic()
-            while following or self._flights:
+            while True:
                 self._look()
-                while following and self._fits(self._needs(following)):
-                    self._submit(following, token)
-                    following, since = waiting.take(), time.monotonic()
-                if following and not self._flights and time.monotonic() - since > HOMELESS:
-                    raise EngineError(self._homeless(self._needs(following)))
+                for large in [*aside]:
+                    if self._offered(self._needs(large)):
+                        aside.remove(large)
+                        waiting.put_back(large)
+                while job := waiting.take():
+                    needs = self._needs(job)
+                    if not self._offered(needs):
+                        aside.append(job)
+                    elif self._room(needs):
+                        self._submit(job, needs, token)
+                    else:
+                        waiting.put_back(job)
+                        break
+                if self._flights:
+                    alone = time.monotonic()
+                elif not aside:
+                    break
+                elif time.monotonic() - alone > HOMELESS:
+                    raise EngineError(self._homeless(self._needs(aside[0])))
                 ready = self._ready()
                 for stream in ready:
                     yield from self._hear(stream, waiting)
-                    following = following or waiting.take()
                 self._end_late()
                 if not ready:
                     yield IDLE
@@ -175,10 +197,12 @@ class RayEngine:
         widest = max((node.has.cpu for node in self._nodes), default=1.0)
         return Needs(widest if alone else 1.0, 0.0, memory)
 
-    def _fits(self, needs: Needs) -> bool:
-        """Whether some node could take it, and all together have room."""
-        if not any(all(map(float.__ge__, node.has, needs)) for node in self._nodes):
-            return False
+    def _offered(self, needs: Needs) -> bool:
+        """Whether some node is large enough."""
+        return any(all(map(float.__ge__, node.has, needs)) for node in self._nodes)
+
+    def _room(self, needs: Needs) -> bool:
+        """Whether all nodes together have so much left."""
         taken = [flight.needs for flight in self._flights.values()]
         have = [sum(kind) for kind in zip(*(node.has for node in self._nodes), strict=True)]
         used = [sum(kind) for kind in zip(*taken, strict=True)] or [0.0] * len(have)
@@ -191,8 +215,10 @@ class RayEngine:
             "or give a smaller --memory-limit"
         )
 
-    def _submit(self, job: Job, token: str) -> None:
-        needs = self._needs(job)
+    def _submit(self, job: Job, needs: Needs, token: str) -> None:
+        # a node stands in another folder
+        weights = tuple(path and path.absolute() for path in job.weights)
+        job = job._replace(weights=weights, checkpoint=job.checkpoint and job.checkpoint.absolute())
         stream = self._task.options(
             num_returns="streaming",
             max_retries=0,  # whether it deserves another try is decided here
@@ -201,7 +227,7 @@ class RayEngine:
             memory=int(needs.memory),
             name=f"{job.specs[0]['task']} {job.name}",
         ).remote(
-            Order(job, self._limits, ray_node.installed(), self._store.absolute(), token),
+            Order(job, self._limits, ray_node.installed(), self._store, token),
             self._data(job),
             self._plugin_files(),
         )
@@ -214,13 +240,20 @@ class RayEngine:
         folder = self._store / "data"
         names = tuple(sorted(name for name in asked if name and (folder / name).is_dir()))
         if names not in self._sent:
-            self._sent[names] = self._ray.put(_read(folder, names))
+            files = [f for name in names for f in sorted((folder / name).rglob("*")) if f.is_file()]
+            small = sum(file.stat().st_size for file in files) <= SENT_AT_MOST
+            sent = {
+                file.relative_to(folder).as_posix(): np.fromfile(file, dtype=np.uint8)
+                for file in files
+            }
+            self._sent[names] = self._ray.put(sent if small else None)
         return self._sent[names]
 
     def _plugin_files(self) -> Any:
         if ("plugins", "") not in self._sent:
             files = {
-                name: np.fromfile(file, dtype=np.uint8) for name, file in self._plugins.items()
+                f"{number:03}/{file.name}": np.fromfile(file, dtype=np.uint8)
+                for number, file in enumerate(self._plugins)
             }
             self._sent["plugins", ""] = self._ray.put(files)
         return self._sent["plugins", ""]
@@ -251,6 +284,10 @@ class RayEngine:
                 yield from self._lose(flight, waiting, "its task ended early", True)
             return
         except errors.RayTaskError as error:
+            if isinstance(error.cause, OSError):  # its disk is full, say: another may do
+                del self._flights[stream]
+                yield from self._lose(flight, waiting, str(error.cause), False)
+                return
             raise EngineError(
                 f"a node cannot do its work: {error.cause or error}; see that the suite is "
                 "installed there as it is here"
@@ -269,13 +306,10 @@ class RayEngine:
         if event.kind == "exceeded":
             self._end(stream, flight, str(event.value["reason"]))
             return
-        if event.kind == "weights":
-            path = flight.job.weights[flight.job.ids.index(event.id)]
-            if path is not None:
-                _keep(path, event.value["content"])
-            return
         if event.kind == "started":
-            flight.began = flight.began or time.monotonic()
+            if flight.until is None:
+                allowed = self._limits.seconds * len(flight.job.specs)
+                flight.until = time.monotonic() + allowed
             flight.node = str(event.value["node"])
             flight.running.append(event.id)
             self._count_neighbours(flight.node)
@@ -304,15 +338,13 @@ class RayEngine:
             return
         for stream, flight in self._flights.items():
             runs = len(flight.job.specs)
-            if flight.began is None or flight.exceeded:
-                continue
-            if time.monotonic() - flight.began > self._limits.seconds * runs:
+            if flight.until and not flight.exceeded and time.monotonic() > flight.until:
                 self._end(stream, flight, self._limits.late(runs))
 
     def _lose(self, flight: Flight, waiting: Waiting, cause: str, own: bool) -> Iterator[Event]:
         """A task came to no end. own: it may be its own fault, not its node's."""
         job = flight.job
-        if flight.exceeded:
+        if flight.exceeded and flight.running:
             while job.specs:
                 yield given_up(job, flight.exceeded, self._beside.pop(job.ids[0], 0))
                 job = job.after(1)
@@ -334,7 +366,7 @@ class RayEngine:
             waiting.put_back(left)
 
 
-def _connected(address: str | None, store: Path) -> Any:
+def _connected(address: str | None) -> Any:
     """Ray, connected to the cluster or to one of this machine alone, reached from nowhere else."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address is None:
@@ -353,12 +385,11 @@ def _connected(address: str | None, store: Path) -> Any:
             "include_dashboard": False,
             "object_store_memory": STORE_BYTES,
         }
-    store.mkdir(parents=True, exist_ok=True)
     try:
         if address not in (None, "auto"):
             _try(address)
         # Ray has its workers look for modules where the driver stands, in which tasks.py may be
-        with contextlib.chdir(store):
+        with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):
             ray.init(
                 address=address or "local", logging_level=logging.ERROR, log_to_driver=False, **own
             )
@@ -378,24 +409,6 @@ def _try(address: str) -> None:
         raise ValueError("an address is HOST:PORT, or auto")
     with socket.create_connection((host, int(port)), timeout=REACHED_WITHIN):
         pass
-
-
-def _read(folder: Path, names: Sequence[str]) -> Files:
-    """All files of these corpora."""
-    return {
-        file.relative_to(folder).as_posix(): np.fromfile(file, dtype=np.uint8)
-        for name in names
-        for file in sorted((folder / name).rglob("*"))
-        if file.is_file()
-    }
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Weights that came from a node, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_suffix(".part")
-    half.write_bytes(content)
-    half.replace(path)
 
 
 def _cause(error: BaseException) -> str:

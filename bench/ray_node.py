@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import queue
+import shutil
 import tempfile
 import threading
 import time
@@ -79,8 +80,9 @@ def differences(theirs: Mapping[str, str]) -> str:
     )
 
 
-def work(order: Order, data: Files, plugins: Files) -> Iterator[list[tuple[str, str, Any]]]:
-    """Do the job, and yield lists of events, each as a plain tuple."""
+def work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tuple[str, str, Any]]]:
+    """Do the job, and yield lists of events, each as a plain tuple. data: None where it is too
+    large to be sent."""
     from bench import worker
 
     job = order.job
@@ -92,11 +94,18 @@ def work(order: Order, data: Files, plugins: Files) -> Iterator[list[tuple[str, 
         return
     worker.prepare_environment(1)
     scratch = _scratch()
-    folder = unpacked(data, scratch)
-    sources = unpacked(plugins, scratch)
     seen = (order.store / order.token).is_file()
+    if data is None and not seen:
+        reason = (
+            f"the corpus of {job.specs[0]['task']} is too large to be sent to {platform.node()}; "
+            "put the store in a folder that all nodes share"
+        )
+        yield [("refused", job.ids[0], {"reason": reason})]
+        return
+    folder = order.store / "data" if seen or data is None else unpacked(data, scratch)
+    sources = unpacked(plugins, scratch)
     placed = job if seen else _placed(job, scratch)
-    broken = worker.load_plugins(tuple(sorted(sources.glob("*.py"))))
+    broken = worker.load_plugins(tuple(sorted(sources.glob("*/*.py"))))
     events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
 
     def train() -> None:
@@ -149,6 +158,8 @@ def _lists(
                 continue
             if event.kind == "finished" and scratch is not None:
                 told += _weights(event.id, job)
+                if job.checkpoint is not None:
+                    job.checkpoint.unlink(missing_ok=True)
             if event.kind == "started":
                 event = event._replace(value={**event.value, "node": node})
             told.append((event.kind, event.id, event.value))
@@ -200,7 +211,10 @@ def unpacked(files: Files, scratch: Path) -> Path:
         state.update(files[name].tobytes())
     folder = scratch / state.hexdigest()
     if folder.is_dir():
-        return folder
+        sizes = {name: folder / name for name in files}
+        if all(f.is_file() and f.stat().st_size == files[n].size for n, f in sizes.items()):
+            return folder
+        shutil.rmtree(folder)  # somebody tidied up here
     with tempfile.TemporaryDirectory(dir=scratch) as half:
         fresh = Path(half) / "fresh"
         fresh.mkdir()

@@ -121,6 +121,7 @@ class _Reading:
     def through(self, cuts: IO[str]) -> tuple[Counter[str], Counter[str]]:
         """Symbols of training pairs go to `cuts`, a line a pair; how often each stands there."""
         counts: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        limits = [COUNTED, COUNTED]
         for english, chinese in self._clean():
             split = self._split(key(english))
             if split:
@@ -128,11 +129,12 @@ class _Reading:
                 continue
             pair = english_symbols(english), self._cut(chinese)
             cuts.write("\t".join(" ".join(side) for side in pair) + "\n")
-            for count, side in zip(counts, pair, strict=True):
+            for place, (count, side) in enumerate(zip(counts, pair, strict=True)):
                 count.update(side)
-                if len(count) > COUNTED:
+                if len(count) > limits[place]:
                     for symbol in [s for s, times in count.items() if times == 1]:
                         del count[symbol]
+                    limits[place] = max(COUNTED, 2 * len(count))
         for pairs in self._aside.values():
             self.chinese_keys |= {self._key(chinese) for _, chinese in pairs}
         return counts

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.batching import endless
+from bench.batching import Position, endless
 from bench.replicas import Replicas, Stacked, leave, norms
 from bench.training import Keeper, Report, Segment, Setting, TrainState, conclude, probe_batch
 from tasks import Indices
@@ -35,7 +35,11 @@ def train_together(
     group = Group(states, settings)
     if restored:
         members = restored["members"]
-        group = group.only(members, restored["optimizers"])
+        positions = [Position(*position) for position in restored["positions"]]
+        group = group.only(members, restored["optimizers"], restored["taken"], positions)
+        for state in states:
+            if state.status != "running":
+                leave(state.model)
     report_of = {id(state): report for state, report in zip(states, reports, strict=True)}
     probe = probe_batch(settings[0])
     while running := group.running():
@@ -51,14 +55,16 @@ def train_together(
                     leave(state.model)
         if keeper is not None and keeper.due():
             optimizers = [optimizer.state_dict() for optimizer in group.replicas.optimizers]
-            keeper.keep(states, {"members": members, "optimizers": optimizers})
+            shared = {"members": members, "optimizers": optimizers, "taken": group.taken}
+            places = [list(position) for position in group.positions]
+            keeper.keep(states, {**shared, "positions": places})
 
 
 class Group:
     """Runs from where they stand, all at the same step.
 
     One that ended may stay: it is trained on, but none of that reaches its state. taken: steps
-    done.
+    done. positions: in the data, of those that ended too.
     """
 
     def __init__(
@@ -66,9 +72,12 @@ class Group:
         states: Sequence[TrainState],
         settings: Sequence[Setting],
         replicas: Replicas | None = None,
+        taken: int | None = None,
+        positions: Sequence[Position] | None = None,
     ) -> None:
         self.states, self.settings = list(states), list(settings)
-        one, self.taken = settings[0], states[0].step
+        one, self.taken = settings[0], states[0].step if taken is None else taken
+        self.positions = list(positions or (state.position for state in states))
         self.replicas = replicas or Replicas(
             [state.model for state in states],
             [setting.variant for setting in settings],
@@ -77,8 +86,8 @@ class Group:
             one.recipe,
         )
         self._batches = [
-            endless(one.task.splits["train"], one.budget.batch, setting.seed, state.position)
-            for state, setting in zip(states, settings, strict=True)
+            endless(one.task.splits["train"], one.budget.batch, setting.seed, position)
+            for position, setting in zip(self.positions, settings, strict=True)
         ]
 
     def running(self) -> list[int]:
@@ -86,9 +95,13 @@ class Group:
         return [place for place, state in enumerate(self.states) if state.status == "running"]
 
     def only(
-        self, kept: Sequence[int], optimizers: Sequence[dict[str, Any]] | None = None
+        self,
+        kept: Sequence[int],
+        optimizers: Sequence[dict[str, Any]] | None = None,
+        taken: int | None = None,
+        positions: Sequence[Position] | None = None,
     ) -> Group:
-        """A group of these alone. optimizers: their states, as they are here if None."""
+        """A group of these alone. optimizers, taken, positions: as they are here if None."""
         states = [self.states[place] for place in kept]
         settings = [self.settings[place] for place in kept]
         one = settings[0]
@@ -100,11 +113,13 @@ class Group:
             one.recipe,
             self.replicas.narrowed(kept) if optimizers is None else optimizers,
         )
-        return Group(states, settings, replicas)
+        here = [self.positions[place] for place in kept]
+        return Group(states, settings, replicas, taken, here if positions is None else positions)
 
     def next(self) -> Stacked:
         """Every replica's next batch, and the coins that it tosses."""
         drawn = [next(batches) for batches in self._batches]
+        self.positions = [position for _, position in drawn]
         indices = [some for some, _ in drawn]
         stacked = stack_batches(self.settings[0], indices)
         tokens = stacked.mask_RBT.sum((1, 2)).tolist()
@@ -123,7 +138,7 @@ class Group:
             return None
         fed_RBT = torch.ones(shape, dtype=torch.bool)
         for place, (state, some) in enumerate(zip(self.states, indices, strict=True)):
-            steps = int(split.targets[0].lengths[some].max()) + 1
+            steps = int(split.targets[0].lengths_at(some).max()) + 1
             fed = toss(p, variant.coin, len(some), steps, state.forcing)
             assert fed is not None
             fed_RBT[place, : len(some), :steps] = fed

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.engine import Event, Job, Limits
 
+_sending = threading.Lock()
 WATCHED_EVERY = 0.2
 """Seconds between two looks at the memory of a process."""
 
@@ -118,6 +119,7 @@ def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:
 
 def _send(connection: Connection, event: Event) -> None:
     try:
-        connection.send(event)
+        with _sending:  # the thread that watches memory speaks too
+            connection.send(event)
     except OSError:
         os._exit(0)

@@ -50,6 +50,10 @@ MIGRATIONS = (
 """Entry i brings a store from version i to i + 1."""
 
 
+FORGOTTEN_AFTER = 30 * 24 * 3600.0
+"""Seconds after which a checkpoint that nobody went on from is removed."""
+
+
 class Planned(NamedTuple):
     """A row of the last plan. id is None for a combination that does not apply; reason says why."""
 
@@ -135,7 +139,17 @@ class Store:
             state = json.loads((self.folder / "engine.json").read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        return state if isinstance(state, dict) else {}
+        whole = isinstance(state, dict) and {"engine", "nodes", "running", "retried"} <= set(state)
+        return state if whole else {}
+
+    def keep_weights(self, run: str, content: bytes) -> None:
+        """Weights that came from another machine, whole or not at all."""
+        path = self.weights(run)
+        half = path.with_suffix(".part")
+        with _sentences(self.folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(content)
+            half.replace(path)
 
     def take_in(self) -> int:
         """Records that a journal has and the database has not: how many were taken in."""
@@ -146,6 +160,17 @@ class Store:
             records = [record for path in new if (record := Journal.read(path)) is not None]
             self._insert(records)
         return len(records)
+
+    def tidy(self) -> None:
+        """Remove what nobody needs any more: halves of files, words of drivers that were killed,
+        checkpoints of finished runs and of what was left for a month."""
+        known, now = self.ids(), time.time()
+        with _sentences(self.folder):
+            for path in (*self.folder.glob(".driver-*"), *self.folder.glob("*/*.part")):
+                path.unlink(missing_ok=True)
+            for path in self.folder.glob("checkpoints/*.safetensors"):
+                if path.stem in known or now - path.stat().st_mtime > FORGOTTEN_AFTER:
+                    path.unlink(missing_ok=True)
 
     def drop(self, runs: Iterable[str]) -> int:
         """Forget runs: database, journal, weights and checkpoint."""
@@ -268,8 +293,8 @@ def reading(folder: Path) -> Iterator[Store]:
 def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
     """Make the database again from the journals; the old file is kept beside as .old.
 
-    What journals do not hold, what was asked for last, is taken over where the old file can be
-    read. base: the suite's base variant.
+    What journals do not hold is taken over where the old file can be read: what was asked for last,
+    and runs whose journals a power cut took. base: the suite's base variant.
     """
     if not (folder / "journal").is_dir():
         raise StoreError(f"{folder} has no journal to rebuild from; name a store with --store")
@@ -284,7 +309,7 @@ def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
             connection = sqlite3.connect(fresh)
             with closing(Store(folder, connection)) as store:
                 _prepare(connection, folder)
-                count = store.take_in()
+                count = store.take_in() + _rescue(folder, store)
                 store.set_plan(_plan_of(folder), base)
                 connection.execute("PRAGMA journal_mode=DELETE")
             for ending in ("-wal", "-shm"):
@@ -293,6 +318,17 @@ def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
                 path.replace(path.with_suffix(".old"))
             fresh.replace(path)
     return count
+
+
+def _rescue(folder: Path, fresh: Store) -> int:
+    """Runs that only the old database has: how many were taken over."""
+    known = fresh.ids()
+    found: list[Record] = []
+    # what comes before the damage is whole
+    with contextlib.suppress(StoreError), reading(folder) as old:
+        found.extend(record for record in old.records(details=True) if record.id not in known)
+    fresh._insert(found)
+    return len(found)
 
 
 def _plan_of(folder: Path) -> list[Planned]:

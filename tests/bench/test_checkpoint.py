@@ -174,6 +174,32 @@ def test_replicas_go_on_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert [record["outcome"] for record in together(file)] == whole
 
 
+def test_replicas_some_of_which_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Theirs is the end that they had, and the others go on from where they were."""
+    budget = Budget(steps=160, batch=6, every=10)
+    group = [
+        replace(
+            spec(f"learning_rate={rate},hidden=24", budget=budget, execution="replicas"), seed=seed
+        )
+        for rate in (0.001, 0.01)
+        for seed in (1, 2, 3)
+    ]
+
+    def together(file: Path | None) -> list[dict[str, Any]]:
+        quiet = [lambda point, clock: None] * len(group)
+        return execute_group(group, None, quiet, [None] * len(group), checkpoint=file)
+
+    whole = [record["outcome"] for record in together(None)]
+    ends = sorted({outcome["steps"] for outcome in whole})
+    assert len(ends) > 2  # they end one after another
+    for moment in ends[:-1]:
+        file = tmp_path / f"{moment}.safetensors"
+        dies(monkeypatch, moment // 10 + 1, partial(together, file))
+        again = [record["outcome"] for record in together(file)]
+        assert [outcome["steps"] for outcome in again] == [outcome["steps"] for outcome in whole]
+        assert again == whole
+
+
 def test_a_run_with_a_fault_keeps_none(tmp_path: Path) -> None:
     """Faults may remember things that no checkpoint knows of."""
     file = tmp_path / "one.safetensors"

@@ -80,7 +80,7 @@ def jobs(specs: Sequence[RunSpec], weights: Path | None = None) -> list[Job]:
 
 
 def engine_of(cluster: Any, store: Path, **more: Any) -> ray_engine.RayEngine:
-    return ray_engine.RayEngine(cluster.address, store, lambda job: 2**28, **more)
+    return ray_engine.RayEngine(cluster.address, store, "cpu", lambda job: 2**28, **more)
 
 
 def all_of(
@@ -306,36 +306,59 @@ def test_a_node_that_is_installed_otherwise_is_refused(
 
 
 def test_weights_come_from_a_node_that_does_not_see_the_store(
-    cluster: Any, nodes: Callable[[], Any], tmp_path: Path
+    cluster: Any, nodes: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes()
-    kept = tmp_path / "weights"
-    engine = engine_of(cluster, tmp_path)
-    (job,) = jobs([spec(0)], kept)
-    for event in engine.run([job]):
-        if event.kind == "idle":  # before the task has started: its word of the store is gone
-            for token in tmp_path.glob(".driver-*"):
-                token.unlink()
-    whole = list(LocalEngine(1, tmp_path).run(jobs([spec(0)], tmp_path / "local")))
-    assert whole
+    (job,) = jobs([spec(0)], tmp_path / "store" / "weights")
+    monkeypatch.setattr(Path, "touch", lambda self: None)  # no word of the store for nodes
+    engine = engine_of(cluster, tmp_path / "store")
+    with writing(tmp_path / "store") as opened:
+        for event in engine.run([job]):
+            if event.kind == "weights":
+                opened.keep_weights(event.id, event.value["content"])
+    assert list(LocalEngine(1, tmp_path).run(jobs([spec(0)], tmp_path / "local")))
     name = f"{spec(0).id}.safetensors"
-    assert (kept / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
+    sent, own = tmp_path / "store" / "weights" / name, tmp_path / "local" / name
+    assert sent.read_bytes() == own.read_bytes()
+
+
+def test_paths_may_be_relative(
+    cluster: Any, nodes: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes()
+    monkeypatch.chdir(tmp_path)
+    engine = engine_of(cluster, Path("here"))
+    assert [event.kind for event in engine.run(jobs([spec(0)], Path("here/weights")))][-1]
+    assert [path.suffix for path in (tmp_path / "here" / "weights").iterdir()] == [".safetensors"]
 
 
 def test_a_run_larger_than_any_node_is_told(
     cluster: Any, nodes: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes()
+    """And what else there is to do is done."""
     monkeypatch.setattr(ray_engine, "HOMELESS", 0.5)
-    engine = ray_engine.RayEngine(cluster.address, tmp_path, lambda job: 2**50)
+    specs = [spec(0), spec(1)]
+
+    def memory(job: Job) -> int:
+        return 2**50 if job.ids == (specs[0].id,) else 2**28
+
+    engine = ray_engine.RayEngine(cluster.address, tmp_path, "cpu", memory)
+    ended: list[str] = []
+
+    def at(event: Event) -> None:
+        if event.kind == "finished":
+            ended.append(event.id)
+
     with pytest.raises(EngineError, match=r"0 GPU and 1048576\.00 GiB that it needs; start"):
-        all_of(engine, [spec(0)])
+        all_of(engine, specs, at)
+    assert ended == [specs[1].id]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:10001", "somewhere"])
 def test_no_cluster_is_told(tmp_path: Path, address: str) -> None:
     with pytest.raises(EngineError, match=f"no Ray cluster at {address} .*; start one with"):
-        ray_engine.RayEngine(address, tmp_path, lambda job: 1)
+        ray_engine.RayEngine(address, tmp_path, "cpu", lambda job: 1)
 
 
 ALONE = """
@@ -348,7 +371,7 @@ def ours(pid):
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return pid == os.getpid()
 
-engine = RayEngine(None, Path(sys.argv[1]), lambda job: 1)
+engine = RayEngine(None, Path(sys.argv[1]), "cpu", lambda job: 1)
 print(engine.workers)
 listening = subprocess.run(["ss", "-ltnpH"], capture_output=True, text=True, check=True).stdout
 for line in listening.splitlines():

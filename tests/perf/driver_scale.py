@@ -60,6 +60,9 @@ class Trivial:
     def state(self) -> dict[str, Any]:
         return {"engine": "none", "nodes": [], "running": 0, "retried": 0}
 
+    def close(self) -> None:
+        pass
+
 
 def rate(engine: Engine, todo: list[RunSpec], folder: Path) -> float:
     """Finished runs a second, from the queue to the database."""
@@ -80,7 +83,7 @@ def on_ray(todo: list[RunSpec], folder: Path) -> float:
     def work(order: Any, data: object, plugins: object) -> Iterator[list[tuple[str, str, Any]]]:
         yield trivial(order.job)
 
-    engine = RayEngine(None, folder, lambda job: 1)
+    engine = RayEngine(None, folder, "cpu", lambda job: 1)
     engine._task = engine._ray.remote(work)
     found = rate(engine, todo, folder)
     engine.close()

@@ -124,7 +124,8 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     asked = parser.parse_args()
     with reading(asked.store) as opened:
-        measured = [record.measured.get("run_seconds") or 0.0 for record in opened.records()]
+        whole = (record for record in opened.records() if not record.measured.get("resumed"))
+        measured = [record.measured.get("run_seconds") or 0.0 for record in whole]
     lengths = [seconds * asked.times for seconds in measured if seconds]
     print(
         f"{len(lengths)} runs, {sum(lengths) / 3600:.1f} hours of one core, the longest "
