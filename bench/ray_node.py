@@ -145,12 +145,13 @@ def _lists(
     while not ended:
         # the first of a run, and a limit, at once; many points of quick runs in one list
         told: list[tuple[str, str, Any]] = []
-        until = time.monotonic() + TOLD_EVERY
-        while not ended and (not told or time.monotonic() < until):
+        until = None  # the first is waited for without looking at a clock: training needs the time
+        while not ended:
             try:
-                event = events.get(timeout=max(until - time.monotonic(), 0.01))
+                event = events.get(timeout=until and max(until - time.monotonic(), 0.0))
             except queue.Empty:
-                continue
+                break
+            until = until or time.monotonic() + TOLD_EVERY
             if isinstance(event, BaseException):
                 raise event
             if event is None:

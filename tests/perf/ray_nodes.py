@@ -1,7 +1,7 @@
 """Do two Ray nodes of one core get done what one gets done twice, and what two independent
 processes do?
 
-.venv/bin/python -m tests.perf.ray_nodes [--rounds 5]
+.venv/bin/python -m tests.perf.ray_nodes [--rounds 5] [--budget 1600steps]
 
 In turns: `bench run --engine ray` with eight runs on two nodes, with four of them on one node, and
 two `bench run` with one worker each on four of the same runs at the same time. The clusters, all
@@ -37,9 +37,9 @@ def cluster(nodes: int) -> Iterator[str]:
         made.shutdown()
 
 
-def on_ray(store: Path, nodes: int, runs: int) -> float:
+def on_ray(store: Path, nodes: int, runs: int, budget: str) -> float:
     """Seconds that the runs take there."""
-    given = command(store, 1, runs)
+    given = command(store, 1, runs, budget)
     place = given.index("--workers")
     with cluster(nodes) as address:
         there = ["--engine", "ray", "--address", address]
@@ -50,13 +50,16 @@ def main() -> None:
     """Print each round, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--budget", default="1600steps")
+    asked = parser.parse_args()
+    budget, half = asked.budget, RUNS // 2
     of_processes, of_one = [], []
-    for number in range(parser.parse_args().rounds):
+    for number in range(asked.rounds):
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder)
-            two = on_ray(home / "two", 2, RUNS)
-            one = on_ray(home / "one", 1, RUNS // 2)
-            apart = seconds(*(command(home / side, 1, RUNS // 2) for side in ("left", "right")))
+            two = on_ray(home / "two", 2, RUNS, budget)
+            one = on_ray(home / "one", 1, half, budget)
+            apart = seconds(*(command(home / s, 1, half, budget) for s in ("left", "right")))
         of_processes.append(apart / two)
         of_one.append(one / two)
         print(

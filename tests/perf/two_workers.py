@@ -18,7 +18,7 @@ from pathlib import Path
 from results.intervals import median_interval
 
 RUNS = 8
-ASKED = ["--task", "reversal", "--base", "cell=lstm", "--budget", "400steps"]
+ASKED = ["--task", "reversal", "--base", "cell=lstm", "--budget"]
 
 
 def seconds(*commands: list[str]) -> float:
@@ -34,10 +34,10 @@ def seconds(*commands: list[str]) -> float:
     return time.perf_counter() - since
 
 
-def command(store: Path, workers: int, runs: int) -> list[str]:
+def command(store: Path, workers: int, runs: int, budget: str = "400steps") -> list[str]:
     """A run of `runs` seeds in a fresh store."""
     return [
-        *(sys.executable, "-m", "bench", "run", *ASKED),
+        *(sys.executable, "-m", "bench", "run", *ASKED, budget),
         *("--seeds", str(runs), "--workers", str(workers), "--store", str(store)),
     ]
 
