@@ -128,8 +128,8 @@ def run(
     if together > 1:
         # read as torch is loaded; it warns at length of what it was told to look for
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        others = (until_decided, workers, address, time_limit, memory_limit)
-        if engine != "local" or execution != "auto" or any(others):
+        others = (until_decided, workers, address, time_limit or None, memory_limit or None)
+        if engine != "local" or execution != "auto" or others != (None,) * len(others):
             raise CommandError(
                 "under torchrun all processes train one model; leave out --until-decided, "
                 "--workers, --engine, --address, --execution and limits"
@@ -150,7 +150,8 @@ def run(
         if engine == "local":
             if address is not None:
                 raise ValueError("--address is a Ray cluster's; add --engine ray")
-            return LocalEngine(workers or min(most, count), store / "data", plugin or [], limits)
+            at_once = min(most, count) if workers is None else workers
+            return LocalEngine(at_once, store / "data", plugin or [], limits)
         if workers is not None:
             raise ValueError("the cluster says how many run at once; leave --workers out")
         from bench.ray_engine import RayEngine
