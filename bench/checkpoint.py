@@ -27,8 +27,10 @@ from bench.training import TrainState
 SCHEMA = 1
 EVERY = 60.0
 """Seconds between two checkpoints of a run."""
-PLAIN = ("step", "tokens", "seconds", "curve", "clock", "best", "to_target")
-PLAIN_TOO = ("seconds_to_target", "status", "resumed")
+PLAIN = (
+    *("step", "tokens", "seconds", "curve", "clock", "best", "to_target"),
+    *("seconds_to_target", "status", "resumed"),
+)
 TENSORS = ("best_weights", "losses", "norm")
 UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
 """What comes of a file that is damaged, or of another run."""
@@ -88,7 +90,7 @@ class Keeper:
 
 
 def _told(state: TrainState) -> dict[str, Any]:
-    told = {name: getattr(state, name) for name in (*PLAIN, *PLAIN_TOO, *TENSORS)}
+    told = {name: getattr(state, name) for name in (*PLAIN, *TENSORS)}
     return {
         **told,
         "model": state.model.state_dict(),
@@ -107,7 +109,7 @@ def _put_back(state: TrainState, told: dict[str, Any]) -> None:
     state.forcing.set_state(told["forcing"])
     state.dropout.set_state(told["dropout"])
     state.position = Position(*told["position"])
-    for name in (*PLAIN, *PLAIN_TOO):
+    for name in PLAIN:
         setattr(state, name, told[name])
     state.resumed += 1
     device = next(state.model.parameters()).device

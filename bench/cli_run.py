@@ -115,15 +115,6 @@ def run(
     store: StoreOption = STORE,
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
-    from bench.engine import Limits
-    from bench.estimate import Estimate
-    from bench.estimate import memory as memory_of
-    from bench.groups import EXECUTIONS
-    from bench.local import LocalEngine, cores
-    from bench.matrix import plan
-    from bench.runner import cached_task
-    from tasks.choices import one_of
-
     together = _torchrun("WORLD_SIZE", 1)
     if together > 1:
         # read as torch is loaded; it warns at length of what it was told to look for
@@ -135,6 +126,16 @@ def run(
                 "--workers, --engine, --address, --execution and limits"
             )
         execution = f"ddp:{together}"
+
+    from bench.engine import Limits
+    from bench.estimate import Estimate
+    from bench.estimate import memory as memory_of
+    from bench.groups import EXECUTIONS
+    from bench.local import LocalEngine, cores
+    from bench.matrix import plan
+    from bench.runner import cached_task
+    from tasks.choices import one_of
+
     load_plugins(plugin)
 
     def engine_of(most: int, count: int) -> Engine:

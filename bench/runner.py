@@ -163,10 +163,8 @@ def _task(spec: RunSpec, data: Path | None) -> Task:
     return task
 
 
-def failure(error: BaseException | str) -> dict[str, Any]:
+def failure(error: BaseException) -> dict[str, Any]:
     """The outcome of a run that an exception ended."""
-    if isinstance(error, str):
-        return {"status": "failed", "error": error, "traceback": ""}
     return {
         "status": "failed",
         "error": f"{type(error).__name__}: {error}",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -73,14 +73,6 @@ class Journal:
                 file.seek(before)
                 file.truncate()
             raise
-
-    def finished(self) -> Iterator[Record]:
-        """The record of every file that ended. Damaged files are passed over: they are runs
-        that did not end, and will be run again."""
-        for path in sorted(self.folder.glob("*.jsonl")):
-            record = self.read(path)
-            if record is not None:
-                yield record
 
     def unfinished(self) -> list[str]:
         """Ids of files that did not end."""

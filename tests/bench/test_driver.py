@@ -3,7 +3,6 @@ only as they are taken."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tracemalloc
 from collections.abc import Iterable, Iterator
@@ -86,20 +85,6 @@ def test_all_is_stored(tmp_path: Path) -> None:
     with reading(tmp_path) as opened:
         assert opened.ids() == {spec(seed).id for seed in range(20)}
         assert opened.journal.unfinished() == []
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few hundred kilobytes."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mounted, capture_output=True).returncode:
-        pytest.skip("needs to mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_is_waited_for(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,20 +339,6 @@ def test_a_read_only_store_is_read_but_not_written(frozen: Path) -> None:
     assert not held(frozen)
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few hundred kilobytes."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mounted, capture_output=True).returncode:
-        pytest.skip("needs to mount")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_is_told_and_costs_no_finished_run(tiny: Path) -> None:
     kept: list[Record] = []
 
