@@ -31,7 +31,10 @@ def compare(
     b: Annotated[str | None, typer.Argument(help="Another, to hold it against.")] = None,
     axis: Annotated[
         str | None,
-        typer.Option(help="Instead of two variants: each value of an axis against the base's."),
+        typer.Option(
+            help="Instead of two variants: each value of an axis against the base's; `all` for an "
+            "overview of every axis."
+        ),
     ] = None,
     with_store: Annotated[
         Path | None,
@@ -73,6 +76,8 @@ def compare(
         raise CommandError(str(error)) from error
     if as_rows:
         print_json([*rows, *crossed])
+    elif axis == "all":
+        verdicts.show_every_axis(rows, console())
     elif a is not None:
         verdicts.show_pairs(rows, console())
     else:
@@ -88,12 +93,14 @@ def _rows(
     task: list[str] | None,
     folder: Path,
 ) -> tuple[list[Row], list[Row]]:
-    from results import axis_effects, comparison, two_sets
+    from results import axis_effects, comparison, two_sets, verdicts
 
     with reading(folder) as opened:
         records, suite = chosen(opened, task), opened.base()
     if a is not None and b is not None:
         return comparison.compare(records, suite, a, b), []
+    if axis == "all":
+        return axis_effects.every_axis(records, suite, verdicts.OVERVIEW), []
     if axis is not None:
         effects = axis_effects.effects(records, suite, axis)
         return effects, axis_effects.interactions(records, suite, axis)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,6 +28,10 @@ from bench.cli_shared import (
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from results.record import Record
+    from results.tables import Row
+    from results.terminal import Table
 
 
 def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
@@ -229,41 +233,67 @@ def export(
             "tensorboard a folder.",
         ),
     ] = None,
+    effects: Annotated[
+        bool,
+        typer.Option(
+            "--effects",
+            help="Instead of the tables: what each value of every axis does, with its verdict.",
+        ),
+    ] = False,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """The tables for other programs, with every column, or the runs for a tracker."""
     from results import export as exports
-    from results.tables import summarise
     from tasks.choices import one_of
 
     with usage():
         one_of("format", form, (*exports.FORMATS, *TRACKERS))
         if form in (*exports.BINARY, *TRACKERS) and output is None:
             raise ValueError(f"{form} is no text; name where it goes with --output")
+        if form in TRACKERS and effects:
+            raise ValueError(f"{form} is given runs; leave out --effects")
     if form in TRACKERS:
         assert output is not None
         _track(form, output, task, store)
         return
     with reading(store) as opened:
-        rows = summarise(chosen(opened, task), opened.base())
+        records, suite = chosen(opened, task), opened.base()
+    rows, tables = (_effects if effects else _summary)(records, suite)
     if form == "json":
         made = exports.as_json(rows, ascii_only=output is None and not writes_unicode()).encode()
     elif form == "parquet":
         with _extra("Parquet", "pyarrow", "parquet"):
             made = exports.as_parquet(rows)
+    elif form == "csv":
+        made = exports.as_csv(rows).encode()
     else:
-        written = {
-            "csv": exports.as_csv,
-            "markdown": exports.as_markdown,
-            "latex": exports.as_latex,
-        }
-        made = written[form](rows).encode()
+        written = {"markdown": exports.as_markdown, "latex": exports.as_latex}
+        made = written[form](tables).encode()
     if output is None:
         text = made.decode()
         print(text, end="" if text.endswith("\n") else "\n")
         return
     _save(Path(output), made)
+
+
+def _summary(records: list[Record], suite: Mapping[str, Any]) -> tuple[list[Row], list[Table]]:
+    from results.export import summary_tables
+    from results.tables import summarise
+
+    rows = summarise(records, suite)
+    return rows, summary_tables(rows)
+
+
+def _effects(records: list[Record], suite: Mapping[str, Any]) -> tuple[list[Row], list[Table]]:
+    from results import axis_effects, verdicts
+    from results.comparison import ComparisonError
+
+    try:
+        rows = axis_effects.every_axis(records, suite, verdicts.OVERVIEW)
+    except ComparisonError as error:
+        raise CommandError(str(error)) from error
+    return rows, verdicts.every_axis(rows)
 
 
 TRACKERS = ("mlflow", "tensorboard")

@@ -68,6 +68,33 @@ def effects_in(
     return found
 
 
+def every_axis(
+    records: Iterable[Record], suite: Mapping[str, Any], more: Sequence[str] = ()
+) -> list[Row]:
+    """What all axes do to the score, each a family of its own. more: measures beside the score.
+
+    ComparisonError where nothing varies one axis alone.
+    """
+    rows: list[Row] = []
+    for (task, setting), group in grouped(records).items():
+        rows += every_axis_in(Varied(group, suite), {"task": task, "setting": setting}, more)
+    if not rows:
+        raise ComparisonError(
+            "no two finished runs of a task and budget differ in one axis alone; make some, for "
+            "example with bench run --task reversal --vary cell=all"
+        )
+    return rows
+
+
+def every_axis_in(varied: Varied, head: Mapping[str, str], more: Sequence[str]) -> list[Row]:
+    """The same within one table."""
+    rows: list[Row] = []
+    for axis in varied.axes():
+        rows += judged(effects_in(varied, head, axis, (varied.metric, *more)))
+    # a shorthand stands for the axes that it sets
+    return list({(row["a"], row["b"], row["measure"]): row for row in rows}.values())
+
+
 class Varied:
     """The runs of one table by variant, so that many axes can be looked at."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from results.tables import Row, by_table, cells, heading, notes
+from results.terminal import Table, titles
 
 SCHEMA = 1
 FORMATS = ("csv", "markdown", "json", "latex", "parquet")
@@ -39,7 +40,9 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
 def _flat(rows: Sequence[Row]) -> Any:
     import pandas as pd  # only here, so that tables and help stay quick
 
-    return pd.json_normalize([{**row, "runs": " ".join(row["runs"])} for row in rows])
+    return pd.json_normalize(
+        [{key: " ".join(v) if key == "runs" else v for key, v in row.items()} for row in rows]
+    )
 
 
 LATEX = str.maketrans({
@@ -54,22 +57,29 @@ LATEX = str.maketrans({
 })  # fmt: skip
 
 
-def as_latex(rows: Sequence[Row]) -> str:
-    """A table a task and setting with booktabs' rules; needs \\usepackage{booktabs}."""
+def summary_tables(rows: Sequence[Row]) -> list[Table]:
+    """A table a task and setting, as the terminal has them but with every column."""
+    return [
+        (heading(group[0]), [cells(row) for row in group], notes(group))
+        for group in by_table(rows).values()
+    ]
+
+
+def as_latex(tables: Sequence[Table]) -> str:
+    """With booktabs' rules; needs \\usepackage{booktabs}."""
     parts = []
-    for group in by_table(rows).values():
-        texts = [cells(row) for row in group]
-        titles = _titles(texts)
+    for said, texts, _ in tables:
+        columns = titles(texts)
         lines = [
             r"\begin{table}",
-            rf"\caption{{{heading(group[0]).translate(LATEX)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}",
+            rf"\caption{{{said.translate(LATEX)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\toprule",
-            " & ".join(title.translate(LATEX) for title in titles) + r" \\",
+            " & ".join(title.translate(LATEX) for title in columns) + r" \\",
             r"\midrule",
         ]
         lines += [
-            " & ".join(text.get(title, "").translate(LATEX) for title in titles) + r" \\"
+            " & ".join(text.get(title, "").translate(LATEX) for title in columns) + r" \\"
             for text in texts
         ]
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
@@ -77,24 +87,17 @@ def as_latex(rows: Sequence[Row]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
-    """A table a task and setting, as the terminal has them but with every column."""
+def as_markdown(tables: Sequence[Table]) -> str:
+    """Each with its heading above and its notes below."""
     parts = []
-    for group in by_table(rows).values():
-        texts = [cells(row) for row in group]
-        titles = _titles(texts)
-        lines = [f"**{heading(group[0])}**", ""]
-        lines.append("| " + " | ".join(titles) + " |")
-        lines.append("|" + "|".join(" --- " if t == "variant" else " ---: " for t in titles) + "|")
+    for said, texts, remarks in tables:
+        columns = titles(texts)
+        lines = [f"**{said}**", ""]
+        lines.append("| " + " | ".join(columns) + " |")
+        lines.append("| --- |" + " ---: |" * (len(columns) - 1))
         for text in texts:
-            written = (text.get(title, "").replace("|", "\\|") for title in titles)
+            written = (text.get(title, "").replace("|", "\\|") for title in columns)
             lines.append("| " + " | ".join(written) + " |")
-        said = [note[0].upper() + note[1:] + "." for note in notes(group)]
-        parts.append("\n".join(lines) + ("\n\n" + " ".join(said) if said else ""))
+        sentences = [remark[0].upper() + remark[1:] + "." for remark in remarks]
+        parts.append("\n".join(lines) + ("\n\n" + " ".join(sentences) if sentences else ""))
     return "\n\n".join(parts) + "\n"
-
-
-def _titles(texts: Sequence[dict[str, str]]) -> list[str]:
-    """Columns in which any row says something."""
-    used = dict.fromkeys(title for text in texts for title in text)
-    return [title for title in used if any(text.get(title) for text in texts)]

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 from rich.text import Text
 
 from results.store import Planned
 from results.tables import Row, by_table, cells, heading, notes
 
+Table = tuple[str, list[dict[str, str]], list[str]]
+"""Heading, texts by column title, and notes: a table before it is written in one form or other."""
 GAP = 3
 SHARED = 28
 """Columns a variant's name keeps even where other columns have to go."""
@@ -38,10 +40,10 @@ def show_texts(
 ) -> None:
     """A table of texts by column title, the first of which, a variant for one, is always shown;
     what does not fit is left out from the right and named."""
-    titles = [title for title in _titles(texts) if any(text.get(title) for text in texts)]
-    kept, dropped = _fit(titles, texts, console.width)
+    kept = fit(texts, console.width)
+    dropped = [title for title in titles(texts) if title not in kept]
     console.print(Text(heading, style="bold"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    table = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for title in kept:
         left = title in (kept[0], "status", "findings", "verdict")
         table.add_column(
@@ -68,25 +70,24 @@ def _show_inapplicable(rows: Sequence[Planned], console: Console) -> None:
         console.print(Text(f"not applicable: {reason}", style="dim"))
 
 
-def _titles(texts: Sequence[dict[str, str]]) -> list[str]:
-    """All titles in order of importance."""
-    return list(dict.fromkeys(title for text in texts for title in text))
+def titles(texts: Sequence[dict[str, str]]) -> list[str]:
+    """Columns in which any row says something, in order of importance."""
+    used = dict.fromkeys(title for text in texts for title in text)
+    return [title for title in used if any(text.get(title) for text in texts)]
 
 
-def _fit(
-    titles: list[str], texts: Sequence[dict[str, str]], width: int
-) -> tuple[list[str], list[str]]:
-    """The titles that fit beside the first, the least important dropped, and those."""
-    widths = {t: max(cell_len(t), *(cell_len(text.get(t, "")) for text in texts)) for t in titles}
-    room = width - min(widths[titles[0]], SHARED)
-    kept, dropped = [titles[0]], list[str]()
-    for title in titles[1:]:
+def fit(texts: Sequence[dict[str, str]], width: int) -> list[str]:
+    """The titles that fit beside the first, the least important dropped."""
+    known = titles(texts)
+    widths = {t: max(cell_len(t), *(cell_len(text.get(t, "")) for text in texts)) for t in known}
+    room = width - min(widths[known[0]], SHARED)
+    kept = [known[0]]
+    for title in known[1:]:
         room -= widths[title] + GAP
-        if room >= 0 and not dropped:
-            kept.append(title)
-        else:
-            dropped.append(title)
-    return kept, dropped
+        if room < 0:
+            break
+        kept.append(title)
+    return kept
 
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from results import metrics
 from results.comparison import NEITHER, Row
 from results.measures import measure
 from results.stats import ALPHA, fewest
-from results.terminal import show_texts
+from results.terminal import Table, fit, show_texts, titles
 
 
 def show_pairs(rows: Sequence[Row], console: Console) -> None:
@@ -64,6 +65,67 @@ def show_effects(
         ]
         show_texts("what it costs", texts, said, console)
         console.print()
+
+
+def show_every_axis(rows: Sequence[Row], console: Console) -> None:
+    """A line a value of every axis, a column a task; as many tables as it takes to have all."""
+    for heading, texts, notes in every_axis(rows):
+        left = titles(texts)[1:]
+        while left:
+            # a terminal too narrow for a single one is told the names of all
+            shown = fit(_with(texts, left), console.width)[1:] or left
+            left = left[len(shown) :]
+            show_texts(heading, _with(texts, shown), [] if left else notes, console)
+            console.print()
+
+
+def _with(texts: Sequence[dict[str, str]], columns: Sequence[str]) -> list[dict[str, str]]:
+    """Values and these columns, of the lines that say something in one of them."""
+    lines = [
+        {title: text[title] for title in ("value", *columns) if title in text} for text in texts
+    ]
+    return [line for line in lines if len(line) > 1]
+
+
+OVERVIEW = ("tokens_to_target",)
+"""What an overview of every axis has beside the scores."""
+
+
+def every_axis(rows: Sequence[Row]) -> list[Table]:
+    """A table of the scores and one of the tokens to the target."""
+    scores = [row for row in rows if not row["ratio"]]
+    scored = {row["task"]: measure(row["measure"]).title for row in scores}
+    said = [
+        "scores of test: " + ", ".join(f"{task} {title}" for task, title in scored.items()),
+        "+ better than the base's value, - worse, = a tie, ? undecided; bench compare --axis has "
+        "intervals, seeds and costs",
+        *(one for one in notes(scores) if one.startswith("too few")),
+    ]
+    tokens = [row for row in rows if row["ratio"]]
+    tables = [
+        ("every axis: score", _by_task(scores), said),
+        ("every axis: tokens to target", _by_task(tokens), ["left out where neither got there"]),
+    ]
+    return [table for table in tables if table[1]]
+
+
+def _by_task(rows: Sequence[Row]) -> list[dict[str, str]]:
+    settings = {(row["task"], row["setting"]) for row in rows}
+    twice = {task for task, count in Counter(task for task, _ in settings).items() if count > 1}
+    base: dict[str, str] = {"value": "base"}
+    lines: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["refused"] or row["why"] == NEITHER:
+            continue
+        # the budget is what a setting begins with
+        budget = f", {row['setting'].partition(',')[0]}" if row["task"] in twice else ""
+        column = row["task"] + budget
+        if not row["where"]:
+            base.setdefault(column, _side(row, "b"))
+        label = row["a"] + (_where(row) if row["contexts"] == 1 else "")
+        lines.setdefault(label, {"value": label})[column] = cost_text(row)
+    ordered = sorted(lines, key=lambda label: label.partition("=")[0])
+    return [base, *(lines[label] for label in ordered)] if lines else []
 
 
 def _where(row: Row) -> str:

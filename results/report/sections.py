@@ -10,8 +10,8 @@ from html import escape
 from typing import Any
 
 from results import metrics, naming, tables, verdicts
-from results.axis_effects import Varied, effects_in
-from results.comparison import Row, judged
+from results.axis_effects import Varied, every_axis_in
+from results.comparison import Row
 from results.curves import curves
 from results.doctor import Finding, chart, findings
 from results.measures import measure
@@ -103,7 +103,7 @@ def _section(
     details: Details,
 ) -> list[str]:
     summary = tables.summarise(group, suite)
-    rows = _effects(task, setting, group, suite)
+    rows = every_axis_in(Varied(group, suite), {"task": task, "setting": setting}, COMPARED)
     memorised = ", memorised: test = train" if summary[0]["memorisation"] else ""
     parts = [f'<h2 id="{name}">{escape(task)}</h2>', f"<p>{escape(setting + memorised)}</p>"]
     scores = [row for row in rows if not row["ratio"] and not row["refused"]]
@@ -128,16 +128,6 @@ def _section(
     whole = table(texts, f"all variants of {task}") + note(tables.notes(summary))
     parts.append(folded(f"all {len(summary)} variants, best first", whole))
     return parts
-
-
-def _effects(task: str, setting: str, group: list[Record], suite: Mapping[str, Any]) -> list[Row]:
-    varied = Varied(group, suite)
-    head, only = {"task": task, "setting": setting}, (varied.metric, *COMPARED)
-    rows: list[Row] = []
-    for axis in varied.axes():  # an axis is a family
-        rows += judged(effects_in(varied, head, axis, only))
-    # a shorthand stands for the axes that it sets
-    return list({(row["a"], row["b"], row["measure"]): row for row in rows}.values())
 
 
 def _effect_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from bench import cli
@@ -522,6 +523,9 @@ def test_compare(bench: Bench, filled: Path) -> None:
     }  # fmt: skip
     assert rows
     assert all(set(row) == keys for row in rows)
+    code, out, _ = bench("compare", "--axis", "all")
+    assert code == 0
+    assert "every axis: score" in out
     code, out, _ = bench("compare", "--with-store", str(filled))
     assert code == 0
     assert "tie" in out
@@ -601,6 +605,15 @@ def test_report_and_exports_to_files(bench: Bench, filled: Path, tmp_path: Path)
     for form in ("csv", "markdown", "json", "latex", "parquet"):
         assert bench("export", "--format", form, "--output", str(tmp_path / form))[0] == 0
         assert (tmp_path / form).stat().st_size > 100
+        assert (
+            bench("export", "--effects", "--format", form, "--output", str(tmp_path / form))[0] == 0
+        )
+    rows = pd.read_parquet(tmp_path / "parquet")
+    assert set(rows["a"]) == {"cell=lstm"}
+    assert "| cell=lstm |" in (tmp_path / "markdown").read_text("utf-8")
+    code, _, err = bench("export", "--effects", "--format", "mlflow", "--output", "x")
+    assert code == 2
+    assert "leave out --effects" in err
     for form in ("parquet", "mlflow", "tensorboard"):
         code, _, err = bench("export", "--format", form)
         assert code == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -279,6 +280,60 @@ def test_an_axis_at_80_columns() -> None:
     assert "against cell=gru" in text
     assert "cell=lstm does +0.200 more at attention=dot than at attention=none" in text
     assert "×1.00 =" in text
+
+
+def test_every_axis_at_80_columns() -> None:
+    found = [*crossed(0.1, 0.2), *runs([0.5] * 8, task="reversal")]
+    found += [record(n, 0.9, 1000, task="reversal", hidden=32) for n in range(8)]
+    rows = axis_effects.every_axis(found, SUITE, verdicts.OVERVIEW)
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    verdicts.show_every_axis(rows, console)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    score = lines[: lines.index("every axis: tokens to target")]
+    (base,) = [line.split() for line in score if line.startswith("base")]
+    # of opposites nothing is known but means over contexts
+    assert base == ["base", "0.500"]
+    (hidden,) = [line.split() for line in score if line.startswith("hidden=32")]
+    assert hidden == ["hidden=32", "+0.400", "+"]
+    tokens = "\n".join(lines[len(score) :])
+    assert re.search(r"hidden=32 +×0.25 \+", tokens)
+    assert "cell" not in tokens
+    # what an axis does elsewhere is in the mean over what it was crossed with
+    (cell,) = [line.split() for line in score if line.startswith("cell=lstm")]
+    effect = row_of(axis_effects.effects(found, SUITE, "cell"))["effect"]
+    assert cell == ["cell=lstm", f"{effect:+.3f}", "+"]
+    assert [line.split()[0] for line in score if "=" in line.split(" ")[0]] == [
+        "attention=dot", "cell=lstm", "hidden=32",
+    ]  # fmt: skip
+
+
+def test_columns_that_do_not_fit_beside_each_other_come_below() -> None:
+    found = []
+    for task in ("increment:mode=fresh", "reversal:mode=symbols", "opposites", "keyphrase"):
+        found += [*runs([0.5] * 8, task=task), *runs([0.9] * 8, task=task, cell="lstm")]
+    rows = axis_effects.every_axis(found, SUITE)
+    for width in (20, 60, 80, 200):
+        console = Console(width=width, highlight=False, record=True, file=io.StringIO())
+        verdicts.show_every_axis(rows, console)
+        text = console.export_text()
+        assert "opposites" in text
+        if width > 20:
+            assert text.count("+0.400 +") == 4
+
+
+def test_two_budgets_of_one_task_are_two_columns() -> None:
+    found = [*runs([0.5] * 8), *runs([0.9] * 8, cell="lstm")]
+    found += [*runs([0.5] * 8, steps=7), *runs([0.7] * 8, steps=7, cell="lstm")]
+    _, texts, _ = verdicts.every_axis(axis_effects.every_axis(found, SUITE))[0]
+    (line,) = [text for text in texts if text["value"] == "cell=lstm"]
+    assert sorted(line.values()) == ["+0.200 +", "+0.400 +", "cell=lstm"]
+    assert list(line) == ["value", "opposites, 100 steps", "opposites, 7 steps"]
+
+
+def test_runs_that_vary_nothing() -> None:
+    with pytest.raises(ComparisonError, match="differ in one axis alone"):
+        axis_effects.every_axis(runs([0.5]), SUITE)
 
 
 def test_what_was_not_compared_is_said() -> None:

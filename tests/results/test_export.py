@@ -13,7 +13,15 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from results.export import SCHEMA, as_csv, as_json, as_latex, as_markdown, as_parquet
+from results.export import (
+    SCHEMA,
+    as_csv,
+    as_json,
+    as_latex,
+    as_markdown,
+    as_parquet,
+    summary_tables,
+)
 from results.tables import cells, summarise
 from tests.records import SUITE, failed, record
 
@@ -27,6 +35,7 @@ ROWS = summarise(
     ],
     SUITE,
 )
+TABLES = summary_tables(ROWS)
 
 
 def test_json_has_a_schema_and_the_rows() -> None:
@@ -60,7 +69,7 @@ def test_csv_of_nothing_is_no_error() -> None:
 
 
 def test_every_line_of_a_markdown_table_has_its_columns() -> None:
-    text = as_markdown(ROWS)
+    text = as_markdown(TABLES)
     tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
     assert len(tables) == 2
     assert sum(len(lines) - 2 for lines in tables) == len(ROWS)
@@ -72,13 +81,15 @@ def test_every_line_of_a_markdown_table_has_its_columns() -> None:
 
 def test_a_bar_in_a_markdown_cell_does_not_end_it() -> None:
     rows = summarise([record(0, cell="a|b"), record(0)], SUITE)
-    lines = [line for line in as_markdown(rows).splitlines() if line.startswith("|")]
+    lines = [
+        line for line in as_markdown(summary_tables(rows)).splitlines() if line.startswith("|")
+    ]
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_markdown_has_all_that_a_terminal_could_show(row: dict[str, object]) -> None:
-    text = as_markdown(ROWS)
+    text = as_markdown(TABLES)
     assert all(value.replace("|", "\\|") in text for value in cells(row).values())
 
 
@@ -96,7 +107,7 @@ def test_parquet_read_back_is_the_table() -> None:
 
 
 def test_latex_has_booktabs_and_nothing_bare() -> None:
-    text = as_latex(ROWS)
+    text = as_latex(TABLES)
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len(body) == len(ROWS) + 2
@@ -108,7 +119,7 @@ def test_latex_has_booktabs_and_nothing_bare() -> None:
                 assert len(re.findall(r"(?<!\\)&", line)) == len(columns[1]) - 1
     assert "token_accuracy" not in text
     assert not re.search(r"(?<!\\)[_%#]", text)
-    assert r"a\_b" in as_latex(summarise([record(0, cell="a_b"), record(0)], SUITE))
+    assert r"a\_b" in as_latex(summary_tables(summarise([record(0, cell="a_b"), record(0)], SUITE)))
 
 
 def test_latex_is_latex(tmp_path: Path) -> None:
@@ -116,7 +127,7 @@ def test_latex_is_latex(tmp_path: Path) -> None:
     compiler = shutil.which("pdflatex")
     if compiler is None:
         pytest.skip("needs pdflatex")
-    plain = summarise([record(0), record(0, cell="a_b")], SUITE)
+    plain = summary_tables(summarise([record(0), record(0, cell="a_b")], SUITE))
     page = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + as_latex(plain)
     (tmp_path / "t.tex").write_text(page + r"\end{document}")
     done = subprocess.run([compiler, "-halt-on-error", "t.tex"], cwd=tmp_path, capture_output=True)
