@@ -109,6 +109,7 @@ def execute_group(
     """`execute` for runs that are trained together, or for one. keeps: whether this process writes
     the checkpoint."""
     one, count, began = specs[0], len(specs), time.time()
+    worked = time.process_time()
     gc.collect()  # what is left of the run before is not this one's memory
     memory = None  # counted once the task is there, which is not the run's
     done: list[tuple[dict[str, Any], dict[str, Any]]]
@@ -127,9 +128,12 @@ def execute_group(
         done = [(failure(error), {})] * count
     peak = None if memory is None else memory.added()
     # what was spent on all of them together falls on each alike
+    took = time.time() - began
     shared = {
         "began": began,
-        "run_seconds": (time.time() - began) / count,
+        "run_seconds": took / count,
+        # on a GPU the process waits, and that says nothing
+        "core_share": None if one.device != "cpu" else (time.process_time() - worked) / took,
         "peak_bytes": None if peak is None else peak // count,
         "replicas": count,
         "host": platform.node(),

@@ -16,7 +16,7 @@ from results import naming, stats
 from results.measures import Measure, Reader, machine, measures
 from results.record import Record
 from results.stats import Values
-from results.tables import by_variant, grouped
+from results.tables import by_variant, core_share, grouped
 
 Row = dict[str, Any]
 Side = dict[int, Record]
@@ -32,7 +32,8 @@ class ComparisonError(ValueError):
 class Pairs:
     """What two sides gave on a measure. head: the first keys of its row. values_NC2: by seed (as in
     `seeds`) and context, of a and b. censored: of a and of b. unpaired: seeds that one side lacks.
-    beside: most runs that ran at the same time as one that was timed. refused: why nothing can be
+    beside: most runs that ran at the same time as one that was timed. share: the least of a core
+    that one of them had. refused: why nothing can be
     said."""
 
     head: Mapping[str, str]
@@ -42,6 +43,7 @@ class Pairs:
     censored: tuple[int, int]
     unpaired: int
     beside: int
+    share: float | None
     refused: str
 
     @property
@@ -75,6 +77,7 @@ def paired(
             censored += np.array([r.censored for r in read]).reshape(-1, 2).sum(axis=0)
     if not values and not refused:
         refused = "no shared seed was measured"
+    timed = [side[seed] for seed in values for side in sides] if measure.timed else []
     return Pairs(
         {**head, "measure": measure.key},
         measure,
@@ -82,9 +85,8 @@ def paired(
         np.array(list(values.values())).reshape(len(values), len(one), 2),
         (int(censored[0]), int(censored[1])),
         len(set.union(*map(set, sides))) - len(values),
-        max(_beside(side[seed]) for seed in values for side in sides)
-        if measure.timed and values
-        else 0,
+        max((_beside(run) for run in timed), default=0),
+        core_share(timed),
         refused,
     )
 
@@ -116,6 +118,7 @@ def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> Row:
         "pairs": len(pairs.values_NC2),
         "unpaired": pairs.unpaired,
         "trained_beside": pairs.beside,
+        "core_share": pairs.share,
         "contexts": pairs.values_NC2.shape[1],
         "censored_a": pairs.censored[0],
         "censored_b": pairs.censored[1],

@@ -15,6 +15,8 @@ Row = dict[str, Any]
 LIMITS = ("steps", "tokens", "seconds")
 UNSEEN = ("torch", "data", "execution", "numerics", "host")
 """Of a spec: what a setting does not name unless runs differ in it."""
+WHOLE_CORE = 0.9
+"""A run that had less of a core than this was slowed down."""
 
 
 def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
@@ -138,12 +140,29 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
         "peak_bytes": _median(records, "peak_bytes"),
         "parameters": next((o["parameters"] for o in outcomes if "parameters" in o), None),
         "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
+        "core_share": core_share(records),
         "hosts": sorted({str(r.measured["host"]) for r in records if "host" in r.measured}),
         "status": dict(Counter(record.status for record in records)),
         "findings": dict(Counter(cause for o in outcomes for cause in o.get("findings", ()))),
         "signature": next((signed for o in outcomes if (signed := signature(o))), None),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
+
+
+def core_share(records: Iterable[Record]) -> float | None:
+    """Of the time of a run, what its process had a core for, at the least; None where no run says.
+    What is missing went to other programs, or was waited for."""
+    shares = [record.measured.get("core_share") for record in records]
+    return min((share for share in shares if share is not None), default=None)
+
+
+def timing_notes(beside: int, shares: Iterable[float | None]) -> list[str]:
+    """What makes seconds and tokens/s rough."""
+    said = [f"timed with up to {beside} other run{'s' * (beside > 1)} beside"] if beside else []
+    least = min((share for share in shares if share is not None), default=1.0)
+    if least < WHOLE_CORE:
+        said.append(f"timed with as little as {least:.0%} of a core, as other programs ran too")
+    return said
 
 
 def _deviation(values: Sequence[float]) -> float:
@@ -232,8 +251,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if rows[0]["common"] != "base":
         said.append(f"base here: {rows[0]['common']}")
     beside = max(row["trained_beside"] for row in rows)
-    if beside:
-        said.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside")
+    said += timing_notes(beside, (row["core_share"] for row in rows))
     if len({host for row in rows for host in row["hosts"]}) > 1:
         said.append("timed on several machines: seconds and tokens/s do not compare")
     if rows[0]["signature"]:

@@ -12,6 +12,7 @@ from results import metrics
 from results.comparison import NEITHER, Row
 from results.measures import measure
 from results.stats import ALPHA, fewest
+from results.tables import timing_notes
 from results.terminal import Table, fit, show_texts, titles
 
 
@@ -246,8 +247,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     if left:
         said.append(f"{left} seeds are left out, as one side lacks them")
     beside = max((row["trained_beside"] for row in judged), default=0)
-    if beside:
-        said.append(f"timed with up to {beside} other run{'s' * (beside > 1)} beside: roughly")
+    said += timing_notes(beside, (row["core_share"] for row in judged))
     lost = [row for row in judged if not row["ratio"] and row["censored_a"] + row["censored_b"]]
     if lost:
         count = sum(row["censored_a"] + row["censored_b"] for row in lost)

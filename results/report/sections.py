@@ -172,8 +172,9 @@ def _cost(
     title = metrics.score(summary[0]["metric"]).title
     chart = charts.scatter(f"{name}-cost", "training tokens/s", title, points)
     beside = max(row["trained_beside"] for row in summary)
-    said = f", timed with up to {beside} others beside" if beside else ""
-    return ["<h3>Speed against quality</h3>", figure(chart, f"{task}: {title} by speed{said}")]
+    said = tables.timing_notes(beside, (row["core_share"] for row in summary))
+    caption = ", ".join([f"{task}: {title} by speed", *said])
+    return ["<h3>Speed against quality</h3>", figure(chart, caption)]
 
 
 def _curves(

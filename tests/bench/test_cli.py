@@ -170,15 +170,15 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
             ["table", "--json"],
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
-            "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside hosts "
-            "status findings signature runs",
+            "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside "
+            "core_share hosts status findings signature runs",
         ),
         (
             ["export", "--format", "json"],
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
-            "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside hosts "
-            "status findings signature runs",
+            "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside "
+            "core_share hosts status findings signature runs",
         ),
     ],
 )
@@ -516,7 +516,7 @@ def test_compare(bench: Bench, filled: Path) -> None:
     rows = json.loads(bench("compare", "--axis", "cell", "--json")[1])["rows"]
     keys = {
         "task", "setting", "a", "b", "where", "measure", "pairs", "unpaired", "contexts",
-        "trained_beside",
+        "trained_beside", "core_share",
         "censored_a", "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean",
         "effect", "low", "high", "interval", "p", "p_adjusted", "detectable", "verdict",
         "more_seeds", "why",

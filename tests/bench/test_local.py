@@ -69,6 +69,7 @@ def test_events_of_a_run_come_in_order_and_workers_end(tmp_path: Path) -> None:
         assert record["outcome"]["status"] in ("solved", "finished")
         assert record["measured"]["machine"]["threads"] == 1
         assert record["measured"]["beside"] in range(min(2, cores()))
+        assert 0 < record["measured"]["core_share"] < 1.1
     assert children() == set()
 
 

@@ -348,4 +348,15 @@ def test_speeds_taken_beside_other_runs_are_rough() -> None:
     rows = compare([timed(both[0], beside=3), *both[1:]], SUITE, A, B)
     assert row_of(rows)["trained_beside"] == 0
     assert row_of(rows, "tokens_per_second")["trained_beside"] == 3
-    assert "timed with up to 3 other runs beside: roughly" in "\n".join(shown(rows))
+    assert "timed with up to 3 other runs beside" in "\n".join(shown(rows))
+
+
+def test_speeds_of_runs_that_lacked_a_core_are_rough() -> None:
+    both = [timed(one, core_share=0.98) for one in runs([0.9] * 6, cell="lstm")]
+    both += runs([0.1] * 6)  # from before it was looked at
+    rows = compare(both, SUITE, A, B)
+    assert row_of(rows, "tokens_per_second")["core_share"] == 0.98
+    assert row_of(rows)["core_share"] is None
+    assert "of a core" not in "\n".join(shown(rows))
+    rows = compare([timed(both[0], core_share=0.625), *both[1:]], SUITE, A, B)
+    assert "timed with as little as 62% of a core" in "\n".join(shown(rows))
