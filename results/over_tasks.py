@@ -23,10 +23,17 @@ MOST = {"bleu": 100.0, "chrf": 100.0}
 
 
 def over_tasks(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
-    """One row a variant that every table with a `base` has too, best first; none of fewer than two
-    tables. `scores` by table, for profiles."""
-    tables = [_scores(group, suite) for group in grouped(records).values()]
-    tables = [table for table in tables if "base" in table]
+    """One row a variant that every task's table has, best first; none of fewer than two tables.
+    `scores` by table, for profiles.
+
+    Of several tables of a task it is the one with the most variants, and it needs a `base`.
+    """
+    largest: dict[str, dict[str, list[float]]] = {}
+    for (task, _), group in grouped(records).items():
+        table = _scores(group, suite)
+        if "base" in table and len(table) > len(largest.get(task, ())):
+            largest[task] = table
+    tables = list(largest.values())
     if len(tables) < 2:
         return []
     shared = set.intersection(*(set(table) for table in tables))

@@ -43,6 +43,11 @@ def test_a_run_without_a_score_counts() -> None:
     assert lstm["interquartile_mean"] < 0.6
 
 
+def test_a_further_budget_of_a_task_takes_nothing_away() -> None:
+    further = [record(seed, 0.7, task="reversal", steps=50) for seed in range(9)]
+    assert over_tasks([*runs(), *further], SUITE) == over_tasks(runs(), SUITE)  # type: ignore[list-item, arg-type]
+
+
 def test_one_table_is_not_several() -> None:
     assert over_tasks([record(0), record(0, cell="lstm")], SUITE) == []
 
