@@ -11,9 +11,11 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -24,15 +26,22 @@ from torch import Tensor
 from bench.batching import Position
 from bench.training import TrainState
 
-SCHEMA = 1
+SCHEMA = 2
 EVERY = 60.0
 """Seconds between two checkpoints of a run."""
-PLAIN = (
-    *("step", "tokens", "seconds", "curve", "clock", "best", "to_target"),
-    *("seconds_to_target", "status", "resumed"),
-)
+PLAIN: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("step", "tokens", "resumed"), (int,)),
+    **dict.fromkeys(("curve", "clock"), (list,)),
+    **dict.fromkeys(("best", "to_target"), (dict, NoneType)),
+    "seconds": (int, float),
+    "seconds_to_target": (int, float, NoneType),
+    "status": (str,),
+}
 TENSORS = ("best_weights", "losses", "norm")
-UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError)
+UNREADABLE = (
+    *(OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError),
+    AttributeError,
+)
 """What comes of a file that is damaged, or of another run."""
 
 
@@ -63,8 +72,8 @@ class Keeper:
         with contextlib.suppress(Exception):
             content = {"states": [_told(state) for state in states], "shared": dict(shared or {})}
             tensors: dict[str, Tensor] = {}
-            header = {"schema": SCHEMA, "runs": self._runs, "content": _apart(content, tensors)}
-            text = json.dumps(header)
+            plain = _apart(content, tensors, set())
+            text = json.dumps({"schema": SCHEMA, "runs": self._runs, "content": plain})
             _write(self._file, tensors, {"checkpoint": text, "hash": _hash(text, tensors)})
         self._next = time.monotonic() + EVERY
 
@@ -93,6 +102,8 @@ def _told(state: TrainState) -> dict[str, Any]:
     told = {name: getattr(state, name) for name in (*PLAIN, *TENSORS)}
     return {
         **told,
+        # one a step since the last evaluation, so many that each by itself would take long
+        "losses": torch.stack(state.losses) if state.losses else None,
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "scaler": state.scaler.state_dict(),
@@ -103,6 +114,10 @@ def _told(state: TrainState) -> dict[str, Any]:
 
 
 def _put_back(state: TrainState, told: dict[str, Any]) -> None:
+    numbers = [(told[name], kinds) for name, kinds in PLAIN.items()]
+    numbers += [(number, (int,)) for _, number in zip(Position(), told["position"], strict=True)]
+    if not all(isinstance(value, kinds) for value, kinds in numbers):
+        raise TypeError("these are no numbers of a run")
     state.model.load_state_dict(told["model"])
     state.optimizer.load_state_dict(told["optimizer"])
     state.scaler.load_state_dict(told["scaler"])
@@ -114,25 +129,28 @@ def _put_back(state: TrainState, told: dict[str, Any]) -> None:
     state.resumed += 1
     device = next(state.model.parameters()).device
     state.best_weights = {n: value.to(device) for n, value in told["best_weights"].items()}
-    state.losses = [loss.to(device) for loss in told["losses"]]
+    losses = told["losses"]
+    state.losses = [] if losses is None else list(losses.to(device).unbind())
     state.norm = told["norm"]
 
 
-def _apart(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """A value as JSON has it: tensors go to `tensors`, and keys that are numbers stay so."""
+def _apart(value: Any, tensors: dict[str, Tensor], places: set[int]) -> Any:
+    """A value as JSON has it: tensors go to `tensors`, and keys that are numbers stay so. places:
+    where tensors lie in memory."""
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        tensors[name] = value.detach().cpu().contiguous()
-        places = [other.data_ptr() for other in tensors.values()]
-        if places.count(places[-1]) > 1:  # a file of tensors wants none that share memory
-            tensors[name] = tensors[name].clone()
+        apart = value.detach().cpu().contiguous()
+        place = apart.untyped_storage().data_ptr()
+        # a file of tensors wants none that share memory
+        tensors[name] = apart.clone() if place in places else apart
+        places.add(place)
         return {"tensor": name}
     if isinstance(value, Mapping):
-        return {"pairs": [[key, _apart(one, tensors)] for key, one in value.items()]}
+        return {"pairs": [[key, _apart(one, tensors, places)] for key, one in value.items()]}
     if isinstance(value, tuple):
-        return {"tuple": [_apart(one, tensors) for one in value]}
+        return {"tuple": [_apart(one, tensors, places) for one in value]}
     if isinstance(value, list):
-        return [_apart(one, tensors) for one in value]
+        return [_apart(one, tensors, places) for one in value]
     return value
 
 
@@ -163,7 +181,8 @@ def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
 
 def _write(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """The file, on the disk when this returns."""
-    half = file.with_suffix(".part")
+    # on a cluster one that was given up may still be at it
+    half = file.with_suffix(f".{secrets.token_hex(4)}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(dict(tensors), half, metadata=metadata)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from bench.engine import Engine, Event, Job
+from bench.engine import PATIENCE, PAUSE, Engine, Event, Job
 from bench.groups import grouped
 from bench.specs import RunSpec
 from results.errors import DiskFullError
@@ -24,10 +24,6 @@ COMMITTED_EVERY = 0.2
 """Seconds, at most, from the end of a run until the database has it."""
 TOLD_EVERY = 2.0
 """Seconds between two words of who is at work."""
-PATIENCE = 3600.0
-"""Seconds that a full disk is waited for."""
-PAUSE = 2.0
-"""Seconds between two tries to write to it."""
 
 
 class Watcher(Protocol):

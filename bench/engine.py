@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+PATIENCE = 3600.0
+"""Seconds that a full disk is waited for."""
+PAUSE = 2.0
+"""Seconds between two tries to write to it."""
 TRIES = 3
 """A run whose process dies so often is recorded as failed."""
 
@@ -125,6 +129,10 @@ class Tries:
         """Count a death; whether the run deserves another try."""
         self._count[run] = self._count.get(run, 0) + 1
         return self._count[run] < TRIES
+
+    def forget(self, run: str) -> None:
+        """It is alive."""
+        self._count.pop(run, None)
 
 
 def given_up(job: Job, reason: str, beside: int) -> Event:

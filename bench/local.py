@@ -61,6 +61,11 @@ def _sheltered() -> Iterator[None]:
                 signal.raise_signal(number)
 
 
+def _nameless(job: Job) -> str:
+    """Who a death counts against that comes before a run."""
+    return str(job.specs[0]["task"])
+
+
 class LocalEngine:
     """Trains groups of runs in `workers` processes and yields what happens to each.
 
@@ -134,6 +139,7 @@ class LocalEngine:
             self._exceeded[connection] = str(event.value["reason"])
             return
         if event.kind == "started":
+            self._tries.forget(_nameless(self._jobs[connection]))
             allowed = self._limits.seconds * len(self._jobs[connection].specs)
             self._until.setdefault(connection, time.monotonic() + allowed)
             self._running.setdefault(connection, []).append(event.id)
@@ -180,8 +186,8 @@ class LocalEngine:
         reason = self._exceeded.pop(connection, None)
         code = process.exitcode or 0
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
-        # a worker that never got to a run (no memory to start in, say) counts against its first
-        again = self._tries.again(running[0] if running else str(job.specs[0]["task"]))
+        # a worker that never got to a run (no memory to start in, say) counts against all like it
+        again = self._tries.again(running[0] if running else _nameless(job))
         if reason and running:
             # of runs that are trained together none is more to blame than the others
             while job.specs:

@@ -10,6 +10,7 @@ says, in plain JSON.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import queue
@@ -132,7 +133,7 @@ def _train(job: Job, data: Path, tell: Callable[[Event], None]) -> None:
     def reporter(run: str) -> Callable[[Any, Any], None]:
         return lambda point, clock: tell(Event("point", run, {"point": point, "clock": clock}))
 
-    checkpoint = job.checkpoint if _alike(_size(job.checkpoint)) else None
+    checkpoint = job.checkpoint if _alike(_content(job.checkpoint)) else None
     try:
         task = cached_task(specs[0].task, data)
         known = int(task.digest()[:15], 16)
@@ -255,8 +256,12 @@ def _hear() -> Any:
     return json.loads(bytes(content.tolist()))
 
 
-def _size(file: Path | None) -> int:
-    return file.stat().st_size if file is not None and file.is_file() else -1
+def _content(file: Path | None) -> int:
+    """Of the file a number, -1 of none: a copy may be an older one."""
+    if file is None or not file.is_file():
+        return -1
+    with file.open("rb") as opened:
+        return int(hashlib.file_digest(opened, "blake2b").hexdigest()[:15], 16)
 
 
 def _alike(number: int) -> bool:

@@ -34,6 +34,8 @@ SHARE = 0.25
 """Of a GPU, that a run needs which does not measure time."""
 MOVES = 50
 """A run whose nodes died so often is recorded as failed."""
+UNABLE_FOR = 10.0
+"""Seconds until a node that could not do its work is tried again; twice as long each time."""
 HOMELESS = 300.0
 """Seconds to wait for a node that is large enough for a run."""
 REACHED_WITHIN = 10.0
@@ -58,6 +60,15 @@ class Node(NamedTuple):
     id: str
     name: str
     has: Needs
+
+
+@dataclass
+class Unable:
+    """A node that could not do its work. times: since it last could."""
+
+    until: float
+    times: int
+    reason: str
 
 
 @dataclass
@@ -100,6 +111,7 @@ class RayEngine:
         self._sent: dict[tuple[str, ...], Any] = {}
         self._tries = Tries()
         self._moves: dict[str, int] = {}
+        self._unable: dict[str, Unable] = {}
         self._beside: dict[str, int] = {}
         self._retried = 0
         self._nodes: list[Node] = []
@@ -119,6 +131,7 @@ class RayEngine:
         try:
             while True:
                 self._look()
+                self._recall(waiting)
                 for large in [*aside]:
                     if self._offered(self._needs(large)):
                         aside.remove(large)
@@ -184,7 +197,26 @@ class RayEngine:
             if node["Alive"] and has.get("CPU"):
                 needs = Needs(has["CPU"], has.get("GPU", 0.0), has.get("memory", 0.0))
                 found.append(Node(node["NodeID"], node["NodeManagerHostname"], needs))
-        self._nodes = found
+        out = self._out()
+        self._nodes = [node for node in found if node.id not in out]
+
+    def _out(self) -> list[str]:
+        """Ids of nodes that are given nothing now."""
+        now = time.monotonic()
+        return [node for node, unable in self._unable.items() if now < unable.until]
+
+    def _recall(self, waiting: Waiting) -> None:
+        """Take back what waits in Ray for a node that is no longer there."""
+        for stream, flight in [*self._flights.items()]:
+            if not flight.node and flight.job.specs and not self._offered(flight.needs):
+                self._forget(stream)
+                waiting.put_back(flight.job)
+
+    def _forget(self, stream: Any) -> None:
+        """Whatever still goes on in it does so for nobody."""
+        del self._flights[stream]
+        with contextlib.suppress(Exception):
+            self._ray.cancel(stream, force=True)
 
     def _needs(self, job: Job) -> Needs:
         """A run with a budget in seconds measures what a machine does in them, and has a GPU, or
@@ -210,6 +242,10 @@ class RayEngine:
 
     def _homeless(self, needs: Needs) -> str:
         asked = f"{needs.cpu:g} CPU, {needs.gpu:g} GPU and {needs.memory / 2**30:.2f} GiB"
+        out = self._out()
+        if out and not self._nodes:
+            reason = self._unable[out[-1]].reason
+            return f"no node of the cluster can do its work; the last one said: {reason}"
         return (
             f"no node of the cluster offers a run the {asked} that it needs; start a larger one, "
             "or give a smaller --memory-limit"
@@ -219,12 +255,14 @@ class RayEngine:
         # a node stands in another folder
         weights = tuple(path and path.absolute() for path in job.weights)
         job = job._replace(weights=weights, checkpoint=job.checkpoint and job.checkpoint.absolute())
+        out = self._out()
         stream = self._task.options(
             num_returns="streaming",
             max_retries=0,  # whether it deserves another try is decided here
             num_cpus=needs.cpu,
             num_gpus=needs.gpu,
             memory=int(needs.memory),
+            label_selector={"ray.io/node-id": f"!in({','.join(out)})"} if out else None,
             name=f"{job.specs[0]['task']} {job.name}",
         ).remote(
             Order(job, self._limits, ray_node.installed(), self._store, token),
@@ -280,37 +318,38 @@ class RayEngine:
             told = self._ray.get(next(stream))
         except StopIteration:
             del self._flights[stream]
-            if flight.job.specs:
-                yield from self._lose(flight, waiting, "its task ended early", True)
+            yield from self._lose(flight, waiting, "its task ended early", True)
             return
         except errors.RayTaskError as error:
-            if isinstance(error.cause, OSError):  # its disk is full, say: another may do
-                del self._flights[stream]
-                yield from self._lose(flight, waiting, str(error.cause), False)
-                return
             raise EngineError(
                 f"a node cannot do its work: {error.cause or error}; see that the suite is "
                 "installed there as it is here"
             ) from error
         except (errors.RayError, OSError) as error:
-            del self._flights[stream]
+            self._forget(stream)
+            self._looked = 0.0  # it may have been the node
             own = not isinstance(error, (errors.NodeDiedError, errors.ObjectLostError))
             yield from self._lose(flight, waiting, _cause(error), own)
             return
         for kind, run, value in told:
-            yield from self._take(stream, flight, Event(kind, run, value))
+            if kind == "unable":
+                yield from self._leave(flight, waiting, value)
+            else:
+                yield from self._take(stream, flight, Event(kind, run, value))
 
     def _take(self, stream: Any, flight: Flight, event: Event) -> Iterator[Event]:
         if event.kind == "refused":
             raise EngineError(str(event.value["reason"]))
         if event.kind == "exceeded":
-            self._end(stream, flight, str(event.value["reason"]))
+            if flight.job.specs:
+                self._end(stream, flight, str(event.value["reason"]))
             return
         if event.kind == "started":
             if flight.until is None:
                 allowed = self._limits.seconds * len(flight.job.specs)
                 flight.until = time.monotonic() + allowed
             flight.node = str(event.value["node"])
+            self._unable.pop(flight.node, None)
             flight.running.append(event.id)
             self._count_neighbours(flight.node)
         elif event.kind == "finished":
@@ -338,12 +377,29 @@ class RayEngine:
             return
         for stream, flight in self._flights.items():
             runs = len(flight.job.specs)
-            if flight.until and not flight.exceeded and time.monotonic() > flight.until:
+            late = flight.until is not None and time.monotonic() > flight.until
+            if runs and late and not flight.exceeded:
                 self._end(stream, flight, self._limits.late(runs))
+
+    def _leave(self, flight: Flight, waiting: Waiting, value: Mapping[str, Any]) -> Iterator[Event]:
+        """A node could not do its work: others may, or the same one later."""
+        node, reason = str(value["node"]), str(value["reason"])
+        times = self._unable[node].times + 1 if node in self._unable else 1
+        until = time.monotonic() + UNABLE_FOR * 2 ** (times - 1)
+        self._unable[node] = Unable(until, times, reason)
+        self._looked = 0.0
+        self._retried += 1
+        waiting.put_back(flight.job)
+        flight.job = flight.job.after(len(flight.job.specs))
+        for run in flight.running:
+            yield Event("lost", run, {"reason": reason})
+        flight.running.clear()
 
     def _lose(self, flight: Flight, waiting: Waiting, cause: str, own: bool) -> Iterator[Event]:
         """A task came to no end. own: it may be its own fault, not its node's."""
         job = flight.job
+        if not job.specs:  # but all of it was told
+            return
         if flight.exceeded and flight.running:
             while job.specs:
                 yield given_up(job, flight.exceeded, self._beside.pop(job.ids[0], 0))

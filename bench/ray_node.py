@@ -81,8 +81,16 @@ def differences(theirs: Mapping[str, str]) -> str:
 
 
 def work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tuple[str, str, Any]]]:
-    """Do the job, and yield lists of events, each as a plain tuple. data: None where it is too
-    large to be sent."""
+    """Do the job, and yield lists of events, each as a plain tuple; `unable` where this node
+    cannot, as its disk is full, say. data: None where it is too large to be sent."""
+    try:
+        yield from _work(order, data, plugins)
+    except OSError as error:
+        told = {"reason": f"{platform.node()}: {error}", "node": _node()}
+        yield [("unable", order.job.ids[0], told)]
+
+
+def _work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tuple[str, str, Any]]]:
     from bench import worker
 
     job = order.job
@@ -118,12 +126,14 @@ def work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tupl
             events.put(error)
         events.put(None)
 
+    over = threading.Event()
+
     def exceeded(reason: str) -> None:
         events.put(Event("exceeded", job.ids[0], {"reason": reason}))
-        time.sleep(LAST_WORDS)
-        os._exit(1)
+        # Ray gives a process that has ended its task another one
+        if not over.wait(LAST_WORDS):
+            os._exit(1)
 
-    over = threading.Event()
     if order.limits.bytes:
         worker.watch_memory(order.limits, exceeded, over)
     threading.Thread(target=train, daemon=True).start()

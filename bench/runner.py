@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from bench import checks, machine, plugins, vectors
 from bench.checkpoint import Keeper
 from bench.decoding import read as read_decoding
+from bench.engine import PATIENCE, PAUSE
 from bench.evaluation import samples
 from bench.examination import of_run
 from bench.faults import planted
@@ -31,6 +31,7 @@ from bench.specs import RunSpec
 from bench.together import train_together
 from bench.training import Recipe, Report, Setting, TrainState, start, train
 from results.doctor import chart, findings
+from results.errors import FULL
 from results.record import Record
 from tasks import Task
 from tasks import build as build_task
@@ -338,15 +339,22 @@ def keep(model: nn.Module, spec: RunSpec, path: Path) -> None:
         name: value.detach().clone(memory_format=torch.contiguous_format)
         for name, value in model.state_dict().items()
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, half, metadata={"spec": json.dumps(spec.plain())})
-        half.replace(path)
-    except (OSError, SafetensorError) as error:
-        half.unlink(missing_ok=True)
-        raise RunError(
-            f"weights cannot be kept in {path.parent} ({error}); free some space"
-        ) from error
+    content = save(tensors, metadata={"spec": json.dumps(spec.plain())})
+    began = time.monotonic()
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(content)
+            half.replace(path)
+            return
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            # what was trained is worth waiting for, as the driver does for what it writes
+            if error.errno not in FULL or time.monotonic() - began > PATIENCE:
+                raise RunError(
+                    f"weights cannot be kept in {path.parent} ({error}); free some space"
+                ) from error
+        time.sleep(PAUSE)
 
 
 def load(spec: RunSpec, task: Task, data: Path | None, path: Path) -> Model:

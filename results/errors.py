@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Of an OSError: there is no room, on the disk or in one's share of it."""
+
 
 class StoreError(Exception):
     """A sentence for the user: what was found, and what to do. What was there stays."""

@@ -20,13 +20,14 @@ import fcntl
 import json
 import os
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from results.errors import DiskFullError, StoreError
+from results.errors import FULL, DiskFullError, StoreError
 from results.journal import Journal
 from results.record import HEAVY, Record
 
@@ -50,6 +51,8 @@ MIGRATIONS = (
 """Entry i brings a store from version i to i + 1."""
 
 
+PAGES = 2**16
+"""Bytes that are tried where SQLite does not say why it cannot write."""
 FORGOTTEN_AFTER = 30 * 24 * 3600.0
 """Seconds after which a checkpoint that nobody went on from is removed."""
 
@@ -157,9 +160,9 @@ class Store:
             known = self.ids()
             paths = self.journal.folder.glob("*.jsonl")
             new = [path for path in paths if path.stem not in known]
-            records = [record for path in new if (record := Journal.read(path)) is not None]
-            self._insert(records)
-        return len(records)
+            # one at a time, for there may be a million
+            self._insert(record for path in new if (record := Journal.read(path)) is not None)
+            return len(self.ids()) - len(known)
 
     def tidy(self) -> None:
         """Remove what nobody needs any more: halves of files, words of drivers that were killed,
@@ -323,12 +326,14 @@ def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
 def _rescue(folder: Path, fresh: Store) -> int:
     """Runs that only the old database has: how many were taken over."""
     known = fresh.ids()
-    found: list[Record] = []
-    # what comes before the damage is whole
-    with contextlib.suppress(StoreError), reading(folder) as old:
-        found.extend(record for record in old.records(details=True) if record.id not in known)
-    fresh._insert(found)
-    return len(found)
+
+    def found() -> Iterator[Record]:
+        # what comes before the damage is whole
+        with contextlib.suppress(StoreError), reading(folder) as old:
+            yield from (record for record in old.records(details=True) if record.id not in known)
+
+    fresh._insert(found())
+    return len(fresh.ids()) - len(known)
 
 
 def _plan_of(folder: Path) -> list[Planned]:
@@ -391,11 +396,27 @@ def _sentences(folder: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise _failure(str(error), folder) from error
+        cause = str(error)
+        # SQLite says of a quota only that it could not write
+        full = "i/o error" in cause.lower() and not _room(folder)
+        raise _failure("full" if full else cause, folder) from error
     except UnicodeDecodeError as error:
         raise _failure("malformed text", folder) from error
     except OSError as error:
-        raise _failure(os.strerror(error.errno or 0), folder) from error
+        cause = "full" if error.errno in FULL else os.strerror(error.errno or 0)
+        raise _failure(cause, folder) from error
+
+
+def _room(folder: Path) -> bool:
+    """Whether anything more can be written there."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            trial.write(bytes(PAGES))
+            trial.flush()
+            os.fsync(trial.fileno())
+    except OSError as error:
+        return error.errno not in FULL
+    return True
 
 
 def _failure(cause: str, folder: Path) -> StoreError:

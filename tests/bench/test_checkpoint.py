@@ -3,7 +3,9 @@ have had, and that no file, however damaged, does more than let it begin anew.""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -16,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from bench import checkpoint
+from bench import checkpoint, runner
 from bench.checkpoint import Keeper
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
@@ -241,6 +243,50 @@ def test_a_damaged_file_is_passed_over(
     assert record["outcome"] == outcome
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("best_weights", []),
+        ("losses", 3),
+        ("losses", ["x"]),
+        ("curve", None),
+        ("position", ["a", 0, 0]),
+        ("position", [0]),
+        ("tokens", "many"),
+        ("model", {}),
+    ],
+)
+def test_a_whole_file_that_tells_nonsense_is_passed_over(
+    tmp_path: Path,
+    kept: tuple[bytes, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: Any,
+) -> None:
+    """Its hash is right."""
+    file, told = tmp_path / "one.safetensors", checkpoint._told
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "_told", lambda state: {**told(state), name: value})
+        dies(patched, 3, lambda: execute(spec("base"), None, lambda *_: None, checkpoint=file))
+    assert file.is_file()
+    record = execute(spec("base"), None, lambda *_: None, checkpoint=file)
+    assert record["outcome"] == kept[1]
+
+
+def test_a_long_way_to_an_evaluation_is_not_a_tensor_a_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing would take the longer the further it is."""
+    counts = []
+    for count in (3, 8):
+        file = tmp_path / f"{count}.safetensors"
+        one = spec("base", budget=Budget(steps=STEPS, batch=4, every=STEPS, stop="budget"))
+        run = partial(execute, one, None, lambda *_: None, checkpoint=file)
+        dies(monkeypatch, count, run)
+        counts.append(len(load_file(file)))
+    assert counts[0] == counts[1]
+
+
 def test_another_runs_checkpoint_is_passed_over(
     tmp_path: Path, kept: tuple[bytes, dict[str, Any]]
 ) -> None:
@@ -268,3 +314,30 @@ def test_weights_that_do_not_fit_are_passed_over(
     record = execute(spec("base"), None, lambda *_: None, checkpoint=file)
     assert record["measured"]["resumed"] == 0
     assert record["outcome"] == kept[1]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EACCES])
+def test_weights_wait_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """What else may be wrong is said at once."""
+    tries: list[int] = []
+    write = Path.write_bytes
+
+    def twice_full(path: Path, content: bytes) -> int:
+        tries.append(number)
+        if len(tries) < 3:
+            raise OSError(number, os.strerror(number))
+        return write(path, content)
+
+    monkeypatch.setattr(runner, "PAUSE", 0.0)
+    monkeypatch.setattr(Path, "write_bytes", twice_full)
+    one, file = spec("base"), tmp_path / "weights" / "one.safetensors"
+    if number == errno.EACCES:
+        with pytest.raises(runner.RunError, match="cannot be kept"):
+            execute(one, None, lambda *_: None, file)
+        return
+    execute(one, None, lambda *_: None, file)
+    assert len(tries) == 3
+    assert [path.name for path in file.parent.iterdir()] == ["one.safetensors"]
+    runner.load(one, build("opposites"), None, file)

@@ -104,6 +104,26 @@ def test_a_worker_that_dies_between_two_runs_is_replaced(tmp_path: Path) -> None
     assert all(status != "failed" for _, status in ended)
 
 
+def test_deaths_between_runs_that_end_well_are_forgotten(tmp_path: Path) -> None:
+    """As many as would end everything if nothing were done meanwhile."""
+    many = [spec(seed) for seed in range(2 * TRIES)]
+    kept = [tmp_path / "weights" / f"{one.id}.safetensors" for one in many]
+    given = [Job((o.plain(),), (o.id,), (k,)) for o, k in zip(many, kept, strict=True)]
+    place = {one.id: number for number, one in enumerate(many)}
+    ended = set()
+    for event in LocalEngine(1, tmp_path).run(given):
+        number = place.get(event.id, 1)
+        if event.kind == "started" and number % 2 == 0:
+            until(kept[number].exists)
+            (worker,) = children()
+            until(idle, worker)
+            os.kill(worker, signal.SIGKILL)
+            until(dead, worker)
+        if event.kind == "finished":
+            ended.add(event.id)
+    assert ended == set(place)
+
+
 SICK = Path(__file__).parents[1] / "sick.py"
 
 

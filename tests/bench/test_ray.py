@@ -52,8 +52,9 @@ def nodes(cluster: Any) -> Iterator[Callable[[], Any]]:
     """Adds a node of one CPU; all are gone after the test."""
     added = []
 
-    def add() -> Any:
-        added.append(cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES))
+    def add(**more: Any) -> Any:
+        given = {"num_cpus": 1, "object_store_memory": STORE_BYTES, **more}
+        added.append(cluster.add_node(**given))
         return added[-1]
 
     yield add
@@ -179,6 +180,86 @@ def test_a_node_killed_and_one_that_joins_late(
     ended, events = all_of(engine, specs, at)
     assert [event.value["reason"] for event in events if event.kind == "lost"] == ["its node died"]
     assert ended == calm(specs, tmp_path)
+
+
+@pytest.fixture
+def unable(tmp_path: Path) -> dict[str, str]:
+    """The environment of a node that cannot write where it has to, as one whose disk is full."""
+    folder = tmp_path / "no-folder"
+    folder.mkdir()
+    (folder / f"seq2seq-bench-{os.getuid()}").touch()
+    return {"TMPDIR": str(folder)}
+
+
+def test_a_node_that_cannot_do_its_work_loses_no_run(
+    cluster: Any, nodes: Callable[..., Any], unable: dict[str, str], tmp_path: Path
+) -> None:
+    nodes()
+    specs = [spec(0, LONG), *(spec(seed) for seed in range(1, 5))]
+    engine = engine_of(cluster, tmp_path)
+    ended, _ = all_of(engine, specs, once("started", lambda event: nodes(env_vars=unable)))
+    assert ended == calm(specs, tmp_path)
+    # neither for ever, nor over and over while the other is at work
+    assert 1 <= engine.state()["retried"] <= 3
+
+
+def test_where_no_node_can_do_its_work_the_reason_is_said(
+    cluster: Any,
+    nodes: Callable[..., Any],
+    unable: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nodes(env_vars=unable)
+    monkeypatch.setattr(ray_engine, "HOMELESS", 2.0)
+    with pytest.raises(EngineError, match=r"no node .* can do its work; .* File exists"):
+        all_of(engine_of(cluster, tmp_path), [spec(0)])
+
+
+def test_what_waits_for_a_node_that_went_is_done_on_another(
+    cluster: Any, nodes: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A budget in seconds asks for a whole node, of those there are."""
+    nodes()
+    large = nodes(num_cpus=2)
+    timed = replace(spec(0), budget=Budget(seconds=2.0, batch=32, every=10, stop="budget"))
+    specs = [timed, *(spec(seed) for seed in range(1, 4))]
+    gone: list[Event] = []
+
+    def at(event: Event) -> None:
+        if event.kind == "started" and event.id == timed.id and not gone:
+            cluster.remove_node(large, allow_graceful=False)
+            gone.append(event)
+
+    ended, _ = all_of(engine_of(cluster, tmp_path), specs, at)
+    assert "failed" not in {one["status"] for one in ended.values()}
+    assert len(ended) == 4
+
+
+DIES_LATE = """
+import os, signal, time
+from bench import runner
+
+def settle():
+    time.sleep(1.0)  # until the driver has heard that the run is finished
+    os.kill(os.getpid(), signal.SIGKILL)
+
+runner.settle = settle
+PARTS = {}
+"""
+
+
+def test_a_process_that_dies_when_all_is_told(
+    cluster: Any, nodes: Callable[..., Any], tmp_path: Path
+) -> None:
+    nodes()
+    plugin = tmp_path / "dies_late.py"
+    plugin.write_text(DIES_LATE)
+    specs = [spec(0), spec(1)]
+    engine = engine_of(cluster, tmp_path, plugins=[plugin])
+    ended, events = all_of(engine, specs)
+    assert ended == calm(specs, tmp_path)
+    assert [event.kind for event in events if event.kind == "lost"] == []
 
 
 OFTEN = """

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -383,11 +384,14 @@ def test_the_same_store_goes_on_once_there_is_room(tiny: Path) -> None:
     assert everything(tiny) == found
 
 
-def test_no_space_for_a_journal_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_for_a_journal_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     filled(tmp_path)
 
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     with writing(tmp_path) as store:
         new = record(9)
@@ -398,6 +402,53 @@ def test_no_space_for_a_journal_is_told(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.undo()
     one_sentence(error)
     assert everything(tmp_path) == EXPECTED
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_what_sqlite_does_not_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: bool
+) -> None:
+    """Of a quota that is used up it says but that it could not write."""
+    filled(tmp_path)
+
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def sync(_: int) -> None:
+        if not room:
+            raise OSError(errno.EDQUOT, "quota")
+
+    with writing(tmp_path) as store:
+        store._pending = [record(9)]
+        monkeypatch.setattr(store, "_insert", fails)
+        monkeypatch.setattr(os, "fsync", sync)
+        with pytest.raises(StoreError) as error:
+            store.commit()
+        monkeypatch.undo()
+        store._pending = []
+    assert isinstance(error.value, DiskFullError) is not room
+    one_sentence(error)
+
+
+def test_journals_are_taken_in_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be a million."""
+    with writing(tmp_path) as store:
+        keep(store, *(record(seed) for seed in range(20)))
+    seen: list[weakref.ref[Record]] = []
+    most, read = [0], Journal.read
+
+    def counted(path: Path) -> Record | None:
+        found = read(path)
+        if found is not None:
+            seen.append(weakref.ref(found))
+        most[0] = max(most[0], sum(one() is not None for one in seen))
+        return found
+
+    monkeypatch.setattr(Journal, "read", counted)
+    assert rebuild(tmp_path, SUITE) == 20
+    assert most[0] <= 2
 
 
 LOCKER = """
