@@ -91,8 +91,8 @@ def every_axis_in(varied: Varied, head: Mapping[str, str], more: Sequence[str]) 
     rows: list[Row] = []
     for axis in varied.axes():
         rows += judged(effects_in(varied, head, axis, (varied.metric, *more)))
-    # a shorthand stands for the axes that it sets
-    return list({(row["a"], row["b"], row["measure"]): row for row in rows}.values())
+    # of a shorthand only what it sets alike: the rest stands with the axes themselves
+    return [row for row in rows if "," not in row["a"]]
 
 
 class Varied:

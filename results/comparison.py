@@ -22,6 +22,7 @@ Row = dict[str, Any]
 Side = dict[int, Record]
 """Runs of one variant by seed."""
 NEITHER = "neither got there"
+NOT_ALL = "not all got there"
 
 
 class ComparisonError(ValueError):
@@ -153,15 +154,16 @@ def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> Row:
 
 
 def _verdict(pairs: Pairs, apart: Values, adjusted: float, family: int) -> stats.Verdict:
-    never = (
-        pairs.measure.key.endswith("to_target")
-        and min(pairs.censored) == pairs.values_NC2[..., 0].size
-    )
-    if never:
+    lost = pairs.censored if pairs.measure.key.endswith("to_target") else (0, 0)
+    if min(lost) == pairs.values_NC2[..., 0].size:
         return stats.Verdict("undecided", None, NEITHER)
     better = apart if pairs.measure.higher else -apart
     interval = stats.mean_interval(better)
-    return stats.verdict(better, interval, adjusted, pairs.measure.margin, family)
+    found = stats.verdict(better, interval, adjusted, pairs.measure.margin, family)
+    if found.word == "tie" and max(lost):
+        # two that both stopped at the budget's end look alike, however far they had to go
+        return stats.Verdict("undecided", None, NOT_ALL)
+    return found
 
 
 def _finite(value: float) -> float | None:

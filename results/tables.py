@@ -81,6 +81,11 @@ def group_text(record: Record) -> str:
     return ", ".join(parts)
 
 
+def budget(setting: str) -> str:
+    """What a setting begins with: `800 steps`."""
+    return setting.partition(",")[0]
+
+
 def _exactly(value: float) -> str:
     return str(int(value)) if value == int(value) else str(value)
 

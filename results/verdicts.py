@@ -12,7 +12,7 @@ from results import metrics
 from results.comparison import NEITHER, Row
 from results.measures import measure
 from results.stats import ALPHA, fewest
-from results.tables import timing_notes
+from results.tables import budget, timing_notes
 from results.terminal import Table, fit, show_texts, titles
 
 
@@ -118,9 +118,7 @@ def _by_task(rows: Sequence[Row]) -> list[dict[str, str]]:
     for row in rows:
         if row["refused"] or row["why"] == NEITHER:
             continue
-        # the budget is what a setting begins with
-        budget = f", {row['setting'].partition(',')[0]}" if row["task"] in twice else ""
-        column = row["task"] + budget
+        column = row["task"] + (f", {budget(row['setting'])}" if row["task"] in twice else "")
         if not row["where"]:
             base.setdefault(column, _side(row, "b"))
         label = row["a"] + (_where(row) if row["contexts"] == 1 else "")

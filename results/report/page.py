@@ -10,7 +10,8 @@ STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; }
 body { font: 16px/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; margin: 0 auto;
   max-width: 70rem; padding: 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
+h1, h2, h3 { line-height: 1.2; overflow-wrap: anywhere; }
+h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 .wide { overflow-x: auto; margin: 1rem 0; } .wide:focus { outline: 2px solid #4477aa; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; }
@@ -24,7 +25,7 @@ th button { font: inherit; background: none; border: 0; cursor: pointer; padding
 figure { margin: 1rem 0; display: inline-block; vertical-align: top; max-width: 100%; }
 figure svg { max-width: 100%; height: auto; color: inherit; }
 figcaption, .note { font-size: .85rem; opacity: .8; } code { font-size: .9em; }
-details { margin: 1rem 0; } nav a { margin-right: 1rem; }
+details { margin: 1rem 0; } nav a { margin-right: 1rem; display: inline-block; }
 a { color: #4477aa; } @media (prefers-color-scheme: dark) { a, .better { color: #7db3e8; } }
 """
 SORT = """

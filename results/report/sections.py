@@ -50,9 +50,11 @@ def _head(
 ) -> str:
     counts = Counter(record.status for record in records)
     said = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
-    links = "".join(
-        f'<a href="#t{number}">{escape(task)}</a>' for number, (task, _) in enumerate(groups)
-    )
+    twice = Counter(task for task, _ in groups)
+    names = [
+        f"{task}, {tables.budget(setting)}" if twice[task] > 1 else task for task, setting in groups
+    ]
+    links = "".join(f'<a href="#t{number}">{escape(name)}</a>' for number, name in enumerate(names))
     return (
         f"<h1>Which recurrent sequence-to-sequence architecture?</h1>"
         f"<p>{len(records):,} runs ({said}) in {len(groups)} tables, {today.isoformat()}.</p>"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from results import axis_effects, stats, two_sets, verdicts
-from results.comparison import NEITHER, ComparisonError, Row, compare
+from results.comparison import NEITHER, NOT_ALL, ComparisonError, Row, compare
 from results.measures import Reader, measure, measures
 from results.record import Record
 from tests.records import SUITE, failed, record
@@ -169,6 +169,18 @@ def test_an_axis_is_held_against_its_base_over_all_it_was_crossed_with() -> None
     assert (row["contexts"], row["pairs"], row["where"]) == (2, 6, "2 contexts")
     assert row["effect"] == pytest.approx(0.15 + 0.0025)
     assert row["verdict"] == "better"
+
+
+def test_runs_that_never_got_there_are_no_tie() -> None:
+    """They stopped at the same budget, which says nothing of how far they had to go."""
+    mine = [record(seed, 0.9, 3990 if seed < 2 else None, cell="lstm") for seed in range(10)]
+    others = [record(seed, 0.1, None) for seed in range(10)]
+    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    assert (row["verdict"], row["why"], row["more_seeds"]) == ("undecided", NOT_ALL, None)
+    others = [record(seed, 0.1, 4000) for seed in range(10)]
+    mine = [record(seed, 0.9, 3990, cell="lstm") for seed in range(10)]
+    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    assert row["verdict"] == "tie"
 
 
 def test_a_family_is_corrected() -> None:
