@@ -436,6 +436,77 @@ def test_a_run_larger_than_any_node_is_told(
     assert ended == [specs[1].id]
 
 
+MEETS = """
+import os, platform, time
+from pathlib import Path
+from bench import runner
+
+HERE = Path(FOLDER)
+
+def execute_group(specs, data, reports, weights, **more):
+    # no training, as there is no GPU: it notes where it is, and who else
+    gpu, began = os.environ["CUDA_VISIBLE_DEVICES"], time.monotonic()
+    (HERE / specs[0].id).write_text(gpu)
+    shares = len(specs) == 1 and not specs[0].budget.seconds
+    until = began + (60 if shares else 2)
+    while time.monotonic() < until:
+        there = [one for one in HERE.iterdir() if one.read_text() == gpu]
+        if shares and len(there) == 4:
+            time.sleep(1)
+            break
+        time.sleep(0.05)
+    measured = {"gpu": gpu, "began": began, "ended": time.monotonic()}
+    return [
+        {"id": s.id, "spec": s.plain(), "outcome": {"status": "finished"}, "measured": measured}
+        for s in specs
+    ]
+
+runner.execute_group = execute_group
+PARTS = {}
+"""
+
+
+def test_on_gpus_runs_share_and_replicas_and_timed_runs_do_not(
+    cluster: Any, nodes: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Ray counts GPUs that a node says it has; nothing is trained on them."""
+    nodes(num_cpus=8, num_gpus=2)
+    plugin, meeting = tmp_path / "meets.py", tmp_path / "meeting"
+    meeting.mkdir()
+    plugin.write_text(MEETS.replace("FOLDER", repr(str(meeting))))
+    engine = ray_engine.RayEngine(
+        cluster.address, tmp_path, "cuda", lambda job: 2**27, plugins=[plugin]
+    )
+    assert engine.workers == 2
+    shared = [replace(spec(seed), device="cuda") for seed in range(4)]
+    group = [replace(spec(seed), device="cuda", execution="replicas") for seed in (4, 5)]
+    timed = [replace(one, budget=Budget(seconds=2.0), host="here") for one in group]
+    given = [
+        *jobs(shared),
+        Job(tuple(one.plain() for one in group), tuple(one.id for one in group), (None, None)),
+        *jobs(timed),
+    ]
+    measured = {}
+    for event in engine.run(given):
+        if event.kind == "finished":
+            assert event.value["outcome"]["status"] == "finished"
+            measured[event.id] = event.value["measured"]
+    assert len(measured) == 8
+
+    def beside(one: RunSpec, other: RunSpec) -> bool:
+        a, b = measured[one.id], measured[other.id]
+        same = a["gpu"] == b["gpu"]
+        return bool(same and a["began"] < b["ended"] and b["began"] < a["ended"])
+
+    # four quarters of one GPU, all at once
+    assert all(beside(one, other) for one in shared for other in shared)
+    assert beside(*group)
+    for alone in (*timed, group[0]):
+        others = [one for one in (*shared, *timed, *group) if one is not alone]
+        there = [one for one in others if beside(alone, one)]
+        assert there == (group[1:] if alone is group[0] else [])
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:10001", "somewhere"])
 def test_no_cluster_is_told(tmp_path: Path, address: str) -> None:
     with pytest.raises(EngineError, match=f"no Ray cluster at {address} .*; start one with"):
