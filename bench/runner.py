@@ -129,7 +129,7 @@ def execute_group(
         done = [(failure(error), {})] * count
     peak = None if memory is None else memory.added()
     # what was spent on all of them together falls on each alike
-    took = time.time() - began
+    took = max(time.time() - began, 1e-9)  # a clock may be set back meanwhile
     shared = {
         "began": began,
         "run_seconds": took / count,

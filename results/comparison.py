@@ -34,8 +34,7 @@ class Pairs:
     """What two sides gave on a measure. head: the first keys of its row. values_NC2: by seed (as in
     `seeds`) and context, of a and b. censored: of a and of b. unpaired: seeds that one side lacks.
     beside: most runs that ran at the same time as one that was timed. share: the least of a core
-    that one of them had. refused: why nothing can be
-    said."""
+    that one of them had. refused: why nothing can be said."""
 
     head: Mapping[str, str]
     measure: Measure
