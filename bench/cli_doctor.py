@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +23,7 @@ from bench.cli_shared import (
     load_plugins,
     print_json,
     reading,
+    say,
     usage,
     writing,
 )
@@ -53,7 +56,10 @@ def doctor(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Name the cause of a run that did not learn, with evidence and what to change."""
+    """Name the cause of a run that did not learn, with evidence and what to change.
+
+    A run that was not examined, as a short one of most seeds is not, is done again for it.
+    """
     from results import diagnosis
 
     if benchmark is not None:
@@ -71,6 +77,11 @@ def doctor(
         else:
             records = chosen(opened, task, details=True)
         suite = opened.base()
+    if run is not None and not _known(records[0]):
+        took = records[0].measured.get("run_seconds", 0.0)
+        say(f"run {records[0].id} was not examined; doing it again, which took {took:.1f} s")
+        load_plugins(plugin)
+        records = [_examined(records[0], store)]
     if confirm:
         load_plugins(plugin)
         _confirm(records[0], suite, as_rows, store)
@@ -91,6 +102,7 @@ def _benchmark(half: str, workers: int | None, as_rows: bool, folder: Path) -> N
     from bench.matrix import Matrix, Plan, plan
     from bench.runner import cached_task
     from results import doctor_score
+    from results.doctor import chart
     from tasks.choices import one_of
 
     one_of("half", half, list(benchmark.HEALTHY))
@@ -120,7 +132,8 @@ def _benchmark(half: str, workers: int | None, as_rows: bool, folder: Path) -> N
             else:
                 twin = twins[one.setting, spec.seed]
                 cases.append(doctor_score.case(one.fault, done[spec.id], twin))
-    healthy = [done[spec.id] for spec in {s.id: s for s in of_sound}.values()]
+    sound_runs = [done[spec.id] for spec in {s.id: s for s in of_sound}.values()]
+    healthy = [record for record in sound_runs if chart(record)]
     if as_rows:
         summary = doctor_score.summary(cases, healthy)
         print_json([{"half": half, **summary, "confusion": doctor_score.confusion(cases)}])
@@ -158,15 +171,59 @@ def _confirm(record: Record, suite: Any, as_rows: bool, folder: Path) -> None:
     out.print("it helped" if helped else "it did not help", style="bold")
 
 
-def _advised(record: Record, finding: Finding) -> RunSpec:
+def _known(record: Record) -> bool:
+    """Whether all is known of the run that there is to know: it was examined, or ended by an
+    error."""
+    from results.doctor import chart
+
+    return record.status == "failed" or chart(record) is not None
+
+
+def _examined(record: Record, folder: Path) -> Record:
+    """The run, with what an examination finds when it is done once more. It is kept where the same
+    came out; the run's own times stay."""
+    from bench.specs import RunSpec
+    from results.record import Record
+
+    with usage():
+        again = _executed(_present(RunSpec.read(dict(record.spec))), folder, examined=True)
+    if again.status == "failed":
+        raise CommandError(f"it now fails: {again.outcome['error']}; the run stays as it was", 3)
+    seen = Record(record.id, record.spec, again.outcome, record.measured)
+    before, now = ({**one.outcome, "health": 0, "findings": 0} for one in (record, seen))
+    if again.id == record.id and before == now:
+        # else, or where others write now, it is only told
+        with contextlib.suppress(CommandError), writing(folder) as opened:
+            opened.add(seen)
+    return seen
+
+
+def _present(spec: RunSpec, **changes: Any) -> RunSpec:
+    """The spec, changed, as this installation does it, in one process."""
+    from bench import specs
     from bench.plugins import digest_of
+
+    spec = replace(spec, **changes)
+    return specs.make(
+        spec.task,
+        spec.data,
+        spec.variant,
+        spec.budget,
+        spec.seed,
+        spec.device,
+        spec.decoding,
+        digest_of(spec.task, spec.variant),
+        fault=spec.fault,
+    )
+
+
+def _advised(record: Record, finding: Finding) -> RunSpec:
     from bench.specs import RunSpec
     from variants import axes
 
     spec = RunSpec.read(dict(record.spec))
     variant = asdict(axes.change(axes.from_record(spec.variant), dict(finding.remedy)))
-    plugin = digest_of(spec.task, variant)
-    advised = replace(spec, variant=variant, fault="", execution="eager", plugin=plugin)
+    advised = _present(spec, variant=variant, fault="")
     if advised.id == record.id:
         raise ValueError(
             f"nothing has changed since run {record.id}: {finding.change}; then give this again, "
@@ -177,8 +234,7 @@ def _advised(record: Record, finding: Finding) -> RunSpec:
 
 def _done(spec: RunSpec, folder: Path) -> Record:
     """From the store, or run now and kept there."""
-    from bench.runner import RunError, cached_task, execute, prepare_process
-    from results.record import Record
+    from bench.runner import cached_task
     from variants import axes, inapplicable
 
     task = cached_task(spec.task, folder / "data")
@@ -189,15 +245,24 @@ def _done(spec: RunSpec, folder: Path) -> Record:
         known = list(opened.records([spec.id], details=True))
     if known:
         return known[0]
-    prepare_process(1)
     with writing(folder) as opened:
         opened.begin(spec.id, spec.plain())
-        try:
-            record = Record.read(execute(spec, folder / "data", lambda point, clock: None))
-        except RunError as error:
-            raise CommandError(str(error), 3) from error
+        record = _executed(spec, folder)
         opened.add(record)
     return record
+
+
+def _executed(spec: RunSpec, folder: Path, examined: bool = False) -> Record:
+    """Run now. examined: however short it is."""
+    from bench.runner import RunError, execute, prepare_process
+    from results.record import Record
+
+    prepare_process(1)
+    try:
+        plain = execute(spec, folder / "data", lambda point, clock: None, examined=examined)
+    except RunError as error:
+        raise CommandError(str(error), 3) from error
+    return Record.read(json.loads(json.dumps(plain)))
 
 
 def _better(before: Record, after: Record) -> tuple[bool, str]:

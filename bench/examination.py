@@ -41,6 +41,10 @@ LARGE = 1e4
 """What the loss of the examined step is multiplied by."""
 SHOWN = 6
 """Places of a sequence that profiles along time are given at."""
+COST = 15
+"""Training steps that an examination takes as long as at most, but for one model in ten."""
+SHARE = 0.03
+"""Of the time of training, what examinations may take."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,12 @@ class Patient:
     def batch(self, split: Split) -> Batch:
         """As training makes it."""
         return self.collate(split, self.facts, self.device)
+
+
+def sampled(seed: int, steps: int) -> bool:
+    """Whether a run of so many steps is examined: each that is long enough, and of shorter ones
+    every second, third, ... seed, so that over all seeds it costs no more than SHARE."""
+    return seed % math.ceil(COST / (SHARE * max(steps, 1))) == 0
 
 
 def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
@@ -550,6 +560,7 @@ def stepped(
         ],
         "without_update": [name for name in trained if updates[name] == 0.0],
         "updates": dict(updates),
+        "gradients": {name: float(g.norm()) for name, g in zip(trained, fresh, strict=True)},
     }
 
 

@@ -73,10 +73,12 @@ class Unable:
 
 @dataclass
 class Flight:
-    """A job that was handed to Ray."""
+    """A job that was handed to Ray. barred: ids of nodes that it was not to go to, nor does it
+    once they are able again."""
 
     job: Job
     needs: Needs
+    barred: Sequence[str] = ()
     until: float | None = None
     exceeded: str = ""
     node: str = ""
@@ -208,7 +210,8 @@ class RayEngine:
     def _recall(self, waiting: Waiting) -> None:
         """Take back what waits in Ray for a node that is no longer there."""
         for stream, flight in [*self._flights.items()]:
-            if not flight.node and flight.job.specs and not self._offered(flight.needs):
+            waits = not flight.node and flight.job.specs
+            if waits and not self._offered(flight.needs, flight.barred):
                 self._forget(stream)
                 waiting.put_back(flight.job)
 
@@ -229,9 +232,10 @@ class RayEngine:
         widest = max((node.has.cpu for node in self._nodes), default=1.0)
         return Needs(widest if alone else 1.0, 0.0, memory)
 
-    def _offered(self, needs: Needs) -> bool:
-        """Whether some node is large enough."""
-        return any(all(map(float.__ge__, node.has, needs)) for node in self._nodes)
+    def _offered(self, needs: Needs, barred: Sequence[str] = ()) -> bool:
+        """Whether some node, none of these, is large enough."""
+        nodes = [node for node in self._nodes if node.id not in barred]
+        return any(all(map(float.__ge__, node.has, needs)) for node in nodes)
 
     def _room(self, needs: Needs) -> bool:
         """Whether all nodes together have so much left."""
@@ -269,7 +273,7 @@ class RayEngine:
             self._data(job),
             self._plugin_files(),
         )
-        self._flights[stream] = Flight(job, needs)
+        self._flights[stream] = Flight(job, needs, out)
 
     def _data(self, job: Job) -> Any:
         """The corpora that the job reads, as an object that Ray sends once to each node."""

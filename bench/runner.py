@@ -22,7 +22,7 @@ from bench.checkpoint import Keeper
 from bench.decoding import read as read_decoding
 from bench.engine import PATIENCE, PAUSE
 from bench.evaluation import samples
-from bench.examination import of_run
+from bench.examination import of_run, sampled
 from bench.faults import planted
 from bench.groups import EXECUTIONS, PARALLEL
 from bench.pretrained import pretrained
@@ -86,15 +86,18 @@ def execute(
     weights: Path | None = None,
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
+    examined: bool = False,
 ) -> dict[str, Any]:
     """Train, evaluate, and give the record as plain values; an exception makes it `failed`.
 
     report: called with every point of the curve. weights: where to keep the best weights. recipe:
     the functions that the run is made of, the suite's own if None. checkpoint: the file where it
-    is kept how far training is, and that it goes on from.
+    is kept how far training is, and that it goes on from. examined: however short it is.
     RunError if the data is not what the spec was made of, or weights cannot be kept.
     """
-    (record,) = execute_group([spec], data, [report], [weights], recipe, checkpoint)
+    (record,) = execute_group(
+        [spec], data, [report], [weights], recipe, checkpoint, examined=examined
+    )
     return record
 
 
@@ -106,6 +109,7 @@ def execute_group(
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
     keeps: bool = True,
+    examined: bool = False,
 ) -> list[dict[str, Any]]:
     """`execute` for runs that are trained together, or for one. keeps: whether this process writes
     the checkpoint."""
@@ -120,7 +124,7 @@ def execute_group(
         # a fault may remember more than a checkpoint knows of
         file = None if one.fault else checkpoint
         keeper = Keeper(file, [spec.id for spec in specs], keeps)
-        done = _run(specs, task, data, reports, weights, recipe or Recipe(), keeper)
+        done = _run(specs, task, data, reports, weights, recipe or Recipe(), keeper, examined)
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps(done, allow_nan=False)
     except RunError:
@@ -185,6 +189,7 @@ def _run(
     weights: Sequence[Path | None],
     recipe: Recipe,
     keeper: Keeper,
+    examined: bool,
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Outcome and measurements of each."""
     recipe = planted(specs[0].fault, recipe)
@@ -224,7 +229,7 @@ def _run(
     else:
         train(states[0], settings[0], reports[0], keeper)
     return [
-        _conclude(state, setting, spec, path)
+        _conclude(state, setting, spec, path, examined)
         for state, setting, spec, path in zip(states, settings, specs, weights, strict=True)
     ]
 
@@ -239,12 +244,16 @@ def _begin(spec: RunSpec, setting: Setting, task: Task, data: Path | None) -> Tr
 
 
 def _conclude(
-    state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None
+    state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None, examined: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """After training: an examination of where it stands, then the best weights on test."""
     task = setting.task
     since = time.perf_counter()
-    health = _examined(state, setting, spec.execution != "replicas")
+    health = None
+    # whatever went wrong early is asked about
+    wrong = spec.fault or state.status == "diverged"
+    if examined or wrong or sampled(spec.seed, state.step):
+        health = _examined(state, setting, spec.execution != "replicas")
     examine_seconds = time.perf_counter() - since
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
@@ -272,7 +281,8 @@ def _conclude(
         "health": health,
     }
     found = chart(Record(spec.id, spec.plain(), outcome, {}))
-    outcome["findings"] = [one.cause for one in findings(found)] if found else []
+    if found:
+        outcome["findings"] = [one.cause for one in findings(found)]
     measured = {
         "train_seconds": state.seconds,
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),

@@ -52,13 +52,13 @@ def _side_texts(side: str, records: Sequence[Record]) -> dict[str, str]:
     scores = [score for r in records if (score := test_score(r.outcome)) is not None]
     solved = sum(r.outcome.get("to_target") is not None for r in records)
     found = Counter(cause for r in records for cause in r.outcome.get("findings", ()))
-    examined = any("findings" in r.outcome for r in records)
+    examined = sum("findings" in r.outcome for r in records)
     return {
         "side": side,
         "loss at the end": "" if not losses or None in losses else f"{fmean(losses):.4f}",
         known.title: known.write_value(fmean(scores)) if scores else "none",
         "solved": f"{solved}/{len(records)}",
-        "found": ", ".join(f"{cause} {n}/{len(records)}" for cause, n in found.items())
+        "found": ", ".join(f"{cause} {n}/{examined}" for cause, n in found.items())
         or ("nothing" if examined else "not examined"),
     }
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from results import naming
@@ -47,8 +48,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
         console.print(f"nothing found in {healthy:,} of {len(rows):,} runs", soft_wrap=True)
     if unknown:
         console.print(
-            f"not examined: {unknown:,} runs, done before there was a doctor or ended by an error; "
-            "bench run --rerun does them again",
+            f"not examined: {unknown:,} runs, ended by an error or short, of which only some seeds "
+            "are; bench doctor RUN does one again and examines it",
             soft_wrap=True,
         )
 
@@ -60,9 +61,12 @@ def _show_one(row: Row, console: Console) -> None:
     console.print(Text(f"{row['status']}, {row['setting']}", "dim"))
     for number, one in enumerate(row["findings"] or [], 1):
         console.print(Text(f"{number}. {one['cause']} ({one['sure']})", "bold"))
-        console.print(Text(f"   seen: {one['evidence']}"))
-        console.print(Text(f"   change: {one['change']}"))
-        console.print(Text(f"   test it: {command(row, one)}"))
+        for word, said in (
+            ("seen", one["evidence"]),
+            ("change", one["change"]),
+            ("test it", command(row, one)),
+        ):
+            console.print(Padding(Text(f"{word}: {said}"), (0, 0, 0, 3), expand=False))
     if row["findings"] == []:
         console.print("nothing found")
     console.print()

@@ -41,6 +41,10 @@ ENDING = 0.5
 """Share of outputs that end."""
 EXPOSED = 0.25
 """Tokens right when fed the reference, less those right without."""
+OFTEN = 5
+"""Epochs after which examples can have been learned by heart."""
+BY_HEART = 3.0
+"""Times the training loss, that the validation loss is then."""
 
 
 @dataclass(frozen=True)
@@ -517,6 +521,24 @@ def _exposure(of: Chart) -> Iterator[Finding]:
         )
 
 
+def _overfitted(of: Chart) -> Iterator[Finding]:
+    trained, valid = of.values("loss"), of.values("valid_loss")
+    if of.status == "solved" or not trained or len(valid) < 3 or of.last("epoch") < OFTEN:
+        return
+    still = valid[-1] > STALLED * valid[len(valid) // 2]
+    even = of.of("loss", "even")
+    if still and valid[-1] > BY_HEART * trained[-1] and valid[-1] > 0.05 * even:
+        dropped = float(of.variant.get("dropout", 0.0))
+        yield Finding(
+            "overfitting",
+            LIKELY,
+            f"after {of.last('epoch'):.0f} epochs the loss is {trained[-1]:.3g} on what is trained "
+            f"on, {valid[-1]:.3g} on validation, {min(valid):.3g} where that was least",
+            "more data; else dropout, or a smaller hidden",
+            {"dropout": 0.3} if dropped < 0.3 else {"hidden": int(of.variant["hidden"]) // 2},
+        )
+
+
 # symptoms
 
 
@@ -589,5 +611,5 @@ UPDATED: tuple[Rule, ...] = (
     _rate,
 )
 PASSED: tuple[Rule, ...] = (_saturated, _shut, _vanishing)
-SHOWN: tuple[Rule, ...] = (_exposure,)
+SHOWN: tuple[Rule, ...] = (_exposure, _overfitted)
 SYMPTOMS: tuple[Rule, ...] = (_one_label, _ignored, _same, _endless)

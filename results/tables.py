@@ -149,6 +149,7 @@ def _row(task: str, group: str, common: str, name: str, metric: str, records: li
         "hosts": sorted({str(r.measured["host"]) for r in records if "host" in r.measured}),
         "status": dict(Counter(record.status for record in records)),
         "findings": dict(Counter(cause for o in outcomes for cause in o.get("findings", ()))),
+        "examined": sum("findings" in o for o in outcomes),
         "signature": next((signed for o in outcomes if (signed := signature(o))), None),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
@@ -236,7 +237,7 @@ def cells(row: Row) -> dict[str, str]:
         "solved": f"{row['solved']}/{row['seeds']}",
         "status": ", ".join(f"{n} {status}" for status, n in odd.items()),
         "findings": ", ".join(
-            f"{cause} {n}/{row['seeds']}" for cause, n in row["findings"].items()
+            f"{cause} {n}/{row['examined']}" for cause, n in row["findings"].items()
         ),
         **{
             cost[key].title: _to_target(row, key)
@@ -259,6 +260,9 @@ def notes(rows: Sequence[Row]) -> list[str]:
     said += timing_notes(beside, (row["core_share"] for row in rows))
     if len({host for row in rows for host in row["hosts"]}) > 1:
         said.append("timed on several machines: seconds and tokens/s do not compare")
+    examined, runs = (sum(row[key] for row in rows) for key in ("examined", "seeds"))
+    if examined < runs and any(row["findings"] for row in rows):
+        said.append(f"findings are of the {examined} of {runs} runs that were examined")
     if rows[0]["signature"]:
         said.append(f"scored by {metrics.score(rows[0]['metric']).title} {rows[0]['signature']}")
     return said

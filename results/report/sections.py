@@ -231,7 +231,7 @@ def _findings(summary: Sequence[Row], details: Details) -> list[str]:
     rows = [
         {
             "variant": Cell(row["variant"], None, "text"),
-            "finding": Cell(f"{cause} in {count} of {row['seeds']}", None, "text"),
+            "finding": Cell(f"{cause} in {count} of {row['examined']}", None, "text"),
             "seen": Cell(shown[cause].evidence, None, "text"),
             "change": Cell(shown[cause].change, None, "text"),
         }

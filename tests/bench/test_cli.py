@@ -171,14 +171,14 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
             "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside "
-            "core_share hosts status findings signature runs",
+            "core_share hosts status findings examined signature runs",
         ),
         (
             ["export", "--format", "json"],
             "task setting common variant seeds solved metric memorisation score_mean score_sd "
             "other_scores_mean runs_without_score tokens_to_target seconds_to_target "
             "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside "
-            "core_share hosts status findings signature runs",
+            "core_share hosts status findings examined signature runs",
         ),
     ],
 )
@@ -663,6 +663,42 @@ def test_the_doctor_names_a_fault_and_tests_its_cure(bench: Bench) -> None:
     assert "nothing found" in bench("doctor", row["tried"])[1]
     code, _, err = bench("doctor", row["tried"], "--confirm")
     assert (code, "nothing was found" in err) == (2, True)
+
+
+def test_the_doctor_examines_what_was_not(bench: Bench, store: Path) -> None:
+    assert bench(*TINY)[0] == 0
+    told = {row["seed"]: row for row in rows(bench("doctor", "--all", "--json")[1])}
+    assert (told[0]["findings"], told[1]["findings"]) == ([], None)
+    assert "not examined: 2 runs" in bench("doctor", "--all")[1]
+    with reading(store) as opened:
+        (before,) = opened.records([told[1]["run"]], details=True)
+    code, out, err = bench("doctor", told[1]["run"])
+    assert (code, "nothing found" in out, "doing it again" in err) == (0, True, True)
+    with reading(store) as opened:
+        (after,) = opened.records([told[1]["run"]], details=True)
+    same = {key: value for key, value in after.outcome.items() if key != "findings"}
+    assert before.outcome == {**same, "health": None}
+    assert before.measured == after.measured  # its times are those of the first time
+    # now it is known
+    assert bench("doctor", told[1]["run"])[2] == ""
+
+
+def test_a_run_that_fails_when_it_is_to_be_examined_is_kept(
+    bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench(*TINY)[0] == 0
+    run = next(row["run"] for row in rows(bench("doctor", "--all", "--json")[1]) if row["seed"])
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("out of reach")
+
+    monkeypatch.setattr("bench.runner.train", broken)
+    code, out, err = bench("doctor", run)
+    assert (code, out) == (3, "")
+    assert "it now fails: RuntimeError: out of reach; the run stays as it was" in err
+    with reading(store) as opened:
+        (record,) = opened.records([run])
+    assert record.status != "failed"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ there are no two ways about it, and that a healthy model shows nothing."""
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench import examination
 from bench.batching import collate
@@ -42,11 +45,13 @@ CERTAIN = [
 
 
 @cache
-def ran(fault: str, variant: str = SMALL, task: str = "reversal", steps: int = 20) -> Any:
+def ran(
+    fault: str, variant: str = SMALL, task: str = "reversal", steps: int = 20, seed: int = 0
+) -> Any:
     made = build(task)
     budget = Budget(steps=steps, batch=16, every=steps // 2, stop="budget")
     axes = asdict(parse(variant))
-    spec = make(task, made.digest(), axes, budget, 0, "cpu", fault=fault)
+    spec = make(task, made.digest(), axes, budget, seed, "cpu", fault=fault)
     return Record.read(json.loads(json.dumps(execute(spec, None, lambda point, clock: None))))
 
 
@@ -106,7 +111,50 @@ def test_what_cannot_be_examined_loses_no_run(monkeypatch: pytest.MonkeyPatch) -
     outcome = ran.__wrapped__("").outcome
     assert outcome["status"] == "finished"
     assert outcome["health"] == {"error": "RuntimeError: out of reach"}
-    assert outcome["findings"] == []
+    assert "findings" not in outcome
+
+
+def test_each_parameter_has_its_gradient_and_its_update() -> None:
+    step = ran("").outcome["health"]["step"]
+    assert step["gradients"].keys() == step["updates"].keys()
+    assert min(step["gradients"].values()) > 0
+    norm = math.hypot(*step["gradients"].values())
+    assert norm == pytest.approx(step["own_norm"], rel=1e-3)
+
+
+# which runs
+
+
+@given(steps=st.integers(1, 2000), first=st.integers(0, 100))
+def test_seeds_of_short_runs_are_examined_so_that_it_costs_little(steps: int, first: int) -> None:
+    seeds = range(2000)
+    examined = [seed for seed in seeds if examination.sampled(seed, steps)]
+    assert examined[0] == 0
+    share = examination.COST / steps * len(examined) / len(seeds)
+    # one of the last, incomplete few seeds may be more
+    assert share <= examination.SHARE + examination.COST / steps / len(seeds)
+    # and no fewer than that allows
+    assert len(examined) == len(seeds) or share > examination.SHARE / 2.1
+    assert examination.sampled(first, 500)
+
+
+@pytest.mark.parametrize(
+    ("fault", "variant", "steps", "seed", "examined"),
+    [
+        ("", SMALL, 2, 0, True),
+        ("", SMALL, 2, 1, False),
+        ("", SMALL, 200, 3, True),
+        ("softmax-over-time", SMALL, 2, 1, True),
+        ("", "cell=rnn-relu,optimizer=sgd,learning_rate=1000,clip=0", 4, 1, True),
+    ],
+)
+def test_what_goes_wrong_is_examined_however_short(
+    fault: str, variant: str, steps: int, seed: int, examined: bool
+) -> None:
+    outcome = ran(fault, variant, steps=steps, seed=seed).outcome
+    assert outcome["status"] == ("diverged" if "relu" in variant else "finished")
+    assert (outcome["health"] is not None) == examined
+    assert ("findings" in outcome) == examined
 
 
 # each measurement by itself

@@ -236,6 +236,21 @@ def test_what_waits_for_a_node_that_went_is_done_on_another(
     assert len(ended) == 4
 
 
+def test_what_waits_for_a_node_that_went_is_done_on_one_that_was_barred(
+    cluster: Any, nodes: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Ray holds a task to the nodes that it was submitted for."""
+    unable, dead = nodes(), nodes()
+    engine = engine_of(cluster, tmp_path)
+    # Ray takes some seconds to see that a node has died
+    cluster.remove_node(dead, allow_graceful=False)
+    until = time.monotonic() + 3.0
+    engine._unable[unable.node_id] = ray_engine.Unable(until, 1, "its disk was full")
+    engine._looked = 0.0
+    ended, _ = all_of(engine, [spec(0)])
+    assert ended == calm([spec(0)], tmp_path)
+
+
 DIES_LATE = """
 import os, signal, time
 from bench import runner

@@ -15,7 +15,7 @@ from rich.console import Console
 from results import diagnosis, doctor_score
 from results.doctor import Chart, chart, findings
 from results.record import Record
-from results.tables import cells, summarise
+from results.tables import cells, notes, summarise
 from tests.records import SUITE, failed, record
 
 HEALTHY: dict[str, Any] = {
@@ -227,6 +227,25 @@ def test_missing_measurements_are_no_error(data: st.DataObject) -> None:
     assert len(found) == len(set(found))
 
 
+BY_HEART = {"epoch": 9, "loss": [1.0, 0.3, 0.1], "valid_loss": [1.0, 0.8, 0.9]}
+
+
+def test_learned_by_heart() -> None:
+    assert causes(curve=curve(**BY_HEART)) == ["overfitting"]
+    assert causes(curve=curve(**BY_HEART), status="solved") == []
+    for other in (
+        {"epoch": 3},  # not seen often
+        {"valid_loss": [2.0, 1.0, 0.8]},  # still falling
+        {"loss": [1.0, 0.9, 0.4]},
+        {"loss": [0.1, 0.01, 0.001], "valid_loss": [0.1, 0.09, 0.1]},  # as good as solved
+        {"valid_loss": None},
+    ):
+        assert causes(curve=curve(**{**BY_HEART, **other})) == [], other
+    of = Chart(HEALTHY, curve(**BY_HEART), {**VARIANT, "dropout": 0.3, "hidden": 64}, "x", False)
+    assert findings(of)[0].remedy == {"hidden": 32}
+    assert "0.1 on what is trained on, 0.9 on validation, 0.8 where" in findings(of)[0].evidence
+
+
 def examined(seed: int, cause: bool = False, score: float = 0.5, **changes: Any) -> Record:
     one = record(seed, score, **changes)
     health = changed(data={"sources": 0.5}) if cause else HEALTHY
@@ -264,8 +283,14 @@ def test_tables_have_a_column_of_findings() -> None:
     (row,) = summarise([examined(0, True), examined(1, True), examined(2)], SUITE)
     assert row["findings"] == {"unsorted-sources": 2}
     assert cells(row)["findings"] == "unsorted-sources 2/3"
+    assert not any("examined" in line for line in notes([row]))
+    (row,) = summarise([examined(0, True), record(1), record(2)], SUITE)
+    assert cells(row)["findings"] == "unsorted-sources 1/1"
+    assert "findings are of the 1 of 3 runs that were examined" in notes([row])
     (row,) = summarise([examined(0)], SUITE)
     assert cells(row)["findings"] == ""
+    (row,) = summarise([examined(0), record(1)], SUITE)
+    assert not any("examined" in line for line in notes([row]))
 
 
 def test_no_chart_of_what_was_not_examined() -> None:
