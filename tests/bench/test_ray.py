@@ -194,10 +194,17 @@ def unable(tmp_path: Path) -> dict[str, str]:
 def test_a_node_that_cannot_do_its_work_loses_no_run(
     cluster: Any, nodes: Callable[..., Any], unable: dict[str, str], tmp_path: Path
 ) -> None:
-    nodes()
+    """It is alone until it has said so: beside another, Ray may give that one all there is."""
+    nodes(env_vars=unable)
     specs = [spec(0, LONG), *(spec(seed) for seed in range(1, 5))]
     engine = engine_of(cluster, tmp_path)
-    ended, _ = all_of(engine, specs, once("started", lambda event: nodes(env_vars=unable)))
+    joined: list[Any] = []
+
+    def at(event: Event) -> None:
+        if engine.state()["retried"] and not joined:
+            joined.append(nodes())
+
+    ended, _ = all_of(engine, specs, at)
     assert ended == calm(specs, tmp_path)
     # neither for ever, nor over and over while the other is at work
     assert 1 <= engine.state()["retried"] <= 3
