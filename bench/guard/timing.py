@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +20,9 @@ from results.guard import LOOKS, PLANTED, Row, Trial, row
 
 WINDOW = 0.05
 """Seconds that a timing lasts at the least."""
-TENTHS = 10
-"""Passes come by so many, so that PLANTED of them is a whole number."""
+SLICES = 10
+"""In which a timing is done, those of all processes mingled: where a neighbour takes the half of a
+core for a moment, it takes it from all alike. PLANTED of them is a whole number."""
 FIRST = 0.6
 """The share of the time that the first set of processes has; alarms are confirmed in the rest."""
 SETS = 3
@@ -85,6 +86,11 @@ class Side:
         """Both."""
         self.send(question)
         return self.answer()
+
+    def stay(self, core: int) -> None:
+        """Run on that core alone from here on."""
+        with suppress(OSError):  # one that was taken away meanwhile
+            os.sched_setaffinity(self.process.pid, {core})
 
     def _died(self) -> str:
         self.process.kill()
@@ -215,13 +221,7 @@ def _rounds(
     done = 0
     while going and time.perf_counter() < stop:
         for name in order.sample(list(going), len(going)):
-            count = passes[name]
-            more = count + round(PLANTED * count)
-            work = [(0, trio.reference, count), (1, trio.present, count)]
-            work += [(2, trio.again, count), (3, trio.again, more)]
-            seconds = [0.0] * 4
-            for place, side, many in order.sample(work, 4):
-                seconds[place] = side.ask({"time": name, "passes": many})["seconds"]
+            seconds = _timed(trio, name, passes[name], order)
             for place, ratios in enumerate(
                 (going[name].present, going[name].again, going[name].planted), 1
             ):
@@ -234,7 +234,32 @@ def _rounds(
             break
 
 
+def _timed(trio: Trio, name: str, passes: int, order: random.Random) -> list[float]:
+    """One round of a subject: seconds of the reference, the present code, the reference again, and
+    that with PLANTED more to do. passes: of a slice."""
+    cores = _cores()
+    if cores:
+        # the others may be slower or busier, and a process likes to stay where it was
+        core = order.choice(cores)
+        for side in trio:
+            side.stay(core)
+    sides = (trio.reference, trio.present, trio.again, trio.again)
+    more = order.sample(range(SLICES), round(PLANTED * SLICES))
+    seconds = [0.0] * len(sides)
+    for slice_ in range(SLICES):
+        places = [*range(len(sides)), *([len(sides) - 1] if slice_ in more else [])]
+        for place in order.sample(places, len(places)):
+            told = sides[place].ask({"time": name, "passes": passes})
+            seconds[place] += float(told["seconds"])
+    return seconds
+
+
+def _cores() -> list[int]:
+    """That processes can be told to run on; none where the system does not let them be told."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
 def _passes(side: Side, name: str) -> int:
-    """By which a timing lasts long enough, a multiple of TENTHS."""
+    """Of a slice, by which a timing lasts long enough."""
     took = min(float(side.ask({"time": name, "passes": 1})["seconds"]) for _ in range(3))
-    return TENTHS * math.ceil(WINDOW / max(took, 1e-6) / TENTHS)
+    return math.ceil(WINDOW / SLICES / max(took, 1e-6))

@@ -18,7 +18,7 @@ import torch
 
 from bench.guard import baseline, checkout, counts, quality, subjects, timing
 from bench.guard.subjects import Subject
-from bench.guard.timing import GuardError, Sides, Trio
+from bench.guard.timing import GuardError, Side, Sides, Trio
 from bench.guard.worker import PROTOCOL
 from bench.throughput import Case
 from results.guard import Row, exact_rows, exit_code
@@ -172,10 +172,14 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, content: str) -> None:
 
 
 class Scripted:
-    """Answers like a process whose passes take so long. unlike: what it says of its work."""
+    """Answers like a process whose passes take so long. slowed: by what, at a time that many such
+    share."""
 
-    def __init__(self, seconds: float, noise: float, strays: Sequence[str] = ()) -> None:
-        self.seconds, self.noise, self.strays = seconds, noise, list(strays)
+    def __init__(
+        self, seconds: float, noise: float, slowed: Callable[[float], float] = lambda took: 1.0
+    ) -> None:
+        self.seconds, self.noise, self.slowed = seconds, noise, slowed
+        self.cores: list[int] = []
         self.folder, self.draw = Path(), np.random.default_rng(int(1e9 * seconds) + id(self) % 1000)
         self.pending: dict[str, Any] = {}
 
@@ -186,22 +190,31 @@ class Scripted:
         if "count" in self.pending:
             return {"operations": round(1e6 * self.seconds)}
         spread = float(np.exp(self.noise * self.draw.standard_normal()))
-        return {"seconds": self.pending["passes"] * self.seconds * spread}
+        seconds = self.pending["passes"] * self.seconds * spread
+        return {"seconds": seconds * self.slowed(seconds)}
+
+    def stay(self, core: int) -> None:
+        self.cores.append(core)
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         self.send(question)
         return self.answer()
 
 
-def guarded(slower: float, noise: float = 0.02, minutes: float = 0.02) -> tuple[list[Row], int]:
-    """A guard of code that is so much slower, and how many sets of processes it took."""
-    sets = 0
+def guarded(
+    slower: float,
+    noise: float = 0.02,
+    minutes: float = 0.02,
+    slowed: Callable[[float], float] = lambda took: 1.0,
+) -> tuple[list[Row], list[Trio]]:
+    """A guard of code that is so much slower, and the sets of processes that it took."""
+    sets: list[Trio] = []
 
     @contextmanager
     def start(sides: Sides, asked: Sequence[Subject]) -> Iterator[Any]:
-        nonlocal sets
-        sets += 1
-        yield Trio(*(Scripted(0.006 * by, noise) for by in (1.0, slower, 1.0)))  # type: ignore[arg-type]
+        each = [Scripted(0.006 * by, noise, slowed) for by in (1.0, slower, 1.0)]
+        sets.append(Trio(*each))  # type: ignore[arg-type]
+        yield sets[-1]
 
     nowhere = Sides(Path(), Path(), "cpu", None, ())
     rows = timing.guard(nowhere, SOME[:2], 0.05, minutes, lambda _: None, start)
@@ -216,15 +229,48 @@ def test_verdicts_of_a_guard(slower: float, word: str, code: int) -> None:
     assert {row["verdict"] for row in rows} == {word}
     assert exit_code(rows) == code
     # an alarm is confirmed in fresh processes, and nothing else is
-    assert sets == (1 if slower == 1.0 else 2)
+    assert len(sets) == (1 if slower == 1.0 else 2)
     expected = {} if slower == 1.0 else {"operations": [6000, round(6000 * slower)]}
     assert all(row["counts"] == expected for row in rows)
 
 
 def test_noise_cannot_be_told_and_is_never_fine() -> None:
-    rows, _ = guarded(1.0, noise=0.5)
+    rows, _ = guarded(1.0, noise=2.0)
     assert {row["verdict"] for row in rows} == {"cannot tell"}
     assert exit_code(rows) == 3
+
+
+class Neighbour:
+    """Takes the half of a core for a moment, again and again, as on a shared machine."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self, took: float) -> float:
+        self.now += took
+        return 1.6 if self.now % 0.2 < 0.09 else 1.0
+
+
+def test_a_neighbour_that_comes_and_goes_slows_both_alike() -> None:
+    same, _ = guarded(1.0, slowed=Neighbour())
+    slower, _ = guarded(1.1, slowed=Neighbour())
+    assert [{row["verdict"] for row in rows} for rows in (same, slower)] == [{"fine"}, {"slower"}]
+
+
+def test_processes_share_a_core_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "_cores", lambda: [2, 5])
+    _, ((reference, present, again),) = guarded(1.0)
+    assert reference.cores == present.cores == again.cores  # type: ignore[attr-defined]
+    assert {*reference.cores} == {2, 5}  # type: ignore[attr-defined]
+
+
+def test_a_process_stays_where_it_is_told_to(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    side = Side(tmp_path, ["sleep", "60"])
+    side.stay(core)
+    assert os.sched_getaffinity(side.process.pid) == {core}
+    side.close()
+    side.stay(core)  # it is no more
 
 
 def test_no_time_at_all_cannot_be_told() -> None:
