@@ -243,15 +243,18 @@ def _timed(trio: Trio, name: str, passes: int, order: random.Random) -> list[flo
         core = order.choice(cores)
         for side in trio:
             side.stay(core)
-    sides = (trio.reference, trio.present, trio.again, trio.again)
+    seconds, planted = [0.0] * len(trio), 0.0
     more = order.sample(range(SLICES), round(PLANTED * SLICES))
-    seconds = [0.0] * len(sides)
     for slice_ in range(SLICES):
-        places = [*range(len(sides)), *([len(sides) - 1] if slice_ in more else [])]
+        places = [*range(len(trio)), *([None] if slice_ in more else [])]
         for place in order.sample(places, len(places)):
-            told = sides[place].ask({"time": name, "passes": passes})
-            seconds[place] += float(told["seconds"])
-    return seconds
+            side = trio.again if place is None else trio[place]
+            took = float(side.ask({"time": name, "passes": passes})["seconds"])
+            if place is None:
+                planted += took
+            else:
+                seconds[place] += took
+    return [*seconds, seconds[-1] + planted]
 
 
 def _cores() -> list[int]:
