@@ -58,7 +58,8 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
         "graph_pool_handle": lambda: (0, 0),
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
-    monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self.clone())
+    for name in ("cuda", "pin_memory"):
+        monkeypatch.setattr(torch.Tensor, name, torch.Tensor.clone)
     return work
 
 
