@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bench.decoding import Decoding
 from bench.evaluation import Collate, Evaluation
+from bench.randomness import torch_generator
 from bench.training import Loss, Recipe, TrainState
 from tasks import EOS, Facts, Ragged, Split, Task
 from variants import Batch, Encoded, Model, Step, Variant, real
@@ -353,12 +354,15 @@ class _Dropping(Model):
 
 
 def _dropout_stays(recipe: Recipe) -> Recipe:
-    drawn = torch.Generator().manual_seed(0)
+    drawn: dict[str, torch.Generator] = {}
 
     def dropping(
         model: Model, task: Task, split: Split, device: str, collate: Collate, decoding: Decoding
     ) -> Evaluation:
-        return recipe.evaluate(_Dropping(model, drawn), task, split, device, collate, decoding)
+        if device not in drawn:
+            drawn[device] = torch_generator(0, "dropout", device=device)
+        dropped = _Dropping(model, drawn[device])
+        return recipe.evaluate(dropped, task, split, device, collate, decoding)
 
     return replace(recipe, evaluate=dropping)
 
