@@ -27,7 +27,7 @@ RUNS = [
 ]
 ASKED = """
 import torch
-from tests.elsewhere import PLACE, differences, present
+from tests.elsewhere import PLACE, differences, leave, present
 
 def refused(work):
     try:
@@ -56,16 +56,18 @@ with present() as device:
 assert list(differences("", {"a": [1.0, "b"]}, {"a": [1.0 + 1e-6, "b"]})) == []
 assert list(differences("", {"a": [1.0]}, {"a": [1.1]})) == ["/a/0: 1.0 here, 1.1 there"]
 assert list(differences("", {"a": 1}, {})) == ["/a: 1 here, None there"]
+leave()
 """
 STRAY = """
 import torch
 from bench import faults
-from tests.elsewhere import compared, present
+from tests.elsewhere import compared, leave, present
 
 with present():
     faults.torch_generator = lambda seed, purpose, device: torch.Generator()
     for line in compared("opposites", "dropout=0.2", "eager", "greedy", "dropout-stays"):
         print(line)
+leave()
 """
 
 
