@@ -1,6 +1,6 @@
 """How often is bench guard wrong? Many guards of code that is known to be the same, or slower.
 
-.venv/bin/python -m tests.perf.guard_trials --kind same --count 300 --minutes 1
+.venv/bin/python -m tests.perf.guard_trials --kind same --count 300 --minutes 1.2
 .venv/bin/python -m tests.perf.guard_trials --kind slower-5 --count 20
 .venv/bin/python -m tests.perf.guard_trials --kind slower-10 --count 20
 .venv/bin/python -m tests.perf.guard_trials --kind same-busy --count 20 --minutes 1
@@ -9,8 +9,10 @@
 The present code is a copy of this one; `slower` waits after every pass for that share of the
 time it took. `busy` has a process beside that never rests. What was measured is kept in --file:
 it can be stopped and gone on with, and several such commands share one file's guards. Without
---kind only the table is printed. Its last columns are the guards' own proof, of single sets of
-processes: how often the reference seemed to differ from itself, and +10 % planted was found.
+--kind only the table is printed: with --file tests/perf/guard_trials.jsonl that in docs/guard.md,
+whose `same` were two such commands, begun by `taskset -c 0` and `taskset -c 1`. Its last columns
+are the guards' own proof, of single sets of processes: how often the reference seemed to differ
+from itself, and +10 % planted was found.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from bench.guard.timing import Sides, guard
 from results.guard import exit_code
 
 ROOT = Path(__file__).parents[2]
+KEPT = ("subject", "verdict", "rounds", "ratio", "low", "high", "trials", "false_alarms", "missed")
 KINDS = ("same", "same-busy", "slower-5", "slower-10", "slower-10-busy")
 THRESHOLD = 0.05
 ONCE = '    def once(self) -> None:\n        """A pass over the batches."""\n'
@@ -92,10 +95,14 @@ def trial(kind: str, minutes: float) -> dict[str, Any]:
         "kind": kind,
         "minutes": minutes,
         "code": exit_code(rows),
-        "seconds": time.perf_counter() - since,
-        "load": os.getloadavg()[0],
-        "rows": rows,
+        "seconds": round(time.perf_counter() - since, 1),
+        "load": round(os.getloadavg()[0], 2),
+        "rows": [{name: _short(row[name]) for name in KEPT} for row in rows],
     }
+
+
+def _short(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def measured(file: Path) -> list[dict[str, Any]]:
@@ -106,9 +113,9 @@ def measured(file: Path) -> list[dict[str, Any]]:
 def table(told: list[dict[str, Any]]) -> str:
     """Of all that was measured, as Markdown."""
     lines = [
-        "| present code | at most | guards | alarm | fine | cannot tell | subjects slower "
+        "| present code | at most | guards | alarm | fine | cannot tell | subjects slower | fine "
         "| took | unlike itself | planted found |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for kind in KINDS:
         for minutes in sorted({one["minutes"] for one in told if one["kind"] == kind}):
@@ -116,13 +123,16 @@ def table(told: list[dict[str, Any]]) -> str:
             codes = [one["code"] for one in some]
             rows = [row for one in some for row in one["rows"]]
             sets = sum(row["trials"] for row in rows)
-            slower = sum(row["verdict"] == "slower" for row in rows) / len(rows)
+            slower, fine = (
+                sum(row["verdict"] == verdict for row in rows) / len(rows)
+                for verdict in ("slower", "fine")
+            )
             alarms = sum(row["false_alarms"] for row in rows) / sets
             found = 1 - sum(row["missed"] for row in rows) / sets
             seconds = statistics.median(one["seconds"] for one in some)
             counts = " | ".join(str(codes.count(code)) for code in (1, 0, 3))
             lines.append(
-                f"| {kind} | {minutes:g} min | {len(some)} | {counts} | {slower:.1%} "
+                f"| {kind} | {minutes:g} min | {len(some)} | {counts} | {slower:.1%} | {fine:.1%} "
                 f"| {seconds:.0f} s | {alarms:.1%} | {found:.1%} |"
             )
     return "\n".join(lines)
