@@ -66,7 +66,8 @@ def run(
         engine = LocalEngine(workers or min(most, len(specs)), store / "data")
     with writing(store) as opened:
         cost = Estimate(tasks, (r for r in opened.records() if r.task in tasks))
-        execute_plan(opened, Plan(tuple(specs.values()), ()), cost, engine, False, False)
+        whole = Plan(tuple(specs.values()), ())
+        execute_plan(opened, whole, cost, engine, False, False, aside=as_rows)
         rows = _rows(found, plans, tasks, opened)
     _show(rows, as_rows, strict)
 

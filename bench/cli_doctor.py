@@ -121,8 +121,9 @@ def _benchmark(half: str, workers: int | None, as_rows: bool, folder: Path) -> N
     every = {spec.id: spec for some in (*of_fault, of_sound) for spec in some}
     with writing(folder) as opened:
         whole = Plan(tuple(every.values()), ())
-        engine = LocalEngine(workers or cores(), folder / "data")
-        execute_plan(opened, whole, Estimate(tasks, opened.records()), engine, False, False)
+        engine = LocalEngine(workers or cores(), folder / "data", examined=True)
+        cost = Estimate(tasks, opened.records())
+        execute_plan(opened, whole, cost, engine, False, False, aside=as_rows)
         done = {record.id: record for record in opened.records(list(every), details=True)}
     cases, twins = [], {}
     for one, some in zip(planted, of_fault, strict=True):

@@ -307,7 +307,9 @@ def execute_plan(
     engine: Engine,
     rerun: bool,
     keep_weights: bool,
+    aside: bool = False,
 ) -> None:
+    """Do what of the plan is not done. aside: progress goes to standard error."""
     from dataclasses import asdict
 
     from bench.driver import drive, to_do
@@ -319,7 +321,7 @@ def execute_plan(
     if rerun:
         store.drop(spec.id for spec in planned.specs)
     todo = to_do(planned.specs, store)
-    out = console()
+    out = console(aside)
     finished = len(planned.specs) - len(todo)
     if finished:
         out.print(f"{finished} of {len(planned.specs)} runs are finished already")

@@ -115,14 +115,15 @@ def telling() -> Iterator[None]:
         raise CommandError(str(error)) from error
 
 
-def console() -> Console:
-    """Standard output, as wide as the terminal, 80 columns where there is none."""
+def console(aside: bool = False) -> Console:
+    """Standard output, as wide as the terminal, 80 columns where there is none. aside: standard
+    error, where standard output is for JSON."""
     from rich.console import Console
 
     asked = os.environ.get("COLUMNS", "")
     wide = int(asked) if asked.isdecimal() and int(asked) else 80
-    width = None if sys.stdout.isatty() else wide
-    return Console(width=width, highlight=False, soft_wrap=False)
+    width = None if (sys.stderr if aside else sys.stdout).isatty() else wide
+    return Console(width=width, highlight=False, soft_wrap=False, stderr=aside)
 
 
 def writes_unicode() -> bool:

@@ -70,10 +70,16 @@ class LocalEngine:
     """Trains groups of runs in `workers` processes and yields what happens to each.
 
     Workers that die are replaced, and their run starts again, or goes on from its checkpoint.
+    examined: runs are examined however short they are.
     """
 
     def __init__(
-        self, workers: int, data: Path, plugins: Sequence[Path] = (), limits: Limits | None = None
+        self,
+        workers: int,
+        data: Path,
+        plugins: Sequence[Path] = (),
+        limits: Limits | None = None,
+        examined: bool = False,
     ) -> None:
         if not 1 <= workers <= cores():
             raise ValueError(
@@ -84,6 +90,7 @@ class LocalEngine:
         self._data = data
         self._plugins = tuple(plugins)
         self._limits = limits or Limits()
+        self._examined = examined
         self._processes: dict[Connection, SpawnProcess] = {}
         self._jobs: dict[Connection, Job] = {}
         self._running: dict[Connection, list[str]] = {}
@@ -114,7 +121,7 @@ class LocalEngine:
         """Start a worker."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        given = (theirs, self._data, 1, self._plugins, self._limits)
+        given = (theirs, self._data, 1, self._plugins, self._limits, self._examined)
         process = context.Process(target=work, args=given, daemon=True)
         with _sheltered():
             process.start()

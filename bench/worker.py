@@ -19,9 +19,15 @@ WATCHED_EVERY = 0.2
 
 
 def work(
-    connection: Connection, data: Path, threads: int, files: tuple[Path, ...], limits: Limits
+    connection: Connection,
+    data: Path,
+    threads: int,
+    files: tuple[Path, ...],
+    limits: Limits,
+    examined: bool,
 ) -> None:
-    """Take jobs from the engine until it hangs up, and send it events. files: plugins."""
+    """Take jobs from the engine until it hangs up, and send it events. files: plugins. examined:
+    runs are, however short."""
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_environment(threads)
@@ -40,7 +46,7 @@ def work(
 
         watch_memory(limits, exceeded)
     while True:
-        train(jobs.get(), data, broken, lambda event: _send(connection, event))
+        train(jobs.get(), data, broken, lambda event: _send(connection, event), examined)
 
 
 def prepare_environment(threads: int) -> None:
@@ -62,8 +68,10 @@ def load_plugins(files: tuple[Path, ...]) -> str:
     return ""
 
 
-def train(job: Job, data: Path, broken: str, tell: Callable[[Event], None]) -> None:
-    """Do a job. broken: why nothing can be done here, or nothing."""
+def train(
+    job: Job, data: Path, broken: str, tell: Callable[[Event], None], examined: bool = False
+) -> None:
+    """Do a job. broken: why nothing can be done here, or nothing. examined: however short."""
     from bench.runner import RunError, execute_group, settle
     from bench.specs import RunSpec
 
@@ -75,7 +83,9 @@ def train(job: Job, data: Path, broken: str, tell: Callable[[Event], None]) -> N
         return
     reports = [_reporter(run, tell) for run in job.ids]
     try:
-        records = execute_group(specs, data, reports, job.weights, checkpoint=job.checkpoint)
+        records = execute_group(
+            specs, data, reports, job.weights, checkpoint=job.checkpoint, examined=examined
+        )
     except RunError as error:
         tell(Event("refused", job.ids[0], {"reason": str(error)}))
         return

@@ -278,7 +278,7 @@ def _dropout(of: Chart) -> Iterator[Finding]:
     once, again = of.of("evaluation", "loss"), of.of("evaluation", "again")
     own = of.of("evaluation", "proper")
     carried = of.of("again", "after_another") > of.tolerance
-    if not carried and max(abs(once - again), abs(once - own)) > of.tolerance * max(own, 0.01):
+    if not carried and abs(once - own) > of.tolerance * max(own, 0.01):
         yield Finding(
             "dropout-stays",
             SURE,

@@ -84,6 +84,11 @@ def test_a_claim_of_your_own(
     assert "undecided" in capsys.readouterr().out
     assert run(["claims", "run", path, *store, "--workers", "2", "--strict"]) == strict
     assert word in capsys.readouterr().out
+    # now that all are done, and told so beside the JSON
+    assert run(["claims", "run", path, *store, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["rows"]
+    assert "12 of 12 runs are finished already" in captured.err
     assert run(["claims", "list", path, *store, "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["claim"], row["word"], row["verdict_of_claim"]) == ("mine", word, word)

@@ -47,7 +47,7 @@ HEALTHY: dict[str, Any] = {
     "profile": [0.2, 0.4, 1.0],
     "embedded": 0.1,
     "frozen": [],
-    "evaluation": {"loss": 1.0, "again": 1.0, "proper": 1.0},
+    "evaluation": {"loss": 1.0, "again": None, "proper": 1.0},
     "fed": 0.5,
     "step": {
         "norm": 1.0,
@@ -124,7 +124,7 @@ def test_a_healthy_run_has_nothing() -> None:
         (changed(loss={"given": 2.6}), "no-eos-in-loss"),
         (changed(loss={"given": 7.0}), "another-loss"),
         (changed(loss={"given": 7.0}, leak=None, outputs={"commonest": 1.0}), "one-label"),
-        (changed(evaluation={"again": 1.2}), "dropout-stays"),
+        (changed(evaluation={"loss": 1.2, "again": 1.3}), "dropout-stays"),
         (changed(evaluation={"loss": 1.2, "again": 1.2}), "dropout-stays"),
         (changed(again={"at_once": 0.0, "after_another": 0.4}), "state-carried"),
         (changed(alone={"alike": 0.4}), "axes-swapped"),
