@@ -91,6 +91,7 @@ STAR: Mapping[str, tuple[axes.Value, ...]] = {
     "optimizer": ("momentum", "adamw", "rmsprop", "adagrad"),
     "learning_rate": (0.0005, 0.003, 0.01),
     "clip": (0, 0.3, 5),
+    "weight_decay": (0.0001, 0.001),
     "hidden": (16, 32, 128),
     "embedding": (8, 100),
     "embedding_init": ("normal", "xavier"),
@@ -102,7 +103,16 @@ STAR: Mapping[str, tuple[axes.Value, ...]] = {
     "output_weights": ("tied",),
     "precision": ("bf16",),
 }
-TAGGING = ("cell", "direction", "optimizer", "learning_rate", "clip", "hidden", "dropout")
+TAGGING = (
+    "cell",
+    "direction",
+    "optimizer",
+    "learning_rate",
+    "clip",
+    "weight_decay",
+    "hidden",
+    "dropout",
+)
 """What of it a tagger has."""
 HEALTHY = {
     "tuned": (("increment", "learning_rate=0.005"), ("keyphrase", "")),

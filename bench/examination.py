@@ -23,7 +23,7 @@ from bench import batching, faults
 from bench.decoding import greedy
 from bench.evaluation import GREEDY, SATURATED, Collate
 from bench.losses import mean_loss, training_loss
-from bench.training import Setting, TrainState
+from bench.training import Setting, TrainState, size
 from tasks import EOS, Facts, Indices, Ragged, Split
 from variants import Batch, Model, real
 from variants.cells import Cell
@@ -92,6 +92,12 @@ def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
         train.take(_alike(train)),
     )
     health = of_model(patient)
+    decays = [group.get("weight_decay", 0.0) for group in state.optimizer.param_groups]
+    health["weights"] = {
+        "first": state.first_size,
+        "last": size(state.model),
+        "decay": float(max(decays)),
+    }
     health["evaluation"] = _evaluation(patient, setting)
     health["fed"] = probability(
         variant.forcing, max(state.step - 1, 0), variant.forcing_rate, variant.forcing_steps

@@ -282,15 +282,22 @@ def _without(part: str) -> Callable[[Recipe], Recipe]:
     return plant
 
 
-def _rate(factor: float) -> Callable[[Recipe], Recipe]:
+def _optimized(change: Callable[[Variant], Variant]) -> Callable[[Recipe], Recipe]:
+    """The optimizer is that of another variant."""
+
     def plant(recipe: Recipe) -> Recipe:
         def optimizer(variant: Variant, model: nn.Module) -> torch.optim.Optimizer:
-            changed = replace(variant, learning_rate=variant.learning_rate * factor)
-            return recipe.optimizer(changed, model)
+            return recipe.optimizer(change(variant), model)
 
         return replace(recipe, optimizer=optimizer)
 
     return plant
+
+
+def _rate(factor: float) -> Callable[[Recipe], Recipe]:
+    return _optimized(
+        lambda variant: replace(variant, learning_rate=variant.learning_rate * factor)
+    )
 
 
 def _stepped(
@@ -493,6 +500,11 @@ FAULTS: dict[str, Fault] = {
     "rate-too-low": Fault(
         "the learning rate is a thousandth of the variant's, so that weights hardly move",
         _rate(0.001),
+    ),
+    "decay-too-high": Fault(
+        "weights decay by 0.01, AdamW's default, in an optimizer that adds the decay to the "
+        "gradient, where it outweighs what is to be learned",
+        _optimized(lambda variant: replace(variant, weight_decay=0.01)),
     ),
     "unclipped": Fault(
         "gradients are not clipped, though the variant says so, and one step may undo all before",

@@ -94,7 +94,7 @@ class TrainState:
     position: the next batch. curve: one dict of plain numbers an evaluation; what a clock says
     stands apart in `clock`, row by row. best: the weights that did best on valid. losses, norm: of
     the steps since the last evaluation, and the last one's gradient norm. resumed: how often it
-    went on from a checkpoint.
+    went on from a checkpoint. first_size: of all weights, before the first step.
     """
 
     model: Model
@@ -116,6 +116,13 @@ class TrainState:
     losses: list[Tensor] = field(default_factory=list)
     norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     resumed: int = 0
+    first_size: float = math.nan
+
+
+def size(model: nn.Module) -> float:
+    """The norm of all its parameters."""
+    norms = [parameter.detach().norm() for parameter in model.parameters()]
+    return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
 
 def start(model: Model, variant: Variant, seed: int, device: str, recipe: Recipe) -> TrainState:
@@ -130,6 +137,7 @@ def start(model: Model, variant: Variant, seed: int, device: str, recipe: Recipe
         scaler=torch.amp.GradScaler(device, enabled=variant.precision == "fp16"),
         forcing=torch_generator(seed, "forcing"),
         dropout=torch_generator(seed, "dropout", device=device),
+        first_size=size(model),
     )
 
 

@@ -20,6 +20,8 @@ SAME = 1e-3
 LOW = 0.1
 SATURATED = 0.5
 """Share of an encoder's gates or outputs that are at their ends at its first step."""
+SHRUNK = 0.5
+"""Times their first size, that weights are at the end where they decay too much."""
 LARGE = 3.0
 """Root mean square of embedded symbols."""
 SHUT = 0.2
@@ -397,6 +399,19 @@ def _clip(of: Chart) -> Iterator[Finding]:
         )
 
 
+def _decay(of: Chart) -> Iterator[Finding]:
+    first, last, decay = (of.of("weights", key) for key in ("first", "last", "decay"))
+    if decay > 0 and last < SHRUNK * first and of.status != "solved":
+        yield Finding(
+            "decay-too-high",
+            LIKELY,
+            f"weights began at a size (norm) of {first:.3g} and ended at {last:.3g}: a decay of "
+            f"{decay:g} pulls them to 0 faster than the loss pulls them apart",
+            "weight_decay=0, or optimizer=adamw, which keeps decay out of the gradient",
+            {"weight_decay": 0.0},
+        )
+
+
 def _rate(of: Chart) -> Iterator[Finding]:
     ratios = sorted(of.values("update_ratio"))
     losses = of.values("loss")
@@ -608,6 +623,7 @@ UPDATED: tuple[Rule, ...] = (
     _uncleared,
     _cut,
     _clip,
+    _decay,
     _rate,
 )
 PASSED: tuple[Rule, ...] = (_saturated, _shut, _vanishing)

@@ -39,7 +39,7 @@ CERTAIN = [
     not in {
         # these show by what they do in the end
         *("rate-too-high", "rate-too-low", "saturating-embedding", "vanishing-memory"),
-        *("one-label", "log-softmax-twice"),
+        *("one-label", "log-softmax-twice", "decay-too-high"),
     }
 ]
 
@@ -112,6 +112,20 @@ def test_what_cannot_be_examined_loses_no_run(monkeypatch: pytest.MonkeyPatch) -
     assert outcome["status"] == "finished"
     assert outcome["health"] == {"error": "RuntimeError: out of reach"}
     assert "findings" not in outcome
+
+
+def test_weights_that_decay_are_seen_to_shrink() -> None:
+    sizes = {}
+    for decay in ("0", "0.01", "1"):
+        variant = f"hidden=16,embedding=16,optimizer=sgd,learning_rate=0.1,weight_decay={decay}"
+        sizes[decay] = ran("", variant, "opposites", 10).outcome["health"]["weights"]
+    assert {of["first"] for of in sizes.values()} == {sizes["0"]["first"]}
+    assert [of["decay"] for of in sizes.values()] == [0.0, 0.01, 1.0]
+    # SGD multiplies weights by 1 - 0.1 * 1 in each of ten steps; gradients are small beside it
+    assert sizes["1"]["last"] == pytest.approx(0.9**10 * sizes["1"]["first"], rel=0.1)
+    assert sizes["0"]["last"] > sizes["0.01"]["last"] > sizes["1"]["last"]
+    planted = ran("decay-too-high", SMALL).outcome["health"]["weights"]
+    assert planted["decay"] == 0.01
 
 
 def test_each_parameter_has_its_gradient_and_its_update() -> None:

@@ -47,6 +47,7 @@ HEALTHY: dict[str, Any] = {
     "profile": [0.2, 0.4, 1.0],
     "embedded": 0.1,
     "frozen": [],
+    "weights": {"first": 10.0, "last": 20.0, "decay": 0.0},
     "evaluation": {"loss": 1.0, "again": None, "proper": 1.0},
     "fed": 0.5,
     "step": {
@@ -146,6 +147,7 @@ def test_a_healthy_run_has_nothing() -> None:
             ),
             "saturating-embedding",
         ),
+        (changed(weights={"last": 4.0, "decay": 0.01}), "decay-too-high"),
         (changed(profile=[1e-9, 0.1, 1.0]), "vanishing-memory"),
         (
             changed(hidden={"encoder.cell": {"saturated": [0.0, 0.0], "gates": [0.6, 0.5]}}),
@@ -197,6 +199,9 @@ def test_what_is_meant_is_no_fault() -> None:
     assert causes(changed(step={"applied": 1e4}), clip=0.0) == []
     assert causes(changed(alone={"alike": 0.02}), precision="bf16") == []
     assert causes(None, curve(update_ratio=0.3), "solved") == []
+    assert causes(changed(weights={"last": 4.0, "decay": 0.01}), status="solved") == []
+    assert causes(changed(weights={"last": 6.0, "decay": 0.01})) == [], "a decay that is outweighed"
+    assert causes(changed(weights={"last": 4.0})) == [], "weights that shrink by themselves"
 
 
 def test_causes_come_before_what_they_cause() -> None:
@@ -204,6 +209,9 @@ def test_causes_come_before_what_they_cause() -> None:
         data={"sources": 0.5}, alone={"alike": 0.4}, loss={"given": 2.1}, profile=[0.0, 0.0, 1.0]
     )
     assert causes(wrong) == ["unsorted-sources"]
+    # weights that decay get small, so that steps look large beside them
+    decayed = changed(weights={"last": 4.0, "decay": 0.01})
+    assert causes(decayed, curve(update_ratio=0.3, loss=[3.0, 2.9, 2.8])) == ["decay-too-high"]
     both = changed(step={"without_update": ["encoder.w"]}, profile=[1e-9, 0.1, 1.0])
     assert causes(both) == ["encoder-left-out"]
     two = changed(step={"without_update": ["encoder.w"], "applied": 1e4})
