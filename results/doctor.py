@@ -20,7 +20,7 @@ SAME = 1e-3
 LOW = 0.1
 SATURATED = 0.5
 """Share of an encoder's gates or outputs that are at their ends at its first step."""
-SHRUNK = 0.5
+SHRUNK = 0.53
 """Times their first size, that weights are at the end where they decay too much."""
 LARGE = 3.0
 """Root mean square of embedded symbols."""
@@ -28,7 +28,7 @@ SHUT = 0.2
 """Share of an encoder's gates at their ends at its first and its last step."""
 VANISHED = 1e-4
 """Share of the largest gradient that still reaches a place of the source."""
-HOT, WARM, COLD = 0.08, 0.015, 1e-4
+HOT, WARM, COLD = 0.08, 0.015, 2e-4
 """Update-to-weight ratios: beyond the first and below the last training gets nowhere, and beyond
 the second it may not (about 1e-3 is usual)."""
 WILD = 1.2
