@@ -94,7 +94,7 @@ class TrainState:
     position: the next batch. curve: one dict of plain numbers an evaluation; what a clock says
     stands apart in `clock`, row by row. best: the weights that did best on valid. losses, norm: of
     the steps since the last evaluation, and the last one's gradient norm. resumed: how often it
-    went on from a checkpoint. first_size: of all weights, before the first step.
+    went on from a checkpoint. first_size: `size`, before the first step.
     """
 
     model: Model
@@ -120,8 +120,8 @@ class TrainState:
 
 
 def size(model: nn.Module) -> float:
-    """The norm of all its parameters."""
-    norms = [parameter.detach().norm() for parameter in model.parameters()]
+    """The norm of all that is trained."""
+    norms = [parameter.detach().norm() for parameter in _trained(model)]
     return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
 
