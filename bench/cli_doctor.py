@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from results.record import Record
 
 
+FALLEN = 0.95
+"""Share of a loss, below which another is lower."""
+
+
 def doctor(
     run: Annotated[str | None, typer.Argument(help="A run's id, or its first digits.")] = None,
     everything: Annotated[
@@ -267,7 +271,8 @@ def _executed(spec: RunSpec, folder: Path, examined: bool = False) -> Record:
 
 
 def _better(before: Record, after: Record) -> tuple[bool, str]:
-    """By test score, and where that is equal by tokens to the target."""
+    """By test score, and where that is equal by tokens to the target; where there is no target
+    reached, by how far the loss fell."""
     from results import metrics
     from results.tables import test_score
 
@@ -286,4 +291,9 @@ def _better(before: Record, after: Record) -> tuple[bool, str]:
         return True, said
     if to_target[0] is not None and to_target[1] is not None:
         return to_target[1]["tokens"] < to_target[0]["tokens"], said
+    if to_target == [None, None] and abs(second - first) <= metrics.margin(key):
+        losses = [record.outcome.get("valid", {}).get("valid_loss") for record in (before, after)]
+        if None not in losses:
+            said += f"; validation loss {losses[0]:.3g} before, {losses[1]:.3g} now"
+            return losses[1] < FALLEN * losses[0], said
     return second > first + metrics.margin(key), said

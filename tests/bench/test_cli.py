@@ -665,6 +665,17 @@ def test_the_doctor_names_a_fault_and_tests_its_cure(bench: Bench) -> None:
     assert (code, "nothing was found" in err) == (2, True)
 
 
+def test_a_cure_may_show_in_the_loss_alone(bench: Bench) -> None:
+    slow = "optimizer=sgd,learning_rate=0.01,clip=3,embedding=50,hidden=50"
+    asked = ("--seeds", "1", "--budget", "100", "--workers", "1")
+    assert bench("run", "--task", "increment", "--base", slow, *asked)[0] == 0
+    (row,) = rows(bench("doctor", "--all", "--json")[1])
+    assert [one["cause"] for one in row["findings"]] == ["rate-too-low"]
+    out = bench("doctor", row["run"], "--confirm")[1]
+    assert "exact match 0.000 before, 0.000 now; validation loss 4.6" in out
+    assert "it helped" in out
+
+
 def test_the_doctor_examines_what_was_not(bench: Bench, store: Path) -> None:
     assert bench(*TINY)[0] == 0
     told = {row["seed"]: row for row in rows(bench("doctor", "--all", "--json")[1])}
