@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ class Driver:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # who starts the tests in the background has them ignore Ctrl-C, which is inherited
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     def workers(self) -> set[int]:
