@@ -8,7 +8,7 @@ __all__ = ["examine"]
 def __getattr__(name: str) -> Any:
     """`bench.examine`, loaded when it is asked for, so that help stays quick."""
     if name == "examine":
-        from bench.adapter import examine
+        from bench.doctor.notebook import examine
 
         return examine
     raise AttributeError(f"module 'bench' has no attribute {name!r}")

@@ -19,9 +19,9 @@ def main() -> None:
         unwanted.add(str(Path.cwd()))
     sys.path[:] = [home, *(entry for entry in sys.path if entry not in unwanted)]
 
-    from bench.cli import run
+    from bench.cli.app import main
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
 
 
 if __name__ == "__main__":

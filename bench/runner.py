@@ -17,21 +17,21 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from bench import checks, machine, plugins, vectors
-from bench.checkpoint import Keeper
-from bench.decoding import read as read_decoding
-from bench.engine import PATIENCE, PAUSE
-from bench.evaluation import samples
-from bench.examination import of_run, sampled
-from bench.faults import planted
-from bench.groups import EXECUTIONS, PARALLEL
-from bench.pretrained import pretrained
-from bench.randomness import torch_generator
-from bench.specs import RunSpec
-from bench.together import train_together
-from bench.training import Recipe, Report, Setting, TrainState, start, train
-from results.doctor import chart, findings
-from results.errors import FULL
+from bench.corpora import vectors
+from bench.doctor.examination import of_run, sampled
+from bench.doctor.faults import planted
+from bench.plugins import contract, loading
+from bench.specs import EXECUTIONS, PARALLEL, RunSpec
+from bench.training import machine
+from bench.training.checkpoint import Keeper
+from bench.training.decoding import read as read_decoding
+from bench.training.evaluation import samples
+from bench.training.loop import Recipe, Report, Setting, TrainState, start, train
+from bench.training.pretrained import pretrained
+from bench.training.randomness import torch_generator
+from bench.training.replica_loop import train_together
+from results.doctor.rules import chart, findings
+from results.errors import FULL, PATIENCE, PAUSE
 from results.record import Record
 from tasks import Task
 from tasks import build as build_task
@@ -157,7 +157,7 @@ def execute_group(
 
 def _task(spec: RunSpec, data: Path | None) -> Task:
     """The spec's task; RunError if it, or a plugin, is not what the spec was made of."""
-    if plugins.digest_of(spec.task, spec.variant) != spec.plugin:
+    if loading.digest_of(spec.task, spec.variant) != spec.plugin:
         raise RunError(
             f"a plugin of {spec.task} changed since the run was planned; give the same "
             "command again, which plans anew"
@@ -316,7 +316,7 @@ def _check_shapes(model: Model, task: Task, recipe: Recipe) -> None:
     train = task.splits["train"]
     first = train.take(np.arange(min(4, len(train)), dtype=np.int64))
     batch = recipe.collate(first, task.facts, "cpu")
-    checks.shapes(model.score(batch), batch, task.facts.target_sizes)
+    contract.shapes(model.score(batch), batch, task.facts.target_sizes)
 
 
 def _test(

@@ -144,3 +144,8 @@ def make(
 def _torch_version() -> str:
     """Read without loading torch; once, as thousands of specs ask for it."""
     return version("torch")
+
+
+EXECUTIONS = ("eager", "replicas")
+PARALLEL = "ddp:"
+"""Before the number of processes that one run is trained by."""

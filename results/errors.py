@@ -14,3 +14,9 @@ class StoreError(Exception):
 
 class DiskFullError(StoreError):
     """Nothing more can be kept until there is room."""
+
+
+PATIENCE = 3600.0
+"""Seconds that a full disk is waited for."""
+PAUSE = 2.0
+"""Seconds between two tries to write to it."""

@@ -26,11 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks import parallel
+from tasks import sentence_pairs
 from tasks.choices import at_least, one_of
-from tasks.parallel import HELD_OUT, TextPair
 from tasks.ragged import Ids, Indices, Ragged
 from tasks.scoring import token_accuracy
+from tasks.sentence_pairs import HELD_OUT, TextPair
 from tasks.sentences import (
     UNREADABLE,
     chinese_characters,
@@ -99,7 +99,7 @@ class EnZh(Task):
             texts = _generated(random, settings.pairs)
             self.solved_at = SOLVED_GENERATED
         else:
-            texts = parallel.divide(parallel.read(settings.corpus, data), random)
+            texts = sentence_pairs.divide(sentence_pairs.read(settings.corpus, data), random)
             self.solved_at = SOLVED_REAL
         cut = chinese_characters if settings.tokens == "characters" else chinese_words
         cuts = {name: cut_pairs(pairs, cut) for name, pairs in texts.items()}

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks import parallel
+from tasks import sentence_pairs
 from tasks.en_zh import SOLVED_REAL, EnZh, Settings, cut_pairs, facts_of
 from tasks.mapped import Mapped
-from tasks.parallel import TextPair
+from tasks.sentence_pairs import TextPair
 from tasks.sentences import chinese_characters, chinese_words
 from tasks.task import Split
 from tasks.vocabulary import Vocabulary
@@ -25,7 +25,7 @@ def about(name: str, data: Path | None) -> dict[str, Any] | None:
     """What is known of a streamed corpus; None for any other, or one that is not there."""
     if data is None:
         return None
-    parallel.check_name(name)
+    sentence_pairs.check_name(name)
     try:
         found = json.loads((data / name / ABOUT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from bench import plugins
+from bench.plugins import loading
 from tasks import TASKS
 
 torch.set_num_threads(1)
@@ -33,9 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def registries_put_back() -> Iterator[None]:
     """What a test takes in as a plugin is gone after it."""
     registries: list[Any] = [
-        place.registry for places in plugins.PLACES.values() for place in places
+        place.registry for places in loading.PLACES.values() for place in places
     ]
-    registries += [plugins._origins, plugins._loaded]
+    registries += [loading._origins, loading._loaded]
     before = [dict(registry) for registry in registries]
     tasks = list(TASKS)
     yield

@@ -24,9 +24,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from bench import graphs, losses, randomness, together
 from bench.runner import cached_digest, execute
 from bench.specs import Budget, make
+from bench.training import cuda_graphs, losses, randomness, replica_loop
 from variants import axes
 from variants.cells import unrolling
 
@@ -145,16 +145,16 @@ def present() -> Iterator[Device]:
     for module in [*sys.modules.values()]:
         if getattr(module, "torch_generator", None) is torchs:
             module.torch_generator = device.generator  # type: ignore[attr-defined]
-    together.ROUNDED[PLACE] = together.ROUNDED["cpu"]
+    replica_loop.ROUNDED[PLACE] = replica_loop.ROUNDED["cpu"]
     losses.LOGITS[NAME] = losses.LOGITS["cpu"]
-    recorded = graphs.Recorded.__call__
+    recorded = cuda_graphs.Recorded.__call__
 
-    def done(self: graphs.Recorded, given: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def done(self: cuda_graphs.Recorded, given: Sequence[Tensor]) -> tuple[Tensor, ...]:
         if self._device != PLACE:
             return recorded(self, given)
         return self._work(*[tensor.to(PLACE) for tensor in given])
 
-    graphs.Recorded.__call__ = done  # type: ignore[method-assign]
+    cuda_graphs.Recorded.__call__ = done  # type: ignore[method-assign]
     # or what torch.tensor makes goes to its device unseen
     torch._C._set_only_lift_cpu_tensors(True)
     with device:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from bench.batching import collate
-from bench.randomness import torch_generator
+from bench.training.batching import collate
+from bench.training.randomness import torch_generator
 from tasks import Facts, Ragged, Split
 from variants import BASE, Batch, Model, Pretrained, Variant
 from variants import build as build_model

@@ -25,9 +25,9 @@ from variants.decoder_loop import run
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
-from variants.forms import plain
-from variants.products import Linear
-from variants.products import linear as linear_map
+from variants.fast.forms import plain
+from variants.fast.matmul import Linear
+from variants.fast.matmul import linear as linear_map
 from variants.stack import Dropped, Layers, Stack, States
 from variants.stepwise import stepwise
 

@@ -3,7 +3,7 @@
 It computes what `Decoder.forward` does a token at a time, and is tested against that. What is
 known before the loop is done for all steps at once: the share of the lowest cell's gates that
 comes from reference tokens, and what no later step reads (the layer before the output). Weight
-gradients are made after the loop, see `variants.late`.
+gradients are made after the loop, see `variants.fast.late_gradients`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from variants.cells import Cell, CellState
 from variants.dropout import apply
-from variants.late import Notes, late_bias, late_weight, linear, tanh_, tanh_backward
-from variants.products import linear as linear_map
-from variants.products import product
+from variants.fast.late_gradients import Notes, late_bias, late_weight, linear, tanh_, tanh_backward
+from variants.fast.matmul import linear as linear_map
+from variants.fast.matmul import product
 from variants.stepwise import next_tokens
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from variants.contract import Batch, Model, real
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
-from variants.products import Linear
+from variants.fast.matmul import Linear
 from variants.stack import Padding
 
 

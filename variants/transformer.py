@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
-from variants.products import Linear
+from variants.fast.matmul import Linear
 from variants.stack import Padding
 from variants.stepwise import stepwise
 

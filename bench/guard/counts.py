@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.throughput import Case
+from bench.speed.timing import Case
 
 Counts = dict[str, int | None]
 

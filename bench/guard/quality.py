@@ -10,8 +10,8 @@ from os import environ
 from pathlib import Path
 
 from bench.guard.timing import GuardError
-from results import quality
-from results.guard import Row
+from results.guard import quality
+from results.guard.verdict import Row
 from results.record import Record
 from results.store import reading
 

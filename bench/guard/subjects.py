@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import throughput
 from bench.runner import cached_task
-from bench.throughput import Case, Workload
+from bench.speed import timing
+from bench.speed.timing import Case, Workload
 from variants import axes, inapplicable
 from variants.attention import ATTENTIONS
 from variants.cells import CELLS
@@ -72,8 +72,8 @@ def prepared(subject: Subject, device: str, data: Path | None) -> Case:
     """A case of one batch, warmed up."""
     variant = axes.parse(subject.variant)
     workload = _workload(subject.task, device, data)
-    return throughput.prepare(subject.name, variant, workload, subject.work, device, data)
+    return timing.prepare(subject.name, variant, workload, subject.work, device, data)
 
 
 def _workload(label: str, device: str, data: Path | None) -> Workload:
-    return throughput.of_task(cached_task(label, data), label, BATCH, 1, device)
+    return timing.of_task(cached_task(label, data), label, BATCH, 1, device)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from bench.guard.subjects import Subject
 from bench.guard.worker import PROTOCOL
-from results.guard import LOOKS, PLANTED, Row, Trial, row
+from results.guard.verdict import LOOKS, PLANTED, Row, Trial, row
 
 WINDOW = 0.05
 """Seconds that a timing lasts at the least."""

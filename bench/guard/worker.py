@@ -59,12 +59,12 @@ class Worker:
         return {"seconds": self._time(asked["time"], asked["passes"])}
 
     def _prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
-        from bench import plugins
         from bench.guard.subjects import Subject, prepared
+        from bench.plugins import loading
         from bench.runner import prepare_process, settle
 
         prepare_process(1)
-        plugins.load([Path(file) for file in asked["plugins"]])
+        loading.load([Path(file) for file in asked["plugins"]])
         data = Path(asked["data"]) if asked["data"] else None
         for given in asked["prepare"]:
             subject = Subject(*given)

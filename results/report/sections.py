@@ -9,17 +9,19 @@ from datetime import date
 from html import escape
 from typing import Any
 
-from results import metrics, naming, tables, verdicts
-from results.axis_effects import Varied, every_axis_in
-from results.comparison import Row
-from results.curves import curves
-from results.doctor import Finding, chart, findings
-from results.measures import measure
-from results.over_tasks import over_tasks, profile
+from results import grouping, metrics, naming
+from results.compare.axis_effects import Varied, every_axis_in
+from results.compare.measures import measure
+from results.compare.over_tasks import over_tasks, profile
+from results.compare.pairs import Row
+from results.doctor.rules import Finding, chart, findings
+from results.grouping import by_variant, grouped
 from results.record import Record
 from results.report import charts
 from results.report.page import Cell, figure, folded, heat, note, page, table
-from results.tables import by_variant, grouped
+from results.show import tables, verdicts
+from results.show.curves import curves
+from results.summary import summarise
 
 Details = Callable[[Sequence[str]], Iterable[Record]]
 """Runs by their ids, with curves and samples."""
@@ -52,7 +54,8 @@ def _head(
     said = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
     twice = Counter(task for task, _ in groups)
     names = [
-        f"{task}, {tables.budget(setting)}" if twice[task] > 1 else task for task, setting in groups
+        f"{task}, {grouping.budget(setting)}" if twice[task] > 1 else task
+        for task, setting in groups
     ]
     links = "".join(f'<a href="#t{number}">{escape(name)}</a>' for number, name in enumerate(names))
     return (
@@ -104,7 +107,7 @@ def _section(
     suite: Mapping[str, Any],
     details: Details,
 ) -> list[str]:
-    summary = tables.summarise(group, suite)
+    summary = summarise(group, suite)
     rows = every_axis_in(Varied(group, suite), {"task": task, "setting": setting}, COMPARED)
     memorised = ", memorised: test = train" if summary[0]["memorisation"] else ""
     parts = [f'<h2 id="{name}">{escape(task)}</h2>', f"<p>{escape(setting + memorised)}</p>"]

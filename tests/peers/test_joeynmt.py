@@ -19,8 +19,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.batching import collate
-from bench.randomness import torch_generator
+from bench.training.batching import collate
+from bench.training.randomness import torch_generator
 from tasks import Facts, Ragged, Split
 from tests.peers.joeynmt_weights import theirs
 from variants import Batch, build

@@ -25,15 +25,15 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from bench import flops
-from bench.batching import bucketed, collate, in_order
-from bench.decoding import greedy
-from bench.randomness import numpy_generator, torch_generator
-from bench.replicas import Replicas, repeated
-from bench.roofline import Probe
 from bench.runner import cached_task, prepare_process
-from bench.training import Recipe, start
-from results.intervals import median_interval
+from bench.speed import flops
+from bench.speed.roofline import Probe
+from bench.training.batching import bucketed, collate, in_order
+from bench.training.decoding import greedy
+from bench.training.loop import Recipe, start
+from bench.training.randomness import numpy_generator, torch_generator
+from bench.training.replicas import Replicas, repeated
+from results.stats.median import median_interval
 from tasks import EOS, Facts, Ragged, Split
 from tests.peers.joeynmt_weights import theirs
 from variants import Batch, build

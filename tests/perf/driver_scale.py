@@ -17,9 +17,9 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.driver import drive, to_do
-from bench.engine import IDLE, Engine, Event, Job
-from bench.progress import Progress
+from bench.cli.progress import Progress
+from bench.engines.contract import IDLE, Engine, Event, Job
+from bench.engines.driver import drive, to_do
 from bench.specs import Budget, RunSpec, make
 from results.store import writing
 from variants import BASE
@@ -78,7 +78,7 @@ def rate(engine: Engine, todo: list[RunSpec], folder: Path) -> float:
 
 def on_ray(todo: list[RunSpec], folder: Path) -> float:
     """The same as Ray tasks, each of which does nothing."""
-    from bench.ray_engine import RayEngine
+    from bench.engines.ray_engine import RayEngine
 
     def work(order: Any, data: object, plugins: object) -> Iterator[list[tuple[str, str, Any]]]:
         yield trivial(order.job)

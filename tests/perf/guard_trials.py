@@ -33,7 +33,7 @@ from typing import Any
 
 from bench.guard.subjects import chosen
 from bench.guard.timing import Sides, guard
-from results.guard import exit_code
+from results.guard.verdict import exit_code
 
 ROOT = Path(__file__).parents[2]
 KEPT = ("subject", "verdict", "rounds", "ratio", "low", "high", "trials", "false_alarms", "missed")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
-from results.intervals import median_interval
+from results.stats.median import median_interval
 from tests.perf.two_workers import RUNS, command, seconds
 
 STORE_BYTES = 80 * 2**20

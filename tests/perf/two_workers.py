@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from results.intervals import median_interval
+from results.stats.median import median_interval
 
 RUNS = 8
 ASKED = ["--task", "reversal", "--base", "cell=lstm", "--budget"]

@@ -81,7 +81,7 @@ def test_no_module_of_results_loads_torch_or_pandas(module: str) -> None:
 )
 def test_verbs_that_read_load_no_torch(store: Path, verb: list[str]) -> None:
     arguments = [*verb, "--store", str(store)]
-    found = loaded(f"from bench.cli import run\nassert run({arguments!r}) == 0")
+    found = loaded(f"from bench.cli.app import main\nassert main({arguments!r}) == 0")
     assert "torch" not in found
     assert "csv" in verb or "pandas" not in found
 
@@ -89,7 +89,7 @@ def test_verbs_that_read_load_no_torch(store: Path, verb: list[str]) -> None:
 @pytest.mark.parametrize("verb", [[], ["run"], ["table"], ["data"]])
 def test_help_loads_nothing_heavy(verb: list[str]) -> None:
     arguments = [*verb, "--help"]
-    assert loaded(f"from bench.cli import run\nassert run({arguments!r}) == 0") == set()
+    assert loaded(f"from bench.cli.app import main\nassert main({arguments!r}) == 0") == set()
 
 
 def test_specs_load_no_torch() -> None:

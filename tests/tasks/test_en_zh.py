@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tasks
-from bench import data as corpora
-from tasks import parallel
+from bench.corpora import catalogue as corpora
+from tasks import sentence_pairs
 from tasks.en_zh import EnZh, Settings, TextSplit
-from tasks.parallel import TextPair
 from tasks.ragged import Ragged
+from tasks.sentence_pairs import TextPair
 from tasks.sentences import (
     chinese_characters,
     chinese_text,
@@ -150,7 +150,7 @@ def test_words_without_jieba_say_what_to_install(monkeypatch: pytest.MonkeyPatch
 
 def assert_no_leak(splits: dict[str, list[TextPair]]) -> None:
     for side in (0, 1):
-        keys = [{parallel.key(pair[side]) for pair in pairs} for pairs in splits.values()]
+        keys = [{sentence_pairs.key(pair[side]) for pair in pairs} for pairs in splits.values()]
         assert len(set().union(*keys)) == sum(map(len, keys))
 
 
@@ -162,9 +162,9 @@ numbered = st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from([""
 def test_no_sentence_stands_in_two_splits(numbers: list[tuple[int, int, str]], seed: int) -> None:
     pairs = [TextPair(f"Dog {en}{end}", f"{end}狗{zh}") for en, zh, end in numbers]
     try:
-        splits = parallel.divide(pairs, np.random.default_rng(seed))
+        splits = sentence_pairs.divide(pairs, np.random.default_rng(seed))
     except ValueError:  # all of them hang together
-        assert max(map(len, parallel.components(pairs))) > len(pairs) // 20
+        assert max(map(len, sentence_pairs.components(pairs))) > len(pairs) // 20
         return
     assert_no_leak(splits)
     assert sorted(chain.from_iterable(splits.values())) == sorted(pairs)
@@ -174,7 +174,7 @@ def test_no_sentence_stands_in_two_splits(numbers: list[tuple[int, int, str]], s
 @timeless
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=25))
 def test_components_are_the_connected_ones(numbers: list[tuple[int, int]]) -> None:
-    groups = parallel.components([TextPair(f"e{en}", f"字{zh}") for en, zh in numbers])
+    groups = sentence_pairs.components([TextPair(f"e{en}", f"字{zh}") for en, zh in numbers])
     assert sorted(place for group in groups for place in group) == list(range(len(numbers)))
     for group in groups:  # reached from one of its pairs, step by step, and nothing beyond
         reached = {group[0]}
@@ -189,7 +189,7 @@ def test_components_are_the_connected_ones(numbers: list[tuple[int, int]]) -> No
 
 def test_held_out_splits_are_filled_to_the_full() -> None:
     pairs = [TextPair(f"dog {n}", f"狗{n}") for n in range(400)]
-    splits = parallel.divide(pairs, np.random.default_rng(0))
+    splits = sentence_pairs.divide(pairs, np.random.default_rng(0))
     assert {name: len(pairs) for name, pairs in splits.items()} == {
         "train": 360,
         "valid": 20,
@@ -202,11 +202,11 @@ def test_held_out_splits_are_filled_to_the_full() -> None:
     [("It's OK.", "its ok"), ("ＯＫ？", "ok"), ("他 说：“好”。", "他说好"), ("1,000", "１０００")],
 )
 def test_keys_see_only_letters_and_digits(one: str, other: str) -> None:
-    assert parallel.key(one) == parallel.key(other)
+    assert sentence_pairs.key(one) == sentence_pairs.key(other)
 
 
 def test_keys_of_nothing_but_punctuation_differ() -> None:
-    assert parallel.key("!") != parallel.key("?")
+    assert sentence_pairs.key("!") != sentence_pairs.key("?")
 
 
 # --- the task ------------------------------------------------------------------------------
@@ -430,8 +430,8 @@ def tatoeba(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_tatoeba_is_divided_without_a_leak(tatoeba: Path) -> None:
-    pairs = parallel.read("tatoeba", tatoeba)
-    splits = parallel.divide(pairs, np.random.default_rng(0))
+    pairs = sentence_pairs.read("tatoeba", tatoeba)
+    splits = sentence_pairs.divide(pairs, np.random.default_rng(0))
     sizes = {name: len(split) for name, split in splits.items()}
     assert sizes == {"train": 29_878, "valid": 1_000, "test": 1_000}
     assert_no_leak(splits)
@@ -439,13 +439,13 @@ def test_tatoeba_is_divided_without_a_leak(tatoeba: Path) -> None:
 
 
 def test_tatoeba_is_joined_again_exactly(tatoeba: Path) -> None:
-    for _, chinese in parallel.read("tatoeba", tatoeba):
+    for _, chinese in sentence_pairs.read("tatoeba", tatoeba):
         assert chinese_text(chinese_characters(chinese)) == chinese == normalise_chinese(chinese)
 
 
 @jieba_is_here
 def test_tatoeba_in_words_is_joined_again_exactly(tatoeba: Path) -> None:
-    for _, chinese in parallel.read("tatoeba", tatoeba):
+    for _, chinese in sentence_pairs.read("tatoeba", tatoeba):
         assert chinese_text(chinese_words(chinese)) == chinese
 
 

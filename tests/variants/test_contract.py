@@ -26,10 +26,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.decoding import greedy
-from bench.losses import mean_loss
-from bench.randomness import torch_generator
-from bench.training import build_optimizer
+from bench.training.decoding import greedy
+from bench.training.loop import build_optimizer
+from bench.training.losses import mean_loss
+from bench.training.randomness import torch_generator
 from tasks import BOS, EOS
 from tests.small import (
     CLASSES,

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.losses import mean_loss
+from bench.training.losses import mean_loss
 from tests.small import SEQUENCES, built, close, rows, sequences
 from variants import inapplicable
 from variants.axes import parse, values

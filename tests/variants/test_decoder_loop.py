@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.randomness import torch_generator
+from bench.training.randomness import torch_generator
 from tests.small import SMALL, built, close, rows, sequences
 from variants import inapplicable
 from variants.attention import ATTENTIONS, Attention

@@ -7,9 +7,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from bench.randomness import torch_generator
 from bench.runner import execute
 from bench.specs import Budget, make
+from bench.training.randomness import torch_generator
 from tasks import build as build_task
 from tests.small import CLASSES, LONGEST, SMALL, SOURCES, TARGETS, labelled, rows, sequences
 from variants import Model, build

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor
 
-from variants.attention.by_hand import AdditiveStep, ProductStep, late_rows, late_sum
 from variants.attention.contract import Attend, Attended, Attention, Sizes
-from variants.late import late_weight, linear
-from variants.products import Linear
-from variants.products import linear as linear_map
+from variants.attention.manual_gradients import AdditiveStep, ProductStep, late_rows, late_sum
+from variants.fast.late_gradients import late_weight, linear
+from variants.fast.matmul import Linear
+from variants.fast.matmul import linear as linear_map
 
 
 class Additive(Attention):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.forms import newer
+from variants.fast.forms import newer
 
 
 class Sizes(NamedTuple):
@@ -88,7 +88,7 @@ class Attention(nn.Module, ABC):
 
     def in_loop(self, read: Attended) -> Attend:
         """`forward` for the many steps of one loop: the same contexts, gradients the same but for
-        rounding, what does not change made once (see variants.late)."""
+        rounding, what does not change made once (see variants.fast.late_gradients)."""
         return lambda query_BH, step: self(query_BH[:, None], read, step)[0].squeeze(1)
 
 

@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from variants.attention.contract import Attended, Attention, Sizes, masked_softmax
-from variants.products import Linear
+from variants.fast.matmul import Linear
 
 
 class Multihead(Attention):

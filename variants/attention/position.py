@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from variants.attention.content import General
 from variants.attention.contract import Attended, Attention, Sizes, masked_softmax
-from variants.products import Linear
+from variants.fast.matmul import Linear
 
 
 class Location(Attention):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from variants.cells.cell import Cell, CellState, Hidden, HiddenAndCell, Stabilised
+from variants.cells.layernorm_lstm import LayerNormLSTM
 from variants.cells.minimal import MinGRU, MinLSTM, ScanCell
-from variants.cells.own import SLSTM, LayerNormLSTM
+from variants.cells.slstm import SLSTM
 from variants.cells.torch_cells import GRU, LSTM, RNN, RNNReLU, TorchCell
 from variants.cells.unrolling import (
     fastest,

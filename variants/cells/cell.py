@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
-from variants.forms import newer
+from variants.fast.forms import newer
 
 
 class Hidden(NamedTuple):
@@ -97,7 +97,7 @@ class Cell(nn.Module, ABC):
 
     def in_loop(self) -> Advance:
         """`advance` for the many steps of one loop: the same values, its gradients the same but
-        for rounding, what does not change made once (see variants.late)."""
+        for rounding, what does not change made once (see variants.fast.late_gradients)."""
         return self.advance
 
     def step(self, input_BI: Tensor, state: CellState) -> CellState:

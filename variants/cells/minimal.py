@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.cells.cell import Cell, CellState, Hidden
-from variants.products import Linear
+from variants.fast.matmul import Linear
 
 
 class ScanCell(Cell):

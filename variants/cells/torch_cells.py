@@ -8,11 +8,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from variants.cells.by_hand import GRUStep, LSTMStep, PlainStep
 from variants.cells.cell import Advance, Cell, CellState, Hidden, HiddenAndCell
+from variants.cells.manual_gradients import GRUStep, LSTMStep, PlainStep
 from variants.dropout import apply
-from variants.late import late_bias, late_weight
-from variants.products import linear as linear_map
+from variants.fast.late_gradients import late_bias, late_weight
+from variants.fast.matmul import linear as linear_map
 
 KINDS = ("weight", "bias")
 

@@ -11,8 +11,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from variants.cells.cell import Cell, CellState
 from variants.cells.minimal import ScanCell, scan
 from variants.cells.torch_cells import LSTM, TorchCell
-from variants.forms import plain
-from variants.products import WORTH
+from variants.fast.forms import plain
+from variants.fast.matmul import WORTH
 
 
 def unroll(

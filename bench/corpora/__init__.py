@@ -1,0 +1,1 @@
+"""Fetches and prepares corpora and word vectors."""

@@ -1,0 +1,1 @@
+"""Examines a trained model from inside, and plants faults for the doctor to find."""

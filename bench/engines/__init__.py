@@ -1,0 +1,1 @@
+"""Engines carry out runs: worker processes, a Ray cluster, or torchrun."""

@@ -1,0 +1,1 @@
+"""Decides what is to be run: matrices, claims, estimates, groups of runs."""

@@ -1,0 +1,133 @@
+"""Claims of others as files: what was reported, and how it is tried here.
+
+about = "LSTM is ahead of GRU"
+source = "Britz et al. 2017, table 2"
+reported = "BLEU, EN-DE: LSTM 22.22 ± .08, GRU 21.78 ± .05"
+checked = "no"                          # or how the figures were checked
+scaled = "generated en-zh, hidden 64"   # what it was scaled down to
+task = "en-zh"
+base = { attention = "additive" }
+steps = 800
+seeds = 10
+
+[side]
+lstm = { cell = "lstm" }
+gru = {}
+broken = { fault = "unshifted-targets" }
+
+[[compare]]
+says = "LSTM is better than GRU"
+a = "lstm"
+b = "gru"
+expected = "better"                     # better, worse or tie, of a
+measure = "loss"                        # the task's score if left out
+near = 0.2314                           # what a's mean should be, if that was reported,
+within = 0.02                           # and by which share it may be off
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.doctor.faults import FAULTS
+from bench.plan.matrix import Block, Matrix, Plan, plan, seed_count
+from bench.specs import Budget
+from results.compare.claims import Comparison
+from tasks import Task, canonical
+from tasks.choices import one_of
+from variants import BASE, axes
+
+CLAIMS = Path(__file__).parents[1] / "claims"
+TEXTS = ("about", "source", "reported", "checked", "scaled", "task")
+BUDGET = ("steps", "batch", "every", "stop")
+KEYS = (*TEXTS, *BUDGET, "base", "seeds", "side", "compare")
+COMPARE = ("says", "a", "b", "expected", "measure", "near", "within")
+EXPECTED = ("better", "worse", "tie")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """blocks: how each side is run, by its name."""
+
+    name: str
+    about: str
+    source: str
+    reported: str
+    checked: str
+    scaled: str
+    task: str
+    blocks: Mapping[str, Block]
+    comparisons: tuple[Comparison, ...]
+
+    def plans(self, task: Task, device: str, data: Path | None) -> dict[str, Plan]:
+        """The runs of each side. ValueError for a side that does not apply."""
+        plans = {}
+        for side, block in self.blocks.items():
+            plans[side] = plan(Matrix(self.name, (block,)), {self.task: task}, device, data)
+            if plans[side].inapplicable:
+                reason = plans[side].inapplicable[0].reason
+                raise ValueError(f"claim {self.name}, side {side} does not apply: {reason}")
+        return plans
+
+
+def names() -> list[str]:
+    """The claims that come with the suite."""
+    return sorted(path.stem for path in CLAIMS.glob("*.toml"))
+
+
+def named(name: str) -> Claim:
+    """A claim of the suite by name, or a TOML file by path. ValueError if it will not do."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        one_of("claim", name, names())
+        path = CLAIMS / f"{name}.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _claim(path.stem, raw)
+    except FileNotFoundError:
+        raise ValueError(f"there is no claim file {path}; give the path of one") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no TOML ({error}); mend it") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: {error!r}; see bench/plan/claim_file.py for what a claim needs"
+        ) from None
+
+
+def _claim(name: str, raw: dict[str, Any]) -> Claim:
+    for key in raw:
+        one_of(f"key of the claim {name}", key, KEYS)
+    base = axes.change(BASE, raw.get("base", {}))
+    budget = Budget(**{key: raw[key] for key in BUDGET if key in raw})
+    task, seeds = canonical(raw["task"]), seed_count(raw.get("seeds", 10))
+    blocks = {}
+    for side, given in raw["side"].items():
+        changes = {key: value for key, value in given.items() if key != "fault"}
+        if fault := given.get("fault", ""):
+            one_of("fault", fault, list(FAULTS))
+        variant = axes.change(base, changes)
+        blocks[side] = Block((task,), variant, {}, {}, seeds, budget, fault=fault)
+    comparisons = tuple(_comparison(name, one, list(blocks)) for one in raw["compare"])
+    texts = {key: str(raw[key]) for key in TEXTS if key != "task"}
+    return Claim(name=name, task=task, blocks=blocks, comparisons=comparisons, **texts)
+
+
+def _comparison(name: str, raw: dict[str, Any], sides: list[str]) -> Comparison:
+    for key in raw:
+        one_of(f"key of a comparison of the claim {name}", key, COMPARE)
+    for side in (raw["a"], raw["b"]):
+        one_of(f"side of the claim {name}", side, sides)
+    one_of("expected", raw["expected"], EXPECTED)
+    return Comparison(
+        says=raw["says"],
+        a=raw["a"],
+        b=raw["b"],
+        key=raw.get("measure", ""),
+        expected=raw["expected"],
+        near=raw.get("near"),
+        within=raw.get("within", 0.0),
+    )

@@ -1,0 +1,1 @@
+"""Trains, evaluates and decodes one model, or a stack of replicas."""

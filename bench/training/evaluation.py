@@ -1,0 +1,193 @@
+"""What a model can do on a split: teacher-forced, and on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from bench.training.batching import collate, in_order
+from bench.training.decoding import Decoding, decode
+from bench.training.losses import last_layer, some_rows
+from tasks import Facts, Ids, Outputs, Split, Task
+from variants import Batch, Model, Readout, real
+
+Heads = tuple[torch.Tensor, ...] | tuple[Readout, ...]
+"""Logits_NV of each target stream, or what they are made of."""
+Collate = Callable[[Split, Facts, str], Batch]
+ROWS = 128
+"""Examples decoded at once. A constant: with other rows beside it, a row's last bits differ."""
+SATURATED = 0.99
+GREEDY = Decoding()
+
+
+class Evaluation(NamedTuple):
+    """loss: mean per token, in nats. forced_accuracy: share of tokens right when the reference
+    is fed; for a tagger, of labels. scores: the task's own, of what the model gives by itself.
+    ended: share of outputs that stopped before the limit."""
+
+    loss: float
+    forced_accuracy: float
+    scores: dict[str, float]
+    ended: float
+
+
+class Forced(NamedTuple):
+    """Sums over a batch's tokens."""
+
+    loss: torch.Tensor
+    right: torch.Tensor
+    tokens: int
+
+
+@torch.no_grad()
+def evaluate(
+    model: Model,
+    task: Task,
+    split: Split,
+    device: str,
+    collate: Collate = collate,
+    decoding: Decoding = GREEDY,
+) -> Evaluation:
+    """Both ways over a whole split."""
+    passes = []
+    outputs: list[dict[int, Ids]] = [{} for _ in split.targets]
+    ended = 0
+    for indices in in_order(split, ROWS):
+        batch = collate(split.take(indices), task.facts, device)
+        if task.facts.tagging:
+            logits = model.score(batch)
+            passes.append(forced(logits, batch, task.facts.head_weights))
+            streams = _labels(logits, batch)
+            ended += len(indices)
+        else:
+            heads: Heads = last_layer(model, batch) or model.score(batch)
+            passes.append(forced(heads, batch, task.facts.head_weights))
+            decoded = decode(model, batch, task.facts.length_limit, decoding)
+            streams = [decoded.ids]
+            ended += sum(decoded.ended)
+        for stream, rows in zip(outputs, streams, strict=True):
+            stream.update(zip(indices.tolist(), rows, strict=True))
+    count = sum(part.tokens for part in passes)
+    streams = [[stream[index] for index in range(len(split))] for stream in outputs]
+    given: Outputs = streams
+    return Evaluation(
+        loss=float(sum(float(part.loss) for part in passes)) / count,
+        forced_accuracy=sum(int(part.right) for part in passes) / (count * len(split.targets)),
+        scores=plain_scores(task.score(given, split), task.metric),
+        ended=ended / len(split),
+    )
+
+
+def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
+    """Scores as they came; ValueError if the metric is not there, or one is no plain number."""
+    for name, value in scores.items():
+        if not isinstance(name, str) or not isinstance(value, float | int):
+            raise ValueError(f"the task's score gives {name!r}: {value!r}; give plain floats")
+    if metric not in scores:
+        raise ValueError(f"the task's score has no {metric}, which it selects by; add it")
+    return scores
+
+
+def forced(heads: Heads, batch: Batch, weights: tuple[float, ...]) -> Forced:
+    """Loss and right answers at the real positions, summed over tokens, heads mixed by weight.
+
+    Logits are made some rows at a time where the heads are not logits already.
+    """
+    loss = torch.zeros((), dtype=torch.float64, device=batch.mask_BT.device)
+    right = torch.zeros((), dtype=torch.int64, device=batch.mask_BT.device)
+    parts: tuple[torch.Tensor | Readout, ...] = heads
+    for head, target_BT, weight in zip(parts, batch.targets, weights, strict=True):
+        target_N = real(target_BT, batch)
+        for logits_NV, rows in _logits(head):
+            target = target_N[rows]
+            entropy = torch.nn.functional.cross_entropy(logits_NV, target, reduction="sum")
+            loss += weight * entropy.double()
+            right += (logits_NV.argmax(-1) == target).sum()
+    return Forced(loss, right, batch.tokens)
+
+
+def _logits(head: torch.Tensor | Readout) -> Iterator[tuple[torch.Tensor, slice]]:
+    """Logits of a head, and the positions that they are of."""
+    if isinstance(head, torch.Tensor):
+        yield head, slice(None)
+        return
+    values_NH, weight_VH, _ = head
+    for rows in some_rows(len(values_NH), len(weight_VH), values_NH.device.type):
+        yield head._replace(values_NH=values_NH[rows]).logits(), rows
+
+
+def _labels(logits: tuple[torch.Tensor, ...], batch: Batch) -> list[list[Ids]]:
+    """A tagger's labels, per head and row."""
+    ends = np.cumsum(batch.lengths_B.numpy())[:-1]
+    return [
+        list(np.split(head_NC.argmax(-1).cpu().numpy().astype(np.int32), ends))
+        for head_NC in logits
+    ]
+
+
+@torch.no_grad()
+def saturation(model: Model, batch: Batch) -> float | None:
+    """Share of encoder outputs beyond +-0.99 at real positions; None where there are none."""
+    outputs_BSD = getattr(model.encode(batch).memory, "outputs_BSD", None)
+    if outputs_BSD is None:
+        return None
+    real = outputs_BSD[batch.source_mask_BS]
+    return float((real.abs() > SATURATED).double().mean())
+
+
+def samples(
+    model: Model,
+    task: Task,
+    device: str,
+    count: int,
+    collate: Collate = collate,
+    decoding: Decoding = GREEDY,
+) -> list[dict[str, object]]:
+    """The first test examples and the task's probes, as a person reads them."""
+    test = task.splits["test"]
+    shown = test.take(np.arange(min(count, len(test)), dtype=np.int64))
+    rows: list[dict[str, object]] = []
+    for index in range(len(shown)):
+        one = shown.take(np.array([index]))
+        references = [stream[0] for stream in one.targets]
+        row = run_one(model, task, one.source[0], device, collate, decoding)
+        reference = task.target_text(references, one.source[0])
+        rows.append({"source": row.pop("source"), "reference": reference, **row})
+    rows += [
+        {**run_one(model, task, task.encode(text), device, collate, decoding), "probe": True}
+        for text in task.probes
+    ]
+    return rows
+
+
+@torch.no_grad()
+def run_one(
+    model: Model,
+    task: Task,
+    source: Ids,
+    device: str,
+    collate: Collate = collate,
+    decoding: Decoding = GREEDY,
+) -> dict[str, object]:
+    """What the model gives for one source: texts, and attention with the symbols it lies on."""
+    batch = collate(task.single(source), task.facts, device)
+    if task.facts.tagging:
+        streams = [rows[0] for rows in _labels(model.score(batch), batch)]
+        return {
+            "source": task.source_text(source),
+            "output": task.target_text(streams, source),
+        }
+    decoded = decode(model, batch, task.facts.length_limit, decoding, attention=True)
+    row: dict[str, object] = {
+        "source": task.source_text(source),
+        "output": task.target_text([decoded.ids[0]], source),
+        "ended": decoded.ended[0],
+    }
+    if decoded.attention is not None:
+        row["attention"] = decoded.attention[0]
+        row["source_symbols"] = task.source.decode(source)
+        row["output_symbols"] = task.target.decode(decoded.ids[0])
+    return row

@@ -1,0 +1,115 @@
+"""Pretrained embeddings: made on the spot from the training text, or looked up in vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.corpora import vectors
+from bench.corpora.vectors import Floats
+from tasks import Ragged, Task, Vocabulary
+from variants import Pretrained, Variant
+
+WINDOW = 2
+SMOOTHING = 0.75
+DENSE = 2000
+"""Symbols up to which the decomposition is made whole: the truncated one starts anew from chance
+where the matrix has a smaller rank than is asked for, as those of small vocabularies have."""
+RANK = 1e-8
+"""A singular value this small beside the largest counts as none."""
+
+
+def pretrained(
+    variant: Variant, task: Task, data: Path | None
+) -> tuple[Pretrained | None, Pretrained | None]:
+    """First values of source and target embeddings, where the variant asks for such."""
+    kind = variant.embedding_init
+    if kind == "ppmi":
+        train = task.splits["train"]
+        target = None if task.facts.tagging else (train.targets[0], task.facts.target_sizes[0])
+        sides = [(train.source, task.facts.source_size), target]
+        return _pair(
+            None if side is None else _scaled(*ppmi(*side, variant.embedding), variant)
+            for side in sides
+        )
+    if kind == "vectors":
+        found = vectors.load(variant.vectors, data or Path())
+        vocabularies = [task.source, None if task.facts.tagging else task.target]
+        return _pair(None if v is None else _tensors(*look_up(found, v)) for v in vocabularies)
+    return None, None
+
+
+def _pair(sides: Iterable[Pretrained | None]) -> tuple[Pretrained | None, Pretrained | None]:
+    source, target = sides
+    return source, target
+
+
+def _tensors(values_VE: Floats, known_V: NDArray[np.bool_]) -> Pretrained:
+    return Pretrained(torch.from_numpy(values_VE), torch.from_numpy(known_V))
+
+
+def _scaled(values_VE: Floats, known_V: NDArray[np.bool_], variant: Variant) -> Pretrained:
+    """As large as what `uniform` draws, so that a comparison is of directions alone."""
+    size = float(np.sqrt(np.mean(values_VE[known_V] ** 2)))
+    wanted = variant.embedding_range / np.sqrt(3.0)
+    return _tensors(values_VE * np.float32(wanted / size if size else 0.0), known_V)
+
+
+def look_up(found: vectors.Vectors, vocabulary: Vocabulary) -> tuple[Floats, NDArray[np.bool_]]:
+    """Rows for a vocabulary's symbols, and which were found: as they are, else in lower case."""
+    places = {word: place for place, word in enumerate(found.words)}
+    rows = [places.get(s, places.get(s.lower(), -1)) for s in vocabulary.symbols]
+    known = np.array(rows) >= 0
+    values = np.where(known[:, None], found.values_VE[rows], np.float32(0))
+    return values.astype(np.float32), known
+
+
+def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Embeddings (V, E) of a training text's symbols, and which occur in it.
+
+    Levy et al. 2015, sections 2 and 3: symmetric windows of WINDOW symbols; positive pointwise
+    mutual information with context counts to the power SMOOTHING; U sqrt(S) of its truncated
+    SVD. Each component's largest value is positive. Columns beyond the matrix's rank are 0.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.linalg import svds
+
+    ids = np.asarray(sequences.ids, dtype=np.int64)
+    owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
+    pairs = []
+    for distance in range(1, WINDOW + 1):
+        beside = owner[distance:] == owner[:-distance]
+        left, right = ids[:-distance][beside], ids[distance:][beside]
+        pairs += [(left, right), (right, left)]
+    rows, columns = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    counts = coo_array((np.ones(len(rows)), (rows, columns)), shape=(symbols, symbols)).tocsr()
+    counts.sum_duplicates()
+    found = counts.tocoo()
+    marginal = np.asarray(counts.sum(axis=1)).ravel()
+    context = marginal**SMOOTHING
+    with np.errstate(divide="ignore"):
+        information = np.log(
+            found.data * context.sum() / (marginal[found.row] * context[found.col])
+        )
+    positive = coo_array(
+        (np.maximum(information, 0.0), (found.row, found.col)), shape=(symbols, symbols)
+    )
+    values = np.zeros((symbols, size), dtype=np.float32)
+    if not positive.sum():
+        return values, marginal > 0  # nothing stands beside anything more often than by chance
+    kept = min(size, symbols - 1)
+    if symbols <= DENSE:
+        u, s, _ = np.linalg.svd(positive.toarray())
+    else:
+        start = np.random.default_rng(0).standard_normal(symbols)
+        u, s, _ = svds(positive.tocsr(), k=kept, v0=start)
+    order = np.argsort(-s)[:kept]
+    s = np.where(s > RANK * s.max(), s, 0.0)
+    columns_VK = u[:, order] * np.sqrt(s[order])
+    signs = np.sign(columns_VK[np.abs(columns_VK).argmax(0), np.arange(kept)])
+    values[:, :kept] = columns_VK * np.where(signs == 0, 1.0, signs)
+    return values, marginal > 0

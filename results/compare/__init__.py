@@ -1,0 +1,1 @@
+"""Compares runs: variants, axes, stores, equal costs, claims. Prints nothing."""

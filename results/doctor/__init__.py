@@ -1,0 +1,1 @@
+"""Judges what an examination measured: rules, findings and their cures."""

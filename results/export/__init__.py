@@ -1,0 +1,1 @@
+"""Writes runs and tables for other programs: files and experiment trackers."""

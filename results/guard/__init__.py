@@ -1,0 +1,1 @@
+"""Judges two versions of the code: timings, counts, quality."""

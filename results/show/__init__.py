@@ -1,0 +1,1 @@
+"""Prints what came out: tables, curves, verdicts, single runs."""

@@ -1,0 +1,1 @@
+"""Statistics of paired runs: tests, intervals, power, sequential looks."""

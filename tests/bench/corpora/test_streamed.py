@@ -1,0 +1,227 @@
+"""Proves that a corpus on disk is what it would be in memory: same ids, splits that share no
+sentence, every example once an epoch, and runs that go on from any place in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.cli.app import main as bench
+from bench.corpora import catalogue, preparation, streamed
+from bench.corpora.preparation import Simplifier
+from bench.runner import execute
+from bench.specs import Budget, make
+from bench.training import batching, checkpoint
+from bench.training.batching import Position, endless
+from bench.training.checkpoint import Keeper
+from tasks import Task, build
+from tasks.en_zh_streamed import StreamedEnZh
+from tasks.mapped import Mapped
+from tasks.sentence_pairs import key
+from tasks.sentences import chinese_characters, english_symbols
+from variants import BASE
+from variants.axes import parse
+
+NOUNS = "cat dog bird fish horse cow pig hen fox wolf bear deer".split()
+BEASTS = "猫狗鸟鱼马牛猪鸡狐狼熊鹿"
+VERBS = "sees likes finds hears fears knows".split()
+ACTS = "看爱找听怕懂"
+
+
+def lines() -> Iterator[str]:
+    """Pairs, with repetitions, an empty one, and many English for one Chinese."""
+    for copy in range(3):
+        for verb, act in zip(VERBS, ACTS, strict=True):
+            for one, beast in zip(NOUNS, BEASTS, strict=True):
+                for other, prey in zip(NOUNS, BEASTS, strict=True):
+                    end = "." if copy < 2 else "!"
+                    yield f"The {one} {verb} the {other}{end}\t{beast}{act}{prey}。"
+    yield "\t。"
+    yield " ".join(["very"] * 60) + "\t很"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the corpus `zoo`, written in many small pieces."""
+    folder = tmp_path_factory.mktemp("streamed")
+    file = folder / "zoo.tsv"
+    file.write_text("\n".join(lines()) + "\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "simplifier", lambda: Simplifier(str, "0"))
+        patch.setattr(streamed, "BUFFER", 50)
+        catalogue.add_streamed("zoo", file, folder / "data", "characters", 50, 100)
+    return folder
+
+
+@pytest.fixture
+def zoo(store: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    monkeypatch.setattr(batching, "BLOCK", 16)
+    monkeypatch.setattr(batching, "BLOCKS", 8)
+    return build("en-zh:corpus=zoo", store / "data")
+
+
+def test_training_ids_are_the_text(zoo: Task) -> None:
+    train = zoo.splits["train"]
+    assert isinstance(train.source, Mapped)
+    assert not train.source.ids.flags.writeable
+    held_out = {key(pair.split("\t")[0]) for name in ("valid", "test") for pair in texts(zoo, name)}
+    chinese = {key(pair.split("\t")[1]) for name in ("valid", "test") for pair in texts(zoo, name)}
+    expected = []
+    for line in lines():
+        english, target = line.split("\t")
+        short = len(english_symbols(english)) <= 50
+        held = key(english) in held_out or key(target) in chinese
+        if english and short and not held:
+            expected.append((english_symbols(english), chinese_characters(target)))
+    found = [
+        (zoo.source.decode(source), zoo.target.decode(target))
+        for source, target in zip(train.source, train.targets[0], strict=True)
+    ]
+    assert found == expected
+    assert 0 < len(found) < 2592
+
+
+def texts(task: Task, name: str) -> list[str]:
+    split = task.splits[name]
+    return [
+        f"{task.source_text(source)}\t{target}"
+        for source, target in zip(split.source, split.references, strict=True)  # type: ignore[attr-defined]
+    ]
+
+
+def test_splits_share_no_sentence(zoo: Task) -> None:
+    sides: dict[str, list[set[str]]] = {}
+    for name, split in zoo.splits.items():
+        sources = {key(zoo.source_text(ids)) for ids in split.source}
+        targets = {key(zoo.target_text([ids], ids)) for ids in split.targets[0]}
+        sides[name] = [sources, targets]
+    assert all(min(map(len, side)) >= 10 for side in sides.values())
+    for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
+        for left, right in zip(sides[one], sides[other], strict=True):
+            assert not left & right
+
+
+def test_what_is_known_of_it_is_true(zoo: Task) -> None:
+    for ragged in (zoo.splits["train"].source, zoo.splits["train"].targets[0]):
+        assert ragged.on_disk
+        assert ragged.longest == ragged.lengths.max()
+        assert ragged.mean_length == pytest.approx(ragged.lengths.mean())
+    assert zoo.facts.length_limit == zoo.splits["train"].targets[0].longest + 10
+
+
+def test_every_example_once_an_epoch_in_another_order_each(zoo: Task) -> None:
+    train = zoo.splits["train"]
+    epochs: dict[int, list[int]] = {0: [], 1: []}
+    for indices, position in endless(train, 10, 3, Position()):
+        if position.epoch == 2:
+            break
+        epochs[position.epoch] += indices.tolist()
+    for order in epochs.values():
+        assert sorted(order) == list(range(len(train)))
+    assert epochs[0] != epochs[1]
+    first, other = (
+        [indices.tolist() for indices, _ in islice(endless(train, 10, seed, Position()), 5)]
+        for seed in (3, 4)
+    )
+    assert first != other
+
+
+def test_it_goes_on_from_any_position(zoo: Task) -> None:
+    train = zoo.splits["train"]
+    steps = list(islice(endless(train, 32, 3, Position()), 150))
+    assert steps[-1][1].epoch >= 1
+    for at in range(0, len(steps) - 3, 7):
+        follow = islice(endless(train, 32, 3, steps[at][1]), 3)
+        for (indices, position), (expected, place) in zip(follow, steps[at + 1 :], strict=False):
+            assert position == place
+            np.testing.assert_array_equal(indices, expected)
+
+
+def test_batches_are_of_like_lengths_and_of_one_part(zoo: Task) -> None:
+    train = zoo.splits["train"]
+    for indices, _ in islice(endless(train, 8, 0, Position()), 30):
+        assert len(np.unique(indices // 16)) <= 8
+
+
+def test_what_was_read_may_be_let_go(zoo: Task) -> None:
+    train = zoo.splits["train"]
+    before = train.source.ids[:100].copy()
+    train.source.release()
+    np.testing.assert_array_equal(train.source.ids[:100], before)
+
+
+class StoppedError(BaseException):
+    """As a process that is killed."""
+
+
+def test_a_run_goes_on_in_the_middle_of_a_part(
+    zoo: Task, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    variant = asdict(parse("hidden=8,embedding=6", BASE))
+    budget = Budget(steps=30, batch=8, every=15, stop="budget")
+    spec = make("en-zh:corpus=zoo", zoo.digest(), variant, budget, 0, "cpu")
+    whole = execute(spec, store / "data", lambda *_: None)
+    assert whole["outcome"]["status"] == "finished"
+    file = tmp_path / "one.safetensors"
+    kept = Keeper.keep
+
+    def keep(self: Keeper, states: list[object], shared: None = None) -> None:
+        kept(self, states, shared)  # type: ignore[arg-type]
+        if states[0].step == 21:  # type: ignore[attr-defined]
+            raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "keep", keep)
+        with pytest.raises(StoppedError):
+            execute(spec, store / "data", lambda *_: None, checkpoint=file)
+    record = execute(spec, store / "data", lambda *_: None, checkpoint=file)
+    assert record["measured"]["resumed"] == 1
+    assert record["outcome"] == whole["outcome"]
+
+
+def test_settings_are_those_it_was_prepared_with(store: Path) -> None:
+    with pytest.raises(ValueError, match="prepared with tokens=characters and longest=50; leave"):
+        build("en-zh:corpus=zoo,pairs=10", store / "data")
+
+
+@pytest.mark.parametrize("file", ["source.ids", "target.offsets", "vocabulary.json", "valid.tsv"])
+@pytest.mark.parametrize("content", [None, b"", b"12345678" * 9, b"\xff\xfe"])
+def test_a_damaged_corpus_is_told(
+    store: Path, tmp_path: Path, file: str, content: bytes | None
+) -> None:
+    import shutil
+
+    shutil.copytree(store / "data" / "zoo", tmp_path / "zoo")
+    if content is None:
+        (tmp_path / "zoo" / file).unlink()
+    else:
+        (tmp_path / "zoo" / file).write_bytes(content)
+    if file == "valid.tsv" and content in (b"", b"12345678" * 9):
+        return  # text like any other, or none
+    with pytest.raises(ValueError, match=r"is damaged \(.*\); remove the folder and add it anew"):
+        build("en-zh:corpus=zoo", tmp_path)
+
+
+def test_in_the_command_line(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preparation, "simplifier", lambda: Simplifier(str, "0"))
+    given = ["data", "add", "zoo", str(store / "zoo.tsv"), "--streamed", "--store", str(tmp_path)]
+    assert bench(given) == 0
+    assert isinstance(build("en-zh:corpus=zoo", tmp_path / "data"), StreamedEnZh)
+    same = build("en-zh:corpus=zoo", store / "data")
+    assert isinstance(same, StreamedEnZh)
+    assert bench(given) == 2  # it is there
+    assert bench([*given[:4], str(store / "zoo.tsv"), *given[4:]]) == 2  # two files
+    small = tmp_path / "small.tsv"
+    small.write_text("a\t一\n")
+    assert bench([*given[:2], "tiny", str(small), *given[4:]]) == 2
+    assert "leave --streamed out" in capsys.readouterr().err
+    assert bench(["data", "list", "--store", str(tmp_path)]) == 0
+    assert "zoo: " in capsys.readouterr().out

@@ -1,0 +1,288 @@
+"""Proves that an examination measures what it says, that it finds every fault that is planted where
+there are no two ways about it, and that a healthy model shows nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.doctor import examination
+from bench.doctor.examination import Patient
+from bench.doctor.faults import FAULTS, planted
+from bench.runner import execute
+from bench.specs import Budget, make
+from bench.training.batching import collate
+from bench.training.loop import Recipe
+from bench.training.losses import training_loss
+from results.doctor.rules import chart, findings
+from results.record import Record
+from tasks import Split, build
+from tasks.ragged import Ragged
+from variants import Model
+from variants.axes import parse
+
+SMALL = "hidden=24,embedding=16,learning_rate=0.01,dropout=0.2,forcing=constant"
+CERTAIN = [
+    name
+    for name in FAULTS
+    if name
+    not in {
+        # these show by what they do in the end
+        *("rate-too-high", "rate-too-low", "saturating-embedding", "vanishing-memory"),
+        *("one-label", "log-softmax-twice", "decay-too-high"),
+    }
+]
+
+
+@cache
+def ran(
+    fault: str, variant: str = SMALL, task: str = "reversal", steps: int = 20, seed: int = 0
+) -> Any:
+    made = build(task)
+    budget = Budget(steps=steps, batch=16, every=steps // 2, stop="budget")
+    axes = asdict(parse(variant))
+    spec = make(task, made.digest(), axes, budget, seed, "cpu", fault=fault)
+    return Record.read(json.loads(json.dumps(execute(spec, None, lambda point, clock: None))))
+
+
+def found(record: Record) -> list[str]:
+    of = chart(record)
+    assert of is not None, record.outcome
+    return [one.cause for one in findings(of)]
+
+
+@pytest.mark.parametrize("variant", [SMALL, f"{SMALL},cell=lstm,attention=general"])
+@pytest.mark.parametrize("fault", [name for name in CERTAIN if FAULTS[name].sequences])
+def test_planted_faults_are_named_first(fault: str, variant: str) -> None:
+    record = ran(fault, variant)
+    assert found(record)[0] == fault
+    assert record.outcome["findings"] == found(record)
+
+
+@pytest.mark.parametrize("fault", [n for n in CERTAIN if FAULTS[n].tagging and n != "unclipped"])
+def test_planted_faults_of_taggers(fault: str) -> None:
+    variant = "hidden=16,embedding=16,dropout=0.2"
+    assert found(ran(fault, variant, "keyphrase", 8))[0] == fault
+
+
+@pytest.mark.parametrize(
+    ("task", "variant"),
+    [
+        ("reversal", SMALL),
+        ("reversal", f"{SMALL},cell=lstm,attention=multihead,depth=2,direction=bidirectional"),
+        ("reversal", f"{SMALL},cell=mingru,attention=location,label_smoothing=0.1"),
+        ("reversal", f"{SMALL},cell=slstm,optimizer=sgd,clip=0"),
+        ("opposites", "cell=transformer,hidden=16,embedding=16,dropout=0.1"),
+        ("increment", "hidden=16,embedding=16,embedding_trained=frozen,precision=bf16"),
+        ("keyphrase", "hidden=16,embedding=16,dropout=0.2,cell=lstm,direction=bidirectional"),
+        ("keyphrase", "hidden=16,embedding=16,attention=none,clip=0"),
+    ],
+)
+def test_a_healthy_run_shows_nothing(task: str, variant: str) -> None:
+    record = ran("", variant, task)
+    assert "error" not in record.outcome["health"]
+    assert found(record) == []
+
+
+def test_an_examination_leaves_the_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ran("").outcome
+    monkeypatch.setattr("bench.runner.of_run", lambda *_: {"error": "not looked at"})
+    after = ran.__wrapped__("").outcome
+    assert after["health"] == {"error": "not looked at"}
+    for key in ("curve", "scores", "samples", "status", "best_step"):
+        assert before[key] == after[key]
+
+
+def test_what_cannot_be_examined_loses_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of reach")
+
+    monkeypatch.setattr("bench.runner.of_run", broken)
+    outcome = ran.__wrapped__("").outcome
+    assert outcome["status"] == "finished"
+    assert outcome["health"] == {"error": "RuntimeError: out of reach"}
+    assert "findings" not in outcome
+
+
+def test_weights_that_decay_are_seen_to_shrink() -> None:
+    sizes = {}
+    for decay in ("0", "0.01", "1"):
+        variant = f"hidden=16,embedding=16,optimizer=sgd,learning_rate=0.1,weight_decay={decay}"
+        sizes[decay] = ran("", variant, "opposites", 10).outcome["health"]["weights"]
+    assert {of["first"] for of in sizes.values()} == {sizes["0"]["first"]}
+    assert [of["decay"] for of in sizes.values()] == [0.0, 0.01, 1.0]
+    # SGD multiplies weights by 1 - 0.1 * 1 in each of ten steps; gradients are small beside it
+    assert sizes["1"]["last"] == pytest.approx(0.9**10 * sizes["1"]["first"], rel=0.1)
+    assert sizes["0"]["last"] > sizes["0.01"]["last"] > sizes["1"]["last"]
+    planted = ran("decay-too-high", SMALL).outcome["health"]["weights"]
+    assert planted["decay"] == 0.01
+
+
+def test_each_parameter_has_its_gradient_and_its_update() -> None:
+    step = ran("").outcome["health"]["step"]
+    assert step["gradients"].keys() == step["updates"].keys()
+    assert min(step["gradients"].values()) > 0
+    norm = math.hypot(*step["gradients"].values())
+    assert norm == pytest.approx(step["own_norm"], rel=1e-3)
+
+
+# which runs
+
+
+@given(steps=st.integers(1, 2000), first=st.integers(0, 100))
+def test_seeds_of_short_runs_are_examined_so_that_it_costs_little(steps: int, first: int) -> None:
+    seeds = range(2000)
+    examined = [seed for seed in seeds if examination.sampled(seed, steps)]
+    assert examined[0] == 0
+    share = examination.COST / steps * len(examined) / len(seeds)
+    # one of the last, incomplete few seeds may be more
+    assert share <= examination.SHARE + examination.COST / steps / len(seeds)
+    # and no fewer than that allows
+    assert len(examined) == len(seeds) or share > examination.SHARE / 2.1
+    assert examination.sampled(first, 500)
+
+
+@pytest.mark.parametrize(
+    ("fault", "variant", "steps", "seed", "examined"),
+    [
+        ("", SMALL, 2, 0, True),
+        ("", SMALL, 2, 1, False),
+        ("", SMALL, 200, 3, True),
+        ("softmax-over-time", SMALL, 2, 1, True),
+        ("", "cell=rnn-relu,optimizer=sgd,learning_rate=1000,clip=0", 4, 1, True),
+    ],
+)
+def test_what_goes_wrong_is_examined_however_short(
+    fault: str, variant: str, steps: int, seed: int, examined: bool
+) -> None:
+    outcome = ran(fault, variant, steps=steps, seed=seed).outcome
+    assert outcome["status"] == ("diverged" if "relu" in variant else "finished")
+    assert (outcome["health"] is not None) == examined
+    assert ("findings" in outcome) == examined
+
+
+# each measurement by itself
+
+
+class Counter(Model):
+    """Says of each position the symbol after its input: all that it does is known. wrong: what it
+    does besides, given logits_NV and the batch."""
+
+    def __init__(self, wrong: Callable[[torch.Tensor, Any], torch.Tensor] | None = None) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+        self.wrong = wrong
+
+    def score(
+        self, batch: Any, fed_BT: Any = None, dropout: Any = None
+    ) -> tuple[torch.Tensor, ...]:
+        inputs_N = batch.inputs_BT.flatten()[batch.places_N]
+        logits_NV = torch.nn.functional.one_hot((inputs_N + 1) % 9, 9).float() * self.weight
+        return (logits_NV if self.wrong is None else self.wrong(logits_NV, batch),)
+
+
+def patient(model: Any) -> Patient:
+    random = np.random.default_rng(0)
+    source = [random.integers(4, 9, size=size).tolist() for size in (3, 3, 3, 5, 6, 6, 6, 6)]
+    split = Split(Ragged.of(source), (Ragged.of(source),))
+    facts = build("opposites").facts.__class__(9, (9,), 8)
+    alike = split.take(np.array([4, 5, 6, 7]))
+    return Patient(model, facts, "cpu", collate, training_loss, 0.0, split, alike)
+
+
+def alone(whole: Patient, split: Split) -> float:
+    moved = examination.alone(whole, split)
+    assert moved is not None
+    return moved
+
+
+def test_rows_that_change_each_other_are_seen() -> None:
+    whole = patient(Counter())
+    assert alone(whole, whole.examples) == 0.0
+    shifted = patient(Counter(lambda logits, batch: logits + logits.mean(0)))
+    assert alone(shifted, shifted.examples) > 0.1
+    assert alone(shifted, shifted.plain) > 0.1
+    padded = patient(Counter(lambda logits, batch: logits * (1 + (~batch.source_mask_BS).sum())))
+    assert alone(padded, padded.examples) > 0.1
+    assert alone(padded, padded.plain) == 0.0
+
+
+def test_a_leak_is_seen_before_its_token_and_a_reference_after_it() -> None:
+    health = examination.leak(patient(Counter()))
+    assert health["before"] == 0.0
+    assert health["after"] > 0.1
+
+    def peeking(logits: torch.Tensor, batch: Any) -> torch.Tensor:
+        targets_N = batch.targets[0].flatten()[batch.places_N]
+        return logits + torch.nn.functional.one_hot(targets_N, 9)
+
+    assert examination.leak(patient(Counter(peeking)))["before"] > 0.1
+
+
+def test_chance_and_memory_are_told_apart() -> None:
+    def again(wrong: Any) -> dict[str, float]:
+        whole = patient(Counter(wrong))
+        batch = whole.batch(whole.examples)
+        return examination.again(whole, batch, whole.model.score(batch))
+
+    assert again(None) == {"at_once": 0.0, "after_another": 0.0}
+    kept: list[torch.Tensor] = [torch.zeros(())]
+
+    def remembering(logits: torch.Tensor, batch: Any) -> torch.Tensor:
+        before, kept[0] = kept[0], batch.inputs_BT[0].double().mean()
+        return logits + before.float() * torch.arange(9)
+
+    assert again(remembering)["after_another"] > 0.01
+    drawn = again(lambda logits, batch: logits + torch.rand(logits.shape))
+    assert drawn == {"at_once": 0.0, "after_another": 0.0}, "the same draws are the same"
+
+
+def test_the_loss_is_known_by_its_number() -> None:
+    whole = patient(Counter())
+    batch = whole.batch(whole.examples)
+    healthy = examination.losses(whole, batch)
+    given, proper = float(healthy["given"]), float(healthy["proper"])
+    assert given == pytest.approx(proper, rel=1e-6)
+    for fault, name in (
+        ("softmax-over-time", "over_time"),
+        ("softmax-over-batch", "over_batch"),
+        ("padding-in-loss", "with_padding"),
+        ("no-eos-in-loss", "without_eos"),
+        ("probabilities-as-logits", "of_probabilities"),
+        ("targets-transposed", "transposed"),
+    ):
+        loss = planted(fault, Recipe()).loss
+        wrong = examination.losses(whole.__class__(**{**vars(whole), "loss": loss}), batch)
+        assert float(wrong["given"]) == pytest.approx(float(wrong[name]), rel=1e-6)
+        assert float(wrong["given"]) != pytest.approx(proper, rel=1e-4)
+
+
+def test_profiles_know_where_gradients_reach() -> None:
+    variant = "hidden=24,embedding=16,cell=rnn"
+    healthy = ran("", variant, steps=2).outcome["health"]["profile"]
+    assert len(healthy) == examination.SHOWN
+    assert max(healthy) == healthy[-1] == 1.0
+    vanished = ran("vanishing-memory", variant, steps=2).outcome["health"]["profile"]
+    assert 10 * vanished[0] < healthy[0]
+    attended = ran("", f"{variant},attention=general", steps=2).outcome["health"]["profile"]
+    assert attended[0] > healthy[0]
+
+
+def test_cells_are_watched_and_let_go() -> None:
+    record = ran("", f"{SMALL},cell=lstm,depth=2")
+    hidden = record.outcome["health"]["hidden"]
+    assert [name for name in hidden if name.startswith("encoder")] != []
+    assert all(set(cell) == {"saturated", "gates", "memory"} for cell in hidden.values())
+    saturated = ran("saturating-embedding", f"{SMALL},cell=lstm").outcome["health"]["hidden"]
+    name = next(iter(saturated))
+    assert saturated[name]["gates"][0] > 0.5 > hidden[name]["gates"][0]

@@ -1,0 +1,123 @@
+"""Proves that processes that train one model together take the steps that one process takes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.engines.torchrun import share
+from bench.plan import groups
+from bench.specs import Budget
+from results.store import reading
+from tests.small import Row, by_row, labelled, sequences, some_rows
+
+ROOT = Path(__file__).parents[3]
+MATRIX = """
+seeds = 1
+[[block]]
+tasks = ["increment:pairs=33", "keyphrase:documents=40"]
+base = { hidden = 12, embedding = 8 }
+steps = 30
+every = 10
+stop = "budget"
+star.cell = ["lstm"]
+[[block]]
+tasks = ["increment:pairs=33"]
+base = { hidden = 12, embedding = 8, forcing = "constant", label_smoothing = 0.1 }
+steps = 30
+every = 10
+stop = "budget"
+star.attention = ["additive", "general"]
+"""
+
+
+@given(rows=some_rows(7), of=st.integers(1, 4))
+def test_every_example_counts_once(rows: list[Row], of: int) -> None:
+    batch = sequences(rows)
+    parts = [share(batch, None, place, of)[0] for place in range(of)]
+    assert sum(part.tokens for part in parts) == batch.tokens
+    for place, part in enumerate(parts):
+        mine = rows[place::of]
+        if not mine:
+            assert part.tokens == 0
+            continue
+        alone = sequences(mine)
+        for one, other in zip(part, alone, strict=True):
+            if isinstance(one, torch.Tensor):
+                torch.testing.assert_close(one, other)
+            elif not isinstance(one, tuple):
+                assert one == other
+        (ours,), (theirs,) = part.targets, alone.targets
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_coins_go_with_their_examples() -> None:
+    batch = labelled([[3, 4, 5], [6, 7], [8]])
+    fed_BT = torch.arange(9).view(3, 3)
+    part, fed = share(batch, fed_BT, 1, 2)
+    assert fed is not None
+    assert fed.tolist() == [[3, 4]]
+    assert [len(row) for row in by_row(part.places_N, part)] == [2]
+
+
+def test_what_cannot_be_done_together_is_refused() -> None:
+    plain: dict[str, Any] = {"dropout": 0.0, "recurrent_dropout": 0.0}
+    assert groups.execution("ddp:2", "cpu", plain, Budget(steps=9), "") == "ddp:2"
+    with pytest.raises(ValueError, match="dropout over several processes"):
+        groups.execution("ddp:2", "cpu", plain | {"dropout": 0.1}, Budget(steps=9), "")
+    with pytest.raises(ValueError, match="give steps or tokens"):
+        groups.execution("ddp:2", "cpu", plain, Budget(seconds=9), "")
+
+
+def curves(store: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Outcomes by task and variant."""
+    with reading(store) as opened:
+        return {
+            (one.task, json.dumps(one.variant)): dict(one.outcome)
+            for one in opened.records(details=True)
+        }
+
+
+def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
+    matrix = tmp_path / "small.toml"
+    matrix.write_text(MATRIX)
+    given = ["-m", "bench", "run", "--matrix", str(matrix), "--store"]
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    one = [sys.executable, *given, str(tmp_path / "one")]
+    two = [sys.executable, *torchrun, *given, str(tmp_path / "two"), "--keep-weights"]
+    for command in (one, two):
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.count("increment:pairs=33  (30 steps") == 1  # by one process alone
+    alone, together = curves(tmp_path / "one"), curves(tmp_path / "two")
+    assert alone.keys() == together.keys()
+    assert len(alone) == 7
+    for key, outcome in alone.items():
+        assert together[key]["status"] == outcome["status"] == "finished"
+        for ours, theirs in zip(together[key]["curve"], outcome["curve"], strict=True):
+            assert ours["tokens"] == theirs["tokens"]
+            for name in ("loss", "valid_loss", "gradient_norm", "update_ratio"):
+                assert ours[name] == pytest.approx(theirs[name], rel=1e-4), (
+                    key,
+                    name,
+                    ours["step"],
+                )
+    assert len(list((tmp_path / "two" / "weights").iterdir())) == len(alone)
+
+
+def test_options_that_make_no_sense_together_are_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "run", "--workers", "2", "--store", str(tmp_path)]
+    environment = os.environ | {"WORLD_SIZE": "2"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "under torchrun all processes train one model" in done.stderr

@@ -1,0 +1,411 @@
+"""Proves that a guard counts exactly, times what it is told to, and refuses what it cannot tell."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.guard import baseline, checkout, counts, quality, subjects, timing
+from bench.guard.subjects import Subject
+from bench.guard.timing import GuardError, Side, Sides, Trio
+from bench.guard.worker import PROTOCOL
+from bench.speed.timing import Case
+from results.guard.verdict import Row, exact_rows, exit_code
+from variants.fast.forms import plain_forms
+from variants.seq2seq import Seq2Seq
+
+SOME = [
+    Subject("opposites", variant, work)
+    for variant in ("base", "cell=lstm,attention=general", "attention=additive,input_feeding=on")
+    for work in ("training", "decoding")
+]
+
+
+def counted(subject: Subject) -> counts.Counts:
+    return counts.of(subjects.prepared(subject, "cpu", None))
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[str, counts.Counts]:
+    return {subject.name: counted(subject) for subject in SOME}
+
+
+# counts
+
+
+@pytest.mark.parametrize("subject", SOME, ids=lambda subject: subject.name)
+def test_counts_are_the_same_again(subject: Subject, healthy: dict[str, counts.Counts]) -> None:
+    again = counted(subject)
+    assert again == healthy[subject.name]
+    assert all(again[name] for name in ("operations", "flops", "bytes", "peak_bytes", "parameters"))
+
+
+def test_bytes_are_those_of_torch() -> None:
+    case = subjects.prepared(SOME[0], "cpu", None)
+
+    class Known(Case):
+        def once(self) -> None:
+            first = torch.empty(1000, dtype=torch.uint8)
+            del first
+            kept = torch.empty(3000, dtype=torch.uint8)
+            torch.empty(500, dtype=torch.uint8)
+            del kept
+
+    known = Known(case.name, case.variant, case.workload, case.work, case.state, case.flops)
+    found = counts.of(known)
+    assert (found["operations"], found["bytes"], found["peak_bytes"]) == (3, 4500, 3500)
+
+
+def _one_more_operation(patch: pytest.MonkeyPatch) -> None:
+    read = Seq2Seq._read
+    patch.setattr(Seq2Seq, "_read", lambda *given: _touched(read(*given)))
+
+
+def _touched(read: Any) -> Any:
+    return read._replace(outputs_BSD=read.outputs_BSD.view_as(read.outputs_BSD))
+
+
+def _one_more_copy(patch: pytest.MonkeyPatch) -> None:
+    read = Seq2Seq._read
+    patch.setattr(
+        Seq2Seq,
+        "_read",
+        lambda *given: (r := read(*given))._replace(outputs_BSD=r.outputs_BSD.clone()),
+    )
+
+
+def _no_fast_path(patch: pytest.MonkeyPatch) -> None:
+    for name in ("_read", "_readout", "step"):
+        patch.setattr(Seq2Seq, name, _plainly(getattr(Seq2Seq, name)))
+
+
+def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
+    def plain(*given: Any) -> Any:
+        with plain_forms():
+            return function(*given)
+
+    return plain
+
+
+def _twice_the_memory(patch: pytest.MonkeyPatch) -> None:
+    """What the encoder gives lies in twice the room."""
+    read = Seq2Seq._read
+
+    def roomy(*given: Any) -> Any:
+        found = read(*given)
+        return found._replace(
+            outputs_BSD=torch.cat([found.outputs_BSD] * 2)[: len(given[1].source_BS)]
+        )
+
+    patch.setattr(Seq2Seq, "_read", roomy)
+
+
+PLANTS = {
+    "an operation": _one_more_operation,
+    "a copy": _one_more_copy,
+    "a lost fast path": _no_fast_path,
+    "twice the memory": _twice_the_memory,
+}
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+@pytest.mark.parametrize("subject", SOME, ids=lambda subject: subject.name)
+def test_what_is_planted_is_counted(
+    plant: str, subject: Subject, healthy: dict[str, counts.Counts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PLANTS[plant](monkeypatch)
+    rows = exact_rows({subject.name: healthy[subject.name]}, {subject.name: counted(subject)})
+    assert exit_code(rows) == 1
+
+
+# the baseline
+
+
+def test_a_baseline_read_back_is_what_was_counted(
+    tmp_path: Path, healthy: dict[str, counts.Counts]
+) -> None:
+    file, choice = tmp_path / "b.json", baseline.Choice(("base",), ("opposites",))
+    baseline.write(file, healthy, choice, "cpu")
+    assert baseline.read(file, "cpu") == (healthy, choice)
+    # a line a subject
+    assert len(file.read_text().splitlines()) == len(healthy) + 2
+
+
+def test_a_baseline_of_elsewhere_is_refused(
+    tmp_path: Path, healthy: dict[str, counts.Counts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "b.json"
+    with pytest.raises(GuardError, match=r"no baseline .*bench guard --update"):
+        baseline.read(file, "cpu")
+    baseline.write(file, healthy, baseline.Choice((), ()), "cpu")
+    with pytest.raises(GuardError, match=r"for cpu on .* for cuda .*--update"):
+        baseline.read(file, "cuda")
+    monkeypatch.setattr(torch, "__version__", "9.9.9")
+    with pytest.raises(GuardError, match=r"this is torch 9\.9\.9"):
+        baseline.read(file, "cpu")
+    with pytest.raises(GuardError, match="cannot be written"):
+        baseline.write(tmp_path / "no" / "b.json", healthy, baseline.Choice((), ()), "cpu")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"counts": {"a": 1}}', '{"counts": {}}', "\xff"]
+)
+def test_what_is_no_baseline_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "b.json"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(GuardError, match="is no baseline of counts"):
+        baseline.read(file, "cpu")
+
+
+# timing, against sides that only say how long they took
+
+
+class Scripted:
+    """Answers like a process whose passes take so long. slowed: by what, at a time that many such
+    share."""
+
+    def __init__(
+        self, seconds: float, noise: float, slowed: Callable[[float], float] = lambda took: 1.0
+    ) -> None:
+        self.seconds, self.noise, self.slowed = seconds, noise, slowed
+        self.cores: list[int] = []
+        self.folder, self.draw = Path(), np.random.default_rng(int(1e9 * seconds) + id(self) % 1000)
+        self.pending: dict[str, Any] = {}
+
+    def send(self, question: dict[str, Any]) -> None:
+        self.pending = question
+
+    def answer(self) -> dict[str, Any]:
+        if "count" in self.pending:
+            return {"operations": round(1e6 * self.seconds)}
+        spread = float(np.exp(self.noise * self.draw.standard_normal()))
+        seconds = self.pending["passes"] * self.seconds * spread
+        return {"seconds": seconds * self.slowed(seconds)}
+
+    def stay(self, core: int) -> None:
+        self.cores.append(core)
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        self.send(question)
+        return self.answer()
+
+
+def guarded(
+    slower: float,
+    noise: float = 0.02,
+    minutes: float = 0.02,
+    slowed: Callable[[float], float] = lambda took: 1.0,
+) -> tuple[list[Row], list[Trio]]:
+    """A guard of code that is so much slower, and the sets of processes that it took."""
+    sets: list[Trio] = []
+
+    @contextmanager
+    def start(sides: Sides, asked: Sequence[Subject]) -> Iterator[Any]:
+        each = [Scripted(0.006 * by, noise, slowed) for by in (1.0, slower, 1.0)]
+        sets.append(Trio(*each))  # type: ignore[arg-type]
+        yield sets[-1]
+
+    nowhere = Sides(Path(), Path(), "cpu", None, ())
+    rows = timing.guard(nowhere, SOME[:2], 0.05, minutes, lambda _: None, start)
+    return rows, sets
+
+
+@pytest.mark.parametrize(
+    ("slower", "word", "code"), [(1.0, "fine", 0), (1.1, "slower", 1), (0.8, "faster", 0)]
+)
+def test_verdicts_of_a_guard(slower: float, word: str, code: int) -> None:
+    rows, sets = guarded(slower)
+    assert {row["verdict"] for row in rows} == {word}
+    assert exit_code(rows) == code
+    # an alarm is confirmed in fresh processes, and nothing else is
+    assert len(sets) == (1 if slower == 1.0 else 2)
+    expected = {} if slower == 1.0 else {"operations": [6000, round(6000 * slower)]}
+    assert all(row["counts"] == expected for row in rows)
+
+
+def test_noise_cannot_be_told_and_is_never_fine() -> None:
+    rows, _ = guarded(1.0, noise=2.0)
+    assert {row["verdict"] for row in rows} == {"cannot tell"}
+    assert exit_code(rows) == 3
+
+
+class Neighbour:
+    """Takes the half of a core for a moment, again and again, as on a shared machine."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self, took: float) -> float:
+        self.now += took
+        return 1.6 if self.now % 0.2 < 0.09 else 1.0
+
+
+def test_a_neighbour_that_comes_and_goes_slows_both_alike() -> None:
+    same, _ = guarded(1.0, slowed=Neighbour())
+    slower, _ = guarded(1.1, slowed=Neighbour())
+    assert [{row["verdict"] for row in rows} for rows in (same, slower)] == [{"fine"}, {"slower"}]
+
+
+def test_processes_share_a_core_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "_cores", lambda: [2, 5])
+    _, ((reference, present, again),) = guarded(1.0)
+    assert reference.cores == present.cores == again.cores  # type: ignore[attr-defined]
+    assert {*reference.cores} == {2, 5}  # type: ignore[attr-defined]
+
+
+def test_a_process_stays_where_it_is_told_to(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    side = Side(tmp_path, ["sleep", "60"])
+    side.stay(core)
+    assert os.sched_getaffinity(side.process.pid) == {core}
+    side.close()
+    side.stay(core)  # it is no more
+
+
+def test_no_time_at_all_cannot_be_told() -> None:
+    rows, _ = guarded(1.0, minutes=1e-9)
+    assert exit_code(rows) == 3
+
+
+# the command, on a repository of its own
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its only commit has a plugin."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "mine.py").write_text(
+        "from variants.cells.torch_cells import GRU\n\n\nclass Mine(GRU):\n    '''As GRU.'''\n\n\n"
+        "PARTS = {'cell': {'mine': Mine}}\n"
+    )
+    for command in (
+        "init -q -b main",
+        "add -A",
+        "-c user.name=n -c user.email=e commit -q -m first",
+    ):
+        subprocess.run(["git", *command.split()], cwd=folder, check=True)
+    return folder
+
+
+def command(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "guard", *arguments, "--store", str(folder / ".bench")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_plugin_is_guarded_in_one_line(repository: Path) -> None:
+    mine = ("--plugin", "mine.py", "--variant", "cell=mine", "--task", "opposites")
+    code, _, err = command(repository, *mine)
+    assert (code, "--update" in err) == (3, True)
+    assert command(repository, *mine, "--update")[0] == 0
+    # what was asked for then is asked for now
+    code, out, err = command(repository, "--plugin", "mine.py")
+    assert (code, "2 the same" in out) == (0, True), err
+    code, out, _ = command(
+        repository, *mine, "--against", "HEAD", "--minutes", "0.01", "--json",
+        "--markdown", "m.md", "--junit", "j.xml",
+    )  # fmt: skip
+    rows = json.loads(out)["rows"]
+    assert [row["subject"] for row in rows] == [
+        "opposites cell=mine training",
+        "opposites cell=mine decoding",
+    ]
+    assert all(row["counts"] == {} for row in rows)
+    assert code == exit_code(rows)
+    assert (repository / "m.md").read_text().startswith("### bench guard")
+    assert "testsuite" in (repository / "j.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("--against", "nowhere"), 3, "is no revision"),
+        (("--quality",), 2, "name one"),
+        (("--update", "--against", "HEAD"), 2, "--update only"),
+        (("--minutes", "0"), 2, "numbers above 0"),
+        (("--against", "HEAD", "--variant", "cell=gur"), 2, "did you mean"),
+        (("--pytest-benchmark", "no.json", "no.json"), 2, "cannot be read"),
+        (("--against", "HEAD", "--quality", "--matrix", "no.toml"), 2, "no matrix file"),
+        (("--against", "HEAD", "--plugin", __file__), 2, "plugin"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_refusals(repository: Path, arguments: tuple[str, ...], code: int, says: str) -> None:
+    found, out, err = command(repository, *arguments)
+    assert (found, out) == (code, "")
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_an_older_version_without_the_guard_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    (tmp_path / "bench" / "__init__.py").touch()
+    here = Path(__file__).parents[3]
+    sides = Sides(tmp_path, here, "cpu", None, ())
+    with pytest.raises(GuardError, match="older than bench guard"), timing.started(sides, SOME[:1]):
+        pass
+
+
+def test_unlike_work_is_refused() -> None:
+    told = {"protocol": PROTOCOL, "strays": [], "workloads": {"a": "1"}}
+    side: Any = Scripted(1.0, 0.0)
+    timing._check(side, told, told)
+    with pytest.raises(GuardError, match="the same batches of a"):
+        timing._check(side, told, {**told, "workloads": {"a": "2"}})
+    with pytest.raises(GuardError, match="language"):
+        timing._check(side, {**told, "protocol": 0}, told)
+
+
+def test_a_revision_outside_a_repository(tmp_path: Path) -> None:
+    with pytest.raises(GuardError, match="git says"):
+        checkout.Revision("HEAD", tmp_path)
+
+
+MATRIX = """
+seeds = 8
+[[block]]
+tasks = ["opposites"]
+base = { hidden = 32, embedding = 32, learning_rate = 0.01 }
+steps = 100
+every = 50
+"""
+
+
+def test_quality_of_two_versions(tmp_path: Path) -> None:
+    """The second is the first with its learning rate ruined."""
+    here = Path(__file__).parents[3]
+    worse = tmp_path / "worse"
+    worse.mkdir()
+    for part in ("bench", "tasks", "variants", "results"):
+        subprocess.run(["cp", "-r", str(here / part), str(worse)], check=True)
+    matrix = tmp_path / "m.toml"
+    matrix.write_text(MATRIX)
+    known = tmp_path / "known"
+    said = io.StringIO()
+    with redirect_stdout(said):
+        rows = quality.guard(here, worse, known, matrix, 1, print)
+    assert [row["verdict"] for row in rows] == ["same"]
+    file = worse / "bench" / "training.py"
+    text = file.read_text()
+    broken = text.replace("variant.learning_rate, variant.weight_decay", "1e-9, 0.0")
+    assert broken != text
+    file.write_text(broken)
+    rows = quality.guard(here, worse, known, matrix, 1, lambda _: None)
+    assert {row["measure"]: row["verdict"] for row in rows}["exact match"] == "worse"
+    assert exit_code(rows) == 1

@@ -1,0 +1,134 @@
+"""Proves that every claim of the suite can be tried, and that a file that cannot is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench.cli.app import main
+from bench.plan import claim_file
+from bench.runner import cached_task
+from results.compare.measures import COSTS
+from tasks import Task
+
+TINY = """
+about = "Adam learns, SGD does not"
+source = "nobody"
+reported = "1 and 0"
+checked = "yes"
+scaled = "no"
+task = "opposites"
+base = { hidden = 24, embedding = 16, learning_rate = 0.02 }
+steps = 60
+every = 20
+seeds = 6
+
+[side]
+adam = {}
+sgd = { optimizer = "sgd" }
+
+[[compare]]
+says = "Adam is better than SGD"
+a = "adam"
+b = "sgd"
+expected = "EXPECTED"
+"""
+
+
+@pytest.fixture(scope="module")
+def tasks() -> dict[str, Task]:
+    labels = {claim_file.named(name).task for name in claim_file.names()}
+    return {label: cached_task(label, None) for label in labels}
+
+
+@pytest.mark.parametrize("name", claim_file.names())
+def test_every_claim_can_be_tried(name: str, tasks: dict[str, Task]) -> None:
+    claim = claim_file.named(name)
+    texts = (claim.about, claim.source, claim.reported, claim.checked, claim.scaled)
+    assert all(texts)
+    assert claim.checked.startswith(("yes", "no"))
+    task = tasks[claim.task]
+    plans = claim.plans(task, "cpu", None)
+    assert all(len(plan.specs) >= 6 for plan in plans.values())
+    used = {side for one in claim.comparisons for side in (one.a, one.b)}
+    assert used == set(claim.blocks), "a side that nothing is compared with"
+    family = len(claim.comparisons)
+    assert 2 / 2 ** len(next(iter(plans.values())).specs) <= 0.05 / family, "too few seeds"
+    for one in claim.comparisons:
+        assert one.key in ("", "loss", "exposure_gap", *COSTS)
+
+
+def test_all_that_were_asked_for_are_there() -> None:
+    own = "inc-floor tf-rate exposure lr-grid sgd-flat emb-tuned attention context"
+    assert set(own.split()) <= set(claim_file.names())
+    assert len(claim_file.names()) >= 8 + 10
+
+
+def written(folder: Path, text: str) -> str:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("expected", "word", "strict"), [("better", "reproduced", 0), ("worse", "reversed", 1)]
+)
+def test_a_claim_of_your_own(
+    expected: str, word: str, strict: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, TINY.replace("EXPECTED", expected))
+    store = ["--store", str(tmp_path / "store")]
+    assert main(["claims", "list", path, *store]) == 0
+    assert "undecided" in capsys.readouterr().out
+    assert main(["claims", "run", path, *store, "--workers", "2", "--strict"]) == strict
+    assert word in capsys.readouterr().out
+    # now that all are done, and told so beside the JSON
+    assert main(["claims", "run", path, *store, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["rows"]
+    assert "12 of 12 runs are finished already" in captured.err
+    assert main(["claims", "list", path, *store, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["claim"], row["word"], row["verdict_of_claim"]) == ("mine", word, word)
+    assert row["runs"] == 12
+    assert main(["claims", "show", path, *store]) == 0
+    out = capsys.readouterr().out
+    assert "mine: Adam learns, SGD does not" in out
+    assert "optimizer=sgd" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("about =", "abut ="), "about"),
+        (('task = "opposites"', 'task = "opposite"'), "opposites"),
+        (('a = "adam"', 'a = "adamm"'), "adam"),
+        (("EXPECTED", "nicer"), "better"),
+        (('optimizer = "sgd"', 'fault = "typo"'), "softmax-over-time"),
+        (('optimizer = "sgd"', 'attention = "no"'), "attention"),
+        (("steps = 60", "steps = 0"), "budget"),
+        (("seeds = 6", "seeds = 0"), "seeds=0"),
+        (('source = "nobody"', ""), "source"),
+        (("[side]", "[side"), "no TOML"),
+        (("sgd = {", "bridge = {"), "bridge"),
+    ],
+)
+def test_a_file_that_will_not_do_is_told(
+    change: tuple[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = TINY.replace(*change).replace("EXPECTED", "better")
+    code = main(["claims", "list", written(tmp_path, text), "--store", str(tmp_path / "s")])
+    captured = capsys.readouterr()
+    assert code == 2
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_names_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["claims", "show", "inc-flor"]) == 2
+    assert "inc-floor" in capsys.readouterr().err
+    assert main(["claims", "show", "nowhere.toml"]) == 2
+    assert "there is no claim file nowhere.toml" in capsys.readouterr().err

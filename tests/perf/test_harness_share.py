@@ -1,0 +1,80 @@
+"""Proves that what the suite itself costs is told apart from what the model does."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.cli.app import main
+from bench.runner import cached_digest
+from bench.specs import Budget, RunSpec, make
+from bench.training import loop
+from bench.training.batching import endless
+from tests.perf import harness_share
+from variants.axes import parse
+
+LABEL = "increment:pairs=12"
+
+
+def spec(text: str = "hidden=4,embedding=4") -> RunSpec:
+    digest = cached_digest(LABEL, None)
+    budget = Budget(steps=2, batch=4, every=1, stop="budget")
+    return make(LABEL, digest, asdict(parse(text)), budget, 0, "cpu")
+
+
+def test_the_parts_make_the_whole(tmp_path: Path) -> None:
+    row = harness_share.measure(spec(), tmp_path)
+    parts = sum(row[f"{part}_seconds"] for part in ("step", "evaluation", "harness"))
+    assert parts == pytest.approx(row["run_seconds"])
+    assert row["harness_share"] == pytest.approx(row["harness_seconds"] / row["run_seconds"])
+    assert 0 < row["harness_share"] < 1
+
+
+def test_a_slow_batcher_is_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four hundredths of a second are planted where batches are made, in each of two steps."""
+    spent = 0.0
+
+    def slow(*given: Any) -> Any:
+        nonlocal spent
+        for batch in endless(*given):
+            time.sleep(0.04)
+            spent += 0.04
+            yield batch
+
+    monkeypatch.setattr(loop, "endless", slow)
+    row = harness_share.measure(spec(), tmp_path)
+    assert row["harness_seconds"] > spent > 0
+
+
+def test_a_failed_run_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("planted for a test")
+
+    monkeypatch.setattr(harness_share, "train_step", fail)
+    with pytest.raises(RuntimeError, match="planted for a test"):
+        harness_share.measure(spec(), tmp_path)
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(one: RunSpec, data: Path) -> dict[str, Any]:
+        seconds = {"run": 2.0, "step": 1.5, "evaluation": 0.4, "harness": 0.1, "data": 0.2}
+        shown = {f"{part}_seconds": value for part, value in seconds.items()}
+        return {"task": one.task, "variant": {}, "harness_share": 0.05, **shown}
+
+    monkeypatch.setattr(harness_share, "measure", measured)
+    monkeypatch.setattr(harness_share, "start_seconds", lambda: 1.25)
+    assert main(["throughput", "--harness"]) == 0
+    told = capsys.readouterr().out
+    assert "5.0%" in told
+    assert "1.2 s" in told
+    assert main(["throughput", "--harness", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["task"] for row in rows} == {
+        *("increment", "opposites", "reversal", "keyphrase", "en-zh")
+    }
+    assert all(row["start_seconds"] == 1.25 for row in rows)

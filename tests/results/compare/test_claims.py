@@ -1,0 +1,86 @@
+"""Proves how a claim's verdict follows from its comparisons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from results.compare.claims import Comparison, judge, overall, seeds_wanting
+from results.record import Record
+from tests.records import failed, record
+
+
+def side(scores: list[float], **changes: Any) -> list[Record]:
+    return [record(seed, score, **changes) for seed, score in enumerate(scores)]
+
+
+def claim(expected: str, near: float | None = None, key: str = "") -> Comparison:
+    return Comparison("a is ...", "a", "b", key, expected, near, 0.02)
+
+
+HIGH, LOW = [0.9, 0.8, 0.85] * 2, [0.1, 0.2, 0.15] * 2
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected", "word"),
+    [
+        (HIGH, LOW, "better", "reproduced"),
+        (LOW, HIGH, "worse", "reproduced"),
+        (HIGH, LOW, "worse", "reversed"),
+        (HIGH, LOW, "tie", "reversed"),
+        (HIGH, HIGH, "better", "no difference"),
+        (HIGH, HIGH, "tie", "reproduced"),
+        (HIGH[:4], LOW[:4], "better", "undecided"),
+        (HIGH, [], "better", "undecided"),
+    ],
+)
+def test_words(a: list[float], b: list[float], expected: str, word: str) -> None:
+    sides = {"a": side(a, cell="lstm"), "b": side(b)}
+    (row,) = judge([claim(expected)], sides, "exact_match")
+    assert row["claim"] == word
+    assert overall([row]) == word
+
+
+@pytest.mark.parametrize(
+    ("near", "word"), [(0.85, "reproduced"), (0.86, "reproduced"), (0.9, "reversed")]
+)
+def test_a_value_that_was_reported(near: float, word: str) -> None:
+    sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
+    (row,) = judge([claim("better", near)], sides, "exact_match")
+    assert row["a_mean"] == pytest.approx(0.85)
+    assert row["claim"] == word
+
+
+def test_of_several_the_worst_counts() -> None:
+    def rows(*words: str) -> list[dict[str, Any]]:
+        return [{"claim": word, "more_seeds": 3} for word in words]
+
+    assert overall(rows("reproduced", "reproduced")) == "reproduced"
+    assert overall(rows("reproduced", "no difference")) == "no difference"
+    assert overall(rows("no difference", "reversed")) == "reversed"
+    assert overall(rows("reversed", "undecided")) == "undecided"
+    assert seeds_wanting(rows("undecided", "reproduced")) == 3
+    assert seeds_wanting(rows("reproduced")) is None
+
+
+def test_comparisons_of_one_measure_are_a_family() -> None:
+    """Six seeds are enough for one comparison, and not for two."""
+    sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW), "c": side(LOW, cell="rnn")}
+    one, two = claim("better"), Comparison("", "a", "c", "", "better", None, 0.0)
+    rows = judge([one, two], sides, "exact_match")
+    assert [row["claim"] for row in rows] == ["undecided"] * 2
+    assert {row["family"] for row in rows} == {2}
+
+
+def test_measures_beyond_the_score() -> None:
+    sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
+    (row,) = judge([claim("tie", key="loss")], sides, "exact_match")
+    assert row["a_mean"] == pytest.approx(1 / 30)  # the last of the curve
+    assert row["claim"] == "reproduced"
+    # forced_accuracy is 0.25 in all, and token_accuracy is not there
+    (row,) = judge([claim("tie", key="exposure_gap")], sides, "exact_match")
+    assert row["refused"]
+    lost = {"a": [failed(seed, cell="lstm") for seed in range(6)], "b": side(LOW)}
+    (row,) = judge([claim("worse")], lost, "exact_match")
+    assert (row["a_mean"], row["claim"]) == (0.0, "reproduced")

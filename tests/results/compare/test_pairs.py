@@ -1,0 +1,376 @@
+"""Proves what a comparison pairs, counts, corrects and refuses, on runs made by hand."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from results.compare import axis_effects, stores
+from results.compare.measures import Reader, measure, measures
+from results.compare.pairs import NEITHER, NOT_ALL, ComparisonError, Row, compare
+from results.record import Record
+from results.show import verdicts
+from results.stats import inference
+from tests.records import SUITE, failed, record
+
+A, B = "cell=lstm", "base"
+
+
+def runs(scores: list[float | None], **changes: Any) -> list[Record]:
+    """One a seed."""
+    return [record(seed, score, **changes) for seed, score in enumerate(scores)]
+
+
+def row_of(rows: list[Row], key: str = "exact_match") -> Row:
+    (found,) = [row for row in rows if row["measure"] == key]
+    return found
+
+
+def timed(one: Record, **measured: Any) -> Record:
+    return Record(one.id, one.spec, one.outcome, {**one.measured, **measured})
+
+
+# pairs
+
+
+def test_pairs_share_their_seed() -> None:
+    mine = [record(seed, 0.5 + seed / 10, cell="lstm") for seed in (0, 1, 2, 7)]
+    row = row_of(compare([*mine, *runs([0.1, 0.2, 0.4])], SUITE, A, B))
+    assert (row["pairs"], row["unpaired"]) == (3, 1)
+    assert row["effect"] == pytest.approx(np.mean([0.4, 0.4, 0.3]))
+    assert (row["a_mean"], row["b_mean"]) == (pytest.approx(0.6), pytest.approx(0.7 / 3))
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.lists(st.floats(0, 1), min_size=8))
+def test_the_other_way_round_is_the_opposite(mine: list[float], others: list[float]) -> None:
+    both = [*runs(list(mine), cell="lstm"), *runs(list(others[: len(mine)]))]
+    there, back = row_of(compare(both, SUITE, A, B)), row_of(compare(both, SUITE, B, A))
+    assert there["effect"] == pytest.approx(-back["effect"], abs=1e-12)
+    assert there["low"] == pytest.approx(-back["high"], abs=1e-9)
+    assert there["p"] == back["p"]
+    opposite = {"better": "worse", "worse": "better"}
+    assert opposite.get(there["verdict"], there["verdict"]) == back["verdict"]
+
+
+def test_words() -> None:
+    better = compare([*runs([0.9, 0.8, 0.85] * 2, cell="lstm"), *runs([0.1] * 6)], SUITE, A, B)
+    assert row_of(better)["verdict"] == "better"
+    assert row_of(better)["p"] == 2 / 2**6
+    few = compare([*runs([0.9, 0.8] * 2, cell="lstm"), *runs([0.1] * 4)], SUITE, A, B)
+    assert (row_of(few)["verdict"], row_of(few)["why"]) == ("undecided", "too few seeds")
+    assert row_of(few)["more_seeds"] == 2
+    tie = compare([*runs([0.5] * 3, cell="lstm"), *runs([0.5] * 3)], SUITE, A, B)
+    assert row_of(tie)["verdict"] == "tie"
+
+
+def test_a_run_without_score_counts_as_nothing() -> None:
+    mine = [*runs([0.5, None, 0.5], cell="lstm"), failed(3, cell="lstm")]
+    row = row_of(compare([*mine, *runs([0.5] * 4)], SUITE, A, B))
+    assert row["pairs"] == 4
+    assert row["censored_a"] == 2
+    assert row["effect"] == pytest.approx(-0.25)
+
+
+def test_a_target_never_reached_is_later_than_any_that_was() -> None:
+    """Whatever the slower ones spent: here the ones that did not get there spent least."""
+    mine = [record(seed, 0.5, None, cell="lstm", spent=1000) for seed in range(6)]
+    others = [record(seed, 0.5, 3000 + seed, spent=4000) for seed in range(6)]
+    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    assert (row["censored_a"], row["censored_b"]) == (6, 0)
+    assert row["verdict"] == "worse"
+    assert 0 < row["effect"] < math.log(4 / 3) + 1e-9
+
+
+def test_two_that_never_got_there_do_not_tie() -> None:
+    row = row_of(
+        compare([*runs([0.5] * 6, cell="lstm"), *runs([0.5] * 6)], SUITE, A, B), "tokens_to_target"
+    )
+    assert (row["verdict"], row["why"], row["more_seeds"]) == ("undecided", NEITHER, None)
+
+
+def test_less_is_better_of_costs() -> None:
+    fast = [
+        timed(one, tokens_per_second=9e3, peak_bytes=2**20) for one in runs([0.5] * 6, cell="lstm")
+    ]
+    rows = compare([*fast, *runs([0.5] * 6)], SUITE, A, B)
+    assert row_of(rows, "tokens_per_second")["verdict"] == "better"
+    assert row_of(rows, "peak_bytes")["verdict"] == "better"
+    assert math.exp(row_of(rows, "peak_bytes")["effect"]) == pytest.approx(2**20 / 2**28)
+
+
+def test_speed_of_unlike_machines_is_refused() -> None:
+    elsewhere = [timed(one, host="there") for one in runs([0.9] * 6, cell="lstm")]
+    rows = compare([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)
+    for key in ("seconds_to_target", "tokens_per_second", "peak_bytes"):
+        row = row_of(rows, key)
+        assert "unlike machines" in row["refused"]
+        assert row["verdict"] is None
+    assert row_of(rows)["verdict"] == "better"
+
+
+def test_unlike_scorers_never_meet() -> None:
+    mine = runs([20.0] * 6, cell="lstm", metric="bleu", signature="tok:zh", task="en-zh")
+    others = runs([10.0] * 6, metric="bleu", signature="tok:char", task="en-zh")
+    with pytest.raises(ComparisonError, match="no task and setting in common"):
+        compare([*mine, *others], SUITE, A, B)
+
+
+def test_what_is_not_there_is_told_with_what_is() -> None:
+    with pytest.raises(ComparisonError, match=r"cell=lstmm; there are .*cell=lstm"):
+        compare([*runs([0.5]), *runs([0.5], cell="lstm")], SUITE, "cell=lstmm", B)
+    with pytest.raises(ComparisonError, match="no task and setting in common"):
+        compare([*runs([0.5]), *runs([0.5], cell="lstm", task="reversal")], SUITE, A, B)
+
+
+def test_a_seed_done_twice_counts_once() -> None:
+    old, new = (
+        timed(record(0, score, cell="lstm"), began=at) for score, at in ((0.1, 1), (0.9, 2))
+    )
+    row = row_of(compare([new, old, record(0, 0.5)], SUITE, A, B))
+    assert row["effect"] == pytest.approx(0.4)
+
+
+def test_the_reader_reads_logarithms_of_ratios() -> None:
+    one = record(0, 0.5, 2000)
+    reader = Reader([one])
+    assert reader.read(one, measure("tokens_to_target")) == (math.log(2000), False)
+    assert reader.read(one, measure("exact_match")) == (0.5, False)
+    assert reader.read(failed(0), measure("tokens_per_second")) is None
+    assert measures("bleu")[0].key == "bleu"
+    assert measure("bleu").margin == 0.5
+
+
+# an axis
+
+
+def crossed(effect: float, extra: float = 0.0) -> list[Record]:
+    """Cells crossed with attention, six seeds; extra: more of it with attention."""
+    found = []
+    for seed in range(6):
+        for attention in ("none", "dot"):
+            low = 0.2 + seed / 100 + 0.3 * (attention == "dot")
+            high = low + effect + extra * (attention == "dot") + seed / 1000
+            found += [
+                record(seed, low, attention=attention),
+                record(seed, high, cell="lstm", attention=attention),
+            ]
+    return found
+
+
+def test_an_axis_is_held_against_its_base_over_all_it_was_crossed_with() -> None:
+    row = row_of(axis_effects.effects(crossed(0.1, 0.1), SUITE, "cell"))
+    assert (row["a"], row["b"]) == ("cell=lstm", "cell=gru")
+    assert (row["contexts"], row["pairs"], row["where"]) == (2, 6, "2 contexts")
+    assert row["effect"] == pytest.approx(0.15 + 0.0025)
+    assert row["verdict"] == "better"
+
+
+def test_runs_that_never_got_there_are_no_tie() -> None:
+    """They stopped at the same budget, which says nothing of how far they had to go."""
+    mine = [record(seed, 0.9, 3990 if seed < 2 else None, cell="lstm") for seed in range(10)]
+    others = [record(seed, 0.1, None) for seed in range(10)]
+    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    assert (row["verdict"], row["why"], row["more_seeds"]) == ("undecided", NOT_ALL, None)
+    others = [record(seed, 0.1, 4000) for seed in range(10)]
+    mine = [record(seed, 0.9, 3990, cell="lstm") for seed in range(10)]
+    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    assert row["verdict"] == "tie"
+
+
+def test_a_family_is_corrected() -> None:
+    many = crossed(0.1)
+    for cell in ("rnn", "slstm"):
+        many += [record(seed, 0.2, cell=cell) for seed in range(6)]
+    rows = [r for r in axis_effects.effects(many, SUITE, "cell") if r["measure"] == "exact_match"]
+    assert [row["a"] for row in rows] == ["cell=lstm", "cell=rnn", "cell=slstm"]
+    assert {row["family"] for row in rows} == {3}
+    assert [row["p_adjusted"] for row in rows] == inference.holm([row["p"] for row in rows])
+    assert rows[0]["verdict"] == "undecided"  # 2 / 2**6 in a family of three
+
+
+def test_interactions() -> None:
+    (row,) = axis_effects.interactions(crossed(0.1, 0.2), SUITE, "cell")
+    assert (row["of"], row["at"], row["not_at"]) == ("cell=lstm", "attention=dot", "attention=none")
+    assert row["effect"] == pytest.approx(0.2)
+    assert row["significant"]
+    (none,) = axis_effects.interactions(crossed(0.1, 0.0), SUITE, "cell")
+    assert none["effect"] == pytest.approx(0.0)
+    assert not none["significant"]
+
+
+def test_a_shorthand_is_an_axis_too() -> None:
+    deep = [record(seed, 0.4, encoder_depth=2, decoder_depth=2) for seed in range(6)]
+    row = row_of(axis_effects.effects([*deep, *runs([0.2] * 6)], SUITE, "depth"))
+    assert (row["a"], row["b"]) == ("depth=2", "depth=1")
+
+
+def test_an_effect_away_from_the_base_says_where() -> None:
+    found = [*runs([0.5] * 6), *runs([0.4] * 6, hidden=32), *runs([0.6] * 6, attention="dot")]
+    found += runs([0.9] * 6, attention="dot", cell="lstm")
+    row = row_of(axis_effects.effects(found, SUITE, "cell"))
+    assert (row["a"], row["where"]) == ("cell=lstm", "attention=dot")
+    text = "\n".join(shown(axis_effects.effects(found, SUITE, "cell"), label="a"))
+    assert "cell=lstm (at attention=dot)" in text
+    row = row_of(axis_effects.effects(found, SUITE, "hidden"))
+    assert row["where"] == ""
+
+
+def test_an_axis_that_nothing_varies() -> None:
+    with pytest.raises(ComparisonError, match="differ in attention alone"):
+        axis_effects.effects(runs([0.5]), SUITE, "attention")
+
+
+# two sets
+
+
+def test_two_stores() -> None:
+    old, new = runs([0.1] * 6), runs([0.9] * 6, torch="2.14.0")
+    rows = stores.compare(new, old, SUITE, "new", "old")
+    row = row_of(rows)
+    assert (row["variant"], row["a"], row["b"], row["verdict"]) == ("base", "new", "old", "better")
+    with pytest.raises(ComparisonError, match="the data differ"):
+        stores.compare(runs([0.9], data="other"), old, SUITE, "new", "old")
+    with pytest.raises(ComparisonError, match="in common"):
+        stores.compare(runs([0.9], task="reversal"), old, SUITE, "new", "old")
+    one, other = (runs([9.0], metric="bleu", signature=how) for how in ("x", "y"))
+    with pytest.raises(ComparisonError, match="scored by x here, by y there"):
+        stores.compare(one, other, SUITE, "new", "old")
+
+
+def test_two_times() -> None:
+    old = [timed(one, began=0.0) for one in runs([0.1])]
+    new = [timed(one, began=4e9) for one in runs([0.1], torch="2.14.0")]
+    assert stores.by_day([*old, *new], "2026-11-21") == (new, old)
+    with pytest.raises(ComparisonError, match="no run was begun since 2026-11-21"):
+        stores.by_day(old, "2026-11-21")
+    with pytest.raises(ComparisonError, match="is no day"):
+        stores.by_day(old, "yesterday")
+
+
+# in words
+
+
+def shown(rows: list[Row], crossings: list[Row] | None = None, label: str = "") -> list[str]:
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    if label:
+        verdicts.show_effects(rows, crossings or [], console, label)
+    else:
+        verdicts.show_pairs(rows, console)
+    return console.export_text().splitlines()
+
+
+def test_a_pair_at_80_columns() -> None:
+    mine = [record(seed, 0.9, 1000 + seed, cell="lstm") for seed in range(4)]
+    lines = shown(compare([*mine, *runs([0.1] * 4)], SUITE, A, B))
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "cell=lstm  against  base"
+    (score,) = [line for line in lines if line.startswith("exact match")]
+    assert (
+        score.split() == "exact match 0.900 0.100 +0.800 undecided: 2 more +0.800 to +0.800".split()
+    )
+    (tokens,) = [line for line in lines if line.startswith("tokens to target")]
+    assert tokens.split()[:6] == ["tokens", "to", "target", "1.00k", "never", "×0.25"]
+    assert any("cannot reach 0.05 with fewer than 6" in line for line in lines)
+
+
+def test_an_axis_at_80_columns() -> None:
+    lines = shown(
+        axis_effects.effects(crossed(0.1, 0.2), SUITE, "cell"),
+        axis_effects.interactions(crossed(0.1, 0.2), SUITE, "cell"),
+        "a",
+    )
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert "cell=lstm" in text
+    assert "better" in text
+    assert "against cell=gru" in text
+    assert "cell=lstm does +0.200 more at attention=dot than at attention=none" in text
+    assert "×1.00 =" in text
+
+
+def test_every_axis_at_80_columns() -> None:
+    found = [*crossed(0.1, 0.2), *runs([0.5] * 8, task="reversal")]
+    found += [record(n, 0.9, 1000, task="reversal", hidden=32) for n in range(8)]
+    rows = axis_effects.every_axis(found, SUITE, verdicts.OVERVIEW)
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    verdicts.show_every_axis(rows, console)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 80
+    score = lines[: lines.index("every axis: tokens to target")]
+    (base,) = [line.split() for line in score if line.startswith("base")]
+    # of opposites nothing is known but means over contexts
+    assert base == ["base", "0.500"]
+    (hidden,) = [line.split() for line in score if line.startswith("hidden=32")]
+    assert hidden == ["hidden=32", "+0.400", "+"]
+    tokens = "\n".join(lines[len(score) :])
+    assert re.search(r"hidden=32 +×0.25 \+", tokens)
+    assert "cell" not in tokens
+    # what an axis does elsewhere is in the mean over what it was crossed with
+    (cell,) = [line.split() for line in score if line.startswith("cell=lstm")]
+    effect = row_of(axis_effects.effects(found, SUITE, "cell"))["effect"]
+    assert cell == ["cell=lstm", f"{effect:+.3f}", "+"]
+    assert [line.split()[0] for line in score if "=" in line.split(" ")[0]] == [
+        "attention=dot", "cell=lstm", "hidden=32",
+    ]  # fmt: skip
+
+
+def test_columns_that_do_not_fit_beside_each_other_come_below() -> None:
+    found = []
+    for task in ("increment:mode=fresh", "reversal:mode=symbols", "opposites", "keyphrase"):
+        found += [*runs([0.5] * 8, task=task), *runs([0.9] * 8, task=task, cell="lstm")]
+    rows = axis_effects.every_axis(found, SUITE)
+    for width in (20, 60, 80, 200):
+        console = Console(width=width, highlight=False, record=True, file=io.StringIO())
+        verdicts.show_every_axis(rows, console)
+        text = console.export_text()
+        assert "opposites" in text
+        if width > 20:
+            assert text.count("+0.400 +") == 4
+
+
+def test_two_budgets_of_one_task_are_two_columns() -> None:
+    found = [*runs([0.5] * 8), *runs([0.9] * 8, cell="lstm")]
+    found += [*runs([0.5] * 8, steps=7), *runs([0.7] * 8, steps=7, cell="lstm")]
+    _, texts, _ = verdicts.every_axis(axis_effects.every_axis(found, SUITE))[0]
+    (line,) = [text for text in texts if text["value"] == "cell=lstm"]
+    assert sorted(line.values()) == ["+0.200 +", "+0.400 +", "cell=lstm"]
+    assert list(line) == ["value", "opposites, 100 steps", "opposites, 7 steps"]
+
+
+def test_runs_that_vary_nothing() -> None:
+    with pytest.raises(ComparisonError, match="differ in one axis alone"):
+        axis_effects.every_axis(runs([0.5]), SUITE)
+
+
+def test_what_was_not_compared_is_said() -> None:
+    elsewhere = [timed(one, host="there") for one in runs([0.9] * 6, cell="lstm")]
+    text = "\n".join(shown(compare([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)))
+    assert "not compared: timed on unlike machines" in text
+
+
+def test_speeds_taken_beside_other_runs_are_rough() -> None:
+    both = [*runs([0.9] * 6, cell="lstm"), *runs([0.1] * 6)]
+    assert "beside" not in "\n".join(shown(compare(both, SUITE, A, B)))
+    rows = compare([timed(both[0], beside=3), *both[1:]], SUITE, A, B)
+    assert row_of(rows)["trained_beside"] == 0
+    assert row_of(rows, "tokens_per_second")["trained_beside"] == 3
+    assert "timed with up to 3 other runs beside" in "\n".join(shown(rows))
+
+
+def test_speeds_of_runs_that_lacked_a_core_are_rough() -> None:
+    both = [timed(one, core_share=0.98) for one in runs([0.9] * 6, cell="lstm")]
+    both += runs([0.1] * 6)  # from before it was looked at
+    rows = compare(both, SUITE, A, B)
+    assert row_of(rows, "tokens_per_second")["core_share"] == 0.98
+    assert row_of(rows)["core_share"] is None
+    assert "of a core" not in "\n".join(shown(rows))
+    rows = compare([timed(both[0], core_share=0.625), *both[1:]], SUITE, A, B)
+    assert "timed with as little as 62% of a core" in "\n".join(shown(rows))

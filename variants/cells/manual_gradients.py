@@ -1,0 +1,127 @@
+"""Steps of torch's cells with their gradients written out, for loops that autograd runs through.
+
+Each does in some ten operations what autograd would record as thirty, and leaves the gradient of
+the recurrent weights to `variants.fast.late_gradients`. All take `recurring_BH`: h as the recurrent
+weights read it, after dropout where there is some.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from variants.fast.late_gradients import Notes, tanh_, tanh_backward
+from variants.fast.matmul import add_product, product
+
+sigmoid_backward = torch.ops.aten.sigmoid_backward.default
+relu_backward = torch.ops.aten.threshold_backward.default
+
+
+class LSTMStep(torch.autograd.Function):
+    """gates_BG (i, f, g, o, without the recurrence), recurring, c -> h', c'."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gates_BG: Tensor,
+        recurring_BH: Tensor,
+        c_BH: Tensor,
+        weight_GH: Tensor,
+        notes: Notes,
+    ) -> tuple[Tensor, Tensor]:
+        gates = add_product(gates_BG, recurring_BH, weight_GH)
+        # tanh as in variants.fast.late_gradients, with one logistic function for all four gates
+        i, f, g, o = gates.chunk(4, dim=1)
+        g.mul_(2.0)
+        gates.sigmoid_()
+        g.mul_(2.0).sub_(1.0)
+        c = (f * c_BH).addcmul_(i, g)
+        squashed = tanh_(c.clone())
+        ctx.save_for_backward(gates, recurring_BH, c_BH, squashed, weight_GH)
+        ctx.notes = notes
+        return o * squashed, c
+
+    @staticmethod
+    def backward(ctx: Any, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
+        gates, recurring_BH, c_BH, squashed, weight_GH = ctx.saved_tensors
+        i, f, g, o = gates.chunk(4, dim=1)
+        dc = dc + tanh_backward(dh * o, squashed)
+        parts = [
+            sigmoid_backward(dc * g, i),
+            sigmoid_backward(dc * c_BH, f),
+            tanh_backward(dc * i, g),
+            sigmoid_backward(dh * squashed, o),
+        ]
+        dgates = torch.cat(parts, dim=1)
+        ctx.notes.add(recurring_BH.detach(), dgates)
+        return dgates, product(dgates, weight_GH.t()), dc * f, None, None
+
+
+class GRUStep(torch.autograd.Function):
+    """gates_BG (r, z, n, without the recurrence), recurring, h -> h'.
+
+    bias_H: that of the recurrence's n, which r multiplies; those of r and z are within gates_BG.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gates_BG: Tensor,
+        recurring_BH: Tensor,
+        h_BH: Tensor,
+        weight_GH: Tensor,
+        bias_H: Tensor,
+        notes: Notes,
+        bias_notes: Notes,
+    ) -> Tensor:
+        hidden = h_BH.shape[1]
+        recurred = product(recurring_BH, weight_GH)
+        rz = (gates_BG[:, : 2 * hidden] + recurred[:, : 2 * hidden]).sigmoid_()
+        r, z = rz.chunk(2, dim=1)
+        candidate = recurred[:, 2 * hidden :] + bias_H
+        n = tanh_(torch.addcmul(gates_BG[:, 2 * hidden :], r, candidate))
+        ctx.save_for_backward(rz, n, candidate, recurring_BH, h_BH, weight_GH)
+        ctx.notes, ctx.bias_notes = notes, bias_notes
+        return torch.addcmul(n, z, h_BH - n)
+
+    @staticmethod
+    def backward(ctx: Any, dh: Tensor) -> tuple[Tensor | None, ...]:
+        rz, n, candidate, recurring_BH, h_BH, weight_GH = ctx.saved_tensors
+        r, z = rz.chunk(2, dim=1)
+        kept = dh * z
+        dn = tanh_backward(dh - kept, n)
+        dcandidate = dn * r
+        drz = sigmoid_backward(torch.cat([dn * candidate, dh * (h_BH - n)], dim=1), rz)
+        drecurred = torch.cat([drz, dcandidate], dim=1)
+        ctx.notes.add(recurring_BH.detach(), drecurred)
+        ctx.bias_notes.add(dcandidate)
+        dgates = torch.cat([drz, dn], dim=1)
+        return dgates, product(drecurred, weight_GH.t()), kept, None, None, None, None
+
+
+class PlainStep(torch.autograd.Function):
+    """gates_BH, recurring -> h', tanh or relu of gates + U recurring."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        gates_BH: Tensor,
+        recurring_BH: Tensor,
+        weight_HH: Tensor,
+        relu: bool,
+        notes: Notes,
+    ) -> Tensor:
+        gates = add_product(gates_BH, recurring_BH, weight_HH)
+        h = gates.relu_() if relu else tanh_(gates)
+        ctx.save_for_backward(h, recurring_BH, weight_HH)
+        ctx.relu, ctx.notes = relu, notes
+        return h
+
+    @staticmethod
+    def backward(ctx: Any, dh: Tensor) -> tuple[Tensor | None, ...]:
+        h, recurring_BH, weight_HH = ctx.saved_tensors
+        dgates = relu_backward(dh, h, 0) if ctx.relu else tanh_backward(dh, h)
+        ctx.notes.add(recurring_BH.detach(), dgates)
+        return dgates, product(dgates, weight_HH.t()), None, None, None

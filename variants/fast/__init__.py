@@ -1,0 +1,1 @@
+"""Fast forms: when they are used, matrix products, gradients computed late."""
