@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -259,15 +258,13 @@ def _done(spec: RunSpec, folder: Path) -> Record:
 
 def _executed(spec: RunSpec, folder: Path, examined: bool = False) -> Record:
     """Run now. examined: however short it is."""
-    from bench.runner import RunError, execute, prepare_process
-    from results.record import Record
+    from bench.engines.contract import EngineError
+    from bench.engines.in_process import run_in_process
 
-    prepare_process(1)
     try:
-        plain = execute(spec, folder / "data", lambda point, clock: None, examined=examined)
-    except RunError as error:
+        return run_in_process(spec, folder / "data", examined)
+    except EngineError as error:
         raise CommandError(str(error), 3) from error
-    return Record.read(json.loads(json.dumps(plain)))
 
 
 def _better(before: Record, after: Record) -> tuple[bool, str]:

@@ -34,7 +34,7 @@ from bench.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from bench.engines.contract import Engine, Job
+    from bench.engines.contract import Engine
     from bench.plan.matrix import Matrix, Plan
     from bench.specs import RunSpec
     from results.store import Store
@@ -115,22 +115,20 @@ def run(
     store: StoreOption = STORE,
 ) -> None:
     """Run a benchmark matrix, go on where it was stopped, and print its tables."""
-    together = _torchrun("WORLD_SIZE", 1)
+    from bench.engines.choose import TORCHRUN_ALONE, choose, torchrun_processes, torchrun_rank
+
+    together = torchrun_processes()
     if together > 1:
         # read as torch is loaded; it warns at length of what it was told to look for
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         others = (until_decided, workers, address, time_limit or None, memory_limit or None)
         if engine != "local" or execution != "auto" or others != (None,) * len(others):
-            raise CommandError(
-                "under torchrun all processes train one model; leave out --until-decided, "
-                "--workers, --engine, --address, --execution and limits"
-            )
+            raise CommandError(TORCHRUN_ALONE)
         execution = f"ddp:{together}"
 
     from bench.engines.contract import Limits
     from bench.engines.local import LocalEngine, cores
     from bench.plan.estimate import Estimate
-    from bench.plan.estimate import memory as memory_of
     from bench.plan.matrix import plan
     from bench.runner import cached_task
     from bench.specs import EXECUTIONS
@@ -138,31 +136,22 @@ def run(
 
     load_plugins(plugin)
 
-    def engine_of(most: int, count: int) -> Engine:
+    def engine_of(where: str, count: int) -> Engine:
         limits = Limits(time_limit * 60, memory_limit * 2**30)
-        if together > 1:
-            from bench.engines.torchrun import ParallelEngine
-
-            if dry_run:
-                return LocalEngine(1, store / "data")
-            with _engine_errors():
-                return ParallelEngine(store / "data", chosen_device(device))
-        one_of("engine", engine, ("local", "ray"))
-        if engine == "local":
-            if address is not None:
-                raise ValueError("--address is a Ray cluster's; add --engine ray")
-            at_once = min(most, count) if workers is None else workers
-            return LocalEngine(at_once, store / "data", plugin or [], limits)
-        if workers is not None:
-            raise ValueError("the cluster says how many run at once; leave --workers out")
-        from bench.engines.ray_engine import RayEngine
-
-        def memory(job: Job) -> int:
-            return memory_of(job.specs, cached_task(job.specs[0]["task"], store / "data"))
-
-        where = chosen_device(device)
+        if dry_run and together > 1:
+            return LocalEngine(1, store / "data")
         with _engine_errors():
-            return RayEngine(address, store, where, memory, plugin or [], limits)
+            return choose(
+                engine,
+                store,
+                where,
+                count,
+                workers=workers,
+                address=address,
+                plugins=plugin or [],
+                limits=limits,
+                processes=together,
+            )
 
     if until_decided is not None:
         from bench.cli.until_decided import MOST, decide, question
@@ -176,7 +165,7 @@ def run(
             asked_pair = question(until_decided, task, base, budget, batch, decoding)
             where = chosen_device(device)
             one_of("execution", execution, ("auto", *EXECUTIONS))
-            chosen_engine = engine_of(1 if where == "cuda" else cores(), cores())
+            chosen_engine = engine_of(where, cores())
             most = MOST if seeds is None else seeds
             decide(asked_pair, most, chosen_engine, where, execution, store)
         return
@@ -192,16 +181,14 @@ def run(
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise CommandError(f"nothing of this applies: {reasons}")
     with usage():
-        if _torchrun("RANK", 0):
+        if torchrun_rank():
             from bench.engines.torchrun import follow
 
             if not dry_run:
                 with _engine_errors():
                     follow(store / "data", planned.specs[0].device)
             return
-        # one run at a time on a GPU, or every timing is of a crowd
-        most_workers = 1 if planned.specs[0].device == "cuda" else cores()
-        chosen_engine = engine_of(most_workers, len(planned.specs))
+        chosen_engine = engine_of(planned.specs[0].device, len(planned.specs))
     try:
         if dry_run:
             _dry(planned, tasks, store, chosen_engine.workers)
@@ -223,12 +210,6 @@ def _engine_errors() -> Iterator[None]:
         yield
     except EngineError as error:
         raise CommandError(str(error), 3) from error
-
-
-def _torchrun(name: str, otherwise: int) -> int:
-    """A number that torchrun gives its processes."""
-    given = os.environ.get(name, "")
-    return int(given) if given.isdecimal() else otherwise
 
 
 def _matrix(

@@ -124,7 +124,7 @@ def test_deaths_between_runs_that_end_well_are_forgotten(tmp_path: Path) -> None
     assert ended == set(place)
 
 
-SICK = Path(__file__).parents[3] / "sick.py"
+SICK = Path(__file__).parents[2] / "sick.py"
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ ROOT = Path(__file__).parents[3]
 OFTEN = """
 import json, os, signal, sys
 sys.path.insert(0, {root!r})
-from bench import checkpoint
+from bench.training import checkpoint
 checkpoint.EVERY = 0.0  # workers import this file too
 whole = checkpoint.Keeper.keep
 
@@ -189,8 +189,8 @@ def keep(self, states, shared=None):
 checkpoint.Keeper.keep = keep
 if __name__ == "__main__":
     from pathlib import Path
-    from bench.local import LocalEngine
-    from bench.engine import Job
+    from bench.engines.local import LocalEngine
+    from bench.engines.contract import Job
     from bench.specs import RunSpec
     spec = RunSpec.read({spec!r})
     folder = Path({folder!r})
@@ -229,7 +229,7 @@ def test_what_is_sheltered_stays_so_when_multiprocessing_starts() -> None:
     script = """
 import signal
 from multiprocessing import resource_tracker
-from bench.local import _sheltered
+from bench.engines.local import _sheltered
 with _sheltered():
     resource_tracker.ensure_running()
     assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])

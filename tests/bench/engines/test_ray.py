@@ -286,7 +286,7 @@ def test_a_process_that_dies_when_all_is_told(
 
 
 OFTEN = """
-from bench import checkpoint
+from bench.training import checkpoint
 checkpoint.EVERY = 0.0
 PARTS = {}
 """
@@ -539,7 +539,7 @@ def test_no_cluster_is_told(tmp_path: Path, address: str) -> None:
 ALONE = """
 import os, re, subprocess, sys
 from pathlib import Path
-from bench.ray_engine import RayEngine
+from bench.engines.ray_engine import RayEngine
 
 def ours(pid):
     while pid > 1 and pid != os.getpid():

@@ -60,7 +60,7 @@ leave()
 """
 STRAY = """
 import torch
-from bench import faults
+from bench.doctor import faults
 from tests.elsewhere import compared, leave, present
 
 with present():

@@ -1,0 +1,32 @@
+"""Trains a run in the process that asks for it, where a worker process would be too much."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bench.engines.contract import EngineError
+from bench.specs import RunSpec
+from results.record import Record
+
+
+def run_in_process(spec: RunSpec, data: Path, examined: bool = False) -> Record:
+    """Train one run here and now, and return its record, which is stored nowhere.
+
+    Args:
+        spec: the run.
+        data: folder of corpora and word vectors.
+        examined: the run is examined however short it is.
+
+    Raises:
+        EngineError: where the run cannot be done at all, because its data changed, say.
+    """
+    from bench.runner import RunError, execute, prepare_process
+
+    prepare_process(1)
+    try:
+        plain = execute(spec, data, lambda point, clock: None, examined=examined)
+    except RunError as error:
+        raise EngineError(str(error)) from error
+    # as a stored record is read: tuples become lists
+    return Record.read(json.loads(json.dumps(plain)))
