@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from results.record import Record
 
-SCHEMA = 1
+JOURNAL_SCHEMA = 1
 
 
 class Journal:
@@ -37,7 +37,9 @@ class Journal:
         self.close(run)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._open[run] = self.path(run).open("wb", buffering=0)
-        self._write(run, {"event": "started", "schema": SCHEMA, "id": run, "spec": dict(spec)})
+        self._write(
+            run, {"event": "started", "schema": JOURNAL_SCHEMA, "id": run, "spec": dict(spec)}
+        )
 
     def point(self, run: str, point: Mapping[str, Any], clock: Mapping[str, float]) -> None:
         """One evaluation of a run that was started."""

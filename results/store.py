@@ -127,16 +127,16 @@ class Store:
             "INSERT OR REPLACE INTO details VALUES (?, ?, ?)", (record.id, *heavy)
         )
 
-    def tell(self, state: Mapping[str, Any]) -> None:
+    def write_engine_state(self, state: Mapping[str, Any]) -> None:
         """Leave word, for who only reads, of what is at work on this store."""
         half = self.folder / "engine.part"
         with contextlib.suppress(OSError):  # it is of no use when the disk is full
             half.write_text(_dump(state), encoding="utf-8")
             half.replace(self.folder / "engine.json")
 
-    def told(self) -> dict[str, Any]:
+    def engine_state(self) -> dict[str, Any]:
         """That word, if a driver is at work and has left it."""
-        if not held(self.folder):
+        if not has_driver(self.folder):
             return {}
         try:
             state = json.loads((self.folder / "engine.json").read_text(encoding="utf-8"))
@@ -358,7 +358,7 @@ def _hold(lock: int, folder: Path) -> None:
         ) from None
 
 
-def held(folder: Path) -> bool:
+def has_driver(folder: Path) -> bool:
     """Whether a driver is at work on this store."""
     try:
         with (folder / "lock").open("r") as lock:

@@ -12,10 +12,10 @@ from results import naming
 from results.grouping import by_variant, core_share, grouped, signature, test_score
 from results.record import Record
 
-Row = dict[str, Any]
+SummaryRow = dict[str, Any]
 
 
-def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
+def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[SummaryRow]:
     """One row a task, budget and variant: plain numbers over its seeds, best first in a task.
 
     suite: the suite's base variant. Every run counts: one that never reached the target is
@@ -30,7 +30,9 @@ def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any]) -> list[Row]:
+def _table(
+    task: str, group: str, records: list[Record], suite: Mapping[str, Any]
+) -> list[SummaryRow]:
     base = naming.shared_base([record.variant for record in records], suite)
     variants = by_variant(records, base)
     common = naming.name(base, suite)
@@ -40,7 +42,9 @@ def _table(task: str, group: str, records: list[Record], suite: Mapping[str, Any
     return sorted(rows, key=_rank)
 
 
-def _row(task: str, group: str, common: str, name: str, metric: str, records: list[Record]) -> Row:
+def _row(
+    task: str, group: str, common: str, name: str, metric: str, records: list[Record]
+) -> SummaryRow:
     outcomes = [record.outcome for record in records]
     scores = [s for o in outcomes if (s := test_score(o)) is not None]
     tokens = [o["to_target"]["tokens"] if o.get("to_target") else math.inf for o in outcomes]
@@ -114,7 +118,7 @@ def _median(records: Sequence[Record], key: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _rank(row: Row) -> tuple[bool, float, float, str]:
+def _rank(row: SummaryRow) -> tuple[bool, float, float, str]:
     """Best first: rows whose every run has a score, then score, tokens to target, name."""
     score = -math.inf if row["score_mean"] is None else row["score_mean"]
     partial = row["runs_without_score"] > 0

@@ -22,7 +22,7 @@ from bench.cli.shared import (
 if TYPE_CHECKING:
     from bench.plan.claim_file import Claim
     from bench.plan.matrix import Plan
-    from results.compare.pairs import Row
+    from results.compare.pairs import ComparisonRow
     from results.record import Record
     from results.store import Store
     from tasks import Task
@@ -111,7 +111,7 @@ def show(
     show_one(_about(found), rows, sides, console())
 
 
-def _stored(claims: list[Claim], device: str, store: Path) -> list[Row]:
+def _stored(claims: list[Claim], device: str, store: Path) -> list[ComparisonRow]:
     """Rows by what the store has, which may not be there yet."""
     plans = {claim.name: _plans(claim, device, store) for claim in claims}
     tasks = {claim.task: _task(claim.task, store) for claim in claims}
@@ -167,11 +167,11 @@ def _rows(
     plans: dict[str, dict[str, Plan]],
     tasks: dict[str, Task],
     store: Store | None,
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """A row a comparison of each claim."""
     from results.compare.claims import judge, overall, seeds_wanting
 
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for claim in claims:
         sides = _records(plans[claim.name], store)
         judged = judge(claim.comparisons, sides, tasks[claim.task].metric)
@@ -200,7 +200,7 @@ def _records(plans: dict[str, Plan], store: Store | None) -> dict[str, list[Reco
     }
 
 
-def _show(rows: list[Row], as_rows: bool, strict: bool) -> None:
+def _show(rows: list[ComparisonRow], as_rows: bool, strict: bool) -> None:
     from results.show.claims import show_all
 
     if as_rows:

@@ -23,7 +23,7 @@ from bench.cli.shared import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from results.compare.pairs import Row
+    from results.compare.pairs import ComparisonRow
 
 
 def compare(
@@ -92,14 +92,14 @@ def _rows(
     since: str | None,
     task: list[str] | None,
     folder: Path,
-) -> tuple[list[Row], list[Row]]:
+) -> tuple[list[ComparisonRow], list[ComparisonRow]]:
     from results.compare import axis_effects, pairs, stores
     from results.show import verdicts
 
     with reading(folder) as opened:
         records, suite = chosen(opened, task), opened.base()
     if a is not None and b is not None:
-        return pairs.compare(records, suite, a, b), []
+        return pairs.compare_variants(records, suite, a, b), []
     if axis == "all":
         return axis_effects.every_axis(records, suite, verdicts.OVERVIEW), []
     if axis is not None:
@@ -108,10 +108,10 @@ def _rows(
     if other is not None:
         with reading(other) as opened:
             theirs = chosen(opened, task)
-        return stores.compare(theirs, records, suite, str(other), str(folder)), []
+        return stores.compare_run_sets(theirs, records, suite, str(other), str(folder)), []
     assert since is not None
     after, before = stores.by_day(records, since)
-    return stores.compare(after, before, suite, f"since {since}", f"before {since}"), []
+    return stores.compare_run_sets(after, before, suite, f"since {since}", f"before {since}"), []
 
 
 def _fair(a: str, b: str, modes: str, task: list[str] | None, folder: Path, as_rows: bool) -> None:
@@ -135,7 +135,7 @@ def _fair(a: str, b: str, modes: str, task: list[str] | None, folder: Path, as_r
             return ", and no hidden size would have them"
         return f"; hidden={hidden} would have them"
 
-    rows = equal_cost.compare(records, suite, a, b, asked, unmatched)
+    rows = equal_cost.compare_at_equal_cost(records, suite, a, b, asked, unmatched)
     if as_rows:
         print_json(rows)
     else:

@@ -23,7 +23,7 @@ from bench.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from results.guard.verdict import Row
+    from results.guard.verdict import GuardRow
 
 BASELINE = Path("guard.json")
 
@@ -77,7 +77,7 @@ def guard(
     from bench.guard.timing import GuardError
     from results.guard.output import junit as as_junit
     from results.guard.output import markdown as as_markdown
-    from results.guard.output import show
+    from results.guard.output import show_guard
     from results.guard.verdict import exit_code
 
     if not 0 < threshold < 1000 or not 0 < minutes < 10_000:
@@ -125,7 +125,7 @@ def guard(
     if as_rows:
         print_json(rows)
     else:
-        show(rows, console())
+        show_guard(rows, console())
     raise typer.Exit(exit_code(rows))
 
 
@@ -136,7 +136,7 @@ def _exact(
     tasks: list[str] | None,
     device: str,
     store: Path,
-) -> list[Row]:
+) -> list[GuardRow]:
     from bench.guard import baseline as baselines
     from bench.guard import counts, subjects
     from bench.runner import prepare_process
@@ -170,7 +170,7 @@ def _timed(
     store: Path,
     plugins: tuple[str, ...],
     limits: tuple[float, float],
-) -> list[Row]:
+) -> list[GuardRow]:
     from bench.guard import subjects, timing
     from bench.guard.checkout import Revision
 
@@ -187,7 +187,7 @@ def _timed(
 
 def _quality(
     revision: str, matrix: Path | None, plugins: tuple[str, ...], store: Path
-) -> list[Row]:
+) -> list[GuardRow]:
     import torch
 
     from bench.engines.local import cores
@@ -203,11 +203,11 @@ def _quality(
         return quality.guard(reference, at.root, known, chosen, cores(), say, plugins)
 
 
-def _pytest_benchmark(old: Path, new: Path, threshold: float) -> list[Row]:
+def _pytest_benchmark(old: Path, new: Path, threshold: float) -> list[GuardRow]:
     from results.guard import pytest_benchmark
 
     with usage():
-        return pytest_benchmark.compare(old, new, threshold)
+        return pytest_benchmark.compare_benchmark_files(old, new, threshold)
 
 
 def _inside(plugins: list[Path] | None) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from results.record import Record
     from results.show.terminal import Table
-    from results.summary import Row
+    from results.summary import SummaryRow
 
 
 def list_all(as_rows: JsonOption = False, plugin: PluginOption = None) -> None:
@@ -103,12 +103,12 @@ def status(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
     """What was asked for last, and how far it is."""
     from collections import Counter
 
-    from results.store import held
+    from results.store import has_driver
 
     with reading(store) as opened:
         plan = opened.plan()
         by_id = {record.id: record for record in opened.records()}
-        active, engine = held(store), opened.told()
+        active, engine = has_driver(store), opened.engine_state()
         begun = set(opened.journal.unfinished()) if active else set()
     rows: list[dict[str, Any]] = []
     for row in plan:
@@ -277,7 +277,9 @@ def export(
     _save(Path(output), made)
 
 
-def _summary(records: list[Record], suite: Mapping[str, Any]) -> tuple[list[Row], list[Table]]:
+def _summary(
+    records: list[Record], suite: Mapping[str, Any]
+) -> tuple[list[SummaryRow], list[Table]]:
     from results.export.files import summary_tables
     from results.summary import summarise
 
@@ -285,7 +287,9 @@ def _summary(records: list[Record], suite: Mapping[str, Any]) -> tuple[list[Row]
     return rows, summary_tables(rows)
 
 
-def _effects(records: list[Record], suite: Mapping[str, Any]) -> tuple[list[Row], list[Table]]:
+def _effects(
+    records: list[Record], suite: Mapping[str, Any]
+) -> tuple[list[SummaryRow], list[Table]]:
     from results.compare import axis_effects
     from results.compare.pairs import ComparisonError
     from results.show import verdicts

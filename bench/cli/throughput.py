@@ -129,7 +129,7 @@ def throughput(
     if as_rows:
         print(as_json(rows, ascii_only=not writes_unicode()))
     else:
-        shown.show(rows, console())
+        shown.show_throughput(rows, console())
     if plot is not None:
         with usage():
             shown.plot(rows, plot)

@@ -107,13 +107,13 @@ def decide(
 
 def _look(metric: str, store: Store, plans: list[Plan], look: Look) -> tuple[Verdict, str]:
     """The verdict on the task's score, and the effect with its interval as text."""
-    from results.compare.measures import Reader, measure
+    from results.compare.measures import MeasureReader, measure
     from results.compare.pairs import by_seed, paired
     from results.stats import sequential
 
     sides = [list(store.records([spec.id for spec in one.specs])) for one in plans]
     known = measure(metric)
-    reader = Reader([record for side in sides for record in side])
+    reader = MeasureReader([record for side in sides for record in side])
     pairs = paired({}, known, reader, [by_seed(sides[0])], [by_seed(sides[1])])
     interval, verdict = sequential.decide(pairs.differences, look, known.margin)
     low, high = known.write(interval.low), known.write(interval.high)

@@ -85,7 +85,7 @@ def drive(
                     _patiently(watcher, store.commit)
                     committed = time.monotonic()
                 if time.monotonic() - told > TOLD_EVERY:
-                    store.tell(engine.state())
+                    store.write_engine_state(engine.state())
                     told = time.monotonic()
                 if pressed:
                     raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.guard.timing import GuardError
 from results.guard import quality
-from results.guard.verdict import Row
+from results.guard.verdict import GuardRow
 from results.record import Record
 from results.store import reading
 
@@ -26,7 +26,7 @@ def guard(
     workers: int,
     report: Callable[[str], None],
     plugins: Sequence[str] = (),
-) -> list[Row]:
+) -> list[GuardRow]:
     """One seed of each variant first: what comes out bit for bit as before needs no more. known:
     the store that the reference's runs are kept in for the next time."""
     with tempfile.TemporaryDirectory(prefix="bench-guard-") as name:

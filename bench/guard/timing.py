@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from bench.guard.subjects import Subject
 from bench.guard.worker import PROTOCOL
-from results.guard.verdict import LOOKS, PLANTED, Row, Trial, row
+from results.guard.verdict import LOOKS, PLANTED, GuardRow, Trial, timed_row
 
 WINDOW = 0.05
 """Seconds that a timing lasts at the least."""
@@ -160,7 +160,7 @@ def guard(
     minutes: float,
     report: Callable[[str], None],
     start: Callable[..., Any] = started,
-) -> list[Row]:
+) -> list[GuardRow]:
     """Rounds until every verdict stands or time is up; alarms are looked into in fresh processes.
 
     report: told what is going on.
@@ -191,7 +191,7 @@ def guard(
             break
         looked_into = alarmed
         report(f"looking again at {len(alarmed)} in fresh processes")
-    return [row(trials[s.name], counts[s.name]) for s in subjects]
+    return [timed_row(trials[s.name], counts[s.name]) for s in subjects]
 
 
 def _open(trials: Sequence[Trial]) -> bool:

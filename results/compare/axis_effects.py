@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from results import naming
-from results.compare.measures import Measure, Reader, measure
+from results.compare.measures import Measure, MeasureReader, measure
 from results.compare.pairs import (
     ComparisonError,
+    ComparisonRow,
     Pairs,
-    Row,
     Side,
     all_measures,
     by_seed,
@@ -32,7 +32,7 @@ Rest = tuple[tuple[str, Any], ...]
 Contexts = dict[Rest, dict[Level, Side]]
 
 
-def effects(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> list[Row]:
+def effects(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> list[ComparisonRow]:
     """A row a value and measure: a is the value, b the base's.
 
     A seed's difference is the mean over contexts (variants alike but for the axis), so that seeds
@@ -71,12 +71,12 @@ def effects_in(
 
 def every_axis(
     records: Iterable[Record], suite: Mapping[str, Any], more: Sequence[str] = ()
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """What all axes do to the score, each a family of its own. more: measures beside the score.
 
     ComparisonError where nothing varies one axis alone.
     """
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for (task, setting), group in grouped(records).items():
         rows += every_axis_in(Varied(group, suite), {"task": task, "setting": setting}, more)
     if not rows:
@@ -87,9 +87,11 @@ def every_axis(
     return rows
 
 
-def every_axis_in(varied: Varied, head: Mapping[str, str], more: Sequence[str]) -> list[Row]:
+def every_axis_in(
+    varied: Varied, head: Mapping[str, str], more: Sequence[str]
+) -> list[ComparisonRow]:
     """The same within one table."""
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for axis in varied.axes():
         rows += judged(effects_in(varied, head, axis, (varied.metric, *more)))
     # of a shorthand only what it sets alike: the rest stands with the axes themselves
@@ -100,7 +102,7 @@ class Varied:
     """The runs of one table by variant, so that many axes can be looked at."""
 
     def __init__(self, group: Sequence[Record], suite: Mapping[str, Any]) -> None:
-        self.reader = Reader(group)
+        self.reader = MeasureReader(group)
         self.metric = self.reader.metric
         runs: dict[str, list[Record]] = {}
         for record in group:
@@ -148,13 +150,15 @@ class Varied:
         return found, counts.most_common(1)[0][0]
 
 
-def interactions(records: Iterable[Record], suite: Mapping[str, Any], axis: str) -> list[Row]:
+def interactions(
+    records: Iterable[Record], suite: Mapping[str, Any], axis: str
+) -> list[ComparisonRow]:
     """Where the effect of an axis on the score hangs on another axis that it was crossed with.
 
     A row a value, other axis and its value: the effect there minus that at the other axis's base
     value, p corrected over all of a task and setting.
     """
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for (task, setting), group in grouped(records).items():
         varied = Varied(group, suite)
         contexts, reference = varied.contexts(_axes(axis))
@@ -189,7 +193,7 @@ def _crossed(
     other: str,
     base: Mapping[str, Any],
     score: Measure,
-    reader: Reader,
+    reader: MeasureReader,
 ) -> list[tuple[Level, str, str, Values]]:
     """Level, value of the other axis and its base, and by seed the difference of the effects."""
     alike: dict[Rest, dict[Any, dict[Level, Side]]] = {}

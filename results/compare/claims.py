@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.compare.measures import Reader, measure
-from results.compare.pairs import Pairs, Row, by_seed, judged, paired
+from results.compare.measures import MeasureReader, measure
+from results.compare.pairs import ComparisonRow, Pairs, by_seed, judged, paired
 from results.record import Record
 
-WORDS = ("reproduced", "reversed", "no difference", "undecided")
+CLAIM_VERDICTS = ("reproduced", "reversed", "no difference", "undecided")
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Comparison:
 
 def judge(
     comparisons: Sequence[Comparison], sides: Mapping[str, Sequence[Record]], metric: str
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """A row a comparison, as `comparison.judged` makes them, with the claim's verdict as `claim`.
 
     All comparisons of a claim that have one measure are a family.
     """
-    reader = Reader([record for records in sides.values() for record in records])
+    reader = MeasureReader([record for records in sides.values() for record in records])
     found: list[Pairs] = []
     for one in comparisons:
         head = {"task": "", "setting": "", "says": one.says, "a": one.a, "b": one.b}

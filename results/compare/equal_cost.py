@@ -14,31 +14,39 @@ from typing import Any
 import numpy as np
 
 from results import naming
-from results.compare.measures import Measure, Reader, Reading, machine, measure
-from results.compare.pairs import ComparisonError, Pairs, Row, Side, by_seed, judged, paired
+from results.compare.measures import Measure, MeasureReader, Reading, machine, measure
+from results.compare.pairs import (
+    ComparisonError,
+    ComparisonRow,
+    Pairs,
+    Side,
+    by_seed,
+    judged,
+    paired,
+)
 from results.grouping import by_variant, grouped
 from results.record import Record
 
 MODES = ("steps", "tokens", "seconds", "parameters", "learning_rate")
-NEAR = 0.05
+PARAMETER_TOLERANCE = 0.05
 """Share by which numbers of parameters may differ and still be equal."""
 
 
-def compare(
+def compare_at_equal_cost(
     records: Iterable[Record],
     suite: Mapping[str, Any],
     a: str,
     b: str,
     modes: Sequence[str],
     unmatched: Callable[[str, Mapping[str, Any], int], str] = lambda task, variant, count: "",
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """A row a mode, in every task and setting that has both; `mode` says what is equal.
 
     records: with their curves. unmatched: what to add where no stored run of a variant has about
     as many parameters as the other, given the task, the variant and that number.
     ComparisonError where no setting has both.
     """
-    rows: list[Row] = []
+    rows: list[ComparisonRow] = []
     for (task, setting), group in grouped(records).items():
         for base in (naming.shared_base([r.variant for r in group], suite), suite):
             named = by_variant(list(group), base)
@@ -61,7 +69,7 @@ def _pairs(
     other: list[Record],
     unmatched: Callable[[str, Mapping[str, Any], int], str],
 ) -> Pairs:
-    reader, said = Reader(group), {**head, "mode": mode, "at": ""}
+    reader, said = MeasureReader(group), {**head, "mode": mode, "at": ""}
     score = measure(reader.metric)
     if mode == "learning_rate":
         chosen = [_best_rate(side, group) for side in (one, other)]
@@ -82,10 +90,10 @@ def _pairs(
     return paired(said, score, known, [sides[0]], [sides[1]])
 
 
-class _AtCost(Reader):
+class _AtCost(MeasureReader):
     """Reads the score on valid that a run had when so much was spent."""
 
-    def __init__(self, reader: Reader, mode: str, at: float) -> None:
+    def __init__(self, reader: MeasureReader, mode: str, at: float) -> None:
         self.metric, self._mode, self._at = reader.metric, mode, at
 
     def read(self, record: Record, measure: Measure) -> Reading | None:
@@ -128,7 +136,7 @@ def _valid(record: Record) -> float:
 def _same_size(
     said: dict[str, str],
     score: Measure,
-    reader: Reader,
+    reader: MeasureReader,
     group: Sequence[Record],
     one: list[Record],
     other: list[Record],
@@ -146,7 +154,7 @@ def _same_size(
         sizes.items(), key=lambda item: abs(item[1][0].outcome["parameters"] - wanted)
     )
     count = runs[0].outcome["parameters"]
-    if abs(math.log(count / wanted)) > math.log(1 + NEAR):
+    if abs(math.log(count / wanted)) > math.log(1 + PARAMETER_TOLERANCE):
         more = unmatched(said["task"], one[0].variant, wanted)
         return _refused(
             said, score, f"{said['a']} was not run with about {wanted:,} parameters{more}"
@@ -163,5 +171,5 @@ def _alike(record: Record, group: Sequence[Record], axis: str) -> list[Record]:
 
 def _refused(said: Mapping[str, str], score: Measure, why: str) -> Pairs:
     empty: Side = {}
-    none = paired({**said}, score, Reader([]), [empty], [empty])
+    none = paired({**said}, score, MeasureReader([]), [empty], [empty])
     return replace(none, refused=why)

@@ -50,15 +50,15 @@ class Reading(NamedTuple):
 
 def measures(metric: str) -> list[Measure]:
     """All that two variants are compared by, what matters most first. metric: of the task."""
-    return [measure(key) for key in (metric, *COSTS)]
+    return [measure(key) for key in (metric, *COMPARED_COSTS)]
 
 
-COSTS = ("tokens_to_target", "seconds_to_target", "tokens_per_second", "peak_bytes")
+COMPARED_COSTS = ("tokens_to_target", "seconds_to_target", "tokens_per_second", "peak_bytes")
 
 
 def measure(key: str) -> Measure:
     """One of COSTS, or a score."""
-    if key not in COSTS:
+    if key not in COMPARED_COSTS:
         score = metrics.score(key)
         return Measure(key, score.title, score.higher, False, False, metrics.margin(key))
     known = metrics.COSTS[key]
@@ -66,7 +66,7 @@ def measure(key: str) -> Measure:
     return Measure(key, known.title, known.higher, True, key != "tokens_to_target", margin)
 
 
-class Reader:
+class MeasureReader:
     """Reads a measure of runs that stand in one table, whose budgets are alike.
 
     A run that never reached the target counts as one that reached it when the most that any run

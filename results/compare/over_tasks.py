@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from results import naming
-from results.compare.measures import Reader, measure
+from results.compare.measures import MeasureReader, measure
 from results.grouping import by_variant, grouped
 from results.record import Record
 from results.stats import inference
 
-Row = dict[str, Any]
-MOST = {"bleu": 100.0, "chrf": 100.0}
+OverTasksRow = dict[str, Any]
+FULL_SCORES = {"bleu": 100.0, "chrf": 100.0}
 """Of scores that are no shares."""
 
 
-def over_tasks(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]:
+def over_tasks(records: Iterable[Record], suite: Mapping[str, Any]) -> list[OverTasksRow]:
     """One row a variant that every task's table has, best first; none of fewer than two tables.
     `scores` by table, for profiles.
 
@@ -59,7 +59,7 @@ def over_tasks(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Row]
     return sorted(rows, key=lambda row: -row["interquartile_mean"])
 
 
-def profile(rows: Sequence[Row], count: int) -> list[Row]:
+def profile(rows: Sequence[OverTasksRow], count: int) -> list[OverTasksRow]:
     """Of the best rows and the base, the share of runs above each score."""
     chosen = [row for place, row in enumerate(rows) if place < count or row["variant"] == "base"]
     levels = np.linspace(0.0, 1.0, 51)
@@ -75,8 +75,8 @@ def profile(rows: Sequence[Row], count: int) -> list[Row]:
 
 def _scores(group: Sequence[Record], suite: Mapping[str, Any]) -> dict[str, list[float]]:
     """By variant, of every run: one that has none counts as 0."""
-    reader = Reader(group)
-    known, most = measure(reader.metric), MOST.get(reader.metric, 1.0)
+    reader = MeasureReader(group)
+    known, most = measure(reader.metric), FULL_SCORES.get(reader.metric, 1.0)
     named = by_variant(list(group), naming.shared_base([r.variant for r in group], suite))
     return {
         name: [reading.value / most for run in runs if (reading := reader.read(run, known))]

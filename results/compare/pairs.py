@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from results import naming
-from results.compare.measures import Measure, Reader, machine, measures
+from results.compare.measures import Measure, MeasureReader, machine, measures
 from results.grouping import by_variant, core_share, grouped
 from results.record import Record
 from results.stats import inference
 from results.stats.inference import Values
 
-Row = dict[str, Any]
+ComparisonRow = dict[str, Any]
 Side = dict[int, Record]
 """Runs of one variant by seed."""
 NEITHER = "neither got there"
@@ -57,7 +57,7 @@ class Pairs:
 def paired(
     head: Mapping[str, str],
     measure: Measure,
-    reader: Reader,
+    reader: MeasureReader,
     one: Sequence[Side],
     other: Sequence[Side],
 ) -> Pairs:
@@ -96,13 +96,13 @@ def _beside(record: Record) -> int:
     return int(record.measured.get("beside", 0))
 
 
-def judged(found: Sequence[Pairs]) -> list[Row]:
+def judged(found: Sequence[Pairs]) -> list[ComparisonRow]:
     """Rows with verdicts, p values corrected within each family: task, setting and measure."""
     families: dict[tuple[str, ...], list[Pairs]] = {}
     for pairs in found:
         key = (pairs.head["task"], pairs.head["setting"], pairs.measure.key)
         families.setdefault(key, []).append(pairs)
-    rows: dict[int, Row] = {}
+    rows: dict[int, ComparisonRow] = {}
     for family in families.values():
         tested = [pairs for pairs in family if not pairs.refused]
         raw = [inference.sign_flip(pairs.differences) for pairs in tested]
@@ -114,9 +114,9 @@ def judged(found: Sequence[Pairs]) -> list[Row]:
     return [rows[id(pairs)] for pairs in found]
 
 
-def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> Row:
+def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> ComparisonRow:
     measure = pairs.measure
-    row: Row = {
+    row: ComparisonRow = {
         **pairs.head,
         "pairs": len(pairs.values_NC2),
         "unpaired": pairs.unpaired,
@@ -172,7 +172,9 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def compare(records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str) -> list[Row]:
+def compare_variants(
+    records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str
+) -> list[ComparisonRow]:
     """Two variants by their names, in every task and setting that has both: a row a measure.
 
     A name may be that of a table or the difference from the suite's base. ComparisonError where
@@ -191,7 +193,9 @@ def compare(records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str)
                     seen[name].append(f"{task} ({setting})")
             if a in named and b in named:
                 head = {"task": task, "setting": setting, "a": a, "b": b}
-                found += all_measures(head, Reader(group), [by_seed(named[a])], [by_seed(named[b])])
+                found += all_measures(
+                    head, MeasureReader(group), [by_seed(named[a])], [by_seed(named[b])]
+                )
                 break
     if found:
         return judged(found)
@@ -208,7 +212,7 @@ def compare(records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str)
 
 def all_measures(
     head: Mapping[str, str],
-    reader: Reader,
+    reader: MeasureReader,
     one: Sequence[Side],
     other: Sequence[Side],
     only: Sequence[str] = (),

@@ -7,15 +7,22 @@ from datetime import datetime
 from typing import Any
 
 from results import naming
-from results.compare.measures import Reader
-from results.compare.pairs import ComparisonError, Pairs, Row, all_measures, by_seed, judged
+from results.compare.measures import MeasureReader
+from results.compare.pairs import (
+    ComparisonError,
+    ComparisonRow,
+    Pairs,
+    all_measures,
+    by_seed,
+    judged,
+)
 from results.grouping import by_variant, group_text, signature
 from results.record import Record
 
 
-def compare(
+def compare_run_sets(
     mine: Iterable[Record], others: Iterable[Record], suite: Mapping[str, Any], a: str, b: str
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """The same variant in both, in every task and setting: rows name it as `variant`.
 
     What a setting is apart from budget, device and decoding (torch's version, numerics, the
@@ -32,7 +39,7 @@ def compare(
             refused.append(f"{key[0]}: {unlike}")
             continue
         base = naming.shared_base([record.variant for record in (*here, *there)], suite)
-        reader = Reader([*here, *there])
+        reader = MeasureReader([*here, *there])
         ours, theirs = (by_variant(list(some), base) for some in (here, there))
         for name in sorted(ours.keys() & theirs.keys()):
             head = {"task": key[0], "setting": key[1], "variant": name, "a": a, "b": b}

@@ -8,9 +8,9 @@ from typing import Any
 
 from results.show.tables import by_table, cells, heading, notes
 from results.show.terminal import Table, titles
-from results.summary import Row
+from results.summary import SummaryRow
 
-SCHEMA = 1
+JSON_SCHEMA = 1
 FORMATS = ("csv", "markdown", "json", "latex", "parquet")
 BINARY = ("parquet",)
 """Formats that are no text, and so want a file."""
@@ -18,16 +18,16 @@ BINARY = ("parquet",)
 
 def as_json(rows: Sequence[dict[str, Any]], ascii_only: bool = False) -> str:
     """`{"schema": n, "rows": [...]}`; units stand in the keys."""
-    return json.dumps({"schema": SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
+    return json.dumps({"schema": JSON_SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[SummaryRow]) -> str:
     """One line a row, all columns, nested ones flattened as `outer.inner`."""
     text: str = _flat(rows).to_csv(index=False)
     return text
 
 
-def as_parquet(rows: Sequence[Row]) -> bytes:
+def as_parquet(rows: Sequence[SummaryRow]) -> bytes:
     """The same columns as CSV. ImportError without pyarrow, which the extra `parquet` brings."""
     table = _flat(rows)
     for column in table.columns:
@@ -38,7 +38,7 @@ def as_parquet(rows: Sequence[Row]) -> bytes:
     return data
 
 
-def _flat(rows: Sequence[Row]) -> Any:
+def _flat(rows: Sequence[SummaryRow]) -> Any:
     import pandas as pd  # only here, so that tables and help stay quick
 
     return pd.json_normalize(
@@ -58,7 +58,7 @@ LATEX = str.maketrans({
 })  # fmt: skip
 
 
-def summary_tables(rows: Sequence[Row]) -> list[Table]:
+def summary_tables(rows: Sequence[SummaryRow]) -> list[Table]:
     """A table a task and setting, as the terminal has them but with every column."""
     return [
         (heading(group[0]), [cells(row) for row in group], notes(group))

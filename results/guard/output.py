@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 
-from results.guard.verdict import FAIL, UNSURE, Row, exit_code
+from results.guard.verdict import FAIL, UNSURE, GuardRow, exit_code
 from results.show.terminal import show_texts
 
 HEADINGS = {
@@ -18,7 +18,7 @@ HEADINGS = {
 SUMMARIES = {0: "fine", 1: "failed", 3: "cannot tell"}
 
 
-def show(rows: Sequence[Row], console: Console) -> None:
+def show_guard(rows: Sequence[GuardRow], console: Console) -> None:
     """A table a kind. Of what is the same, only how much."""
     for kind, heading in HEADINGS.items():
         some = [row for row in rows if row["kind"] == kind]
@@ -33,7 +33,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(f"guard: {SUMMARIES[exit_code(rows)]}")
 
 
-def _texts(row: Row) -> dict[str, str]:
+def _texts(row: GuardRow) -> dict[str, str]:
     if row["kind"] == "timed":
         return {
             "subject": row["subject"],
@@ -73,7 +73,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[GuardRow]) -> list[str]:
     """What has to be said below the rows of one kind."""
     proven = [row for row in rows if "trials" in row]
     if not proven:
@@ -90,7 +90,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[GuardRow]) -> str:
     """All that is not the same, as tables."""
     parts = [f"### bench guard: {SUMMARIES[exit_code(rows)]}"]
     for kind, heading in HEADINGS.items():
@@ -113,7 +113,7 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def junit(rows: Sequence[Row]) -> str:
+def junit(rows: Sequence[GuardRow]) -> str:
     """A test case a row: what fails is a failure, what cannot be told an error."""
     failed = sum(row["verdict"] in FAIL for row in rows)
     unsure = sum(row["verdict"] in UNSURE for row in rows)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from results.guard.verdict import CONFIDENCE, Row, word
+from results.guard.verdict import LOOK_CONFIDENCE, GuardRow, word_of_ratio
 from results.stats.inference import RESAMPLES, generator
 
 MACHINE = ("node", "machine", "python_version", "system")
@@ -25,7 +25,7 @@ class PytestBenchmarkError(ValueError):
     """What is wrong with a file, in a sentence."""
 
 
-def compare(old: Path, new: Path, threshold: float) -> list[Row]:
+def compare_benchmark_files(old: Path, new: Path, threshold: float) -> list[GuardRow]:
     """A row a benchmark that is in both. PytestBenchmarkError for what cannot be read."""
     before, now = _read(old), _read(new)
     unlike = _unlike(before["machine_info"], now["machine_info"])
@@ -66,15 +66,17 @@ def _unlike(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return f"measured on unlike machines: {', '.join(differ)} differ" if differ else ""
 
 
-def _row(name: str, before: Mapping[str, Any], now: Mapping[str, Any], threshold: float) -> Row:
+def _row(
+    name: str, before: Mapping[str, Any], now: Mapping[str, Any], threshold: float
+) -> GuardRow:
     ratio = now["median"] / before["median"]
     spread = math.hypot(_spread(before), _spread(now))
-    reach = math.exp(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * spread)
+    reach = math.exp(NormalDist().inv_cdf((1 + LOOK_CONFIDENCE) / 2) * spread)
     low, high = ratio / reach, ratio * reach
     return {
         "kind": "timed",
         "subject": name,
-        "verdict": word(low, high, threshold, threshold),
+        "verdict": word_of_ratio(low, high, threshold, threshold),
         "ratio": ratio,
         "low": low if math.isfinite(high) else None,
         "high": high if math.isfinite(high) else None,

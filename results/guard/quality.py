@@ -9,9 +9,9 @@ from results import naming
 from results.compare import stores
 from results.compare.measures import measure
 from results.compare.pairs import NEITHER
-from results.compare.pairs import Row as Compared
+from results.compare.pairs import ComparisonRow as Compared
 from results.grouping import by_variant, group_text
-from results.guard.verdict import Row
+from results.guard.verdict import GuardRow
 from results.record import Record
 from results.stats import inference
 
@@ -31,7 +31,9 @@ def differing(
     }
 
 
-def rows(now: Sequence[Record], before: Sequence[Record], suite: Mapping[str, Any]) -> list[Row]:
+def rows(
+    now: Sequence[Record], before: Sequence[Record], suite: Mapping[str, Any]
+) -> list[GuardRow]:
     """One a variant that is bit-identical, else one a variant and measure: score, tokens to target.
 
     worse: surely, by the statistics of `bench compare`, or a run fails that did not. better: as
@@ -58,7 +60,7 @@ def rows(now: Sequence[Record], before: Sequence[Record], suite: Mapping[str, An
     if compared and others:
         found += [
             _row(row)
-            for row in stores.compare(compared, others, suite, "now", "before")
+            for row in stores.compare_run_sets(compared, others, suite, "now", "before")
             if row["measure"] in (row_metric(compared, row["task"]), "tokens_to_target")
         ]
     return found
@@ -71,7 +73,7 @@ def row_metric(records: Sequence[Record], task: str) -> str:
     )
 
 
-def _row(row: Compared) -> Row:
+def _row(row: Compared) -> GuardRow:
     verdict = str(row["verdict"])
     if verdict == "undecided":
         enough = row["pairs"] >= inference.fewest(inference.ALPHA / row["family"])
@@ -91,7 +93,7 @@ def _row(row: Compared) -> Row:
     }
 
 
-def _head(key: Key) -> Row:
+def _head(key: Key) -> GuardRow:
     return {"kind": "quality", "subject": f"{key[0]} {key[2]}", "setting": key[1]}
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from results.stats.median import median_interval
 
-Row = dict[str, Any]
+GuardRow = dict[str, Any]
 FAIL = ("slower", "more", "less", "gone", "new", "worse")
 UNSURE = ("cannot tell",)
 PLANTED = 0.10
 """The slow-down that every guard plants, to see whether it would find one."""
 LOOKS = (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)
 """Rounds after which verdicts are looked at."""
-CONFIDENCE = 0.995
+LOOK_CONFIDENCE = 0.995
 """Of an interval at each look, as there are many looks and many subjects."""
 FLOOR = 0.4
 """The share of the threshold that a slow-down must surely be beyond: two processes of one program
@@ -43,14 +43,14 @@ def judge(ratios: Sequence[float], threshold: float) -> Judged:
     """From ratios of rounds. threshold: a share, 0.05 for 5 %."""
     if not ratios:
         return Judged("cannot tell", math.nan, math.nan, math.nan)
-    interval = median_interval(ratios, CONFIDENCE)
+    interval = median_interval(ratios, LOOK_CONFIDENCE)
     verdict = "cannot tell"
-    if interval.confidence >= CONFIDENCE:
-        verdict = word(interval.low, interval.high, threshold, FLOOR * threshold)
+    if interval.confidence >= LOOK_CONFIDENCE:
+        verdict = word_of_ratio(interval.low, interval.high, threshold, FLOOR * threshold)
     return Judged(verdict, interval.median, interval.low, interval.high)
 
 
-def word(low: float, high: float, threshold: float, floor: float) -> str:
+def word_of_ratio(low: float, high: float, threshold: float, floor: float) -> str:
     """Of an interval of a ratio. slower or faster: all of it is beyond the floor. fine: it is
     within FINE of the threshold."""
     if low > 1 + floor:
@@ -101,7 +101,7 @@ class Trial:
         return self.judged.verdict != "cannot tell"
 
 
-def row(trials: Sequence[Trial], counts: Mapping[str, Sequence[int | None]]) -> Row:
+def timed_row(trials: Sequence[Trial], counts: Mapping[str, Sequence[int | None]]) -> GuardRow:
     """What all sets of processes say of a subject: an alarm counts once it was confirmed by the
     next set, and what differs between sets cannot be told. counts: (reference, present) of those
     that differ."""
@@ -134,7 +134,7 @@ def _told(value: float) -> float | None:
 
 def exact_rows(
     before: Mapping[str, Mapping[str, int | None]], now: Mapping[str, Mapping[str, int | None]]
-) -> list[Row]:
+) -> list[GuardRow]:
     """Counts of subjects against a baseline: same, more, less; `new` where the baseline lacks a
     subject, `gone` where only the baseline has it."""
     rows = []
@@ -153,7 +153,7 @@ def exact_rows(
     return rows
 
 
-def _exact(subject: str, count: str, before: int | None, now: int | None, verdict: str) -> Row:
+def _exact(subject: str, count: str, before: int | None, now: int | None, verdict: str) -> GuardRow:
     return {
         "kind": "exact",
         "subject": subject,
@@ -164,7 +164,7 @@ def _exact(subject: str, count: str, before: int | None, now: int | None, verdic
     }
 
 
-def exit_code(rows: Iterable[Row]) -> int:
+def exit_code(rows: Iterable[GuardRow]) -> int:
     """1 if anything failed, else 3 if anything cannot be told or there is nothing, else 0."""
     verdicts = {row["verdict"] for row in rows}
     if verdicts & set(FAIL):

@@ -13,14 +13,19 @@ import matplotlib as mpl
 mpl.use("svg")
 from matplotlib import pyplot as plt
 
-COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999933", "#888888")
+PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999933", "#888888")
 """Paul Tol's bright scheme: told apart by the colour-blind, and seen on white and on black."""
 MARKERS = "osD^vP*X"
-VERDICTS = {"better": "#4477AA", "worse": "#EE6677", "tie": "#888888", "undecided": "#CCBB44"}
+VERDICT_COLOURS = {
+    "better": "#4477AA",
+    "worse": "#EE6677",
+    "tie": "#888888",
+    "undecided": "#CCBB44",
+}
 INK = "#010203"
 """Stands for the page's colour of text."""
 
-STYLE: dict[Any, Any] = {
+CHART_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -43,7 +48,7 @@ STYLE: dict[Any, Any] = {
 
 def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
     """One chart. name: of no other chart of the page. draw: given the axes."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({**CHART_STYLE, "svg.hashsalt": name}):
         figure, axes = plt.subplots(figsize=size)
         draw(axes)
         figure.tight_layout()
@@ -66,7 +71,7 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[Mapping[str, Any]]
         for number, (label, points) in enumerate(lines.items()):
             known = [p for p in points if p["mean"] is not None]
             steps = [p["step"] for p in known]
-            colour = COLOURS[number % len(COLOURS)]
+            colour = PALETTE[number % len(PALETTE)]
             axes.plot(
                 steps,
                 [p["mean"] for p in known],
@@ -97,7 +102,7 @@ def profiles(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
                 line["levels"],
                 line["shares"],
                 where="post",
-                color=COLOURS[number % len(COLOURS)],
+                color=PALETTE[number % len(PALETTE)],
                 marker=MARKERS[number % len(MARKERS)],
                 markevery=10,
                 markersize=3,
@@ -124,7 +129,7 @@ def scatter(
                 [x for x, _ in own],
                 [y for _, y in own],
                 s=18,
-                color=COLOURS[number % len(COLOURS)],
+                color=PALETTE[number % len(PALETTE)],
                 marker=MARKERS[number % len(MARKERS)],
                 label=kind,
                 alpha=0.8,
@@ -148,7 +153,7 @@ def forest(name: str, title: str, rows: Sequence[tuple[str, float, float, float,
 
     def draw(axes: Any) -> None:
         lines = list(enumerate(reversed(rows)))
-        for word, colour in VERDICTS.items():
+        for word, colour in VERDICT_COLOURS.items():
             own = [(place, row) for place, row in lines if row[4] == word]
             places = [place for place, _ in own]
             lows, highs = [row[2] for _, row in own], [row[3] for _, row in own]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-STYLE = """
+PAGE_CSS = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; }
 body { font: 16px/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; margin: 0 auto;
   max-width: 70rem; padding: 1rem; }
@@ -28,7 +28,7 @@ figcaption, .note { font-size: .85rem; opacity: .8; } code { font-size: .9em; }
 details { margin: 1rem 0; } nav a { margin-right: 1rem; display: inline-block; }
 a { color: #4477aa; } @media (prefers-color-scheme: dark) { a, .better { color: #7db3e8; } }
 """
-SORT = """
+SORT_SCRIPT = """
 document.querySelectorAll('table:not(.heat)').forEach(table => {
   table.querySelectorAll('thead th').forEach((head, column) => {
     const button = document.createElement('button');
@@ -61,13 +61,13 @@ def page(title: str, parts: Sequence[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # an icon of nothing, or a browser asks for one
         '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>{PAGE_CSS}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
-        + f"\n<script>{SORT}</script>\n</body>\n</html>\n"
+        + f"\n<script>{SORT_SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
-class Cell:
+class TableCell:
     """What a cell shows. value: by which it is sorted. kind: its class."""
 
     def __init__(self, text: str, value: float | None = None, kind: str = "") -> None:
@@ -92,10 +92,10 @@ def table(rows: Sequence[Mapping[str, Any]], caption: str) -> str:
 def _text_class(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Over words a title stands where they begin."""
     cell = next((row[title] for row in rows if title in row), "")
-    return ' class="text"' if isinstance(cell, Cell) and "text" in cell.kind else ""
+    return ' class="text"' if isinstance(cell, TableCell) and "text" in cell.kind else ""
 
 
-def _cell(given: Cell | str) -> str:
+def _cell(given: TableCell | str) -> str:
     if isinstance(given, str):
         return f"<td>{escape(given)}</td>"
     value = "" if given.value is None else f' data-value="{given.value:g}"'

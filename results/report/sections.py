@@ -13,12 +13,12 @@ from results import grouping, metrics, naming
 from results.compare.axis_effects import Varied, every_axis_in
 from results.compare.measures import measure
 from results.compare.over_tasks import over_tasks, profile
-from results.compare.pairs import Row
+from results.compare.pairs import ComparisonRow
 from results.doctor.rules import Finding, chart, findings
 from results.grouping import by_variant, grouped
 from results.record import Record
 from results.report import charts
-from results.report.page import Cell, figure, folded, heat, note, page, table
+from results.report.page import TableCell, figure, folded, heat, note, page, table
 from results.show import tables, verdicts
 from results.show.curves import curves
 from results.summary import summarise
@@ -76,11 +76,11 @@ def _over_tasks(records: Sequence[Record], suite: Mapping[str, Any]) -> list[str
     lines = [
         {
             "variant": row["variant"],
-            "interquartile mean": Cell(
+            "interquartile mean": TableCell(
                 f"{row['interquartile_mean']:.3f}", row["interquartile_mean"]
             ),
             "95% interval": f"{row['low']:.3f} to {row['high']:.3f}",
-            "beats the base": Cell(f"{row['beats_base']:.2f}", row["beats_base"]),
+            "beats the base": TableCell(f"{row['beats_base']:.2f}", row["beats_base"]),
             "runs": str(row["runs"]),
         }
         for row in rows
@@ -135,7 +135,7 @@ def _section(
     return parts
 
 
-def _effect_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _effect_lines(rows: Sequence[ComparisonRow]) -> list[dict[str, Any]]:
     lines: dict[str, dict[str, Any]] = {}
     for row in rows:
         at = f" (at {row['where']})" if row["where"] else ""
@@ -143,11 +143,11 @@ def _effect_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
         title = measure(row["measure"]).title
         if row["ratio"]:
             kind = row["verdict"] or ""
-            line[f"{title}, times"] = Cell(verdicts.cost_text(row), row["effect"], kind)
+            line[f"{title}, times"] = TableCell(verdicts.cost_text(row), row["effect"], kind)
             continue
-        line[title] = Cell(verdicts.effect_text(row), row["effect"])
+        line[title] = TableCell(verdicts.effect_text(row), row["effect"])
         line["95% interval"] = verdicts.interval_text(row)
-        line["verdict"] = Cell(
+        line["verdict"] = TableCell(
             row["refused"] or verdicts.verdict_text(row), None, f"text {row['verdict'] or ''}"
         )
         line["seeds"] = str(row["pairs"])
@@ -157,7 +157,7 @@ def _effect_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _cost(
     name: str,
     task: str,
-    summary: Sequence[Row],
+    summary: Sequence[ComparisonRow],
     group: Sequence[Record],
     suite: Mapping[str, Any],
 ) -> list[str]:
@@ -186,7 +186,7 @@ def _curves(
     name: str,
     task: str,
     group: Sequence[Record],
-    scores: Sequence[Row],
+    scores: Sequence[ComparisonRow],
     suite: Mapping[str, Any],
     details: Details,
 ) -> list[str]:
@@ -218,7 +218,7 @@ def _level(variant: str, axis: str, base: Mapping[str, Any]) -> str:
     return f"{axis}={naming.text(base.get(axis))}" if variant == "base" else variant
 
 
-def _findings(summary: Sequence[Row], details: Details) -> list[str]:
+def _findings(summary: Sequence[ComparisonRow], details: Details) -> list[str]:
     """What the doctor found, with the evidence of one run each."""
     found = [row for row in summary if row["findings"]][:FINDINGS]
     if not found:
@@ -233,10 +233,10 @@ def _findings(summary: Sequence[Row], details: Details) -> list[str]:
                 shown.setdefault(one.cause, one)
     rows = [
         {
-            "variant": Cell(row["variant"], None, "text"),
-            "finding": Cell(f"{cause} in {count} of {row['examined']}", None, "text"),
-            "seen": Cell(shown[cause].evidence, None, "text"),
-            "change": Cell(shown[cause].change, None, "text"),
+            "variant": TableCell(row["variant"], None, "text"),
+            "finding": TableCell(f"{cause} in {count} of {row['examined']}", None, "text"),
+            "seen": TableCell(shown[cause].evidence, None, "text"),
+            "change": TableCell(shown[cause].change, None, "text"),
         }
         for row in found
         for cause, count in row["findings"].items()
@@ -245,7 +245,7 @@ def _findings(summary: Sequence[Row], details: Details) -> list[str]:
     return ["<h3>What the doctor found</h3>", table(rows, "findings")] if rows else []
 
 
-def _samples(summary: Sequence[Row], details: Details) -> list[str]:
+def _samples(summary: Sequence[ComparisonRow], details: Details) -> list[str]:
     """What the best variant says, and where it looks."""
     (best,) = details([summary[0]["runs"][0]])
     rows = best.outcome.get("samples", [])
@@ -253,9 +253,9 @@ def _samples(summary: Sequence[Row], details: Details) -> list[str]:
         return []
     shown = [
         {
-            "source": Cell(row["source"], None, "text"),
-            "output": Cell(row["output"], None, "text"),
-            "reference": Cell(row.get("reference", ""), None, "text"),
+            "source": TableCell(row["source"], None, "text"),
+            "output": TableCell(row["output"], None, "text"),
+            "reference": TableCell(row.get("reference", ""), None, "text"),
         }
         for row in rows[:SAMPLES]
     ]
@@ -275,7 +275,7 @@ def _environment(records: Sequence[Record]) -> str:
         if record.measured.get("machine")
     )
     rows = [
-        {"machine": Cell(text, None, "text"), "runs": f"{count:,}"}
+        {"machine": TableCell(text, None, "text"), "runs": f"{count:,}"}
         for text, count in machines.items()
     ]
     tasks = sorted({record.task for record in records})

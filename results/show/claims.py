@@ -11,21 +11,21 @@ from rich.console import Console
 from rich.text import Text
 
 from results.compare.measures import measure
-from results.compare.pairs import Row
+from results.compare.pairs import ComparisonRow
 from results.grouping import test_score
 from results.record import Record
 from results.show import verdicts
 from results.show.terminal import show_texts
 
 
-def show_all(rows: Sequence[Row], console: Console) -> None:
+def show_all(rows: Sequence[ComparisonRow], console: Console) -> None:
     """A line a comparison; several of one claim stand together."""
     show_texts("claims", [_texts(row) for row in rows], _notes(rows), console)
 
 
 def show_one(
     about: Mapping[str, Any],
-    rows: Sequence[Row],
+    rows: Sequence[ComparisonRow],
     sides: Mapping[str, Sequence[Record]],
     console: Console,
 ) -> None:
@@ -63,7 +63,7 @@ def _side_texts(side: str, records: Sequence[Record]) -> dict[str, str]:
     }
 
 
-def _texts(row: Row) -> dict[str, str]:
+def _texts(row: ComparisonRow) -> dict[str, str]:
     texts = {"claim": f"{row['claim']}: {row['says']}", "here": word(row)}
     if row["refused"]:
         return texts | {"effect": "no runs" if not row["pairs"] else row["refused"]}
@@ -79,13 +79,13 @@ def _texts(row: Row) -> dict[str, str]:
     }
 
 
-def word(row: Row) -> str:
+def word(row: ComparisonRow) -> str:
     """`reproduced`, or `undecided: 3 more seeds`."""
     more = row["more_seeds"] if row["word"] == "undecided" else None
     return str(row["word"]) + (f": {more} more" if more else "")
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def _notes(rows: Sequence[ComparisonRow]) -> list[str]:
     counts = Counter({row["claim"]: row["verdict_of_claim"] for row in rows}.values())
     said = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     names = {row["measure"] for row in rows if row["pairs"]}

@@ -17,10 +17,10 @@ from results.show.overlay import MARKS, overlay
 from results.show.tables import by_table
 from results.show.terminal import sparkline
 
-Row = dict[str, Any]
+CurveRow = dict[str, Any]
 
 
-def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> list[Row]:
+def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> list[CurveRow]:
     """One row a task, setting and variant: `points` of step, mean, least and most over seeds.
 
     A run that stopped early, because it had solved the task, keeps its last value to the end;
@@ -53,7 +53,7 @@ def curves(records: Iterable[Record], suite: Mapping[str, Any], metric: str) -> 
     return rows
 
 
-def only(rows: Sequence[Row], variants: Sequence[str]) -> list[Row]:
+def only(rows: Sequence[CurveRow], variants: Sequence[str]) -> list[CurveRow]:
     """Rows of these variants, in this order; ValueError for one that is not there."""
     known = sorted({row["variant"] for row in rows})
     for name in variants:
@@ -63,7 +63,7 @@ def only(rows: Sequence[Row], variants: Sequence[str]) -> list[Row]:
     return sorted(chosen, key=lambda row: (row["task"], row["setting"]))
 
 
-def _point(runs: Sequence[Record], step: int, metric: str) -> Row:
+def _point(runs: Sequence[Record], step: int, metric: str) -> CurveRow:
     values = [value for run in runs if (value := _at(run, step, metric)) is not None]
     whole = len(values) == len(runs)
     return {
@@ -84,7 +84,7 @@ def _at(run: Record, step: int, metric: str) -> float | None:
     return None if value is None else float(value)
 
 
-def show_curves(rows: Sequence[Row], console: Console) -> None:
+def show_curves(rows: Sequence[CurveRow], console: Console) -> None:
     """A line of blocks a variant, all of a task on one scale; of a few, one chart of all above."""
     for (task, setting), group in by_table(rows).items():
         finite = [p["mean"] for row in group for p in row["points"] if p["mean"] is not None]
@@ -108,7 +108,7 @@ def show_curves(rows: Sequence[Row], console: Console) -> None:
 
 
 def _show_line(
-    row: Row, last: int, scale: tuple[float, float], names: int, room: int, console: Console
+    row: CurveRow, last: int, scale: tuple[float, float], names: int, room: int, console: Console
 ) -> None:
     columns = max(1, round(room * row["points"][-1]["step"] / last))
     points = row["points"]

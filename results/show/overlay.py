@@ -12,7 +12,7 @@ from rich.text import Text
 MARKS = "ABCDEF"
 """A curve's mean is its letter, its least and most seed the same in small. Colour helps where
 there is any, and is never needed."""
-COLOURS = ("blue", "red", "green", "magenta", "cyan", "yellow")
+TERMINAL_COLOURS = ("blue", "red", "green", "magenta", "cyan", "yellow")
 HEIGHT = 12
 
 
@@ -57,14 +57,14 @@ def overlay(
         text = Text(labels.get(line, "").rjust(edge - 1) + " │")
         for column in range(columns):
             mark, number = grid.get((line, column), (" ", 0))
-            text.append(mark, style=COLOURS[number] if mark != " " else "")
+            text.append(mark, style=TERMINAL_COLOURS[number] if mark != " " else "")
         lines.append(text)
     scale = ", logarithmic" if logarithmic else ""
     lines.append(Text(" " * edge + "└" + "─" * columns))
     ends = f"0{'steps'.rjust(columns // 2)}{scale}"
     lines.append(Text(" " * (edge + 1) + ends + str(last).rjust(max(columns - len(ends), 1))))
     for number, row in enumerate(rows[: len(MARKS)]):
-        line_of = Text(f"  {MARKS[number]} {row['variant']}", style=COLOURS[number])
+        line_of = Text(f"  {MARKS[number]} {row['variant']}", style=TERMINAL_COLOURS[number])
         line_of.truncate(width, overflow="ellipsis")
         lines.append(line_of)
     return lines

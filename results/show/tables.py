@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from results import metrics
-from results.summary import Row
+from results.summary import SummaryRow
 
 WHOLE_CORE = 0.9
 """A run that had less of a core than this was slowed down."""
@@ -20,7 +20,7 @@ def timing_notes(beside: int, shares: Iterable[float | None]) -> list[str]:
     return said
 
 
-def cells(row: Row) -> dict[str, str]:
+def cells(row: SummaryRow) -> dict[str, str]:
     """A row as texts, by column title; the order is the order of importance."""
     score = metrics.score(row["metric"])
     written = "none"
@@ -52,7 +52,7 @@ def cells(row: Row) -> dict[str, str]:
     }
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[SummaryRow]) -> list[str]:
     """What has to be said below the rows of one task and setting."""
     said = []
     if rows[0]["common"] != "base":
@@ -69,15 +69,15 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def heading(row: Row) -> str:
+def heading(row: SummaryRow) -> str:
     """Task and setting, over its rows."""
     mark = ", memorised: test = train" if row["memorisation"] else ""
     return f"{row['task']}  ({row['setting']}{mark})"
 
 
-def by_table(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+def by_table(rows: Sequence[SummaryRow]) -> dict[tuple[str, str], list[SummaryRow]]:
     """Rows of each task and setting, in order."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[SummaryRow]] = {}
     for row in rows:
         groups.setdefault((row["task"], row["setting"]), []).append(row)
     return groups
@@ -92,7 +92,7 @@ def _title(name: str) -> str:
     return " ".join([*name.split()[:-1], _metric(name).title])
 
 
-def _to_target(row: Row, key: str) -> str:
+def _to_target(row: SummaryRow, key: str) -> str:
     """The median, or that it is beyond what was spent."""
     if row[key] is not None:
         return metrics.short(row[key])

@@ -12,16 +12,18 @@ from rich.text import Text
 
 from results.show.tables import by_table, cells, heading, notes
 from results.store import Planned
-from results.summary import Row
+from results.summary import SummaryRow
 
 Table = tuple[str, list[dict[str, str]], list[str]]
 """Heading, texts by column title, and notes: a table before it is written in one form or other."""
 GAP = 3
-SHARED = 28
+NAME_WIDTH = 28
 """Columns a variant's name keeps even where other columns have to go."""
 
 
-def show_tables(rows: Sequence[Row], inapplicable: Sequence[Planned], console: Console) -> None:
+def show_tables(
+    rows: Sequence[SummaryRow], inapplicable: Sequence[Planned], console: Console
+) -> None:
     """One table a task and setting, each with what it leaves unsaid below it."""
     groups = by_table(rows)
     last = {row["task"]: row["setting"] for row in rows}
@@ -32,7 +34,7 @@ def show_tables(rows: Sequence[Row], inapplicable: Sequence[Planned], console: C
         console.print()
 
 
-def _show_table(rows: Sequence[Row], console: Console) -> None:
+def _show_table(rows: Sequence[SummaryRow], console: Console) -> None:
     show_texts(heading(rows[0]), [cells(row) for row in rows], notes(rows), console)
 
 
@@ -81,7 +83,7 @@ def fit(texts: Sequence[dict[str, str]], width: int) -> list[str]:
     """The titles that fit beside the first, the least important dropped."""
     known = titles(texts)
     widths = {t: max(cell_len(t), *(cell_len(text.get(t, "")) for text in texts)) for t in known}
-    room = width - min(widths[known[0]], SHARED)
+    room = width - min(widths[known[0]], NAME_WIDTH)
     kept = [known[0]]
     for title in known[1:]:
         room -= widths[title] + GAP
@@ -91,7 +93,7 @@ def fit(texts: Sequence[dict[str, str]], width: int) -> list[str]:
     return kept
 
 
-BLOCKS = "▁▂▃▄▅▆▇█"
+SPARKLINE_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
@@ -103,5 +105,7 @@ def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
             drawn.append("×")
         else:
             place = (min(max(value, low), high) - low) / span
-            drawn.append(BLOCKS[min(int(place * len(BLOCKS)), len(BLOCKS) - 1)])
+            drawn.append(
+                SPARKLINE_BLOCKS[min(int(place * len(SPARKLINE_BLOCKS)), len(SPARKLINE_BLOCKS) - 1)]
+            )
     return "".join(drawn)

@@ -12,12 +12,12 @@ from results.metrics import megabytes, short
 from results.show.terminal import show_texts
 from results.stats.median import median_interval
 
-Row = dict[str, Any]
+ThroughputRow = dict[str, Any]
 
 
-def show(rows: Sequence[Row], console: Console) -> None:
+def show_throughput(rows: Sequence[ThroughputRow], console: Console) -> None:
     """A table each of training and of decoding, on each workload."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[ThroughputRow]] = {}
     for row in rows:
         groups.setdefault((row["work"], "" if row["sweep"] else row["workload"]), []).append(row)
     for (work, workload), group in groups.items():
@@ -26,7 +26,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
         console.print()
 
 
-def show_harness(rows: Sequence[Row], console: Console) -> None:
+def show_harness(rows: Sequence[ThroughputRow], console: Console) -> None:
     """What the suite itself costs, a row a run."""
     texts = [
         {
@@ -48,7 +48,7 @@ def show_harness(rows: Sequence[Row], console: Console) -> None:
     show_texts("one run of each task of quick", texts, said, console)
 
 
-def cells(row: Row) -> dict[str, str]:
+def cells(row: ThroughputRow) -> dict[str, str]:
     """A row as texts, by column title; the order is the order of importance."""
     step = median_interval(row["step_seconds_each"])
     texts = {"variant": row["variant"]}
@@ -75,7 +75,7 @@ def cells(row: Row) -> dict[str, str]:
     return texts
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[ThroughputRow]) -> list[str]:
     """What has to be said below the rows."""
     first = rows[0]
     machine = first["machine"]
@@ -104,7 +104,7 @@ def milliseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def plot(rows: Sequence[Row], file: Path) -> None:
+def plot(rows: Sequence[ThroughputRow], file: Path) -> None:
     """Time of a step along what was swept, a line a variant, both axes logarithmic; an SVG."""
     import matplotlib as mpl  # only here, so that tables stay quick
 

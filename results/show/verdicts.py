@@ -10,14 +10,14 @@ from rich.console import Console
 
 from results import metrics
 from results.compare.measures import measure
-from results.compare.pairs import NEITHER, Row
+from results.compare.pairs import NEITHER, ComparisonRow
 from results.grouping import budget
 from results.show.tables import timing_notes
 from results.show.terminal import Table, fit, show_texts, titles
 from results.stats.inference import ALPHA, fewest
 
 
-def show_pairs(rows: Sequence[Row], console: Console) -> None:
+def show_pairs(rows: Sequence[ComparisonRow], console: Console) -> None:
     """A table a task, setting and pair of variants: a line a measure."""
     for group in _groups(rows, ("task", "setting", "a", "b")):
         first = group[0]
@@ -29,7 +29,10 @@ def show_pairs(rows: Sequence[Row], console: Console) -> None:
 
 
 def show_effects(
-    rows: Sequence[Row], crossed: Sequence[Row], console: Console, label: str = "a"
+    rows: Sequence[ComparisonRow],
+    crossed: Sequence[ComparisonRow],
+    console: Console,
+    label: str = "a",
 ) -> None:
     """Two tables a task and setting, of score and of cost: a line a value of the axis, or what
     label says. crossed: interactions."""
@@ -69,7 +72,7 @@ def show_effects(
         console.print()
 
 
-def show_every_axis(rows: Sequence[Row], console: Console) -> None:
+def show_every_axis(rows: Sequence[ComparisonRow], console: Console) -> None:
     """A line a value of every axis, a column a task; as many tables as it takes to have all."""
     for heading, texts, notes in every_axis(rows):
         left = titles(texts)[1:]
@@ -93,7 +96,7 @@ OVERVIEW = ("tokens_to_target",)
 """What an overview of every axis has beside the scores."""
 
 
-def every_axis(rows: Sequence[Row]) -> list[Table]:
+def every_axis(rows: Sequence[ComparisonRow]) -> list[Table]:
     """A table of the scores and one of the tokens to the target."""
     scores = [row for row in rows if not row["ratio"]]
     scored = {row["task"]: measure(row["measure"]).title for row in scores}
@@ -111,7 +114,7 @@ def every_axis(rows: Sequence[Row]) -> list[Table]:
     return [table for table in tables if table[1]]
 
 
-def _by_task(rows: Sequence[Row]) -> list[dict[str, str]]:
+def _by_task(rows: Sequence[ComparisonRow]) -> list[dict[str, str]]:
     settings = {(row["task"], row["setting"]) for row in rows}
     twice = {task for task, count in Counter(task for task, _ in settings).items() if count > 1}
     base: dict[str, str] = {"value": "base"}
@@ -128,12 +131,12 @@ def _by_task(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [base, *(lines[label] for label in ordered)] if lines else []
 
 
-def _where(row: Row) -> str:
+def _where(row: ComparisonRow) -> str:
     """` (at depth=2)`, where an effect is not that at the base."""
     return f" (at {row['where']})" if row.get("where") else ""
 
 
-def show_fair(rows: Sequence[Row], console: Console) -> None:
+def show_fair(rows: Sequence[ComparisonRow], console: Console) -> None:
     """A table a task and setting: a line for each thing that is equal."""
     for group in _groups(rows, ("task", "setting")):
         first = group[0]
@@ -160,14 +163,14 @@ def show_fair(rows: Sequence[Row], console: Console) -> None:
         console.print()
 
 
-def _groups(rows: Sequence[Row], keys: tuple[str, ...]) -> list[list[Row]]:
-    found: dict[tuple[Any, ...], list[Row]] = {}
+def _groups(rows: Sequence[ComparisonRow], keys: tuple[str, ...]) -> list[list[ComparisonRow]]:
+    found: dict[tuple[Any, ...], list[ComparisonRow]] = {}
     for row in rows:
         found.setdefault(tuple(row[key] for key in keys), []).append(row)
     return list(found.values())
 
 
-def _pair_texts(row: Row) -> dict[str, str]:
+def _pair_texts(row: ComparisonRow) -> dict[str, str]:
     known = measure(row["measure"])
     if row["refused"]:
         return {"measure": known.title, "verdict": row["refused"]}
@@ -183,7 +186,7 @@ def _pair_texts(row: Row) -> dict[str, str]:
     }
 
 
-def _side(row: Row, side: str) -> str:
+def _side(row: ComparisonRow, side: str) -> str:
     known = measure(row["measure"])
     unreached = row[f"censored_{side}"] if known.key.endswith("to_target") else 0
     if unreached == row["pairs"] * row["contexts"]:
@@ -191,14 +194,14 @@ def _side(row: Row, side: str) -> str:
     return ("> " if unreached else "") + known.write_value(row[f"{side}_mean"])
 
 
-def effect_text(row: Row) -> str:
+def effect_text(row: ComparisonRow) -> str:
     """`+0.120`, or `×0.61` of a ratio; nothing where there is none."""
     if row["refused"] or row["why"] == NEITHER:
         return ""
     return measure(row["measure"]).write(row["effect"])
 
 
-def cost_text(row: Row) -> str:
+def cost_text(row: ComparisonRow) -> str:
     """`×0.61 +`: an effect with its verdict as a sign."""
     if row["refused"]:
         return "not compared"
@@ -210,7 +213,7 @@ def cost_text(row: Row) -> str:
 SIGNS = {"better": "+", "worse": "-", "tie": "=", "undecided": "?"}
 
 
-def interval_text(row: Row) -> str:
+def interval_text(row: ComparisonRow) -> str:
     """Where the effect lies."""
     if row["refused"] or row["why"] == NEITHER:
         return ""
@@ -220,7 +223,7 @@ def interval_text(row: Row) -> str:
     return f"{known.write(row['low'])} to {known.write(row['high'])}"
 
 
-def verdict_text(row: Row) -> str:
+def verdict_text(row: ComparisonRow) -> str:
     """The word, and what it would take to have one."""
     if row["verdict"] != "undecided":
         return str(row["verdict"])
@@ -230,7 +233,7 @@ def verdict_text(row: Row) -> str:
     return "undecided" + (f": {metrics.short(more)} more" if more else "")
 
 
-def notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[ComparisonRow]) -> list[str]:
     """What has to be said below a table."""
     said = []
     judged = [row for row in rows if row["verdict"] is not None]
@@ -260,7 +263,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def interaction_notes(rows: Sequence[Row]) -> list[str]:
+def interaction_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     """Effects that hang on another axis, and how many were looked at."""
     if not rows:
         return []

@@ -26,7 +26,7 @@ BOOTSTRAP_FROM = 12
 EXACT_TO = 16
 """Pairs up to which all sign flips are gone through; beyond, DRAWS of them are."""
 DRAWS = 20_000
-MOST = 10_000
+MOST_PAIRS = 10_000
 """Pairs beyond which a question counts as not to be settled."""
 
 
@@ -238,7 +238,7 @@ def pairs_to_settle(
     least = max(2, fewest(alpha)) if beyond else 2
     # about where it will be, if there were no t
     reach = special.ndtri(1 - alpha / 2) + special.ndtri(POWER) if beyond else special.ndtri(0.975)
-    if 1.1 * away * math.sqrt(MOST) < reach * spread:
+    if 1.1 * away * math.sqrt(MOST_PAIRS) < reach * spread:
         return None
     about = float(reach * spread / away) ** 2 if spread else 0.0
     low, high = max(least, int(about * 0.9) - 2), max(least, int(about * 1.1) + 6)
@@ -247,9 +247,9 @@ def pairs_to_settle(
         if settled(low):
             return low
     while not settled(high):
-        if high >= MOST:
+        if high >= MOST_PAIRS:
             return None
-        low, high = high, min(2 * high, MOST)
+        low, high = high, min(2 * high, MOST_PAIRS)
     while high - low > 1:  # more pairs never unsettle
         middle = (low + high) // 2
         low, high = (low, middle) if settled(middle) else (middle, high)

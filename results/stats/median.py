@@ -10,7 +10,7 @@ from typing import NamedTuple
 CONFIDENCE = 0.95
 
 
-class Interval(NamedTuple):
+class MedianInterval(NamedTuple):
     """A median and its interval. confidence: that which the interval has, at least what was asked
     for where there are values enough (6 for 95 %), less for fewer."""
 
@@ -20,7 +20,7 @@ class Interval(NamedTuple):
     confidence: float
 
 
-def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> MedianInterval:
     """The median, and between which order statistics it lies: by the binomial distribution, as
     each value falls below the true median with probability 1/2 (Conover 1999, section 3.2)."""
     ordered, count = sorted(values), len(values)
@@ -32,4 +32,4 @@ def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> 
             break
         left_out, tail = cut, wider
     low, high = ordered[left_out], ordered[count - 1 - left_out]
-    return Interval(statistics.median(ordered), low, high, max(0.0, 1 - 2 * tail))
+    return MedianInterval(statistics.median(ordered), low, high, max(0.0, 1 - 2 * tail))

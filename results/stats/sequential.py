@@ -16,7 +16,7 @@ import numpy.typing as npt
 from results.stats import inference
 from results.stats.inference import ALPHA, Interval, Verdict
 
-FIRST = 6
+FIRST_LOOK = 6
 """Pairs of the first look."""
 GROWTH = 1.3
 """By which the next look has more, so that few looks are paid for."""
@@ -32,9 +32,9 @@ class Look(NamedTuple):
 def looks(most: int) -> list[Look]:
     """All looks up to so many pairs: alpha is spent as Lan and DeMets 1983 give it for Pocock's
     bounds, early looks getting a good share. ValueError for fewer pairs than a first look has."""
-    if most < FIRST:
-        raise ValueError(f"seeds={most} are too few to decide anything; give at least {FIRST}")
-    counts = [FIRST]
+    if most < FIRST_LOOK:
+        raise ValueError(f"seeds={most} are too few to decide anything; give at least {FIRST_LOOK}")
+    counts = [FIRST_LOOK]
     while counts[-1] < most:
         counts.append(min(most, math.ceil(counts[-1] * GROWTH)))
     spent = [0.0, *(ALPHA * math.log(1 + (math.e - 1) * count / most) for count in counts)]

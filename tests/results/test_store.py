@@ -24,7 +24,7 @@ from results import store as stores
 from results.errors import DiskFullError, StoreError
 from results.journal import Journal
 from results.record import Record
-from results.store import Planned, Store, held, reading, rebuild, writing
+from results.store import Planned, Store, has_driver, reading, rebuild, writing
 from tests.records import SUITE, failed, record
 
 ROOT = Path(__file__).parents[2]
@@ -337,7 +337,7 @@ def test_a_read_only_store_is_read_but_not_written(frozen: Path) -> None:
     one_sentence(error)
     with pytest.raises(StoreError, match="cannot be written"):
         rebuild(frozen, SUITE)
-    assert not held(frozen)
+    assert not has_driver(frozen)
 
 
 def test_a_full_disk_is_told_and_costs_no_finished_run(tiny: Path) -> None:
@@ -471,7 +471,7 @@ def test_only_one_writes_and_any_may_read_meanwhile(tmp_path: Path) -> None:
     with other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        assert held(tmp_path)
+        assert has_driver(tmp_path)
         with (
             pytest.raises(StoreError, match="another bench is writing") as error,
             writing(tmp_path),
@@ -482,7 +482,7 @@ def test_only_one_writes_and_any_may_read_meanwhile(tmp_path: Path) -> None:
             rebuild(tmp_path, SUITE)
         assert everything(tmp_path) == EXPECTED
         other.kill()
-    assert not held(tmp_path)
+    assert not has_driver(tmp_path)
     with writing(tmp_path) as store:
         assert store.ids() == set(EXPECTED)
 
@@ -491,7 +491,7 @@ def test_the_lock_holds_within_one_process_too(tmp_path: Path) -> None:
     with writing(tmp_path):
         with pytest.raises(StoreError, match="another bench is writing"), writing(tmp_path):
             pass
-        assert held(tmp_path)
+        assert has_driver(tmp_path)
 
 
 def test_a_reader_sees_what_is_added_meanwhile(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_files_of_guards(content: bytes) -> None:
         file.write_bytes(content)
         read_or_told(lambda: baseline.read(file, "cpu"), GuardError)
         kind = pytest_benchmark.PytestBenchmarkError
-        read_or_told(lambda: pytest_benchmark.compare(file, file, 0.05), kind)
+        read_or_told(lambda: pytest_benchmark.compare_benchmark_files(file, file, 0.05), kind)
 
 
 @FEW
@@ -206,7 +206,7 @@ def test_files_of_guards(content: bytes) -> None:
 def test_word_of_a_driver(content: bytes) -> None:
     with folder() as place, writing(place / "store") as opened:
         (place / "store" / "engine.json").write_bytes(content)
-        assert isinstance(opened.told(), dict)
+        assert isinstance(opened.engine_state(), dict)
 
 
 @FEW

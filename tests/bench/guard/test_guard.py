@@ -21,7 +21,7 @@ from bench.guard.subjects import Subject
 from bench.guard.timing import GuardError, Side, Sides, Trio
 from bench.guard.worker import PROTOCOL
 from bench.speed.timing import Case
-from results.guard.verdict import Row, exact_rows, exit_code
+from results.guard.verdict import GuardRow, exact_rows, exit_code
 from variants.fast.forms import plain_forms
 from variants.seq2seq import Seq2Seq
 
@@ -206,7 +206,7 @@ def guarded(
     noise: float = 0.02,
     minutes: float = 0.02,
     slowed: Callable[[float], float] = lambda took: 1.0,
-) -> tuple[list[Row], list[Trio]]:
+) -> tuple[list[GuardRow], list[Trio]]:
     """A guard of code that is so much slower, and the sets of processes that it took."""
     sets: list[Trio] = []
 

@@ -15,7 +15,7 @@ from bench.speed import timing
 from bench.speed.roofline import Limits
 from bench.speed.timing import Shape, of_shape, of_task
 from bench.training.batching import collate
-from results.export.files import SCHEMA
+from results.export.files import JSON_SCHEMA
 from results.show import throughput as shown
 from tasks import EOS, build
 from variants.axes import parse
@@ -132,7 +132,7 @@ def test_decoding_goes_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
     assert main(["throughput", *SMALL, "--json", *arguments]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["schema"] == SCHEMA
+    assert told["schema"] == JSON_SCHEMA
     rows: list[dict[str, Any]] = told["rows"]
     assert all(set(row) == KEYS for row in rows)
     return rows
@@ -210,7 +210,7 @@ def test_wrong_usage_is_told(
 
 def test_the_table_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of(capsys, "--base", "hidden=8", "cell=gru,attention=additive,depth=2")
-    shown.show(rows, Console(width=80, highlight=False))
+    shown.show_throughput(rows, Console(width=80, highlight=False))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert any("not shown at 80 columns" in line for line in lines)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from results.compare import equal_cost
-from results.compare.pairs import ComparisonError, Row
+from results.compare.pairs import ComparisonError, ComparisonRow
 from results.record import Record
 from tests.records import SUITE, failed, record
 
@@ -26,7 +26,7 @@ def run(seed: int, points: dict[int, float], step_seconds: float = 1.0, **change
     return Record(whole.id, whole.spec, outcome, {**whole.measured, "clock": clock})
 
 
-def only(rows: list[Row], mode: str) -> Row:
+def only(rows: list[ComparisonRow], mode: str) -> ComparisonRow:
     (found,) = [row for row in rows if row["mode"] == mode]
     return found
 
@@ -38,7 +38,7 @@ def both() -> list[Record]:
 
 
 def test_the_order_may_change_with_what_is_equal() -> None:
-    rows = equal_cost.compare(both(), SUITE, A, B, ("steps", "tokens", "seconds"))
+    rows = equal_cost.compare_at_equal_cost(both(), SUITE, A, B, ("steps", "tokens", "seconds"))
     steps, tokens, seconds = (only(rows, mode) for mode in ("steps", "tokens", "seconds"))
     assert (steps["effect"], steps["verdict"]) == (pytest.approx(0.1), "better")
     assert (tokens["effect"], tokens["at"]) == (pytest.approx(0.1), "1.6e+03 tokens")
@@ -50,7 +50,9 @@ def test_the_order_may_change_with_what_is_equal() -> None:
 def test_seconds_of_unlike_machines_are_refused() -> None:
     runs = both()
     elsewhere = [Record(r.id, r.spec, r.outcome, {**r.measured, "host": "there"}) for r in runs[:6]]
-    rows = equal_cost.compare([*elsewhere, *runs[6:]], SUITE, A, B, ("steps", "seconds"))
+    rows = equal_cost.compare_at_equal_cost(
+        [*elsewhere, *runs[6:]], SUITE, A, B, ("steps", "seconds")
+    )
     assert "unlike machines" in only(rows, "seconds")["refused"]
     assert only(rows, "steps")["verdict"] == "better"
 
@@ -72,7 +74,7 @@ def test_the_best_learning_rate_is_chosen_on_valid() -> None:
                 scored(seed, 0.5, 0.9, cell=cell, learning_rate=0.1),
                 scored(seed, 0.6, 0.3 + gain, cell=cell, learning_rate=0.2),
             ]
-    (row,) = equal_cost.compare(runs, suite, "cell=lstm", "base", ("learning_rate",))
+    (row,) = equal_cost.compare_at_equal_cost(runs, suite, "cell=lstm", "base", ("learning_rate",))
     assert row["at"] == "0.2 and 0.2"
     assert row["effect"] == pytest.approx(0.1)
     assert row["a_mean"] == pytest.approx(0.4)
@@ -88,11 +90,11 @@ def test_equal_parameters_are_found_among_hidden_sizes() -> None:
     runs = [sized(seed, 0.5, 1000) for seed in range(6)]
     for hidden, count in ((64, 1600), (48, 1020), (32, 600)):
         runs += [sized(s, hidden / 100, count, cell="lstm", hidden=hidden) for s in range(6)]
-    (row,) = equal_cost.compare(runs, SUITE, "cell=lstm", "base", ("parameters",))
+    (row,) = equal_cost.compare_at_equal_cost(runs, SUITE, "cell=lstm", "base", ("parameters",))
     assert row["at"] == "1,020 and 1,000 parameters, hidden=48 of a"
     assert row["effect"] == pytest.approx(-0.02)
     lacking = [r for r in runs if r.variant["hidden"] != 48]
-    (row,) = equal_cost.compare(
+    (row,) = equal_cost.compare_at_equal_cost(
         lacking,
         SUITE,
         "cell=lstm",
@@ -105,8 +107,10 @@ def test_equal_parameters_are_found_among_hidden_sizes() -> None:
 
 def test_what_is_not_there() -> None:
     with pytest.raises(ComparisonError, match="in common"):
-        equal_cost.compare(both(), SUITE, A, "cell=rnn", ("steps",))
+        equal_cost.compare_at_equal_cost(both(), SUITE, A, "cell=rnn", ("steps",))
     lost = [failed(seed, cell="lstm") for seed in range(6)]
-    rows = equal_cost.compare([*lost, *both()[6:]], SUITE, A, B, ("steps", "parameters"))
+    rows = equal_cost.compare_at_equal_cost(
+        [*lost, *both()[6:]], SUITE, A, B, ("steps", "parameters")
+    )
     assert only(rows, "steps")["verdict"] == "worse"
     assert "every run failed" in only(rows, "parameters")["refused"]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from results.compare import axis_effects, stores
-from results.compare.measures import Reader, measure, measures
-from results.compare.pairs import NEITHER, NOT_ALL, ComparisonError, Row, compare
+from results.compare.measures import MeasureReader, measure, measures
+from results.compare.pairs import NEITHER, NOT_ALL, ComparisonError, ComparisonRow, compare_variants
 from results.record import Record
 from results.show import verdicts
 from results.stats import inference
@@ -29,7 +29,7 @@ def runs(scores: list[float | None], **changes: Any) -> list[Record]:
     return [record(seed, score, **changes) for seed, score in enumerate(scores)]
 
 
-def row_of(rows: list[Row], key: str = "exact_match") -> Row:
+def row_of(rows: list[ComparisonRow], key: str = "exact_match") -> ComparisonRow:
     (found,) = [row for row in rows if row["measure"] == key]
     return found
 
@@ -43,7 +43,7 @@ def timed(one: Record, **measured: Any) -> Record:
 
 def test_pairs_share_their_seed() -> None:
     mine = [record(seed, 0.5 + seed / 10, cell="lstm") for seed in (0, 1, 2, 7)]
-    row = row_of(compare([*mine, *runs([0.1, 0.2, 0.4])], SUITE, A, B))
+    row = row_of(compare_variants([*mine, *runs([0.1, 0.2, 0.4])], SUITE, A, B))
     assert (row["pairs"], row["unpaired"]) == (3, 1)
     assert row["effect"] == pytest.approx(np.mean([0.4, 0.4, 0.3]))
     assert (row["a_mean"], row["b_mean"]) == (pytest.approx(0.6), pytest.approx(0.7 / 3))
@@ -52,7 +52,10 @@ def test_pairs_share_their_seed() -> None:
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=8), st.lists(st.floats(0, 1), min_size=8))
 def test_the_other_way_round_is_the_opposite(mine: list[float], others: list[float]) -> None:
     both = [*runs(list(mine), cell="lstm"), *runs(list(others[: len(mine)]))]
-    there, back = row_of(compare(both, SUITE, A, B)), row_of(compare(both, SUITE, B, A))
+    there, back = (
+        row_of(compare_variants(both, SUITE, A, B)),
+        row_of(compare_variants(both, SUITE, B, A)),
+    )
     assert there["effect"] == pytest.approx(-back["effect"], abs=1e-12)
     assert there["low"] == pytest.approx(-back["high"], abs=1e-9)
     assert there["p"] == back["p"]
@@ -61,19 +64,21 @@ def test_the_other_way_round_is_the_opposite(mine: list[float], others: list[flo
 
 
 def test_words() -> None:
-    better = compare([*runs([0.9, 0.8, 0.85] * 2, cell="lstm"), *runs([0.1] * 6)], SUITE, A, B)
+    better = compare_variants(
+        [*runs([0.9, 0.8, 0.85] * 2, cell="lstm"), *runs([0.1] * 6)], SUITE, A, B
+    )
     assert row_of(better)["verdict"] == "better"
     assert row_of(better)["p"] == 2 / 2**6
-    few = compare([*runs([0.9, 0.8] * 2, cell="lstm"), *runs([0.1] * 4)], SUITE, A, B)
+    few = compare_variants([*runs([0.9, 0.8] * 2, cell="lstm"), *runs([0.1] * 4)], SUITE, A, B)
     assert (row_of(few)["verdict"], row_of(few)["why"]) == ("undecided", "too few seeds")
     assert row_of(few)["more_seeds"] == 2
-    tie = compare([*runs([0.5] * 3, cell="lstm"), *runs([0.5] * 3)], SUITE, A, B)
+    tie = compare_variants([*runs([0.5] * 3, cell="lstm"), *runs([0.5] * 3)], SUITE, A, B)
     assert row_of(tie)["verdict"] == "tie"
 
 
 def test_a_run_without_score_counts_as_nothing() -> None:
     mine = [*runs([0.5, None, 0.5], cell="lstm"), failed(3, cell="lstm")]
-    row = row_of(compare([*mine, *runs([0.5] * 4)], SUITE, A, B))
+    row = row_of(compare_variants([*mine, *runs([0.5] * 4)], SUITE, A, B))
     assert row["pairs"] == 4
     assert row["censored_a"] == 2
     assert row["effect"] == pytest.approx(-0.25)
@@ -83,7 +88,7 @@ def test_a_target_never_reached_is_later_than_any_that_was() -> None:
     """Whatever the slower ones spent: here the ones that did not get there spent least."""
     mine = [record(seed, 0.5, None, cell="lstm", spent=1000) for seed in range(6)]
     others = [record(seed, 0.5, 3000 + seed, spent=4000) for seed in range(6)]
-    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    row = row_of(compare_variants([*mine, *others], SUITE, A, B), "tokens_to_target")
     assert (row["censored_a"], row["censored_b"]) == (6, 0)
     assert row["verdict"] == "worse"
     assert 0 < row["effect"] < math.log(4 / 3) + 1e-9
@@ -91,7 +96,8 @@ def test_a_target_never_reached_is_later_than_any_that_was() -> None:
 
 def test_two_that_never_got_there_do_not_tie() -> None:
     row = row_of(
-        compare([*runs([0.5] * 6, cell="lstm"), *runs([0.5] * 6)], SUITE, A, B), "tokens_to_target"
+        compare_variants([*runs([0.5] * 6, cell="lstm"), *runs([0.5] * 6)], SUITE, A, B),
+        "tokens_to_target",
     )
     assert (row["verdict"], row["why"], row["more_seeds"]) == ("undecided", NEITHER, None)
 
@@ -100,7 +106,7 @@ def test_less_is_better_of_costs() -> None:
     fast = [
         timed(one, tokens_per_second=9e3, peak_bytes=2**20) for one in runs([0.5] * 6, cell="lstm")
     ]
-    rows = compare([*fast, *runs([0.5] * 6)], SUITE, A, B)
+    rows = compare_variants([*fast, *runs([0.5] * 6)], SUITE, A, B)
     assert row_of(rows, "tokens_per_second")["verdict"] == "better"
     assert row_of(rows, "peak_bytes")["verdict"] == "better"
     assert math.exp(row_of(rows, "peak_bytes")["effect"]) == pytest.approx(2**20 / 2**28)
@@ -108,7 +114,7 @@ def test_less_is_better_of_costs() -> None:
 
 def test_speed_of_unlike_machines_is_refused() -> None:
     elsewhere = [timed(one, host="there") for one in runs([0.9] * 6, cell="lstm")]
-    rows = compare([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)
+    rows = compare_variants([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)
     for key in ("seconds_to_target", "tokens_per_second", "peak_bytes"):
         row = row_of(rows, key)
         assert "unlike machines" in row["refused"]
@@ -120,27 +126,27 @@ def test_unlike_scorers_never_meet() -> None:
     mine = runs([20.0] * 6, cell="lstm", metric="bleu", signature="tok:zh", task="en-zh")
     others = runs([10.0] * 6, metric="bleu", signature="tok:char", task="en-zh")
     with pytest.raises(ComparisonError, match="no task and setting in common"):
-        compare([*mine, *others], SUITE, A, B)
+        compare_variants([*mine, *others], SUITE, A, B)
 
 
 def test_what_is_not_there_is_told_with_what_is() -> None:
     with pytest.raises(ComparisonError, match=r"cell=lstmm; there are .*cell=lstm"):
-        compare([*runs([0.5]), *runs([0.5], cell="lstm")], SUITE, "cell=lstmm", B)
+        compare_variants([*runs([0.5]), *runs([0.5], cell="lstm")], SUITE, "cell=lstmm", B)
     with pytest.raises(ComparisonError, match="no task and setting in common"):
-        compare([*runs([0.5]), *runs([0.5], cell="lstm", task="reversal")], SUITE, A, B)
+        compare_variants([*runs([0.5]), *runs([0.5], cell="lstm", task="reversal")], SUITE, A, B)
 
 
 def test_a_seed_done_twice_counts_once() -> None:
     old, new = (
         timed(record(0, score, cell="lstm"), began=at) for score, at in ((0.1, 1), (0.9, 2))
     )
-    row = row_of(compare([new, old, record(0, 0.5)], SUITE, A, B))
+    row = row_of(compare_variants([new, old, record(0, 0.5)], SUITE, A, B))
     assert row["effect"] == pytest.approx(0.4)
 
 
 def test_the_reader_reads_logarithms_of_ratios() -> None:
     one = record(0, 0.5, 2000)
-    reader = Reader([one])
+    reader = MeasureReader([one])
     assert reader.read(one, measure("tokens_to_target")) == (math.log(2000), False)
     assert reader.read(one, measure("exact_match")) == (0.5, False)
     assert reader.read(failed(0), measure("tokens_per_second")) is None
@@ -177,11 +183,11 @@ def test_runs_that_never_got_there_are_no_tie() -> None:
     """They stopped at the same budget, which says nothing of how far they had to go."""
     mine = [record(seed, 0.9, 3990 if seed < 2 else None, cell="lstm") for seed in range(10)]
     others = [record(seed, 0.1, None) for seed in range(10)]
-    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    row = row_of(compare_variants([*mine, *others], SUITE, A, B), "tokens_to_target")
     assert (row["verdict"], row["why"], row["more_seeds"]) == ("undecided", NOT_ALL, None)
     others = [record(seed, 0.1, 4000) for seed in range(10)]
     mine = [record(seed, 0.9, 3990, cell="lstm") for seed in range(10)]
-    row = row_of(compare([*mine, *others], SUITE, A, B), "tokens_to_target")
+    row = row_of(compare_variants([*mine, *others], SUITE, A, B), "tokens_to_target")
     assert row["verdict"] == "tie"
 
 
@@ -233,16 +239,16 @@ def test_an_axis_that_nothing_varies() -> None:
 
 def test_two_stores() -> None:
     old, new = runs([0.1] * 6), runs([0.9] * 6, torch="2.14.0")
-    rows = stores.compare(new, old, SUITE, "new", "old")
+    rows = stores.compare_run_sets(new, old, SUITE, "new", "old")
     row = row_of(rows)
     assert (row["variant"], row["a"], row["b"], row["verdict"]) == ("base", "new", "old", "better")
     with pytest.raises(ComparisonError, match="the data differ"):
-        stores.compare(runs([0.9], data="other"), old, SUITE, "new", "old")
+        stores.compare_run_sets(runs([0.9], data="other"), old, SUITE, "new", "old")
     with pytest.raises(ComparisonError, match="in common"):
-        stores.compare(runs([0.9], task="reversal"), old, SUITE, "new", "old")
+        stores.compare_run_sets(runs([0.9], task="reversal"), old, SUITE, "new", "old")
     one, other = (runs([9.0], metric="bleu", signature=how) for how in ("x", "y"))
     with pytest.raises(ComparisonError, match="scored by x here, by y there"):
-        stores.compare(one, other, SUITE, "new", "old")
+        stores.compare_run_sets(one, other, SUITE, "new", "old")
 
 
 def test_two_times() -> None:
@@ -258,7 +264,9 @@ def test_two_times() -> None:
 # in words
 
 
-def shown(rows: list[Row], crossings: list[Row] | None = None, label: str = "") -> list[str]:
+def shown(
+    rows: list[ComparisonRow], crossings: list[ComparisonRow] | None = None, label: str = ""
+) -> list[str]:
     console = Console(width=80, highlight=False, record=True, file=io.StringIO())
     if label:
         verdicts.show_effects(rows, crossings or [], console, label)
@@ -269,7 +277,7 @@ def shown(rows: list[Row], crossings: list[Row] | None = None, label: str = "") 
 
 def test_a_pair_at_80_columns() -> None:
     mine = [record(seed, 0.9, 1000 + seed, cell="lstm") for seed in range(4)]
-    lines = shown(compare([*mine, *runs([0.1] * 4)], SUITE, A, B))
+    lines = shown(compare_variants([*mine, *runs([0.1] * 4)], SUITE, A, B))
     assert max(map(len, lines)) <= 80
     assert lines[0] == "cell=lstm  against  base"
     (score,) = [line for line in lines if line.startswith("exact match")]
@@ -352,14 +360,14 @@ def test_runs_that_vary_nothing() -> None:
 
 def test_what_was_not_compared_is_said() -> None:
     elsewhere = [timed(one, host="there") for one in runs([0.9] * 6, cell="lstm")]
-    text = "\n".join(shown(compare([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)))
+    text = "\n".join(shown(compare_variants([*elsewhere, *runs([0.1] * 6)], SUITE, A, B)))
     assert "not compared: timed on unlike machines" in text
 
 
 def test_speeds_taken_beside_other_runs_are_rough() -> None:
     both = [*runs([0.9] * 6, cell="lstm"), *runs([0.1] * 6)]
-    assert "beside" not in "\n".join(shown(compare(both, SUITE, A, B)))
-    rows = compare([timed(both[0], beside=3), *both[1:]], SUITE, A, B)
+    assert "beside" not in "\n".join(shown(compare_variants(both, SUITE, A, B)))
+    rows = compare_variants([timed(both[0], beside=3), *both[1:]], SUITE, A, B)
     assert row_of(rows)["trained_beside"] == 0
     assert row_of(rows, "tokens_per_second")["trained_beside"] == 3
     assert "timed with up to 3 other runs beside" in "\n".join(shown(rows))
@@ -368,9 +376,9 @@ def test_speeds_taken_beside_other_runs_are_rough() -> None:
 def test_speeds_of_runs_that_lacked_a_core_are_rough() -> None:
     both = [timed(one, core_share=0.98) for one in runs([0.9] * 6, cell="lstm")]
     both += runs([0.1] * 6)  # from before it was looked at
-    rows = compare(both, SUITE, A, B)
+    rows = compare_variants(both, SUITE, A, B)
     assert row_of(rows, "tokens_per_second")["core_share"] == 0.98
     assert row_of(rows)["core_share"] is None
     assert "of a core" not in "\n".join(shown(rows))
-    rows = compare([timed(both[0], core_share=0.625), *both[1:]], SUITE, A, B)
+    rows = compare_variants([timed(both[0], core_share=0.625), *both[1:]], SUITE, A, B)
     assert "timed with as little as 62% of a core" in "\n".join(shown(rows))

@@ -14,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from results.export.files import (
-    SCHEMA,
+    JSON_SCHEMA,
     as_csv,
     as_json,
     as_latex,
@@ -42,7 +42,7 @@ TABLES = summary_tables(ROWS)
 def test_json_has_a_schema_and_the_rows() -> None:
     read = json.loads(as_json(ROWS))
     assert set(read) == {"schema", "rows"}
-    assert read["schema"] == SCHEMA
+    assert read["schema"] == JSON_SCHEMA
     assert read["rows"] == ROWS
 
 

@@ -71,11 +71,11 @@ def test_who_differs_from_itself_raises_no_alarm() -> None:
 
 
 def test_an_alarm_counts_once_it_is_confirmed() -> None:
-    assert verdict.row([trial(1.1)], {})["verdict"] == "cannot tell"
-    assert verdict.row([trial(1.1), trial(1.1)], {})["verdict"] == "slower"
-    assert verdict.row([trial(1.1), trial(1.0)], {})["verdict"] == "fine"
-    assert verdict.row([trial(1.1), trial(0.9)], {})["verdict"] == "cannot tell"
-    row = verdict.row([trial(1.0, itself=1.1, planted=1.0)], {"operations": (1, 2)})
+    assert verdict.timed_row([trial(1.1)], {})["verdict"] == "cannot tell"
+    assert verdict.timed_row([trial(1.1), trial(1.1)], {})["verdict"] == "slower"
+    assert verdict.timed_row([trial(1.1), trial(1.0)], {})["verdict"] == "fine"
+    assert verdict.timed_row([trial(1.1), trial(0.9)], {})["verdict"] == "cannot tell"
+    row = verdict.timed_row([trial(1.0, itself=1.1, planted=1.0)], {"operations": (1, 2)})
     assert (row["false_alarms"], row["missed"], row["trials"]) == (1, 1, 1)
     assert row["counts"] == {"operations": [1, 2]}
 
@@ -208,7 +208,7 @@ def test_files_of_pytest_benchmark(tmp_path: Path, kind: str) -> None:
     after = {"same": ratios(1.0, 200), "slow": ratios(1.2, 200), "quick": ratios(0.8, 200)}
     old = benchmarks(tmp_path, f"old-{kind}", {**before, "gone": [1.0] * 9})
     new = benchmarks(tmp_path, f"new-{kind}", {**after, "new": [1.0] * 9})
-    rows = pytest_benchmark.compare(old, new, 0.05)
+    rows = pytest_benchmark.compare_benchmark_files(old, new, 0.05)
     assert {row["subject"]: row["verdict"] for row in rows} == {
         "same": "fine",
         "slow": "slower",
@@ -220,7 +220,7 @@ def test_files_of_pytest_benchmark(tmp_path: Path, kind: str) -> None:
 def test_files_of_unlike_machines_tell_nothing(tmp_path: Path) -> None:
     old = benchmarks(tmp_path, "old-data", {"a": ratios(1.0)})
     new = benchmarks(tmp_path, "new-data", {"a": ratios(2.0)}, node="another")
-    rows = pytest_benchmark.compare(old, new, 0.05)
+    rows = pytest_benchmark.compare_benchmark_files(old, new, 0.05)
     assert rows[0]["verdict"] == "cannot tell"
     assert "node" in rows[0]["why"]
     assert exit_code(rows) == 3
@@ -228,7 +228,7 @@ def test_files_of_unlike_machines_tell_nothing(tmp_path: Path) -> None:
 
 def test_one_round_says_nothing_of_the_spread(tmp_path: Path) -> None:
     old, new = (benchmarks(tmp_path, f"{n}-data", {"a": [1.0]}) for n in ("old", "new"))
-    assert pytest_benchmark.compare(old, new, 0.05)[0]["verdict"] == "cannot tell"
+    assert pytest_benchmark.compare_benchmark_files(old, new, 0.05)[0]["verdict"] == "cannot tell"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"benchmarks": 3}', '{"benchmarks": [{}]}'])
@@ -236,17 +236,17 @@ def test_what_is_no_file_of_pytest_benchmark(tmp_path: Path, content: str) -> No
     file = tmp_path / "f.json"
     file.write_text(content)
     with pytest.raises(pytest_benchmark.PytestBenchmarkError, match=r"f\.json is no file of"):
-        pytest_benchmark.compare(file, file, 0.05)
+        pytest_benchmark.compare_benchmark_files(file, file, 0.05)
     with pytest.raises(pytest_benchmark.PytestBenchmarkError, match="cannot be read"):
-        pytest_benchmark.compare(tmp_path / "none", file, 0.05)
+        pytest_benchmark.compare_benchmark_files(tmp_path / "none", file, 0.05)
 
 
 # output
 
 ROWS = [
-    verdict.row([trial(1.1), trial(1.1)], {"operations": (969, 1129)}),
-    verdict.row([trial(1.0)], {}),
-    verdict.row([trial(1.0, planted=1.0)], {}),
+    verdict.timed_row([trial(1.1), trial(1.1)], {"operations": (969, 1129)}),
+    verdict.timed_row([trial(1.0)], {}),
+    verdict.timed_row([trial(1.0, planted=1.0)], {}),
     *exact_rows(COUNTS, {**COUNTS, "b": {"operations": 21, "bytes": 200, "kernels": None}}),
     *quality.rows(runs([0.4, 0.5, 0.45]), runs([0.8, 0.9, 0.95]), SUITE),
 ]
@@ -254,7 +254,7 @@ ROWS = [
 
 def test_terminal_fits_and_says_what_was_proven() -> None:
     out = io.StringIO()
-    output.show(ROWS, Console(file=out, width=80, highlight=False))
+    output.show_guard(ROWS, Console(file=out, width=80, highlight=False))
     lines = out.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     text = " ".join(out.getvalue().split())
@@ -282,7 +282,7 @@ def test_junit_has_a_case_a_row() -> None:
 
 
 def test_numbers_that_are_none_stay_out() -> None:
-    empty = verdict.row([Trial("s", 0.05)], {})
+    empty = verdict.timed_row([Trial("s", 0.05)], {})
     assert empty["ratio"] is None
     json.dumps(empty, allow_nan=False)
     assert "None" not in output.markdown([empty])

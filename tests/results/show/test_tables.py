@@ -20,7 +20,7 @@ from results.show.curves import curves
 from results.show.tables import cells
 from results.show.terminal import show_tables, sparkline
 from results.store import Planned
-from results.summary import Row, summarise
+from results.summary import SummaryRow, summarise
 from tests.records import BASE, SUITE, failed, record
 
 KEYS = set(
@@ -31,12 +31,12 @@ KEYS = set(
 )
 
 
-def one_row(*records: Record) -> Row:
+def one_row(*records: Record) -> SummaryRow:
     (row,) = summarise(records, SUITE)
     return row
 
 
-def shown(rows: list[Row], planned: tuple[Planned, ...] = (), width: int = 80) -> str:
+def shown(rows: list[SummaryRow], planned: tuple[Planned, ...] = (), width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     show_tables(rows, planned, console)
     assert isinstance(console.file, io.StringIO)
@@ -265,7 +265,7 @@ NUMBER = st.none() | st.floats(0, 1e12)
 
 
 @st.composite
-def any_row(draw: st.DrawFn) -> Row:
+def any_row(draw: st.DrawFn) -> SummaryRow:
     seeds = draw(st.integers(1, 9999))
     return {
         **one_row(record()),
@@ -292,7 +292,7 @@ def any_row(draw: st.DrawFn) -> Row:
 @settings(max_examples=100)
 @given(rows=st.lists(any_row(), min_size=1, max_size=4), width=st.sampled_from([80, 100, 200]))
 def test_no_line_is_wider_than_the_screen_and_nothing_goes_unsaid(
-    rows: list[Row], width: int
+    rows: list[SummaryRow], width: int
 ) -> None:
     for row in rows:
         row["task"], row["metric"] = rows[0]["task"], rows[0]["metric"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from results.stats import sequential
 from results.stats.inference import ALPHA, Values, mean_interval, sign_flip
-from results.stats.sequential import FIRST, decide, looks
+from results.stats.sequential import FIRST_LOOK, decide, looks
 from tests.results.stats.test_inference import ALIKE, TABLES, WITHIN, normal
 
 MOST = 40
@@ -34,10 +34,10 @@ def ends(draw: Callable[..., Values], shift: float, margin: float, seed: int) ->
     return found
 
 
-@given(st.integers(FIRST, 1000))
+@given(st.integers(FIRST_LOOK, 1000))
 def test_looks_spend_alpha_and_no_more(most: int) -> None:
     found = looks(most)
-    assert found[0].pairs == FIRST
+    assert found[0].pairs == FIRST_LOOK
     assert found[-1].pairs == most
     assert sum(look.alpha for look in found) == pytest.approx(ALPHA)
     assert all(look.alpha > 0 for look in found)
