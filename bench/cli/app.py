@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from bench.cli import check, claims, compare, data, doctor, guard, read, run, throughput
-from bench.cli.shared import CommandError, say
+from bench.cli.shared import STOPPED, CommandError, say
 
 app = typer.Typer(
     name="bench",
@@ -55,9 +55,6 @@ def main(arguments: list[str]) -> int:
         say(f"{error.filename or 'standard output'} cannot be written ({error.strerror})")
         return _give_up_output(3)
     return code
-
-
-STOPPED = 130
 
 
 def _run(arguments: list[str]) -> int:

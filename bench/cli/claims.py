@@ -51,7 +51,7 @@ def run(
     store: StoreOption = STORE,
 ) -> None:
     """Do the runs that claims need and have not had, and print the verdicts."""
-    from bench.cli.run import execute_plan
+    from bench.cli.execution import execute_with_progress
     from bench.engines.local import LocalEngine, cores
     from bench.plan.estimate import Estimate
     from bench.plan.matrix import Plan
@@ -67,7 +67,7 @@ def run(
     with writing(store) as opened:
         cost = Estimate(tasks, (r for r in opened.records() if r.task in tasks))
         whole = Plan(tuple(specs.values()), ())
-        execute_plan(opened, whole, cost, engine, False, False, aside=as_rows)
+        execute_with_progress(opened, whole, cost, engine, to_stderr=as_rows)
         rows = _rows(found, plans, tasks, opened)
     _show(rows, as_rows, strict)
 

@@ -28,7 +28,6 @@ from bench.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from bench.plan.matrix import Block
     from bench.specs import RunSpec
     from results.doctor.rules import Finding
     from results.record import Record
@@ -47,13 +46,6 @@ def doctor(
         bool,
         typer.Option("--confirm", help="Run it again as advised, and say whether that helped."),
     ] = False,
-    benchmark: Annotated[
-        str | None,
-        typer.Option(help="Instead: how often it is right. The half held-out, or tuned."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="With --benchmark: processes. Default: one a core.")
-    ] = None,
     task: TaskOption = None,
     as_rows: JsonOption = False,
     plugin: PluginOption = None,
@@ -65,10 +57,6 @@ def doctor(
     """
     from results.doctor import diagnosis
 
-    if benchmark is not None:
-        with usage():
-            _benchmark(benchmark, workers, as_rows, store)
-        return
     if (run is None) != everything or (confirm and run is None):
         raise CommandError(
             "name a run (bench doctor RUN; bench table --json lists their ids), or --all; "
@@ -94,55 +82,6 @@ def doctor(
         print_json(rows)
     else:
         diagnosis.show(rows, console())
-
-
-def _benchmark(half: str, workers: int | None, as_rows: bool, folder: Path) -> None:
-    """Do what is not done yet, then judge all of it."""
-    from bench.cli.run import execute_plan
-    from bench.engines.local import LocalEngine, cores
-    from bench.plan.estimate import Estimate
-    from bench.plan.matrix import Matrix, Plan, plan
-    from bench.runner import cached_task
-    from results.doctor.rules import chart
-    from tasks.choices import one_of
-    from tests.perf import doctor_benchmark as benchmark
-    from tests.perf import doctor_score
-
-    one_of("half", half, list(benchmark.HEALTHY))
-    planted, sound = list(benchmark.planted(half)), list(benchmark.healthy(half))
-    blocks = [one.block for one in planted] + sound
-    labels = sorted({label for block in blocks for label in block.tasks})
-    tasks = {label: cached_task(label, folder / "data") for label in labels}
-
-    def specs(block: Block) -> tuple[RunSpec, ...]:
-        return plan(Matrix("doctor", (block,)), tasks, "cpu", folder / "data").specs
-
-    of_fault = [
-        [spec for spec in specs(one.block) if spec.seed in one.setting.seeds] for one in planted
-    ]
-    of_sound = [spec for block in sound for spec in specs(block)]
-    every = {spec.id: spec for some in (*of_fault, of_sound) for spec in some}
-    with writing(folder) as opened:
-        whole = Plan(tuple(every.values()), ())
-        engine = LocalEngine(workers or cores(), folder / "data", examined=True)
-        cost = Estimate(tasks, opened.records())
-        execute_plan(opened, whole, cost, engine, False, False, aside=as_rows)
-        done = {record.id: record for record in opened.records(list(every), details=True)}
-    cases, twins = [], {}
-    for one, some in zip(planted, of_fault, strict=True):
-        for spec in some:
-            if not one.fault:
-                twins[one.setting, spec.seed] = done[spec.id]
-            else:
-                twin = twins[one.setting, spec.seed]
-                cases.append(doctor_score.case(one.fault, done[spec.id], twin))
-    sound_runs = [done[spec.id] for spec in {s.id: s for s in of_sound}.values()]
-    healthy = [record for record in sound_runs if chart(record)]
-    if as_rows:
-        summary = doctor_score.summary(cases, healthy)
-        print_json([{"half": half, **summary, "confusion": doctor_score.confusion(cases)}])
-    else:
-        doctor_score.show(cases, healthy, half, console())
 
 
 def _confirm(record: Record, suite: Any, as_rows: bool, folder: Path) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.execution import execute_with_progress
 from bench.cli.shared import (
     STORE,
     CommandError,
@@ -26,7 +24,6 @@ from bench.cli.shared import (
     find_run,
     load_plugins,
     reading,
-    say,
     telling,
     usage,
     writes_unicode,
@@ -36,7 +33,6 @@ from bench.cli.shared import (
 if TYPE_CHECKING:
     from bench.engines.contract import Engine
     from bench.plan.matrix import Matrix, Plan
-    from bench.specs import RunSpec
     from results.store import Store
     from tasks import Task
 
@@ -195,7 +191,9 @@ def run(
             return
         with writing(store) as opened:
             cost = Estimate(tasks, opened.records())
-            execute_plan(opened, planned, cost, chosen_engine, rerun, keep_weights)
+            execute_with_progress(
+                opened, planned, cost, chosen_engine, rerun=rerun, keep_weights=keep_weights
+            )
             _print_tables(opened, planned)
     finally:
         chosen_engine.close()
@@ -279,60 +277,6 @@ def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> N
         f"takes about {duration(total / workers)} ({total / workers / 3600:.2f} hours) "
         f"with {workers} worker{'s' * (workers > 1)}, {basis}"
     )
-
-
-def execute_plan(
-    store: Store,
-    planned: Plan,
-    cost: Callable[[RunSpec], float],
-    engine: Engine,
-    rerun: bool,
-    keep_weights: bool,
-    aside: bool = False,
-) -> None:
-    """Do what of the plan is not done. aside: progress goes to standard error."""
-    from dataclasses import asdict
-
-    from bench.cli.progress import Progress
-    from bench.engines.contract import EngineError
-    from bench.engines.driver import drive, to_do
-    from variants import BASE
-
-    store.set_plan(planned.rows(), asdict(BASE))
-    if rerun:
-        store.drop(spec.id for spec in planned.specs)
-    todo = to_do(planned.specs, store)
-    out = console(aside)
-    finished = len(planned.specs) - len(todo)
-    if finished:
-        out.print(f"{finished} of {len(planned.specs)} runs are finished already")
-    left = {spec.id for spec in todo}
-    if keep_weights and any(
-        not store.weights(spec.id).exists() for spec in planned.specs if spec.id not in left
-    ):
-        say("finished runs have no weights kept; --rerun does them again")
-    if not todo:
-        return
-    progress = Progress({spec.id: spec for spec in todo}, cost, engine.workers, out)
-    try:
-        with progress:
-            drive(todo, cost, store, engine, progress, keep_weights)
-    except EngineError as error:
-        raise CommandError(str(error), 3) from error
-    except KeyboardInterrupt:
-        store.take_in()  # a run may have ended between its journal and the database
-        still = len(to_do(planned.specs, store))
-        command = shlex.join([*_own_name(), *(a for a in sys.argv[1:] if a != "--rerun")])
-        raise CommandError(
-            f"stopped with {still} of {len(planned.specs)} runs to do; go on with: {command}", 130
-        ) from None
-
-
-def _own_name() -> list[str]:
-    """How bench is started here: by its name where the shell knows it."""
-    if shutil.which("bench"):
-        return ["bench"]
-    return [sys.argv[0]] if Path(sys.argv[0]).name == "bench" else ["python", "-m", "bench"]
 
 
 def _print_tables(store: Store, planned: Plan) -> None:

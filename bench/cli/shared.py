@@ -31,6 +31,9 @@ PluginOption = Annotated[
     typer.Option("--plugin", help="A Python file with parts or tasks; its code is run. Repeat."),
 ]
 STORE = Path(".bench")
+"""The store that verbs use unless --store or BENCH_STORE names another."""
+STOPPED = 130
+"""Exit code after Ctrl-C, by the convention of shells: 128 plus the number of SIGINT."""
 
 
 class CommandError(Exception):

@@ -61,20 +61,12 @@ def throughput(
         typer.Option(help="Also that many of each trained as one stacked model: 64, or 1,64."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    harness: Annotated[
-        bool,
-        typer.Option("--harness", help="Instead: what the suite itself costs, by quick's runs."),
-    ] = False,
     as_rows: JsonOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Time training and decoding of variants, side by side, on one thread."""
     load_plugins(plugin)
-    if harness:
-        with usage():
-            _harness(store / "data", as_rows)
-        return
     from bench.runner import prepare_process
     from bench.speed import timing as measuring
     from bench.speed.timing import Shape
@@ -133,33 +125,6 @@ def throughput(
     if plot is not None:
         with usage():
             shown.plot(rows, plot)
-
-
-def _harness(data: Path, as_rows: bool) -> None:
-    """One run of each task of the quick matrix, its parts timed."""
-    from bench.plan.matrix import plan
-    from bench.plan.matrix_file import named
-    from bench.runner import cached_task, prepare_process, settle
-    from results.export.files import as_json
-    from results.show.throughput import show_harness
-    from tests.perf import harness_share
-
-    prepare_process(1)
-    quick = named("quick")
-    labels = sorted({label for block in quick.blocks for label in block.tasks})
-    planned = plan(quick, {label: cached_task(label, data) for label in labels}, "cpu")
-    first = {spec.task: spec for spec in reversed(planned.specs)}
-    harness_share.measure(
-        first["opposites"], data
-    )  # a process's first run is slower than any other
-    settle()
-    rows = [harness_share.measure(first[label], data) for label in labels]
-    started = harness_share.start_seconds()
-    rows = [{**row, "start_seconds": started} for row in rows]
-    if as_rows:
-        print(as_json(rows, ascii_only=not writes_unicode()))
-    else:
-        show_harness(rows, console())
 
 
 def _cases(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cli.run import execute_plan
+from bench.cli.execution import execute_with_progress
 from bench.cli.shared import console, writing
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def decide(
             look = looks[at[label]]
             both = plans(label, look.pairs)
             whole = Plan(tuple(spec for one in both for spec in one.specs), ())
-            execute_plan(opened, whole, cost, engine, False, False)
+            execute_with_progress(opened, whole, cost, engine)
             verdict, text = _look(tasks[label].metric, opened, both, look)
             out.print(f"{label}: {look.pairs} seeds, {text}, {verdict.word}", soft_wrap=True)
             at[label], more[label] = at[label] + 1, verdict.more

@@ -26,28 +26,6 @@ def show_throughput(rows: Sequence[ThroughputRow], console: Console) -> None:
         console.print()
 
 
-def show_harness(rows: Sequence[ThroughputRow], console: Console) -> None:
-    """What the suite itself costs, a row a run."""
-    texts = [
-        {
-            "variant": row["task"],
-            "run s": f"{row['run_seconds']:.2f}",
-            "steps": f"{row['step_seconds'] / row['run_seconds']:.1%}",
-            "evaluation": f"{row['evaluation_seconds'] / row['run_seconds']:.1%}",
-            "harness": f"{row['harness_share']:.1%}",
-            "data s": f"{row['data_seconds']:.2f}",
-        }
-        for row in rows
-    ]
-    said = [
-        "steps: forward, backward, clipping, optimizer. harness: all that is neither that nor "
-        "scoring",
-        f"once a process, not within a run: its start, {rows[0]['start_seconds']:.1f} s, and each "
-        "task's data",
-    ]
-    show_texts("one run of each task of quick", texts, said, console)
-
-
 def cells(row: ThroughputRow) -> dict[str, str]:
     """A row as texts, by column title; the order is the order of importance."""
     step = median_interval(row["step_seconds_each"])

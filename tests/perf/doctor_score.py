@@ -1,4 +1,4 @@
-"""How well findings name what was planted."""
+"""Scores how well the doctor's findings name the planted faults."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from results.record import Record
 from results.show.terminal import show_texts
 
 FALL = 0.05
-"""By which a score (a share; BLEU over 100) falls where a fault does harm."""
+"""Fall of the test score (0 to 1; BLEU divided by 100) that counts as harm."""
 LONGER = 1.5
-"""Or by which the target takes as many tokens."""
+"""Ratio of tokens to the target that counts as harm."""
 HARMLESS, NOTHING = "no harm", "nothing found"
 
 
@@ -32,18 +32,18 @@ class Case:
 
 
 def case(fault: str, run: Record, twin: Record) -> Case:
-    """Of a run and the same without the fault."""
+    """Return the case of a faulty run, judged by the same run without the fault."""
     return Case(fault, run.task, causes(run), harmed(run, twin))
 
 
 def causes(run: Record) -> tuple[str, ...]:
-    """What is found, in order; a run that failed says so itself."""
-    of = chart(run)
-    return tuple(one.cause for one in findings(of)) if of else ()
+    """Return the causes found in a run, most certain first; none if it was not examined."""
+    examined = chart(run)
+    return tuple(found.cause for found in findings(examined)) if examined else ()
 
 
 def harmed(run: Record, twin: Record) -> bool:
-    """Whether a run fell behind its twin by FALL, never got where it did, or took LONGER."""
+    """Return whether the score fell by FALL, or the target was missed or took LONGER."""
     mine, other = (_share(record) for record in (run, twin))
     if mine < other - FALL:
         return True
@@ -61,15 +61,17 @@ def _share(record: Record) -> float:
 
 
 def summary(cases: Sequence[Case], healthy: Iterable[Record]) -> dict[str, Any]:
-    """Shares of harmful faults that are named first and among the first two; of sound runs in
-    which anything is found."""
-    harmful = [one for one in cases if one.harmed]
+    """Return the shares of harmful faults named first and among the first two.
+
+    The row also holds the share of healthy runs in which anything is found.
+    """
+    harmful = [case for case in cases if case.harmed]
     sound = [causes(record) for record in healthy]
     return {
-        "faults": len({one.fault for one in harmful}),
+        "faults": len({case.fault for case in harmful}),
         "runs": len(harmful),
-        "first": _mean(one.found[:1] == (one.fault,) for one in harmful),
-        "first_two": _mean(one.fault in one.found[:2] for one in harmful),
+        "first": _mean(case.found[:1] == (case.fault,) for case in harmful),
+        "first_two": _mean(case.fault in case.found[:2] for case in harmful),
         "harmless_runs": len(cases) - len(harmful),
         "healthy_runs": len(sound),
         "false_findings": _mean(bool(found) for found in sound),
@@ -78,21 +80,21 @@ def summary(cases: Sequence[Case], healthy: Iterable[Record]) -> dict[str, Any]:
 
 
 def _mean(values: Iterable[bool]) -> float:
-    given = list(values)
-    return sum(given) / len(given) if given else 0.0
+    flags = list(values)
+    return sum(flags) / len(flags) if flags else 0.0
 
 
 def confusion(cases: Sequence[Case]) -> list[dict[str, Any]]:
-    """A row a fault: how many did harm, and what was named first in those."""
+    """Return a row per fault: how many runs it harmed, and which cause was named first."""
     rows = []
-    for fault in dict.fromkeys(one.fault for one in cases):
-        some = [one for one in cases if one.fault == fault]
-        harmful = [one for one in some if one.harmed]
-        named = Counter(one.found[0] if one.found else NOTHING for one in harmful)
+    for fault in dict.fromkeys(case.fault for case in cases):
+        of_fault = [case for case in cases if case.fault == fault]
+        harmful = [case for case in of_fault if case.harmed]
+        named = Counter(case.found[0] if case.found else NOTHING for case in harmful)
         rows.append(
             {
                 "fault": fault,
-                "runs": len(some),
+                "runs": len(of_fault),
                 "harmed": len(harmful),
                 "named": named.pop(fault, 0),
                 "otherwise": dict(named.most_common()),
@@ -102,7 +104,7 @@ def confusion(cases: Sequence[Case]) -> list[dict[str, Any]]:
 
 
 def show(cases: Sequence[Case], healthy: Sequence[Record], half: str, console: Console) -> None:
-    """The confusion table and what it comes to."""
+    """Print the confusion table and its summary."""
     texts = [
         {
             "fault": row["fault"],
@@ -112,12 +114,13 @@ def show(cases: Sequence[Case], healthy: Sequence[Record], half: str, console: C
         }
         for row in confusion(cases)
     ]
-    told = summary(cases, healthy)
-    false = ", ".join(f"{cause} {n}" for cause, n in told["false_causes"].items())
+    totals = summary(cases, healthy)
+    false = ", ".join(f"{cause} {n}" for cause, n in totals["false_causes"].items())
     notes = [
-        f"{told['runs']} runs harmed by {told['faults']} faults: named first {told['first']:.1%}, "
-        f"among the first two {told['first_two']:.1%}; {told['harmless_runs']} runs unharmed",
-        f"{told['healthy_runs']} healthy runs: something found in {told['false_findings']:.1%}"
+        f"{totals['runs']} runs harmed by {totals['faults']} faults: "
+        f"named first {totals['first']:.1%}, among the first two {totals['first_two']:.1%}; "
+        f"{totals['harmless_runs']} runs unharmed",
+        f"{totals['healthy_runs']} healthy runs: something found in {totals['false_findings']:.1%}"
         + (f" ({false})" if false else ""),
     ]
     show_texts(f"faults planted, {half}", texts, notes, console)

@@ -1,26 +1,40 @@
-"""What the suite itself costs: of a run's time, all that is not the model's work or its scoring."""
+"""Measures what the suite itself costs: the share of a run that is neither the model's work nor
+its scoring.
+
+    python -m tests.perf.harness_share [--json] [--store DIR]
+"""
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from torch import Tensor
 
-from bench.runner import cached_digest, cached_task, execute
+from bench.plan.matrix import plan
+from bench.plan.matrix_file import named
+from bench.runner import cached_digest, cached_task, execute, prepare_process, settle
 from bench.specs import RunSpec
 from bench.training.loop import Recipe, train_step
+from results.export.files import as_json
+from results.show.terminal import show_texts
 
 
 def measure(spec: RunSpec, data: Path) -> dict[str, Any]:
-    """One run with its parts timed, units in the keys.
+    """Do one run and return the seconds of its parts, with units in the keys.
 
     step_seconds: forward, backward, clipping, optimizer. evaluation_seconds: all scoring, and the
-    sample outputs. harness_seconds: the rest of the run (its model built, batches made, curves and
-    records kept). data_seconds: the task built, once a process, before the run.
+    sample outputs. harness_seconds: the rest of the run (building the model, making batches,
+    keeping curves and records). data_seconds: building the task, once per process, before the run.
+
+    Raises:
+        RuntimeError: The run failed.
     """
     cached_task.cache_clear()
     cached_digest.cache_clear()
@@ -55,7 +69,61 @@ def measure(spec: RunSpec, data: Path) -> dict[str, Any]:
 
 
 def start_seconds() -> float:
-    """A worker from its start until it could train: Python, torch and the suite imported."""
+    """Return the seconds that a worker takes to start: importing Python, torch and the suite."""
     since = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import bench.runner"], check=True)
     return time.perf_counter() - since
+
+
+def measure_quick(data: Path) -> list[dict[str, Any]]:
+    """Measure one run of each task of the matrix `quick`, and return a row for each."""
+    prepare_process(1)
+    quick = named("quick")
+    labels = sorted({label for block in quick.blocks for label in block.tasks})
+    planned = plan(quick, {label: cached_task(label, data) for label in labels}, "cpu")
+    first = {spec.task: spec for spec in reversed(planned.specs)}
+    # the first run of a process is slower than any other
+    measure(first["opposites"], data)
+    settle()
+    rows = [measure(first[label], data) for label in labels]
+    started = start_seconds()
+    return [{**row, "start_seconds": started} for row in rows]
+
+
+def show(rows: Sequence[dict[str, Any]], console: Console) -> None:
+    """Print a table with a row per run."""
+    texts = [
+        {
+            "variant": row["task"],
+            "run s": f"{row['run_seconds']:.2f}",
+            "steps": f"{row['step_seconds'] / row['run_seconds']:.1%}",
+            "evaluation": f"{row['evaluation_seconds'] / row['run_seconds']:.1%}",
+            "harness": f"{row['harness_share']:.1%}",
+            "data s": f"{row['data_seconds']:.2f}",
+        }
+        for row in rows
+    ]
+    notes = [
+        "steps: forward, backward, clipping, optimizer. harness: neither steps nor scoring",
+        f"once per process, outside the runs: its start, {rows[0]['start_seconds']:.1f} s, "
+        "and each task's data",
+    ]
+    show_texts("one run of each task of quick", texts, notes, console)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure the harness from the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.perf.harness_share")
+    parser.add_argument("--json", action="store_true", help="print rows as JSON")
+    parser.add_argument("--store", type=Path, default=Path(".bench"), help="folder of the store")
+    options = parser.parse_args(arguments)
+    rows = measure_quick(options.store / "data")
+    if options.json:
+        print(as_json(rows))
+    else:
+        show(rows, Console(highlight=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

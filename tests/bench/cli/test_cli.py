@@ -20,7 +20,6 @@ from bench.cli import app
 from bench.specs import RunSpec
 from results.record import Record
 from results.store import reading, writing
-from tests.perf import doctor_benchmark
 from tests.records import SUITE, failed, record
 
 ROOT = Path(__file__).parents[3]
@@ -695,37 +694,6 @@ def test_the_doctor_examines_what_was_not(bench: Bench, store: Path) -> None:
     assert bench("doctor", told[1]["run"])[2] == ""
 
 
-def test_how_often_the_doctor_is_right(
-    bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A half made small: one setting with two faults, one task's healthy runs."""
-    of = doctor_benchmark.Setting(
-        "tuned", "increment", doctor_benchmark.SMALL, 100, ("softmax-over-time", "rate-too-low")
-    )
-    monkeypatch.setattr(doctor_benchmark, "SETTINGS", (of,))
-    monkeypatch.setattr(doctor_benchmark, "STAR", {"cell": ("lstm",)})
-    monkeypatch.setattr(doctor_benchmark, "HEALTHY", {"tuned": (("increment", ""),)})
-    monkeypatch.setattr(doctor_benchmark, "BUDGETS", {"increment": (10,)})
-    code, out, _ = bench("doctor", "--benchmark", "tuned", "--workers", "1", "--json")
-    assert code == 0
-    (row,) = rows(out)
-    assert (row["half"], row["faults"], row["runs"], row["first"]) == ("tuned", 2, 6, 1.0)
-    assert [(one["fault"], one["named"]) for one in row["confusion"]] == [
-        ("softmax-over-time", 3),
-        ("rate-too-low", 3),
-    ]
-    # two cells, three seeds: all are examined, though a run of ten steps is not elsewhere
-    assert (row["healthy_runs"], row["false_findings"]) == (6, 0.0)
-    with reading(store) as opened:
-        before = {one.id: one.measured for one in opened.records()}
-    code, out, _ = bench("doctor", "--benchmark", "tuned", "--workers", "1")
-    assert (code, "softmax-over-time" in out, "3/3" in out) == (0, True, True)
-    assert "6 healthy runs: something found in 0.0%" in out
-    # what is done is not done again
-    with reading(store) as opened:
-        assert {one.id: one.measured for one in opened.records()} == before
-
-
 def test_a_run_that_fails_when_it_is_to_be_examined_is_kept(
     bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -751,7 +719,6 @@ def test_a_run_that_fails_when_it_is_to_be_examined_is_kept(
         ("doctor abc --all", "name a run"),
         ("doctor --all --confirm", "--confirm takes one run"),
         ("doctor zzz", "no run zzz"),
-        ("doctor --benchmark other", "held-out"),
         ("run --fault softmax-over-tim", "did you mean softmax-over-time"),
     ],
 )

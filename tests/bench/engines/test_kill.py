@@ -52,8 +52,8 @@ def execute_group(specs, data, reports, weights, **more):
 
 runner.execute_group = execute_group  # workers import this file too
 if __name__ == "__main__":
-    from bench.cli import run
-    sys.exit(run(sys.argv[1:]))
+    from bench.cli.app import main
+    sys.exit(main(sys.argv[1:]))
 """
 
 
