@@ -299,7 +299,7 @@ def _conclude(
 def _examined(state: TrainState, setting: Setting, stepped: bool) -> dict[str, Any]:
     """What the doctor reads. A run is not lost because it could not be looked at."""
     try:
-        return of_run(state, setting, stepped)
+        return of_run(state, setting, stepped).plain()
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
 

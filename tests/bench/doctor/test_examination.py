@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.doctor import examination
-from bench.doctor.examination import Patient
+from bench.doctor import examination, inside, probes, wrong_losses
 from bench.doctor.faults import FAULTS, planted
+from bench.doctor.patient import Patient
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
 from bench.training.loop import Recipe
 from bench.training.losses import training_loss
+from results.doctor.chart import above
+from results.doctor.health import Health, Repetition
 from results.doctor.rules import chart, findings
 from results.record import Record
 from tasks import Split, build
@@ -96,9 +99,9 @@ def test_a_healthy_run_shows_nothing(task: str, variant: str) -> None:
 
 def test_an_examination_leaves_the_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ran("").outcome
-    monkeypatch.setattr("bench.runner.of_run", lambda *_: {"error": "not looked at"})
+    monkeypatch.setattr("bench.runner.of_run", lambda *_: Health())
     after = ran.__wrapped__("").outcome
-    assert after["health"] == {"error": "not looked at"}
+    assert after["health"] == Health().plain()
     for key in ("curve", "scores", "samples", "status", "best_step"):
         assert before[key] == after[key]
 
@@ -136,6 +139,31 @@ def test_each_parameter_has_its_gradient_and_its_update() -> None:
     assert norm == pytest.approx(step["own_norm"], rel=1e-3)
 
 
+STORED: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[2] / "results/doctor/examinations.json").read_text("utf-8")
+)
+"""Examinations as earlier versions stored them."""
+
+
+def form(value: Any) -> Any:
+    """Return the keys of JSON in their order, with a type in place of each number."""
+    if isinstance(value, dict):
+        return [(key, form(inner)) for key, inner in value.items()]
+    if isinstance(value, list):
+        return [form(inner) for inner in value]
+    return None if value is None else type(value).__name__
+
+
+@pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["variant"])
+def test_an_examination_is_stored_in_the_form_of_before(stored: dict[str, Any]) -> None:
+    now = ran(stored["fault"], stored["variant"], stored["task"], stored["steps"]).outcome["health"]
+    if stored["status"] == "diverged":
+        # which of the numbers overflow is up to the machine
+        assert list(now) == list(stored["health"])
+    else:
+        assert form(now) == form(stored["health"])
+
+
 # which runs
 
 
@@ -144,11 +172,12 @@ def test_seeds_of_short_runs_are_examined_so_that_it_costs_little(steps: int, fi
     seeds = range(2000)
     examined = [seed for seed in seeds if examination.sampled(seed, steps)]
     assert examined[0] == 0
-    share = examination.COST / steps * len(examined) / len(seeds)
+    cost, allowed = examination.EXAMINATION_STEPS / steps, examination.EXAMINATION_SHARE
+    share = cost * len(examined) / len(seeds)
     # one of the last, incomplete few seeds may be more
-    assert share <= examination.SHARE + examination.COST / steps / len(seeds)
+    assert share <= allowed + cost / len(seeds)
     # and no fewer than that allows
-    assert len(examined) == len(seeds) or share > examination.SHARE / 2.1
+    assert len(examined) == len(seeds) or share > allowed / 2.1
     assert examination.sampled(first, 500)
 
 
@@ -201,7 +230,7 @@ def patient(model: Any) -> Patient:
 
 
 def alone(whole: Patient, split: Split) -> float:
-    moved = examination.alone(whole, split)
+    moved = probes.change_alone(whole, split)
     assert moved is not None
     return moved
 
@@ -218,41 +247,41 @@ def test_rows_that_change_each_other_are_seen() -> None:
 
 
 def test_a_leak_is_seen_before_its_token_and_a_reference_after_it() -> None:
-    health = examination.leak(patient(Counter()))
-    assert health["before"] == 0.0
-    assert health["after"] > 0.1
+    leak = probes.target_leak(patient(Counter()))
+    assert leak.before == 0.0
+    assert above(leak.after, 0.1)
 
     def peeking(logits: torch.Tensor, batch: Any) -> torch.Tensor:
         targets_N = batch.targets[0].flatten()[batch.places_N]
         return logits + torch.nn.functional.one_hot(targets_N, 9)
 
-    assert examination.leak(patient(Counter(peeking)))["before"] > 0.1
+    assert above(probes.target_leak(patient(Counter(peeking))).before, 0.1)
 
 
 def test_chance_and_memory_are_told_apart() -> None:
-    def again(wrong: Any) -> dict[str, float]:
+    def again(wrong: Any) -> Repetition:
         whole = patient(Counter(wrong))
         batch = whole.batch(whole.examples)
-        return examination.again(whole, batch, whole.model.score(batch))
+        return probes.repetition(whole, batch, whole.model.score(batch))
 
-    assert again(None) == {"at_once": 0.0, "after_another": 0.0}
+    assert again(None) == Repetition(at_once=0.0, after_another=0.0)
     kept: list[torch.Tensor] = [torch.zeros(())]
 
     def remembering(logits: torch.Tensor, batch: Any) -> torch.Tensor:
         before, kept[0] = kept[0], batch.inputs_BT[0].double().mean()
         return logits + before.float() * torch.arange(9)
 
-    assert again(remembering)["after_another"] > 0.01
+    assert above(again(remembering).after_another, 0.01)
     drawn = again(lambda logits, batch: logits + torch.rand(logits.shape))
-    assert drawn == {"at_once": 0.0, "after_another": 0.0}, "the same draws are the same"
+    assert drawn == Repetition(at_once=0.0, after_another=0.0), "the same draws are the same"
 
 
 def test_the_loss_is_known_by_its_number() -> None:
     whole = patient(Counter())
     batch = whole.batch(whole.examples)
-    healthy = examination.losses(whole, batch)
-    given, proper = float(healthy["given"]), float(healthy["proper"])
-    assert given == pytest.approx(proper, rel=1e-6)
+    healthy = wrong_losses.losses(whole, batch)
+    proper = healthy.proper
+    assert healthy.given == pytest.approx(proper, rel=1e-6)
     for fault, name in (
         ("softmax-over-time", "over_time"),
         ("softmax-over-batch", "over_batch"),
@@ -262,15 +291,15 @@ def test_the_loss_is_known_by_its_number() -> None:
         ("targets-transposed", "transposed"),
     ):
         loss = planted(fault, Recipe()).loss
-        wrong = examination.losses(whole.__class__(**{**vars(whole), "loss": loss}), batch)
-        assert float(wrong["given"]) == pytest.approx(float(wrong[name]), rel=1e-6)
-        assert float(wrong["given"]) != pytest.approx(proper, rel=1e-4)
+        wrong = wrong_losses.losses(whole.__class__(**{**vars(whole), "loss": loss}), batch)
+        assert wrong.given == pytest.approx(getattr(wrong, name), rel=1e-6)
+        assert wrong.given != pytest.approx(proper, rel=1e-4)
 
 
 def test_profiles_know_where_gradients_reach() -> None:
     variant = "hidden=24,embedding=16,cell=rnn"
     healthy = ran("", variant, steps=2).outcome["health"]["profile"]
-    assert len(healthy) == examination.SHOWN
+    assert len(healthy) == inside.PROFILE_PLACES
     assert max(healthy) == healthy[-1] == 1.0
     vanished = ran("vanishing-memory", variant, steps=2).outcome["health"]["profile"]
     assert 10 * vanished[0] < healthy[0]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,21 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from results.doctor import diagnosis
+from results.doctor.health import (
+    BatchContents,
+    CellActivity,
+    EvaluationLosses,
+    Health,
+    Losses,
+    Measurements,
+    OutputStatistics,
+    Repetition,
+    RowIndependence,
+    SourceUse,
+    StepEffect,
+    TargetLeak,
+    WeightNorms,
+)
 from results.doctor.rules import Chart, chart, findings
 from results.record import Record
 from results.show.tables import cells, notes
@@ -20,48 +35,45 @@ from results.summary import summarise
 from tests.perf import doctor_score
 from tests.records import SUITE, failed, record
 
-HEALTHY: dict[str, Any] = {
-    "data": {
-        "sources": 1.0,
-        "source_mask": 1.0,
-        "inputs": 1.0,
-        "inputs_are_targets": 0.0,
-        "targets": 1.0,
-        "target_mask": 1.0,
-    },
-    "loss": {
-        "given": 1.0,
-        "proper": 1.0,
-        "even": 3.0,
-        "over_time": 2.1,
-        "over_batch": 2.2,
-        "with_padding": 2.3,
-        "of_probabilities": 2.4,
-        "transposed": 2.5,
-        "without_eos": 2.6,
-    },
-    "alone": {"mixed": 1e-6, "alike": 1e-6},
-    "again": {"at_once": 0.0, "after_another": 0.0},
-    "leak": {"before": 0.0, "after": 2.0},
-    "source": {"loss": 1.0, "shuffled": 2.0, "under_padding": 0.0},
-    "outputs": {"ended": 1.0, "distinct": 1.0, "distinct_wanted": 1.0, "length": 1.0},
-    "hidden": {"encoder.cell": {"saturated": [0.0, 0.1], "gates": [0.0, 0.1], "memory": 3.0}},
-    "profile": [0.2, 0.4, 1.0],
-    "embedded": 0.1,
-    "frozen": [],
-    "weights": {"first": 10.0, "last": 20.0, "decay": 0.0},
-    "evaluation": {"loss": 1.0, "again": None, "proper": 1.0},
-    "fed": 0.5,
-    "step": {
-        "norm": 1.0,
-        "own_norm": 1.0,
-        "applied": 1.0,
-        "alignment": 1.0,
-        "without_gradient": [],
-        "without_update": [],
-        "updates": {"embedding.table": 1e-3, "encoder.w": 1e-3, "decoder.w": 1e-3},
-    },
-}
+HEALTHY = Health(
+    data=BatchContents(
+        sources=1.0,
+        source_mask=1.0,
+        inputs=1.0,
+        inputs_are_targets=0.0,
+        targets=1.0,
+        target_mask=1.0,
+    ),
+    loss=Losses(
+        given=1.0,
+        proper=1.0,
+        even=3.0,
+        over_time=2.1,
+        over_batch=2.2,
+        with_padding=2.3,
+        of_probabilities=2.4,
+        transposed=2.5,
+        without_eos=2.6,
+    ),
+    alone=RowIndependence(mixed=1e-6, alike=1e-6),
+    again=Repetition(at_once=0.0, after_another=0.0),
+    leak=TargetLeak(before=0.0, after=2.0),
+    source=SourceUse(loss=1.0, shuffled=2.0, under_padding=0.0),
+    outputs=OutputStatistics(ended=1.0, distinct=1.0, distinct_wanted=1.0, length=1.0),
+    hidden={"encoder.cell": CellActivity(saturated=(0.0, 0.1), gates=(0.0, 0.1), memory=3.0)},
+    profile=(0.2, 0.4, 1.0),
+    embedded=0.1,
+    weights=WeightNorms(first=10.0, last=20.0, decay=0.0),
+    evaluation=EvaluationLosses(loss=1.0, proper=1.0),
+    fed=0.5,
+    step=StepEffect(
+        norm=1.0,
+        own_norm=1.0,
+        applied=1.0,
+        alignment=1.0,
+        updates={"embedding.table": 1e-3, "encoder.w": 1e-3, "decoder.w": 1e-3},
+    ),
+)
 CURVE = [
     {
         "step": step,
@@ -77,23 +89,26 @@ CURVE = [
 VARIANT = {"clip": 1.0, "learning_rate": 0.001, "forcing": "constant", "embedding_trained": "tuned"}
 
 
-def changed(**parts: Any) -> dict[str, Any]:
-    """Healthy but for these: a dict changes some of a part, anything else replaces it."""
-    health = copy.deepcopy(HEALTHY)
-    for part, value in parts.items():
-        health[part] = {**health[part], **value} if isinstance(value, dict) else value
-    return health
+def changed(**parts: Any) -> Health:
+    """Return HEALTHY with changes: a dict changes fields of a part, anything else replaces it."""
+    return replace(
+        HEALTHY,
+        **{
+            part: replace(getattr(HEALTHY, part), **value) if isinstance(value, dict) else value
+            for part, value in parts.items()
+        },
+    )
 
 
 def causes(
-    health: dict[str, Any] | None = None,
+    health: Health | None = None,
     curve: list[dict[str, Any]] | None = None,
     status: str = "finished",
     **variant: Any,
 ) -> list[str]:
     health = health or HEALTHY
-    of = Chart(health, curve or CURVE, {**VARIANT, **variant}, status, health["leak"] is None)
-    return [one.cause for one in findings(of)]
+    run = Chart(health, curve or CURVE, {**VARIANT, **variant}, status, health.leak is None)
+    return [finding.cause for finding in findings(run)]
 
 
 def curve(**values: Any) -> list[dict[str, Any]]:
@@ -134,25 +149,37 @@ def test_a_healthy_run_has_nothing() -> None:
         (changed(step={"alignment": 0.5, "norm": 9.0}), "uncleared-gradients"),
         (changed(step={"alignment": 0.5, "alignment_everywhere": 1.0}), "always-forced"),
         (changed(step={"alignment": 0.5, "alignment_nowhere": 1.0}), "never-forced"),
-        (changed(step={"without_update": ["embedding.table"]}), "embedding-left-out"),
-        (changed(step={"without_update": ["encoder.w", "encoder.b"]}), "encoder-left-out"),
-        (changed(step={"without_update": ["decoder.w"]}), "part-left-out"),
-        (changed(frozen=["embedding.table"]), "embedding-frozen"),
+        (changed(step={"without_update": ("embedding.table",)}), "embedding-left-out"),
         (
-            changed(step={"without_gradient": ["encoder.w"], "without_update": ["encoder.w"]}),
+            changed(
+                step={
+                    "without_update": (
+                        "encoder.w",
+                        "encoder.b",
+                    )
+                }
+            ),
+            "encoder-left-out",
+        ),
+        (changed(step={"without_update": ("decoder.w",)}), "part-left-out"),
+        (changed(frozen=("embedding.table",)), "embedding-frozen"),
+        (
+            changed(step={"without_gradient": ("encoder.w",), "without_update": ("encoder.w",)}),
             "source-cut",
         ),
         (changed(step={"applied": 1e4}), "unclipped"),
         (
-            changed(
-                hidden={"encoder.cell": {"saturated": [0.0, 0], "gates": [0.9, 0]}}, embedded=20.0
+            replace(
+                HEALTHY,
+                hidden={"encoder.cell": CellActivity((0.0, 0.0), (0.9, 0.0))},
+                embedded=20.0,
             ),
             "saturating-embedding",
         ),
         (changed(weights={"last": 4.0, "decay": 0.01}), "decay-too-high"),
-        (changed(profile=[1e-9, 0.1, 1.0]), "vanishing-memory"),
+        (changed(profile=(1e-9, 0.1, 1.0)), "vanishing-memory"),
         (
-            changed(hidden={"encoder.cell": {"saturated": [0.0, 0.0], "gates": [0.6, 0.5]}}),
+            replace(HEALTHY, hidden={"encoder.cell": CellActivity((0.0, 0.0), (0.6, 0.5))}),
             "vanishing-memory",
         ),
         (changed(source={"shuffled": 1.0}), "source-ignored"),
@@ -164,7 +191,7 @@ def test_a_healthy_run_has_nothing() -> None:
         ),
     ],
 )
-def test_one_cause_each(health: dict[str, Any], cause: str) -> None:
+def test_one_cause_each(health: Health, cause: str) -> None:
     stalled = cause in ("source-ignored", "one-label", "same-outputs", "never-ends")
     assert causes(health, curve(loss=[1.0, 0.5, 0.49]) if stalled else CURVE) == [cause]
 
@@ -196,7 +223,7 @@ def test_causes_seen_in_the_curve(
 
 
 def test_what_is_meant_is_no_fault() -> None:
-    frozen = changed(frozen=["embedding.table"])
+    frozen = changed(frozen=("embedding.table",))
     assert causes(frozen, embedding_trained="frozen") == []
     assert causes(changed(step={"applied": 1e4}), clip=0.0) == []
     assert causes(changed(alone={"alike": 0.02}), precision="bf16") == []
@@ -208,15 +235,15 @@ def test_what_is_meant_is_no_fault() -> None:
 
 def test_causes_come_before_what_they_cause() -> None:
     wrong = changed(
-        data={"sources": 0.5}, alone={"alike": 0.4}, loss={"given": 2.1}, profile=[0.0, 0.0, 1.0]
+        data={"sources": 0.5}, alone={"alike": 0.4}, loss={"given": 2.1}, profile=(0.0, 0.0, 1.0)
     )
     assert causes(wrong) == ["unsorted-sources"]
     # weights that decay get small, so that steps look large beside them
     decayed = changed(weights={"last": 4.0, "decay": 0.01})
     assert causes(decayed, curve(update_ratio=0.3, loss=[3.0, 2.9, 2.8])) == ["decay-too-high"]
-    both = changed(step={"without_update": ["encoder.w"]}, profile=[1e-9, 0.1, 1.0])
+    both = changed(step={"without_update": ("encoder.w",)}, profile=(1e-9, 0.1, 1.0))
     assert causes(both) == ["encoder-left-out"]
-    two = changed(step={"without_update": ["encoder.w"], "applied": 1e4})
+    two = changed(step={"without_update": ("encoder.w",), "applied": 1e4})
     assert causes(two) == ["encoder-left-out", "unclipped"]
 
 
@@ -226,12 +253,19 @@ NUMBERS = st.none() | st.floats(0, 10)
 @given(st.data())
 def test_missing_measurements_are_no_error(data: st.DataObject) -> None:
     """None stands for what could not be measured, as in a run that diverged."""
-    health = copy.deepcopy(HEALTHY)
-    for part, inside in health.items():
-        if isinstance(inside, dict) and part != "hidden":
-            for key, value in inside.items():
-                if isinstance(value, float):
-                    inside[key] = data.draw(NUMBERS)
+
+    def drawn(part: Measurements) -> Any:
+        numbers = {
+            one.name: data.draw(NUMBERS)
+            for one in fields(part)
+            if isinstance(getattr(part, one.name), float)
+        }
+        return replace(part, **numbers)
+
+    health = drawn(HEALTHY)
+    parts = {one.name: getattr(health, one.name) for one in fields(health)}
+    changes = {name: drawn(part) for name, part in parts.items() if isinstance(part, Measurements)}
+    health = replace(health, **changes)
     points = [{key: data.draw(NUMBERS) for key in point} for point in CURVE]
     found = causes(health, points, data.draw(st.sampled_from(["finished", "diverged", "solved"])))
     assert len(found) == len(set(found))
@@ -253,7 +287,10 @@ def test_learned_by_heart() -> None:
         assert causes(curve=curve(**{**BY_HEART, **other})) == [], other
     of = Chart(HEALTHY, curve(**BY_HEART), {**VARIANT, "dropout": 0.3, "hidden": 64}, "x", False)
     assert findings(of)[0].remedy == {"hidden": 32}
-    assert "0.1 on what is trained on, 0.9 on validation, 0.8 where" in findings(of)[0].evidence
+    assert findings(of)[0].evidence == (
+        "after 9 epochs the loss is 0.1 on training data and 0.9 on validation data, where its "
+        "minimum was 0.8"
+    )
 
 
 def examined(seed: int, cause: bool = False, score: float = 0.5, **changes: Any) -> Record:
@@ -263,7 +300,10 @@ def examined(seed: int, cause: bool = False, score: float = 0.5, **changes: Any)
     points = [{**point, **seen} for point, seen in zip(points, CURVE, strict=True)]
     found = {"findings": ["unsorted-sources"]} if cause else {"findings": []}
     return Record(
-        one.id, one.spec, {**one.outcome, "health": health, "curve": points, **found}, one.measured
+        one.id,
+        one.spec,
+        {**one.outcome, "health": health.plain(), "curve": points, **found},
+        one.measured,
     )
 
 

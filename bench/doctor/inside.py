@@ -1,0 +1,154 @@
+"""Looks inside a trained model: attention weights, recurrent cells, gradients along the source."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from bench.doctor.patient import Patient
+from bench.training import batching
+from bench.training.evaluation import SATURATED
+from bench.training.losses import mean_loss
+from results.doctor.health import AttentionWeights, CellActivity
+from variants import Batch
+from variants.cells import Cell
+from variants.fast.forms import plain_forms
+
+ATTENTION_STEPS = 6
+"""Number of decoder steps whose attention weights are examined."""
+PROFILE_PLACES = 6
+"""Number of places along the source where the size of the gradient is measured."""
+GATE_AT_ITS_END = math.log(99)
+"""Absolute gate input beyond which a sigmoid is within 0.01 of 0 or 1."""
+
+
+@torch.no_grad()
+def attention_weights(patient: Patient, batch: Batch) -> AttentionWeights | None:
+    """Measure attention in the first steps of the reference; None without attention."""
+    proper = batching.collate(patient.examples, patient.facts, patient.device)
+    memory, state = patient.model.encode(batch)
+    masses, entropies = [], []
+    for t in range(min(ATTENTION_STEPS, batch.inputs_BT.shape[1])):
+        _, state, weights_BS = patient.model.step(batch.inputs_BT[:, t], state, memory)
+        if weights_BS is None or weights_BS.shape != proper.source_mask_BS.shape:
+            return None
+        masses.append((weights_BS * ~proper.source_mask_BS).sum(1).mean())
+        # a source of one symbol has no choice; its entropy is 0 whatever it is divided by
+        even_B = proper.source_mask_BS.sum(1).clamp(min=2).log()
+        entropies.append((torch.special.entr(weights_BS).sum(1) / even_B).mean())
+    return AttentionWeights(
+        padding=float(torch.stack(masses).max()),
+        entropy=float(torch.stack(entropies).mean()),
+    )
+
+
+class _CellStep(NamedTuple):
+    """What one step of a cell did: shares at their limits, and the largest value in memory."""
+
+    saturated: float
+    gates: float
+    memory: float
+
+
+@torch.no_grad()
+def cell_activity(patient: Patient, batch: Batch) -> dict[str, CellActivity]:
+    """Measure each recurrent cell while the model scores a batch, by the cell's name."""
+    with _observed(patient.model) as seen, plain_forms():
+        patient.model.score(batch)
+    return {
+        name: CellActivity(
+            saturated=(steps[0].saturated, steps[-1].saturated),
+            gates=(steps[0].gates, steps[-1].gates),
+            memory=max(step.memory for step in steps),
+        )
+        for name, steps in seen.items()
+    }
+
+
+@contextmanager
+def _observed(model: nn.Module) -> Iterator[dict[str, list[_CellStep]]]:
+    """Yield a dict that gains an entry for every step of every cell run within the context.
+
+    `advance` of each cell is replaced in the instance, as steps are no calls of a module that a
+    hook could observe; the plain forms of the model call it at every step.
+    """
+    seen: dict[str, list[_CellStep]] = {}
+    cells = [(name, module) for name, module in model.named_modules() if isinstance(module, Cell)]
+    for name, cell in cells:
+        vars(cell)["advance"] = _observing(cell, name, seen)
+    try:
+        yield seen
+    finally:
+        for _, cell in cells:
+            del vars(cell)["advance"]
+
+
+def _observing(cell: Cell, name: str, seen: dict[str, list[_CellStep]]) -> Any:
+    """Return the cell's `advance` with a note of each step added to seen[name]."""
+    advance = cell.advance
+
+    def observed(gates_BG: Tensor, state: Any, dropped_BH: Tensor | None = None) -> Any:
+        after = advance(gates_BG, state, dropped_BH)
+        memory_BH = getattr(after, "c_BH", after.h_BH)
+        step = _CellStep(
+            float((after.h_BH.abs() > SATURATED).double().mean()),
+            float((gates_BG.abs() > GATE_AT_ITS_END).double().mean()),
+            float(memory_BH.abs().max()),
+        )
+        # only a cell that runs gets an entry, so entries are in the order in which cells run
+        seen.setdefault(name, []).append(step)
+        return after
+
+    return observed
+
+
+class SourceGradient(NamedTuple):
+    """profile: norm of the gradient along the source, as shares of the largest. embedded: root
+    mean square of the embedded source. None for what could not be measured."""
+
+    profile: tuple[float, ...] | None
+    embedded: float | None
+
+
+def source_gradient(patient: Patient, batch: Batch) -> SourceGradient:
+    """Measure the gradient of the loss with respect to the embedded source symbols.
+
+    Averaged over rows at PROFILE_PLACES places, from each source's first symbol to its last.
+    """
+    embedding = getattr(patient.model, "embedding", None)
+    if not isinstance(embedding, nn.Module):
+        return SourceGradient(None, None)
+    kept: list[Tensor] = []
+
+    def keep(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        output = output.detach().requires_grad_()
+        kept.append(output)
+        return output
+
+    handle = embedding.register_forward_hook(keep)
+    try:
+        loss = mean_loss(patient.model.score(batch), batch, patient.facts)
+        gradient = torch.autograd.grad(loss, kept[0], allow_unused=True)[0] if kept else None
+    except RuntimeError:  # the loss has no gradient at all: it does not depend on the embedding
+        return SourceGradient(None, None)
+    finally:
+        handle.remove()
+    embedded = None
+    if kept:
+        embedded = float(kept[0].detach()[batch.source_mask_BS].square().mean().sqrt())
+    if gradient is None:
+        return SourceGradient((0.0,) * PROFILE_PLACES, embedded)
+    return SourceGradient(_profile(gradient, batch.lengths_B), embedded)
+
+
+def _profile(gradient_BSE: Tensor, lengths_B: Tensor) -> tuple[float, ...]:
+    """Return the mean norm of the gradient at each place, over the largest."""
+    by_place_BS, lengths_B1 = gradient_BSE.norm(dim=-1).cpu(), lengths_B[:, None]
+    places = (torch.linspace(0, 1, PROFILE_PLACES) * (lengths_B1 - 1)).round().long()
+    means = by_place_BS.gather(1, places).mean(0)
+    return tuple(float(value) for value in means / (float(means.max()) + 1e-30))

@@ -1,0 +1,66 @@
+"""Compares the loss that a run trains by with the losses that common mistakes would give."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from bench.doctor import faults
+from bench.doctor.patient import Patient
+from bench.training.losses import training_loss
+from results.doctor.health import Losses
+from variants import Batch
+
+SUM_TOLERANCE = 1e-3
+"""How far the sum of a position's outputs may be from 1 to pass for probabilities."""
+
+
+@torch.no_grad()
+def losses(patient: Patient, batch: Batch) -> Losses:
+    """Measure the run's own loss on a batch, and what the right one and the wrong ones give."""
+    facts, smoothing = patient.facts, patient.smoothing
+    inputs = (patient.model, batch, None, None, facts, smoothing)
+    given = float(patient.loss(*inputs))
+    even = sum(
+        weight * math.log(size)
+        for weight, size in zip(facts.head_weights, facts.target_sizes, strict=True)
+    )
+    if smoothing:
+        # the wrong losses know no smoothing, so their values could not be compared
+        return Losses(given=given, even=even, proper=float(training_loss(*inputs)))
+
+    logits = faults.grids(patient.model, batch, None, None)
+
+    def with_entropy(entropy: faults.Entropy) -> float:
+        return float(faults.mixed(entropy, logits, batch, facts))
+
+    return Losses(
+        given=given,
+        even=even,
+        # log-softmax applied twice is log-softmax: the right loss, from the same logits
+        proper=with_entropy(faults.twice_log_softmax),
+        over_time=with_entropy(faults.over_time),
+        over_batch=with_entropy(faults.over_batch),
+        with_padding=with_entropy(faults.with_padding),
+        of_probabilities=with_entropy(faults.of_probabilities),
+        transposed=with_entropy(faults.transposed),
+        without_eos=None if facts.tagging else with_entropy(faults.without_eos),
+    )
+
+
+def probabilities(logits: Sequence[Tensor]) -> float:
+    """Return the share of positions where the model gives probabilities instead of logits.
+
+    Probabilities are never below 0 and sum to 1.
+
+    Args:
+        logits: logits_NV of each head; the head with the largest share counts.
+    """
+    shares = [
+        ((head_NV >= 0).all(1) & ((head_NV.sum(1) - 1).abs() < SUM_TOLERANCE)).double().mean()
+        for head_NV in logits
+    ]
+    return float(max(shares))

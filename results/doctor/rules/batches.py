@@ -1,0 +1,75 @@
+"""Rules about what the model is given: sources, decoder inputs, targets, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from results.doctor.chart import SURE, Chart, Finding, above, below, or_zero
+
+UNSHIFTED = 0.99
+"""Share of rows whose inputs equal their targets above which targets are not shifted."""
+
+
+def unsorted_sources(run: Chart) -> Iterator[Finding]:
+    """Find batches whose sources are paired with other targets."""
+    share = run.health.data.sources
+    if below(share, 1):
+        yield Finding(
+            "unsorted-sources",
+            SURE,
+            f"{1 - share:.0%} of the sources in a batch are paired with another example's target",
+            "after sorting by length, restore the order of rows (pack_padded_sequence does with "
+            "enforce_sorted=False), or sort targets in the same way",
+        )
+
+
+def unshifted_targets(run: Chart) -> Iterator[Finding]:
+    """Find a decoder that reads the token that it has to predict."""
+    equal = run.health.data.inputs_are_targets
+    moved = run.health.leak.before if run.health.leak else None
+    if above(moved, run.tolerance):
+        seen = (
+            "changing a token of the reference moves logits up to the step that predicts it by "
+            f"{moved:.2g} standard deviations"
+        )
+    elif above(equal, UNSHIFTED):
+        seen = f"decoder inputs equal the targets in {equal:.0%} of the rows"
+    else:
+        return
+    yield Finding(
+        "unshifted-targets",
+        SURE,
+        f"the decoder reads the token that it has to predict: {seen}",
+        "feed bos and then the target without its last token; predict the target",
+    )
+
+
+def other_vocabulary(run: Chart) -> Iterator[Finding]:
+    """Find targets that are numbered by another vocabulary."""
+    share = run.health.data.targets
+    if below(share, 1):
+        yield Finding(
+            "other-vocabulary",
+            SURE,
+            f"{1 - share:.0%} of the targets in a batch are not the ids of their examples",
+            "number targets with the vocabulary that outputs are decoded with",
+        )
+
+
+def padding_attended(run: Chart) -> Iterator[Finding]:
+    """Find outputs that depend on padding.
+
+    Rows that change each other without padding, or a state that is carried over, have other causes.
+    """
+    alone, tolerance = run.health.alone, run.tolerance
+    moved = max(or_zero(alone.mixed), or_zero(run.health.source.under_padding))
+    other_cause = run.carries_state or above(alone.alike, tolerance)
+    if below(run.health.data.source_mask, 1) or (moved > tolerance and not other_cause):
+        yield Finding(
+            "padding-attended",
+            SURE,
+            f"the model reads padding: it moves the logits of a row by {moved:.2g} standard "
+            "deviations",
+            "mask padding in the encoder (pack sequences, or keep the state at padding) and in "
+            "attention",
+        )

@@ -1,0 +1,125 @@
+"""Rules about what is minimised: the loss that the run trains by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from results.doctor.chart import LIKELY, SURE, Chart, Finding, above, shown
+from results.doctor.health import Losses
+
+SMALLEST_LOSS = 0.01
+"""Differences are relative to at least this loss: rounding counts for more below it."""
+ALL_PROBABILITIES = 0.99
+"""Share of positions with probabilities above which the model outputs probabilities."""
+
+
+class Mistake(NamedTuple):
+    """A common mistake in a loss. loss: what it gives. what: what is wrong. change: what to do."""
+
+    cause: str
+    loss: Callable[[Losses], float | None]
+    what: str
+    change: str
+
+
+MISTAKES = (
+    Mistake(
+        "softmax-over-time",
+        lambda loss: loss.over_time,
+        "the softmax runs over the time axis",
+        "take the softmax over symbols: dim=-1",
+    ),
+    Mistake(
+        "softmax-over-batch",
+        lambda loss: loss.over_batch,
+        "the softmax runs over the rows of the batch",
+        "take the softmax over symbols: dim=-1",
+    ),
+    Mistake(
+        "padding-in-loss",
+        lambda loss: loss.with_padding,
+        "padding counts in the loss like any symbol",
+        "leave padding out of the loss: ignore_index, or select the real positions",
+    ),
+    Mistake(
+        "no-eos-in-loss",
+        lambda loss: loss.without_eos,
+        "the end of an output is not in the loss",
+        "put eos at the end of every target",
+    ),
+    Mistake(
+        "probabilities-as-logits",
+        lambda loss: loss.of_probabilities,
+        "the loss takes logits and is given probabilities",
+        "give the loss the last layer's output, without softmax",
+    ),
+    Mistake(
+        "targets-transposed",
+        lambda loss: loss.transposed,
+        "logits are laid out row by row and targets step by step",
+        "use permute instead of view, or batch_first for both",
+    ),
+)
+
+
+def wrong_loss(run: Chart) -> Iterator[Finding]:
+    """Find a loss that is not cross-entropy, and the common mistake that gives its value."""
+    given, proper = run.health.loss.given, run.health.loss.proper
+    if given is None or proper is None:
+        return
+    if abs(given - proper) <= run.tolerance * max(abs(proper), SMALLEST_LOSS):
+        return
+    mistake = _mistake_that_gives(given, run.health.loss, run.tolerance)
+    if mistake is not None:
+        yield Finding(
+            mistake.cause,
+            SURE,
+            f"{mistake.what}: the loss is {given:.4g}, exactly what this mistake gives; "
+            f"cross-entropy over symbols at real positions is {proper:.4g}",
+            mistake.change,
+        )
+    elif run.tagging:
+        outputs = run.health.outputs
+        yield Finding(
+            "one-label",
+            LIKELY,
+            f"the loss is {given:.4g} where cross-entropy is {proper:.4g}; the commonest label is "
+            f"{shown(outputs.commonest, '.0%')} of the outputs and "
+            f"{shown(outputs.commonest_wanted, '.0%')} of the reference",
+            "weight all labels equally, or rare ones more",
+        )
+    else:
+        yield Finding(
+            "another-loss",
+            SURE,
+            f"the loss is {given:.4g} where cross-entropy of the model's predictions is "
+            f"{proper:.4g}",
+            "compare the loss with torch.nn.functional.cross_entropy on one batch",
+        )
+
+
+def _mistake_that_gives(given: float, loss: Losses, tolerance: float) -> Mistake | None:
+    """Return the mistake whose loss is nearest to the one given, if they are equal."""
+
+    def distance(mistake: Mistake) -> float:
+        value = mistake.loss(loss)
+        return math.inf if value is None or math.isnan(value) else abs(given - value)
+
+    nearest = min(MISTAKES, key=distance)
+    equal = distance(nearest) <= tolerance * max(abs(given), SMALLEST_LOSS)
+    return nearest if equal else None
+
+
+def probabilities_as_logits(run: Chart) -> Iterator[Finding]:
+    """Find a model that outputs probabilities where the loss takes logits."""
+    share = run.health.probabilities
+    if above(share, ALL_PROBABILITIES):
+        yield Finding(
+            "probabilities-as-logits",
+            SURE,
+            f"the model's outputs are at least 0 and sum to 1 at {share:.0%} of the positions: it "
+            "ends in a softmax, and the loss takes logits",
+            "return the last layer's output, without softmax",
+        )

@@ -1,0 +1,144 @@
+"""Rules about evaluation, batches that affect each other, and what a training step does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from results.doctor.chart import SURE, Chart, Finding, above, below, or_zero, shown
+from results.doctor.rules.losses import SMALLEST_LOSS
+
+NOT_ALIGNED = 0.99
+"""Cosine below which the gradient applied is not that of its batch."""
+GROWN = 1.25
+"""Times the norm of its batch's gradient above which a gradient holds those of earlier steps."""
+PARTS = ("embedding", "encoder")
+"""Parts of a model that have causes of their own when the optimizer lacks them."""
+
+
+def dropout_stays(run: Chart) -> Iterator[Finding]:
+    """Find an evaluation with dropout."""
+    evaluation = run.health.evaluation
+    loss, proper = evaluation.loss, evaluation.proper
+    if loss is None or proper is None or run.carries_state:
+        return
+    if abs(loss - proper) > run.tolerance * max(proper, SMALLEST_LOSS):
+        yield Finding(
+            "dropout-stays",
+            SURE,
+            f"evaluating the same examples twice gives losses of {loss:.4g} and "
+            f"{shown(evaluation.again, '.4g')}, and without dropout the model's is {proper:.4g}",
+            "call model.eval() before evaluation and decoding",
+        )
+
+
+def rows_not_independent(run: Chart) -> Iterator[Finding]:
+    """Find outputs that depend on the batch before, or on other rows of the same batch."""
+    after_another, alike = run.health.again.after_another, run.health.alone.alike
+    if above(after_another, run.tolerance):
+        yield Finding(
+            "state-carried",
+            SURE,
+            "outputs depend on the batch before: with a different one, logits move by "
+            f"{after_another:.2g} standard deviations",
+            "start each batch from a fresh state, or detach and reset the state",
+        )
+    elif above(alike, run.tolerance):
+        yield Finding(
+            "axes-swapped",
+            SURE,
+            "rows of a batch affect each other: in a batch by itself, a row's logits move by "
+            f"{alike:.2g} standard deviations",
+            "set batch_first, or transpose: no layer may run along the batch axis",
+        )
+
+
+def fed_otherwise(run: Chart) -> Iterator[Finding]:
+    """Find a step that feeds all tokens of the reference, or none, where it was to feed half."""
+    step = run.health.step
+    if step is None:
+        return
+    everywhere, nowhere = or_zero(step.alignment_everywhere), or_zero(step.alignment_nowhere)
+    aligned, tolerance = max(everywhere, nowhere), run.tolerance
+    if not (below(step.alignment, 1 - tolerance / 10) and aligned > 1 - tolerance / 100):
+        return
+    always = everywhere >= nowhere
+    yield Finding(
+        "always-forced" if always else "never-forced",
+        SURE,
+        "a step that was to feed every other token of the reference fed "
+        f"{'all' if always else 'none'}: its gradient is that of such a step (cosine "
+        f"{aligned:.4f})",
+        "feed the reference as the schedule says"
+        + (", and the model's own output elsewhere" if always else ""),
+    )
+
+
+def part_left_out(run: Chart) -> Iterator[Finding]:
+    """Find parameters that have a gradient and are not updated, by part of the model."""
+    step = run.health.step
+    if step is None:
+        return
+    still = [name for name in step.without_update if name not in step.without_gradient]
+    by_part = {part: [n for n in still if n.startswith(f"{part}.")] for part in PARTS}
+    by_part["part"] = [name for name in still if not any(name in n for n in by_part.values())]
+    for part, names in by_part.items():
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            yield Finding(
+                f"{part}-left-out",
+                SURE,
+                f"{names[0]}{more} got a gradient and did not change in a training step",
+                "give the optimizer all of model.parameters()",
+            )
+
+
+def embedding_frozen(run: Chart) -> Iterator[Finding]:
+    """Find an embedding that takes no gradient though the variant trains it."""
+    frozen = [name for name in run.health.frozen if "embedding." in name]
+    if frozen and run.variant.get("embedding_trained", "tuned") == "tuned":
+        yield Finding(
+            "embedding-frozen",
+            SURE,
+            f"{frozen[0]} takes no gradient, though the variant trains it",
+            "set requires_grad, or embedding_trained=frozen if it is meant to stay as it is",
+        )
+
+
+def uncleared_gradients(run: Chart) -> Iterator[Finding]:
+    """Find a step whose gradient is not that of its batch alone."""
+    step = run.health.step
+    if step is None or run.carries_state:
+        return
+    times = None
+    if step.norm is not None and step.own_norm is not None:
+        times = step.norm / max(step.own_norm, 1e-12)
+    # a step that fed other tokens than asked for has another gradient too
+    fed = max(or_zero(step.alignment_everywhere), or_zero(step.alignment_nowhere))
+    other_direction = below(step.alignment, NOT_ALIGNED) and fed < 1 - run.tolerance
+    # gradients of parameters that no optimizer has are never cleared and count in the norm
+    larger = above(times, GROWN) and not step.without_update
+    if other_direction or larger:
+        yield Finding(
+            "uncleared-gradients",
+            SURE,
+            "the gradient applied is not that of its batch: their cosine is "
+            f"{shown(step.alignment, '.3f')}, and it is {shown(times, '.3g')} times as large",
+            "call optimizer.zero_grad() before every backward()",
+        )
+
+
+def source_cut(run: Chart) -> Iterator[Finding]:
+    """Find an encoder that gets no gradient at all."""
+    step, source = run.health.step, run.health.source
+    if step is None:
+        return
+    names = [name for name in step.updates if name.startswith("encoder.")]
+    dead = [name for name in step.without_gradient if name.startswith("encoder.")]
+    if names and len(dead) == len(names):
+        yield Finding(
+            "source-cut",
+            SURE,
+            "no gradient reaches the encoder, and other sources give the same loss "
+            f"({shown(source.shuffled, '.4g')} instead of {shown(source.loss, '.4g')})",
+            "pass the encoder's outputs and state to the decoder; look for detach()",
+        )
