@@ -1,22 +1,27 @@
-"""What every engine is given, what it tells, and when it gives up. Loads no torch."""
+"""The contract of engines: the jobs they are given, the events they yield, the limits they keep.
+
+Loads no torch.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-TRIES = 3
-"""A run whose process dies so often is recorded as failed."""
+IDLE_AFTER = 0.2
+"""Seconds without news after which an engine yields IDLE and looks at its limits."""
 
 
 class Job(NamedTuple):
-    """Runs that are trained together, which differ only in seed or learning rate; or one. weights:
-    where to keep each run's weights, or None. checkpoint: where to keep how far they are."""
+    """Runs that are trained together, which differ only in seed or learning rate; or one run.
+
+    specs: plain values of each run's spec. ids: of the runs. weights: files for each run's
+    weights, or None where they are not kept. checkpoint: the file that holds how far training is.
+    """
 
     specs: tuple[dict[str, Any], ...]
     ids: tuple[str, ...]
@@ -25,23 +30,26 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of one run its id."""
+        """The id of a single run, or a hash of the ids of several."""
         if len(self.ids) == 1:
             return self.ids[0]
         return hashlib.blake2b(" ".join(self.ids).encode(), digest_size=8).hexdigest()
 
     def after(self, count: int) -> Job:
-        """What is left of it when so many runs have ended."""
+        """Return what is left of the job when its first `count` runs have ended."""
         return self._replace(
             specs=self.specs[count:], ids=self.ids[count:], weights=self.weights[count:]
         )
 
 
 class Event(NamedTuple):
-    """What happened to a run: `started`, `point`, `finished`, `lost` (it will start again),
-    `refused` (nothing like it can be run now) or `exceeded` (a limit; its process ends). `idle`
-    stands for a moment in which nothing happened to any run; `weights` are what a node sends that
-    does not see the store."""
+    """Something that happened to a run. kind, with the keys of value:
+
+    `started` (spec), `point` (point, clock: of the curve), `finished` (the record), `lost`
+    (reason; it will start again), `refused` (reason; nothing like it can be run now), `exceeded`
+    (reason; a limit, its process ends), `weights` (content; from a node that does not see the
+    store), `idle` (nothing; no run has news).
+    """
 
     kind: str
     id: str
@@ -49,11 +57,12 @@ class Event(NamedTuple):
 
 
 IDLE = Event("idle", "", {})
+"""Stands for a moment in which nothing happened to any run."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may take, 0 for any: seconds from its start, bytes that its process holds."""
+    """What one run may take: seconds from its start, bytes that its process holds; 0 for any."""
 
     seconds: float = 0.0
     bytes: float = 0.0
@@ -65,15 +74,15 @@ class Limits:
                 "numbers above 0, or none"
             )
 
-    def late(self, runs: int) -> str:
-        """What is said of so many runs together that took too long."""
+    def time_exceeded(self, runs: int) -> str:
+        """Return the sentence for so many runs, trained together, that took too long."""
         return (
             f"took longer than the {self.seconds * runs / 60:.3g} min that --time-limit allows; "
             "raise it, drop the run and give the command again"
         )
 
-    def large(self, held: int) -> str:
-        """What is said of a process that holds too much."""
+    def memory_exceeded(self, held: int) -> str:
+        """Return the sentence for a process that holds so many bytes, which is too much."""
         return (
             f"its process held {held / 2**30:.2f} GiB, more than the {self.bytes / 2**30:.3g} that "
             "--memory-limit allows; raise it, drop the run and give the command again"
@@ -81,7 +90,7 @@ class Limits:
 
 
 class EngineError(Exception):
-    """No run can be started; a sentence for the user."""
+    """No run can be started; the message is a sentence for the user."""
 
 
 class Engine(Protocol):
@@ -93,51 +102,7 @@ class Engine(Protocol):
         """Do all groups, in this order as far as workers are free."""
 
     def state(self) -> dict[str, Any]:
-        """Who is at work, for `bench status`: engine, nodes, running, retried."""
+        """Return who is at work, for `bench status`: engine, nodes, running, retried."""
 
     def close(self) -> None:
-        """Let go of processes and clusters."""
-
-
-class Waiting:
-    """The queue: what comes back stands first in it. Jobs are made as they are taken."""
-
-    def __init__(self, jobs: Iterable[Job]) -> None:
-        self._back: deque[Job] = deque()
-        self._jobs = iter(jobs)
-
-    def take(self) -> Job | None:
-        """The next job, if there is one."""
-        return self._back.popleft() if self._back else next(self._jobs, None)
-
-    def put_back(self, job: Job) -> None:
-        """It is to be done again."""
-        self._back.appendleft(job)
-
-
-class Tries:
-    """How often processes died in the hands of which run."""
-
-    def __init__(self) -> None:
-        self._count: dict[str, int] = {}
-
-    def again(self, run: str) -> bool:
-        """Count a death; whether the run deserves another try."""
-        self._count[run] = self._count.get(run, 0) + 1
-        return self._count[run] < TRIES
-
-    def forget(self, run: str) -> None:
-        """It is alive."""
-        self._count.pop(run, None)
-
-
-def given_up(job: Job, reason: str, beside: int) -> Event:
-    """The end of a job's first run, which will not be tried again."""
-    outcome = {"status": "failed", "error": reason, "traceback": ""}
-    record = {
-        "id": job.ids[0],
-        "spec": job.specs[0],
-        "outcome": outcome,
-        "measured": {"beside": beside},
-    }
-    return Event("finished", job.ids[0], record)
+        """End all processes and leave the cluster."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import multiprocessing
 import os
 import platform
@@ -17,70 +16,56 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from bench.engines.contract import (
-    IDLE,
-    TRIES,
-    EngineError,
-    Event,
-    Job,
-    Limits,
-    Tries,
-    Waiting,
-    given_up,
-)
+from bench.engines.contract import IDLE, IDLE_AFTER, EngineError, Event, Job, Limits
+from bench.engines.ledger import Death, Ledger
 from bench.engines.worker import work
-
-MOMENT = 0.2
-"""Seconds without news after which the engine says so, and looks at its limits."""
 
 
 def cores() -> int:
-    """Processors that this process may use."""
+    """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextlib.contextmanager
 def _sheltered() -> Iterator[None]:
-    """What a process starts in here meets neither Ctrl-C nor modules of the user's.
+    """Start processes in here that neither Ctrl-C nor modules of the user's can reach.
 
-    Ctrl-C reaches the whole group of processes, but it is the engine that decides: the signal is
-    blocked, which a child inherits for good. Here it waits until we leave; a mask alone would not
-    do, as a thread of a library may take it for us. And a worker begins as `python -c`, which
-    would look for modules in the working directory first.
+    Ctrl-C goes to the whole group of processes, but it is the engine that decides: the signal is
+    blocked, which a child inherits for good. In this process it is held back until the end of the
+    block; a mask alone would not do, as a thread of a library may receive it instead. And a worker
+    begins as `python -c`, which would look for modules in the working directory first.
     """
-    came: list[int] = []
-    here = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number)) if here else None
-    before = os.environ.get("PYTHONSAFEPATH")
+    caught: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    handler = (
+        signal.signal(signal.SIGINT, lambda number, _: caught.append(number)) if main else None
+    )
+    safe_path = os.environ.get("PYTHONSAFEPATH")
     os.environ["PYTHONSAFEPATH"] = "1"
-    # multiprocessing's own helper is started with the first process otherwise, and lets the signal
-    # through again
+    # multiprocessing's own helper is started with the first process otherwise, and unblocks the
+    # signal again
     resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        if before is None:
+        if safe_path is None:
             del os.environ["PYTHONSAFEPATH"]
         else:
-            os.environ["PYTHONSAFEPATH"] = before
+            os.environ["PYTHONSAFEPATH"] = safe_path
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if here:
+        if main:
             signal.signal(signal.SIGINT, handler)
-            for number in came[:1]:
+            for number in caught[:1]:
                 signal.raise_signal(number)
-
-
-def _nameless(job: Job) -> str:
-    """Who a death counts against that comes before a run."""
-    return str(job.specs[0]["task"])
 
 
 class LocalEngine:
     """Trains groups of runs in `workers` processes and yields what happens to each.
 
     Workers that die are replaced, and their run starts again, or goes on from its checkpoint.
-    examined: runs are examined however short they are.
+    data: folder of corpora and word vectors. plugins: files that every worker loads. examined:
+    runs are examined however short they are. ValueError for more workers than cores.
     """
 
     def __init__(
@@ -102,141 +87,96 @@ class LocalEngine:
         self._limits = limits or Limits()
         self._examined = examined
         self._processes: dict[Connection, SpawnProcess] = {}
-        self._jobs: dict[Connection, Job] = {}
-        self._running: dict[Connection, list[str]] = {}
-        self._until: dict[Connection, float] = {}
-        self._exceeded: dict[Connection, str] = {}
-        self._tries = Tries()
-        self._beside: dict[str, int] = {}
-        self._retried = 0
+        self._ledger: Ledger[Connection] = Ledger(self._limits)
 
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order as far as workers are free."""
-        waiting = Waiting(groups)
+        ledger = self._ledger
+        ledger.begin(groups)
         try:
-            while len(self._processes) < self.workers and (job := waiting.take()):
-                self._give(self._hire(), job)
-            while self._jobs:
-                ready = wait(list(self._jobs), MOMENT)
+            while len(self._processes) < self.workers and (job := ledger.take()):
+                self._give_job(self._start_worker(), job)
+            while len(ledger):
+                ready = wait(list(ledger), IDLE_AFTER)
                 for connection in ready:
                     assert isinstance(connection, Connection)
-                    yield from self._hear(connection, waiting)
-                self._end_late()
+                    yield from self._receive(connection)
+                self._end_overdue()
                 if not ready:
                     yield IDLE
         finally:
             self.close()
 
-    def _hire(self) -> Connection:
-        """Start a worker."""
+    def _start_worker(self) -> Connection:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        given = (theirs, self._data, 1, self._plugins, self._limits, self._examined)
-        process = context.Process(target=work, args=given, daemon=True)
+        arguments = (theirs, self._data, 1, self._plugins, self._limits, self._examined)
+        process = context.Process(target=work, args=arguments, daemon=True)
         with _sheltered():
             process.start()
             theirs.close()
             self._processes[ours] = process
         return ours
 
-    def _give(self, connection: Connection, job: Job) -> None:
-        """A job for a free worker."""
-        self._jobs[connection] = job
-        # a worker that died meanwhile is met again when it is heard
+    def _give_job(self, connection: Connection, job: Job) -> None:
+        self._ledger.assign(connection, job)
+        # if the worker died meanwhile, its connection says so as soon as it is read
         with contextlib.suppress(OSError):
             connection.send(job)
 
-    def _hear(self, connection: Connection, waiting: Waiting) -> Iterator[Event]:
+    def _receive(self, connection: Connection) -> Iterator[Event]:
+        """Read one event of a worker, keep the books, and yield what others need to know."""
         try:
             event: Event = connection.recv()
         except (EOFError, OSError):
-            yield from self._lose(connection, waiting)
+            yield from self._replace_dead(connection)
             return
         if event.kind == "exceeded":
-            self._exceeded[connection] = str(event.value["reason"])
+            self._ledger.exceeded(connection, str(event.value["reason"]))
             return
-        if event.kind == "started":
-            self._tries.forget(_nameless(self._jobs[connection]))
-            allowed = self._limits.seconds * len(self._jobs[connection].specs)
-            self._until.setdefault(connection, time.monotonic() + allowed)
-            self._running.setdefault(connection, []).append(event.id)
-            others = len(self._running) - 1
-            for run in itertools.chain(*self._running.values()):
-                self._beside[run] = max(self._beside.get(run, 0), others)
-        elif event.kind == "refused":
+        if event.kind == "refused":
             raise EngineError(str(event.value["reason"]))
+        if event.kind == "started":
+            self._ledger.started(connection, event.id, time.monotonic())
         elif event.kind == "finished":
-            record = dict(event.value)
-            record["measured"] = {**record["measured"], "beside": self._beside.pop(event.id, 0)}
-            event = event._replace(value=record)
-            self._running[connection].remove(event.id)
-            # what is left of the group, should the worker die in it
-            left = self._jobs.pop(connection).after(1)
-            if left.specs:
-                self._jobs[connection] = left
-            else:
-                del self._running[connection], self._until[connection]
-                self._exceeded.pop(connection, None)
-                if job := waiting.take():
-                    self._give(connection, job)
+            event = self._ledger.finished(connection, event)
+            if not self._ledger[connection].job.specs:
+                self._ledger.release(connection)
+                if job := self._ledger.take():
+                    self._give_job(connection, job)
         yield event
 
-    def _end_late(self) -> None:
-        """End the processes of runs that take too long."""
-        if not self._limits.seconds:
-            return
-        for connection, until in self._until.items():
-            # what has ended and was not heard yet, as while a full disk was waited for, is not late
-            if time.monotonic() > until and not connection.poll():
-                runs = len(self._jobs[connection].specs)
-                self._exceeded.setdefault(connection, self._limits.late(runs))
+    def _end_overdue(self) -> None:
+        """Kill the processes of runs that take too long."""
+        for connection in self._ledger.overdue(time.monotonic()):
+            # a run whose end waits to be read, as after a wait for room on the disk, is not late
+            if not connection.poll():
+                runs = len(self._ledger[connection].job.specs)
+                self._ledger.exceeded(connection, self._limits.time_exceeded(runs))
                 self._processes[connection].kill()
 
-    def _lose(self, connection: Connection, waiting: Waiting) -> Iterator[Event]:
-        """A worker died: its job starts again in a new one, unless it has killed too many."""
+    def _replace_dead(self, connection: Connection) -> Iterator[Event]:
+        """Yield what a worker's death means for its runs, and start a new worker for what waits."""
         process = self._processes.pop(connection)
         process.join()
         connection.close()
-        job = self._jobs.pop(connection)
-        running = self._running.pop(connection, [])
-        self._until.pop(connection, None)
-        reason = self._exceeded.pop(connection, None)
         code = process.exitcode or 0
         cause = f"signal {-code}" if code < 0 else f"exit code {code}"
-        # a worker that never got to a run (no memory to start in, say) counts against all like it
-        again = self._tries.again(running[0] if running else _nameless(job))
-        if reason and running:
-            # of runs that are trained together none is more to blame than the others
-            while job.specs:
-                yield given_up(job, reason, self._beside.pop(job.ids[0], 0))
-                job = job.after(1)
-        elif again:
-            self._retried += 1
-            waiting.put_back(job)
-            for run in running:
-                yield Event("lost", run, {"reason": cause})
-        elif not running:
-            raise EngineError(
-                f"worker processes end before they start a run ({cause}); free some memory, or "
-                "give fewer --workers"
-            )
-        else:
-            reason = f"its process died {TRIES} times, the last time by {cause}"
-            yield given_up(job, reason, self._beside.pop(running[0], 0))
-            for other in running[1:]:
-                yield Event("lost", other, {"reason": cause})
-            if (left := job.after(1)).specs:
-                waiting.put_back(left)
-        if following := waiting.take():
-            self._give(self._hire(), following)
+        error = (
+            f"worker processes end before they start a run ({cause}); free some memory, or "
+            "give fewer --workers"
+        )
+        yield from self._ledger.died(connection, Death(cause, f" by {cause}", startup_error=error))
+        if job := self._ledger.take():
+            self._give_job(self._start_worker(), job)
 
     def state(self) -> dict[str, Any]:
-        """Who is at work, for `bench status`."""
+        """Return who is at work, for `bench status`."""
         return {
             "engine": "local",
             "nodes": [{"name": platform.node(), "cpus": self.workers}],
-            "running": sum(map(len, self._running.values())),
-            "retried": self._retried,
+            "running": self._ledger.running,
+            "retried": self._ledger.retried,
         }
 
     def close(self) -> None:
@@ -247,7 +187,4 @@ class LocalEngine:
             process.join()
             connection.close()
         self._processes.clear()
-        self._jobs.clear()
-        self._running.clear()
-        self._until.clear()
-        self._exceeded.clear()
+        self._ledger.begin(())

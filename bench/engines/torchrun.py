@@ -25,7 +25,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bench.engines.contract import IDLE, EngineError, Event, Job
+from bench.engines.contract import IDLE, IDLE_AFTER, EngineError, Event, Job
 from bench.runner import RunError, cached_task, execute_group, prepare_process
 from bench.specs import RunSpec
 from bench.training.loop import Loss, Recipe, TrainState, train_step
@@ -34,8 +34,6 @@ from variants import Batch, Model, Variant
 
 PATIENCE = timedelta(hours=2)
 """How long processes wait for each other: the driver may wait an hour for room on its disk."""
-MOMENT = 0.2
-"""Seconds without news after which the engine says so."""
 
 
 def world() -> int:
@@ -89,7 +87,7 @@ class ParallelEngine:
         self._running = len(job.ids)
         while True:
             try:
-                event = events.get(timeout=MOMENT)
+                event = events.get(timeout=IDLE_AFTER)
             except queue.Empty:
                 yield IDLE
                 continue

@@ -105,7 +105,7 @@ def watch_memory(
         while not ended.wait(WATCHED_EVERY):
             held = resident()
             if held is not None and held > limits.bytes:
-                exceeded(limits.large(held))
+                exceeded(limits.memory_exceeded(held))
                 return
 
     threading.Thread(target=watch, daemon=True).start()

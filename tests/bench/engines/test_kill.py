@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bench.engines.contract import TRIES
+from bench.engines.ledger import TRIES
 from bench.engines.local import cores
 from results.store import reading
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.engines.contract import TRIES, Event, Job, Limits
+from bench.engines.contract import Event, Job, Limits
+from bench.engines.ledger import TRIES
 from bench.engines.local import LocalEngine, cores
 from bench.plugins import loading
 from bench.specs import Budget, RunSpec, make

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.engines import ray_engine, ray_node
-from bench.engines.contract import TRIES, EngineError, Event, Job, Limits
+from bench.engines import ray_cluster, ray_engine, ray_node
+from bench.engines.contract import EngineError, Event, Job, Limits
 from bench.engines.driver import drive
+from bench.engines.ledger import TRIES
 from bench.engines.local import LocalEngine, cores
 from bench.plugins import loading
 from bench.specs import Budget, RunSpec, make
@@ -219,7 +220,7 @@ def test_where_no_node_can_do_its_work_the_reason_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nodes(env_vars=unable)
-    monkeypatch.setattr(ray_engine, "HOMELESS", 2.0)
+    monkeypatch.setattr(ray_engine, "NO_ROOM_FOR", 2.0)
     with pytest.raises(EngineError, match=r"no node .* can do its work; .* File exists"):
         all_of(engine_of(cluster, tmp_path), [spec(0)])
 
@@ -253,8 +254,9 @@ def test_what_waits_for_a_node_that_went_is_done_on_one_that_was_barred(
     # Ray takes some seconds to see that a node has died
     cluster.remove_node(dead, allow_graceful=False)
     until = time.monotonic() + 3.0
-    engine._unable[unable.node_id] = ray_engine.Unable(until, 1, "its disk was full")
-    engine._looked = 0.0
+    cluster_view = engine._cluster
+    cluster_view._exclusions[unable.node_id] = ray_cluster.Exclusion(until, 1, "its disk was full")
+    cluster_view.expire()
     ended, _ = all_of(engine, [spec(0)])
     assert ended == calm([spec(0)], tmp_path)
 
@@ -441,7 +443,7 @@ def test_a_run_larger_than_any_node_is_told(
 ) -> None:
     nodes()
     """And what else there is to do is done."""
-    monkeypatch.setattr(ray_engine, "HOMELESS", 0.5)
+    monkeypatch.setattr(ray_engine, "NO_ROOM_FOR", 0.5)
     specs = [spec(0), spec(1)]
 
     def memory(job: Job) -> int:
