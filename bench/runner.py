@@ -8,14 +8,11 @@ import platform
 import time
 import traceback
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save
-from torch import nn
 
 from bench.corpora import vectors
 from bench.doctor.examination import of_run, sampled
@@ -27,56 +24,16 @@ from bench.training.checkpoint import Keeper
 from bench.training.decoding import read as read_decoding
 from bench.training.evaluation import samples
 from bench.training.loop import Recipe, Report, Setting, TrainState, start, train
-from bench.training.pretrained import pretrained
-from bench.training.randomness import torch_generator
+from bench.training.process import RunError, cached_digest, cached_task
 from bench.training.replica_loop import train_together
+from bench.training.weights import build_initial, save_weights
 from results.doctor.rules import chart, findings
-from results.errors import FULL, PATIENCE, PAUSE
 from results.record import Record
 from tasks import Task
-from tasks import build as build_task
 from variants import Model, precision
-from variants import build as build_model
 from variants.axes import from_record
 
 SAMPLES = 6
-
-
-class RunError(Exception):
-    """What keeps a run from being done at all, and is not the run's own: nothing is recorded."""
-
-
-@lru_cache(maxsize=16)
-def cached_task(label: str, data: Path | None) -> Task:
-    """A worker meets the same task many times. ValueError for one that cannot be built."""
-    try:
-        return build_task(label, data)
-    except (ValueError, OSError):
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"the task {label} cannot be built ({type(error).__name__}: {error}); mend it"
-        ) from error
-
-
-@lru_cache(maxsize=16)
-def cached_digest(label: str, data: Path | None) -> str:
-    """The digest of that task, as this process has it."""
-    return cached_task(label, data).digest()
-
-
-def build(spec: RunSpec, task: Task, data: Path | None = None) -> Model:
-    """The spec's model before its first step, on the CPU."""
-    variant = from_record(spec.variant)
-    return build_model(
-        variant,
-        task.facts.source_size,
-        task.facts.target_sizes,
-        task.facts.tagging,
-        lambda name: torch_generator(spec.seed, "init", name),
-        longest=task.splits["train"].source.longest,
-        pretrained=pretrained(variant, task, data),
-    )
 
 
 def execute(
@@ -237,7 +194,7 @@ def _run(
 def _begin(spec: RunSpec, setting: Setting, task: Task, data: Path | None) -> TrainState:
     """Before the first step."""
     _check_known(spec)
-    model = setting.recipe.built(build(spec, task, data))
+    model = setting.recipe.built(build_initial(spec, task, data))
     if spec.plugin:
         _check_shapes(model, task, setting.recipe)
     return start(model, setting.variant, spec.seed, spec.device, setting.recipe)
@@ -261,7 +218,7 @@ def _conclude(
     scores, shown = _test(state, setting)
     test_seconds = time.perf_counter() - since
     if weights is not None:
-        keep(state.model, spec, weights)
+        save_weights(state.model, spec, weights)
     best = state.best or {}
     outcome = {
         "status": state.status,
@@ -339,55 +296,3 @@ def _test(
     return scores, samples(
         state.model, task, device, SAMPLES, setting.recipe.collate, setting.decoding
     )
-
-
-def keep(model: nn.Module, spec: RunSpec, path: Path) -> None:
-    """Weights with the spec that made them, as safetensors; whole or not at all."""
-    half = path.with_suffix(".part")
-    # copies, as a file of tensors wants none that share memory, which tied weights do
-    tensors = {
-        name: value.detach().clone(memory_format=torch.contiguous_format)
-        for name, value in model.state_dict().items()
-    }
-    content = save(tensors, metadata={"spec": json.dumps(spec.plain())})
-    began = time.monotonic()
-    while True:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            half.write_bytes(content)
-            half.replace(path)
-            return
-        except OSError as error:
-            half.unlink(missing_ok=True)
-            # what was trained is worth waiting for, as the driver does for what it writes
-            if error.errno not in FULL or time.monotonic() - began > PATIENCE:
-                raise RunError(
-                    f"weights cannot be kept in {path.parent} ({error}); free some space"
-                ) from error
-        time.sleep(PAUSE)
-
-
-def load(spec: RunSpec, task: Task, data: Path | None, path: Path) -> Model:
-    """The model that `keep` kept."""
-    model = build(spec, task, data)
-    model.load_state_dict(load_file(path))
-    return model
-
-
-def prepare_process(threads: int) -> None:
-    """What every process that trains does first."""
-    torch.set_num_threads(threads)
-    machine.keep_memory()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # it would fill every new tensor, which is time spent and operations counted for nothing
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # single precision means single precision: torch's own LSTM would otherwise use less on CUDA
-    precision.allow("fp32")
-
-
-def settle() -> None:
-    """What every process that trains does after its first run: what is imported by then stays,
-    and need not be looked through at every collection."""
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()

@@ -24,9 +24,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from bench.runner import cached_digest, execute
+from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training import cuda_graphs, losses, randomness, replica_loop
+from bench.training.process import cached_digest
 from variants import axes
 from variants.cells import unrolling
 

@@ -38,7 +38,7 @@ def check(
     from pathlib import Path
 
     from bench.plugins import contract
-    from bench.runner import cached_task
+    from bench.training.process import cached_task
     from results.export.files import as_json
     from tasks import TASKS, build
     from variants import inapplicable

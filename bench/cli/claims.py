@@ -128,7 +128,7 @@ def _named(names: list[str] | None) -> list[Claim]:
 
 
 def _task(label: str, store: Path) -> Task:
-    from bench.runner import cached_task
+    from bench.training.process import cached_task
 
     return cached_task(label, store / "data")
 

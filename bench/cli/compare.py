@@ -128,7 +128,7 @@ def _fair(a: str, b: str, modes: str, task: list[str] | None, folder: Path, as_r
 
     def unmatched(label: str, variant: Mapping[str, Any], count: int) -> str:
         from bench.plan.equal_size import hidden_for
-        from bench.runner import cached_task
+        from bench.training.process import cached_task
 
         hidden = hidden_for(variant, cached_task(label, folder / "data"), count)
         if hidden is None:

@@ -177,7 +177,7 @@ def _advised(record: Record, finding: Finding) -> RunSpec:
 
 def _done(spec: RunSpec, folder: Path) -> Record:
     """From the store, or run now and kept there."""
-    from bench.runner import cached_task
+    from bench.training.process import cached_task
     from variants import axes, inapplicable
 
     task = cached_task(spec.task, folder / "data")

@@ -139,7 +139,7 @@ def _exact(
 ) -> list[GuardRow]:
     from bench.guard import baseline as baselines
     from bench.guard import counts, subjects
-    from bench.runner import prepare_process
+    from bench.training.process import prepare_process
     from results.guard.verdict import exact_rows
 
     known = None if update else baselines.read(baseline, device)

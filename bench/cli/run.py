@@ -126,8 +126,8 @@ def run(
     from bench.engines.local import LocalEngine, cores
     from bench.plan.estimate import Estimate
     from bench.plan.matrix import plan
-    from bench.runner import cached_task
     from bench.specs import EXECUTIONS
+    from bench.training.process import cached_task
     from tasks.choices import one_of
 
     load_plugins(plugin)
@@ -311,10 +311,11 @@ def try_run(
 
     from bench.corpora import vectors
     from bench.plugins import loading
-    from bench.runner import cached_task, load
     from bench.specs import RunSpec
     from bench.training.decoding import read as read_decoding
     from bench.training.evaluation import run_one
+    from bench.training.process import cached_task
+    from bench.training.weights import load_trained
     from results.export.files import as_json
 
     with usage():
@@ -332,7 +333,7 @@ def try_run(
         if not len(ids):
             raise ValueError("the source is empty; type at least one symbol")
     try:
-        model = load(spec, task, store / "data", weights)
+        model = load_trained(spec, task, store / "data", weights)
     except (SafetensorError, RuntimeError) as error:
         raise CommandError(
             f"{weights} is damaged; run its matrix with --keep-weights and --rerun"

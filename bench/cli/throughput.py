@@ -67,9 +67,9 @@ def throughput(
 ) -> None:
     """Time training and decoding of variants, side by side, on one thread."""
     load_plugins(plugin)
-    from bench.runner import prepare_process
     from bench.speed import timing as measuring
     from bench.speed.timing import Shape
+    from bench.training.process import prepare_process
     from results.export.files import as_json
     from results.show import throughput as shown
     from variants import axes
@@ -142,8 +142,8 @@ def _cases(
     from dataclasses import asdict
 
     from bench.plan.groups import not_stackable
-    from bench.runner import cached_task
     from bench.speed import timing as measuring
+    from bench.training.process import cached_task
     from variants import axes, inapplicable
     from variants.precision import missing
 

@@ -64,7 +64,7 @@ def decide(
     """
     from bench.plan.estimate import Estimate
     from bench.plan.matrix import Matrix, Plan, plan
-    from bench.runner import cached_task
+    from bench.training.process import cached_task
     from results.stats import sequential
 
     tasks = {label: cached_task(label, folder / "data") for label in asked.labels}

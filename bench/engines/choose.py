@@ -91,7 +91,7 @@ def _ray(
 ) -> Engine:
     from bench.engines.ray_engine import RayEngine
     from bench.plan.estimate import memory
-    from bench.runner import cached_task
+    from bench.training.process import cached_task
 
     def memory_of(job: Job) -> int:
         return memory(job.specs, cached_task(job.specs[0]["task"], store / "data"))

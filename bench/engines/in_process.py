@@ -21,7 +21,8 @@ def run_in_process(spec: RunSpec, data: Path, examined: bool = False) -> Record:
     Raises:
         EngineError: where the run cannot be done at all, because its data changed, say.
     """
-    from bench.runner import RunError, execute, prepare_process
+    from bench.runner import execute
+    from bench.training.process import RunError, prepare_process
 
     prepare_process(1)
     try:

@@ -117,7 +117,7 @@ def _work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tup
     events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
 
     def train() -> None:
-        from bench.runner import prepare_process
+        from bench.training.process import prepare_process
 
         try:
             prepare_process(1)

@@ -26,9 +26,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bench.engines.contract import IDLE, IDLE_AFTER, EngineError, Event, Job
-from bench.runner import RunError, cached_task, execute_group, prepare_process
+from bench.runner import execute_group
 from bench.specs import RunSpec
 from bench.training.loop import Loss, Recipe, TrainState, train_step
+from bench.training.process import RunError, cached_task, prepare_process
 from tasks import Facts
 from variants import Batch, Model, Variant
 

@@ -34,7 +34,7 @@ def work(
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
 
-    from bench.runner import prepare_process
+    from bench.training.process import prepare_process
 
     broken = load_plugins(files)
     prepare_process(threads)
@@ -72,8 +72,9 @@ def train(
     job: Job, data: Path, broken: str, tell: Callable[[Event], None], examined: bool = False
 ) -> None:
     """Do a job. broken: why nothing can be done here, or nothing. examined: however short."""
-    from bench.runner import RunError, execute_group, settle
+    from bench.runner import execute_group
     from bench.specs import RunSpec
+    from bench.training.process import RunError, freeze_imports
 
     specs = [RunSpec.read(plain) for plain in job.specs]
     for run, plain in zip(job.ids, job.specs, strict=True):
@@ -91,7 +92,7 @@ def train(
         return
     for record in records:
         tell(Event("finished", record["id"], record))
-    settle()
+    freeze_imports()
 
 
 def watch_memory(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.runner import cached_task
 from bench.speed import timing
 from bench.speed.timing import Case, Workload
+from bench.training.process import cached_task
 from variants import axes, inapplicable
 from variants.attention import ATTENTIONS
 from variants.cells import CELLS

@@ -61,7 +61,7 @@ class Worker:
     def _prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
         from bench.guard.subjects import Subject, prepared
         from bench.plugins import loading
-        from bench.runner import prepare_process, settle
+        from bench.training.process import freeze_imports, prepare_process
 
         prepare_process(1)
         loading.load([Path(file) for file in asked["plugins"]])
@@ -69,7 +69,7 @@ class Worker:
         for given in asked["prepare"]:
             subject = Subject(*given)
             self.cases[subject.name] = prepared(subject, asked["device"], data)
-        settle()
+        freeze_imports()
         return {
             "protocol": PROTOCOL,
             "strays": _strays(Path.cwd()),

@@ -25,12 +25,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from bench.runner import cached_task, prepare_process
 from bench.speed import flops
 from bench.speed.roofline import Probe
 from bench.training.batching import bucketed, collate, in_order
 from bench.training.decoding import greedy
 from bench.training.loop import Recipe, start
+from bench.training.process import cached_task, prepare_process
 from bench.training.randomness import numpy_generator, torch_generator
 from bench.training.replicas import Replicas, repeated
 from results.stats.median import median_interval

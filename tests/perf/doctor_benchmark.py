@@ -24,8 +24,8 @@ from bench.engines.driver import drive
 from bench.engines.local import LocalEngine, cores
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Block, Matrix, Plan, plan
-from bench.runner import cached_task
 from bench.specs import Budget, RunSpec
+from bench.training.process import cached_task
 from results.doctor.rules import chart
 from results.export.files import as_json
 from results.record import Record

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from bench.plan.matrix import plan
 from bench.plan.matrix_file import named
-from bench.runner import cached_digest, cached_task, execute, prepare_process, settle
+from bench.runner import execute
 from bench.specs import RunSpec
 from bench.training.loop import Recipe, train_step
+from bench.training.process import cached_digest, cached_task, freeze_imports, prepare_process
 from results.export.files import as_json
 from results.show.terminal import show_texts
 
@@ -84,7 +85,7 @@ def measure_quick(data: Path) -> list[dict[str, Any]]:
     first = {spec.task: spec for spec in reversed(planned.specs)}
     # the first run of a process is slower than any other
     measure(first["opposites"], data)
-    settle()
+    freeze_imports()
     rows = [measure(first[label], data) for label in labels]
     started = start_seconds()
     return [{**row, "start_seconds": started} for row in rows]

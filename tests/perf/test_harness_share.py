@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bench.runner import cached_digest
 from bench.specs import Budget, RunSpec, make
 from bench.training import loop
 from bench.training.batching import endless
+from bench.training.process import cached_digest
 from tests.perf import harness_share
 from variants.axes import parse
 

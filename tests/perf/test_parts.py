@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import torch
 
-from bench.runner import cached_task
 from bench.speed.timing import Shape, of_shape
 from bench.training.batching import bucketed, collate
 from bench.training.decoding import greedy
 from bench.training.loop import Recipe, build_optimizer, start
 from bench.training.losses import readout_loss
+from bench.training.process import cached_task
 from bench.training.randomness import numpy_generator, torch_generator
 from tasks import build as build_task
 from variants import Model, Readout, build

@@ -263,13 +263,13 @@ def test_what_waits_for_a_node_that_went_is_done_on_one_that_was_barred(
 
 DIES_LATE = """
 import os, signal, time
-from bench import runner
+from bench.training import process
 
-def settle():
-    time.sleep(1.0)  # until the driver has heard that the run is finished
+def freeze_imports():
+    time.sleep(1.0)  # until the driver knows that the run is finished
     os.kill(os.getpid(), signal.SIGKILL)
 
-runner.settle = settle
+process.freeze_imports = freeze_imports
 PARTS = {}
 """
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli.app import main
 from bench.plan import claim_file
-from bench.runner import cached_task
+from bench.training.process import cached_task
 from results.compare.measures import COMPARED_COSTS
 from tasks import Task
 

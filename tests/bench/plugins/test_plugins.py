@@ -20,7 +20,8 @@ import pytest
 from bench.cli.app import main as bench
 from bench.plan.matrix import from_options, plan
 from bench.plugins import contract, loading
-from bench.runner import RunError, execute
+from bench.runner import execute
+from bench.training.process import RunError
 from tasks import build as build_task
 from variants import inapplicable
 from variants.axes import parse

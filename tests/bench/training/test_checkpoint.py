@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from bench import runner
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
 from bench.training import checkpoint
 from bench.training.checkpoint import Keeper
 from bench.training.loop import TrainState
+from bench.training.process import RunError
+from bench.training.weights import load_trained
 from tasks import build
 from variants import BASE
 from variants.axes import parse
@@ -331,14 +332,14 @@ def test_weights_wait_for_room(
             raise OSError(number, os.strerror(number))
         return write(path, content)
 
-    monkeypatch.setattr(runner, "PAUSE", 0.0)
+    monkeypatch.setattr("bench.training.weights.PAUSE", 0.0)
     monkeypatch.setattr(Path, "write_bytes", twice_full)
     one, file = spec("base"), tmp_path / "weights" / "one.safetensors"
     if number == errno.EACCES:
-        with pytest.raises(runner.RunError, match="cannot be kept"):
+        with pytest.raises(RunError, match="cannot be kept"):
             execute(one, None, lambda *_: None, file)
         return
     execute(one, None, lambda *_: None, file)
     assert len(tries) == 3
     assert [path.name for path in file.parent.iterdir()] == ["one.safetensors"]
-    runner.load(one, build("opposites"), None, file)
+    load_trained(one, build("opposites"), None, file)

@@ -23,8 +23,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import runner
-from bench.runner import RunError, execute
+from bench.runner import execute
 from bench.specs import NUMERICS, Budget, RunSpec, make
 from bench.training import evaluation, loop
 from bench.training.batching import Position, collate, endless
@@ -32,6 +31,8 @@ from bench.training.decoding import Decoding
 from bench.training.evaluation import Collate, Evaluation
 from bench.training.loop import Recipe, Setting, TrainState, start, train
 from bench.training.losses import mean_loss, training_loss
+from bench.training.process import RunError
+from bench.training.weights import build_initial, load_trained
 from tasks import Indices, Split, Task
 from tasks import build as build_task
 from tests.small import SEQUENCES, built, rows, sequences
@@ -52,7 +53,7 @@ def spec(
 @pytest.fixture(autouse=True)
 def any_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Specs of these tests do not say what the data is."""
-    monkeypatch.setattr(runner, "cached_digest", lambda label, data: "no digest")
+    monkeypatch.setattr("bench.runner.cached_digest", lambda label, data: "no digest")
 
 
 def ran(given: RunSpec) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def prepared(
     task, recipe = task or build_task(LABEL), recipe or Recipe()
     variant = parse(text, SMALL)
     setting = Setting(task, variant, given.budget, given.seed, "cpu", recipe)
-    state = start(runner.build(given, task), variant, given.seed, "cpu", recipe)
+    state = start(build_initial(given, task), variant, given.seed, "cpu", recipe)
     return state, setting
 
 
@@ -113,7 +114,7 @@ def test_same_spec_same_outcome(label: str, text: str) -> None:
 def first_state(setting: Setting, seed: int = 0) -> TrainState:
     """Before the first step, by another seed if one is given."""
     given = make(LABEL, "no digest", asdict(setting.variant), setting.budget, seed, "cpu")
-    model = runner.build(given, setting.task)
+    model = build_initial(given, setting.task)
     return start(model, setting.variant, seed, "cpu", setting.recipe)
 
 
@@ -200,7 +201,7 @@ def test_golden_losses(text: str) -> None:
     task = build_task(LABEL)
     given = make(LABEL, "", asdict(parse(text, base)), budget, 0, "cpu")
     setting = Setting(task, parse(text, base), budget, 0, "cpu", Recipe())
-    state = start(runner.build(given, task).double(), setting.variant, 0, "cpu", setting.recipe)
+    state = start(build_initial(given, task).double(), setting.variant, 0, "cpu", setting.recipe)
     losses = [point["loss"] for point in finish(state, setting).curve]
     assert losses == pytest.approx(GOLDEN[text], rel=1e-6)
 
@@ -326,8 +327,8 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     def run(
         task: Task, recipe: Recipe, text: str = "base", budget: Budget | None = None
     ) -> dict[str, Any]:
-        monkeypatch.setattr(runner, "cached_task", lambda label, data: task)
-        monkeypatch.setattr(runner, "Recipe", lambda: recipe)
+        monkeypatch.setattr("bench.runner.cached_task", lambda label, data: task)
+        monkeypatch.setattr("bench.runner.Recipe", lambda: recipe)
         return ran(spec(text, budget))
 
     return run
@@ -643,7 +644,7 @@ def test_tied_weights_are_kept_and_loaded(tmp_path: Path) -> None:
     record = execute(given, None, lambda point, timed: None, file)
     assert record["outcome"]["status"] in ("finished", "solved")
     task = build_task(LABEL)
-    model = runner.load(given, task, None, file)
+    model = load_trained(given, task, None, file)
     found = evaluation.evaluate(model, task, task.splits["test"], "cpu")
     assert found.scores == {
         name: value

@@ -21,7 +21,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench import runner
 from bench.engines.contract import Job
 from bench.engines.local import LocalEngine
 from bench.plan import groups
@@ -31,6 +30,7 @@ from bench.specs import Budget, RunSpec, make
 from bench.training import replicas
 from bench.training.loop import Recipe, Setting, TrainState, start, train
 from bench.training.replica_loop import Group, stack_batches, train_together
+from bench.training.weights import build_initial
 from tasks import Task
 from tasks import build as build_task
 from variants import BASE, inapplicable
@@ -62,7 +62,7 @@ def prepared(
         own = replace(variant, learning_rate=rate)
         spec = make(label, "", asdict(own), budget, seed, "cpu", execution="replicas")
         settings.append(Setting(task, own, budget, seed, "cpu", Recipe()))
-        states.append(start(runner.build(spec, task).double(), own, seed, "cpu", Recipe()))
+        states.append(start(build_initial(spec, task).double(), own, seed, "cpu", Recipe()))
     return states, settings
 
 
