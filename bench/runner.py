@@ -27,7 +27,8 @@ from bench.training.loop import Recipe, Report, Setting, TrainState, start, trai
 from bench.training.process import RunError, cached_digest, cached_task
 from bench.training.replica_loop import train_together
 from bench.training.weights import build_initial, save_weights
-from results.doctor.rules import chart, findings
+from results.doctor.examined import examined_run
+from results.doctor.rules import findings
 from results.record import Record
 from tasks import Task
 from variants import Model, precision
@@ -237,7 +238,7 @@ def _conclude(
         "samples": shown,
         "health": health,
     }
-    found = chart(Record(spec.id, spec.plain(), outcome, {}))
+    found = examined_run(Record(spec.id, spec.plain(), outcome, {}))
     if found:
         outcome["findings"] = [one.cause for one in findings(found)]
     measured = {

@@ -29,7 +29,7 @@ from bench.cli.shared import (
 
 if TYPE_CHECKING:
     from bench.specs import RunSpec
-    from results.doctor.rules import Finding
+    from results.doctor.examined import Finding
     from results.record import Record
 
 
@@ -55,7 +55,8 @@ def doctor(
 
     A run that was not examined, as a short one of most seeds is not, is done again for it.
     """
-    from results.doctor import diagnosis
+    from results.doctor.rows import diagnose
+    from results.doctor.show import show
 
     if (run is None) != everything or (confirm and run is None):
         raise CommandError(
@@ -77,19 +78,20 @@ def doctor(
         load_plugins(plugin)
         _confirm(records[0], suite, as_rows, store)
         return
-    rows = diagnosis.diagnose(records, suite)
+    rows = diagnose(records, suite)
     if as_rows:
         print_json(rows)
     else:
-        diagnosis.show(rows, console())
+        show(rows, console())
 
 
 def _confirm(record: Record, suite: Any, as_rows: bool, folder: Path) -> None:
     """The same run as the first finding advises: with axes changed, or its code mended."""
-    from results.doctor.rules import chart, findings
+    from results.doctor.examined import examined_run
+    from results.doctor.rules import findings
     from results.naming import name
 
-    of = chart(record)
+    of = examined_run(record)
     found = findings(of) if of else []
     if not found:
         raise CommandError(f"nothing was found in run {record.id}, so there is no advice to test")
@@ -117,9 +119,9 @@ def _confirm(record: Record, suite: Any, as_rows: bool, folder: Path) -> None:
 def _known(record: Record) -> bool:
     """Whether all is known of the run that there is to know: it was examined, or ended by an
     error."""
-    from results.doctor.rules import chart
+    from results.doctor.examined import examined_run
 
-    return record.status == "failed" or chart(record) is not None
+    return record.status == "failed" or examined_run(record) is not None
 
 
 def _examined(record: Record, folder: Path) -> Record:

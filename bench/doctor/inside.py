@@ -48,7 +48,7 @@ def attention_weights(patient: Patient, batch: Batch) -> AttentionWeights | None
 
 
 class _CellStep(NamedTuple):
-    """What one step of a cell did: shares at their limits, and the largest value in memory."""
+    """One step of a cell: shares of outputs and gates at their limits, largest value in memory."""
 
     saturated: float
     gates: float
@@ -108,8 +108,10 @@ def _observing(cell: Cell, name: str, seen: dict[str, list[_CellStep]]) -> Any:
 
 
 class SourceGradient(NamedTuple):
-    """profile: norm of the gradient along the source, as shares of the largest. embedded: root
-    mean square of the embedded source. None for what could not be measured."""
+    """The gradient of the loss along the source, and the size of the embedded source.
+
+    profile: norms as shares of the largest. embedded: root mean square. None if not measured.
+    """
 
     profile: tuple[float, ...] | None
     embedded: float | None

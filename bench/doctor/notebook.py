@@ -22,8 +22,9 @@ from bench.doctor import probes, wrong_losses
 from bench.doctor.patient import EXAMINED_ROWS, Patient, of_commonest_length
 from bench.doctor.step import compare_step, gradients_of
 from bench.training import batching
+from results.doctor.examined import ExaminedRun, Finding
 from results.doctor.health import BatchContents, Health, Losses, StepEffect
-from results.doctor.rules import Chart, Finding, findings
+from results.doctor.rules import findings
 from tasks import BOS, EOS, Facts, Ragged, Split
 from variants import Batch, Model
 
@@ -62,7 +63,7 @@ class _Wrapped(Model):
 
 @dataclass(frozen=True)
 class _Case:
-    """What the caller of `examine` gave, for the first batch."""
+    """Holds what the caller of `examine` gave, with the first of the batches."""
 
     model: nn.Module
     triple: Triple
@@ -116,7 +117,7 @@ def examine(
         model.train(training)
     # rules read numbers as they would be stored, rounded
     rounded = Health.from_plain(health.plain())
-    return findings(Chart(rounded, [], {}, "finished", tagging=False))
+    return findings(ExaminedRun(rounded, [], {}, "finished", tagging=False))
 
 
 def _check(triple: Triple, ids: SpecialIds) -> None:

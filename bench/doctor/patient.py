@@ -1,4 +1,4 @@
-"""What an examination is given: a trained model, its functions, and a few training examples."""
+"""The patient of an examination: a trained model with its functions and a few examples."""
 
 from __future__ import annotations
 

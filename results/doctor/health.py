@@ -1,4 +1,4 @@
-"""What an examination of a trained model measured, as typed records.
+"""The answers of an examination of a trained model, as typed records.
 
 `bench.doctor` fills these in, the rules beside this module read them. `plain` and `from_plain`
 write and read the JSON of a stored run, whose keys are the names of the fields.

@@ -14,7 +14,8 @@ from results.compare.axis_effects import Varied, every_axis_in
 from results.compare.measures import measure
 from results.compare.over_tasks import over_tasks, profile
 from results.compare.pairs import ComparisonRow
-from results.doctor.rules import Finding, chart, findings
+from results.doctor.examined import Finding, examined_run
+from results.doctor.rules import findings
 from results.grouping import by_variant, grouped
 from results.record import Record
 from results.report import charts
@@ -227,7 +228,7 @@ def _findings(summary: Sequence[ComparisonRow], details: Details) -> list[str]:
     records = details([run for row in found for run in row["runs"]])
     shown: dict[str, Finding] = {}
     for record in records:
-        of = chart(record)
+        of = examined_run(record)
         for one in findings(of) if of else ():
             if one.cause in wanted:
                 shown.setdefault(one.cause, one)

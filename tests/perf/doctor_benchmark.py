@@ -26,7 +26,7 @@ from bench.plan.estimate import Estimate
 from bench.plan.matrix import Block, Matrix, Plan, plan
 from bench.specs import Budget, RunSpec
 from bench.training.process import cached_task
-from results.doctor.rules import chart
+from results.doctor.examined import examined_run
 from results.export.files import as_json
 from results.record import Record
 from results.store import writing
@@ -237,7 +237,7 @@ def benchmark(half: str, workers: int | None, folder: Path, console: Console) ->
     healthy_records = [records[run] for run in healthy_specs]
     return Scored(
         _cases(faulty, faulty_specs, records),
-        [record for record in healthy_records if chart(record)],
+        [record for record in healthy_records if examined_run(record)],
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from results.doctor.rules import chart, findings
+from results.doctor.examined import examined_run
+from results.doctor.rules import findings
 from results.grouping import test_score
 from results.record import Record
 from results.show.terminal import show_texts
@@ -38,7 +39,7 @@ def case(fault: str, run: Record, twin: Record) -> Case:
 
 def causes(run: Record) -> tuple[str, ...]:
     """Return the causes found in a run, most certain first; none if it was not examined."""
-    examined = chart(run)
+    examined = examined_run(run)
     return tuple(found.cause for found in findings(examined)) if examined else ()
 
 

@@ -1,6 +1,6 @@
 """Why did it not learn? Rules that judge what an examination and a curve show.
 
-Each rule is a function from a run's chart to the findings it makes, mostly none or one. Groups of
+Each rule is a function from an examined run to the findings it makes, mostly none or one. Groups of
 rules are asked in the order of cause and effect: what the model is given, what it minimises, how
 it is updated, what it can remember, what training showed it. Symptoms are only reported where no
 cause is found.
@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from results.doctor.chart import SURE, Chart, Finding, chart
+from results.doctor.examined import SURE, ExaminedRun, Finding
 from results.doctor.rules import batches, exposure, losses, memory, rates, symptoms, updates
 
-__all__ = ["Chart", "Finding", "Rule", "chart", "findings"]
+__all__ = ["Rule", "findings"]
 
-Rule = Callable[[Chart], Iterator[Finding]]
+Rule = Callable[[ExaminedRun], Iterator[Finding]]
 
 BATCHES: tuple[Rule, ...] = (
     batches.unsorted_sources,
@@ -59,7 +59,7 @@ MISLEADING = (BATCHES, MINIMISED)
 """Groups whose findings make everything after them look wrong too: no more rules are asked."""
 
 
-def findings(run: Chart) -> list[Finding]:
+def findings(run: ExaminedRun) -> list[Finding]:
     """Return the causes found, in the order of cause and effect; symptoms if there is none.
 
     A cause that is only likely is left out if another was found before it.
@@ -77,6 +77,6 @@ def findings(run: Chart) -> list[Finding]:
     return list(found.values())
 
 
-def _made_by(rules: tuple[Rule, ...], run: Chart) -> Iterator[Finding]:
+def _made_by(rules: tuple[Rule, ...], run: ExaminedRun) -> Iterator[Finding]:
     for rule in rules:
         yield from rule(run)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.doctor.chart import SURE, Chart, Finding, above, below, or_zero
+from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or_zero
 
 UNSHIFTED = 0.99
 """Share of rows whose inputs equal their targets above which targets are not shifted."""
 
 
-def unsorted_sources(run: Chart) -> Iterator[Finding]:
+def unsorted_sources(run: ExaminedRun) -> Iterator[Finding]:
     """Find batches whose sources are paired with other targets."""
     share = run.health.data.sources
     if below(share, 1):
@@ -23,7 +23,7 @@ def unsorted_sources(run: Chart) -> Iterator[Finding]:
         )
 
 
-def unshifted_targets(run: Chart) -> Iterator[Finding]:
+def unshifted_targets(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder that reads the token that it has to predict."""
     equal = run.health.data.inputs_are_targets
     moved = run.health.leak.before if run.health.leak else None
@@ -44,7 +44,7 @@ def unshifted_targets(run: Chart) -> Iterator[Finding]:
     )
 
 
-def other_vocabulary(run: Chart) -> Iterator[Finding]:
+def other_vocabulary(run: ExaminedRun) -> Iterator[Finding]:
     """Find targets that are numbered by another vocabulary."""
     share = run.health.data.targets
     if below(share, 1):
@@ -56,7 +56,7 @@ def other_vocabulary(run: Chart) -> Iterator[Finding]:
         )
 
 
-def padding_attended(run: Chart) -> Iterator[Finding]:
+def padding_attended(run: ExaminedRun) -> Iterator[Finding]:
     """Find outputs that depend on padding.
 
     Rows that change each other without padding, or a state that is carried over, have other causes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.doctor.chart import LIKELY, STALLED, Chart, Finding, below
+from results.doctor.examined import LIKELY, STALLED, ExaminedRun, Finding, below
 
 FORCED_WELL = 0.85
 """Teacher-forced token accuracy above which a model has learned to continue the reference."""
@@ -22,7 +22,7 @@ MOST_DROPOUT = 0.3
 """Dropout that is advised; from there on, a smaller model is advised instead."""
 
 
-def always_forced(run: Chart) -> Iterator[Finding]:
+def always_forced(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder that always read the reference and fails without it."""
     fed, forced, free = run.health.fed, run.last("forced_accuracy"), run.last("token_accuracy")
     if run.tagging or run.solved or fed is None or forced is None or free is None:
@@ -38,7 +38,7 @@ def always_forced(run: Chart) -> Iterator[Finding]:
         )
 
 
-def never_forced(run: Chart) -> Iterator[Finding]:
+def never_forced(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder that never read the reference and learned too little."""
     forced = run.last("forced_accuracy")
     if run.tagging or run.solved or run.health.fed is None:
@@ -54,7 +54,7 @@ def never_forced(run: Chart) -> Iterator[Finding]:
         )
 
 
-def overfitting(run: Chart) -> Iterator[Finding]:
+def overfitting(run: ExaminedRun) -> Iterator[Finding]:
     """Find a model that memorised its training examples."""
     trained, valid = run.values("loss"), run.values("valid_loss")
     epochs, guessing = run.last("epoch"), run.health.loss.even
@@ -74,7 +74,7 @@ def overfitting(run: Chart) -> Iterator[Finding]:
         )
 
 
-def _against_overfitting(run: Chart) -> dict[str, float]:
+def _against_overfitting(run: ExaminedRun) -> dict[str, float]:
     if float(run.variant.get("dropout", 0.0)) < MOST_DROPOUT:
         return {"dropout": MOST_DROPOUT}
     return {"hidden": int(run.variant["hidden"]) // 2}

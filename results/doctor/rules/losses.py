@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from results.doctor.chart import LIKELY, SURE, Chart, Finding, above, shown
+from results.doctor.examined import LIKELY, SURE, ExaminedRun, Finding, above, shown
 from results.doctor.health import Losses
 
 SMALLEST_LOSS = 0.01
@@ -64,7 +64,7 @@ MISTAKES = (
 )
 
 
-def wrong_loss(run: Chart) -> Iterator[Finding]:
+def wrong_loss(run: ExaminedRun) -> Iterator[Finding]:
     """Find a loss that is not cross-entropy, and the common mistake that gives its value."""
     given, proper = run.health.loss.given, run.health.loss.proper
     if given is None or proper is None:
@@ -112,7 +112,7 @@ def _mistake_that_gives(given: float, loss: Losses, tolerance: float) -> Mistake
     return nearest if equal else None
 
 
-def probabilities_as_logits(run: Chart) -> Iterator[Finding]:
+def probabilities_as_logits(run: ExaminedRun) -> Iterator[Finding]:
     """Find a model that outputs probabilities where the loss takes logits."""
     share = run.health.probabilities
     if above(share, ALL_PROBABILITIES):

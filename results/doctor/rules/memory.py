@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.doctor.chart import LIKELY, Chart, Finding, above, or_zero
+from results.doctor.examined import LIKELY, ExaminedRun, Finding, above, or_zero
 from results.doctor.health import CellActivity
 
 # Thresholds were set on the half of the doctor's benchmark that is for tuning (docs/doctor.md).
@@ -18,13 +18,13 @@ VANISHED = 1e-4
 """Share of the largest gradient below which nothing is learned at a place of the source."""
 
 
-def _first_encoder_cell(run: Chart) -> tuple[str, CellActivity] | None:
+def _first_encoder_cell(run: ExaminedRun) -> tuple[str, CellActivity] | None:
     """Return the encoder's first recurrent cell with its name, unless the run solved its task."""
     cells = [(n, cell) for n, cell in run.health.hidden.items() if "decoder" not in n]
     return cells[0] if cells and not run.solved else None
 
 
-def saturating_embedding(run: Chart) -> Iterator[Finding]:
+def saturating_embedding(run: ExaminedRun) -> Iterator[Finding]:
     """Find an encoder that large embedded symbols saturate at the first step."""
     encoder, embedded = _first_encoder_cell(run), run.health.embedded
     if encoder is None or not above(embedded, LARGE_EMBEDDING):
@@ -43,7 +43,7 @@ def saturating_embedding(run: Chart) -> Iterator[Finding]:
         )
 
 
-def shut_gates(run: Chart) -> Iterator[Finding]:
+def shut_gates(run: ExaminedRun) -> Iterator[Finding]:
     """Find an encoder whose gates are at their ends at all steps, though its inputs are small."""
     encoder = _first_encoder_cell(run)
     if encoder is None or or_zero(run.health.embedded) > LARGE_EMBEDDING:
@@ -60,7 +60,7 @@ def shut_gates(run: Chart) -> Iterator[Finding]:
         )
 
 
-def vanishing_gradient(run: Chart) -> Iterator[Finding]:
+def vanishing_gradient(run: ExaminedRun) -> Iterator[Finding]:
     """Find a place of the source that almost no gradient reaches."""
     profile = [share for share in run.health.profile or () if share is not None]
     complete = len(profile) == len(run.health.profile or ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from results.doctor.chart import LIKELY, SURE, Chart, Finding, above, below, shown
+from results.doctor.examined import LIKELY, SURE, ExaminedRun, Finding, above, below, shown
 
 # Thresholds were set on the half of the doctor's benchmark that is for tuning (docs/doctor.md).
 OVER_CLIP = 1.01
@@ -27,7 +27,7 @@ FAR_WORSE_THAN_GUESSING = 1.2
 USUAL = "about 0.001 is usual"
 
 
-def unclipped(run: Chart) -> Iterator[Finding]:
+def unclipped(run: ExaminedRun) -> Iterator[Finding]:
     """Find a gradient larger than the variant's clipping allows."""
     clip = float(run.variant.get("clip", 0.0))
     applied = run.health.step.applied if run.health.step else None
@@ -41,7 +41,7 @@ def unclipped(run: Chart) -> Iterator[Finding]:
         )
 
 
-def diverged_without_clipping(run: Chart) -> Iterator[Finding]:
+def diverged_without_clipping(run: ExaminedRun) -> Iterator[Finding]:
     """Find a run without clipping that diverged."""
     if not run.variant.get("clip", 0.0) and run.status == "diverged":
         largest = max(run.values("gradient_norm"), default=math.inf)
@@ -54,7 +54,7 @@ def diverged_without_clipping(run: Chart) -> Iterator[Finding]:
         )
 
 
-def decay_too_high(run: Chart) -> Iterator[Finding]:
+def decay_too_high(run: ExaminedRun) -> Iterator[Finding]:
     """Find weights that weight decay has shrunk."""
     weights = run.health.weights
     if run.solved or weights.first is None or not above(weights.decay, 0):
@@ -70,7 +70,7 @@ def decay_too_high(run: Chart) -> Iterator[Finding]:
         )
 
 
-def rate_too_low(run: Chart) -> Iterator[Finding]:
+def rate_too_low(run: ExaminedRun) -> Iterator[Finding]:
     """Find a run whose steps are so small that it hardly learns."""
     ratios, losses = sorted(run.values("update_ratio")), run.values("loss")
     if not ratios or not losses or run.status in ("solved", "diverged"):
@@ -88,7 +88,7 @@ def rate_too_low(run: Chart) -> Iterator[Finding]:
         )
 
 
-def rate_too_high(run: Chart) -> Iterator[Finding]:
+def rate_too_high(run: ExaminedRun) -> Iterator[Finding]:
     """Find a run whose steps are so large that it learns nothing or gets worse than guessing."""
     ratios, losses = run.values("update_ratio"), run.values("loss")
     if not ratios or not losses or run.solved:

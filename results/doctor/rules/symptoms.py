@@ -1,10 +1,10 @@
-"""Rules about symptoms: what a model does that learned something and got stuck."""
+"""Rules about the symptoms of a model that learned something and got stuck."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.doctor.chart import LIKELY, Chart, Finding, above, below, shown
+from results.doctor.examined import LIKELY, ExaminedRun, Finding, above, below, shown
 
 ONE_LABEL = 0.99
 """Share of the commonest label in the outputs above which nothing else is given."""
@@ -18,7 +18,7 @@ FEW_ENDED = 0.5
 """Share of outputs that end by themselves, below which outputs do not end."""
 
 
-def one_label(run: Chart) -> Iterator[Finding]:
+def one_label(run: ExaminedRun) -> Iterator[Finding]:
     """Find a tagger that gives nearly every word the same label."""
     given, wanted = run.health.outputs.commonest, run.health.outputs.commonest_wanted
     if run.tagging and run.stalled and above(given, ONE_LABEL) and below(wanted, MANY_LABELS):
@@ -30,7 +30,7 @@ def one_label(run: Chart) -> Iterator[Finding]:
         )
 
 
-def source_ignored(run: Chart) -> Iterator[Finding]:
+def source_ignored(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder that ignores its source."""
     own, other = run.health.source.loss, run.health.source.shuffled
     if own is None or not (run.stalled and run.learned):
@@ -46,7 +46,7 @@ def source_ignored(run: Chart) -> Iterator[Finding]:
         )
 
 
-def same_outputs(run: Chart) -> Iterator[Finding]:
+def same_outputs(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder that gives the same output for different sources."""
     given, wanted = run.health.outputs.distinct, run.health.outputs.distinct_wanted
     if wanted is None or not (run.stalled and run.learned):
@@ -63,7 +63,7 @@ def same_outputs(run: Chart) -> Iterator[Finding]:
         )
 
 
-def never_ends(run: Chart) -> Iterator[Finding]:
+def never_ends(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder whose outputs do not end."""
     outputs = run.health.outputs
     if run.stalled and run.learned and below(outputs.ended, FEW_ENDED):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.doctor.chart import SURE, Chart, Finding, above, below, or_zero, shown
+from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or_zero, shown
 from results.doctor.rules.losses import SMALLEST_LOSS
 
 NOT_ALIGNED = 0.99
@@ -15,7 +15,7 @@ PARTS = ("embedding", "encoder")
 """Parts of a model that have causes of their own when the optimizer lacks them."""
 
 
-def dropout_stays(run: Chart) -> Iterator[Finding]:
+def dropout_stays(run: ExaminedRun) -> Iterator[Finding]:
     """Find an evaluation with dropout."""
     evaluation = run.health.evaluation
     loss, proper = evaluation.loss, evaluation.proper
@@ -31,7 +31,7 @@ def dropout_stays(run: Chart) -> Iterator[Finding]:
         )
 
 
-def rows_not_independent(run: Chart) -> Iterator[Finding]:
+def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
     """Find outputs that depend on the batch before, or on other rows of the same batch."""
     after_another, alike = run.health.again.after_another, run.health.alone.alike
     if above(after_another, run.tolerance):
@@ -52,7 +52,7 @@ def rows_not_independent(run: Chart) -> Iterator[Finding]:
         )
 
 
-def fed_otherwise(run: Chart) -> Iterator[Finding]:
+def fed_otherwise(run: ExaminedRun) -> Iterator[Finding]:
     """Find a step that feeds all tokens of the reference, or none, where it was to feed half."""
     step = run.health.step
     if step is None:
@@ -73,7 +73,7 @@ def fed_otherwise(run: Chart) -> Iterator[Finding]:
     )
 
 
-def part_left_out(run: Chart) -> Iterator[Finding]:
+def part_left_out(run: ExaminedRun) -> Iterator[Finding]:
     """Find parameters that have a gradient and are not updated, by part of the model."""
     step = run.health.step
     if step is None:
@@ -92,7 +92,7 @@ def part_left_out(run: Chart) -> Iterator[Finding]:
             )
 
 
-def embedding_frozen(run: Chart) -> Iterator[Finding]:
+def embedding_frozen(run: ExaminedRun) -> Iterator[Finding]:
     """Find an embedding that takes no gradient though the variant trains it."""
     frozen = [name for name in run.health.frozen if "embedding." in name]
     if frozen and run.variant.get("embedding_trained", "tuned") == "tuned":
@@ -104,7 +104,7 @@ def embedding_frozen(run: Chart) -> Iterator[Finding]:
         )
 
 
-def uncleared_gradients(run: Chart) -> Iterator[Finding]:
+def uncleared_gradients(run: ExaminedRun) -> Iterator[Finding]:
     """Find a step whose gradient is not that of its batch alone."""
     step = run.health.step
     if step is None or run.carries_state:
@@ -127,7 +127,7 @@ def uncleared_gradients(run: Chart) -> Iterator[Finding]:
         )
 
 
-def source_cut(run: Chart) -> Iterator[Finding]:
+def source_cut(run: ExaminedRun) -> Iterator[Finding]:
     """Find an encoder that gets no gradient at all."""
     step, source = run.health.step, run.health.source
     if step is None:

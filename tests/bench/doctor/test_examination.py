@@ -25,9 +25,9 @@ from bench.specs import Budget, make
 from bench.training.batching import collate
 from bench.training.loop import Recipe
 from bench.training.losses import training_loss
-from results.doctor.chart import above
+from results.doctor.examined import above, examined_run
 from results.doctor.health import Health, Repetition
-from results.doctor.rules import chart, findings
+from results.doctor.rules import findings
 from results.record import Record
 from tasks import Split, build
 from tasks.ragged import Ragged
@@ -59,7 +59,7 @@ def ran(
 
 
 def found(record: Record) -> list[str]:
-    of = chart(record)
+    of = examined_run(record)
     assert of is not None, record.outcome
     return [one.cause for one in findings(of)]
 

@@ -13,7 +13,8 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from results.doctor import chart, rules
+from results.doctor import examined, rules
+from results.doctor.examined import SURE, ExaminedRun
 from results.doctor.health import Health, Losses, StepEffect
 
 STORED: list[dict[str, Any]] = json.loads(
@@ -37,8 +38,8 @@ def test_what_is_stored_stays_the_same_byte_for_byte(stored: dict[str, Any]) -> 
 def test_findings_of_stored_examinations_stay_the_same(stored: dict[str, Any]) -> None:
     read = Health.from_plain(stored["health"])
     variant = dict(pair.split("=") for pair in stored["variant"].split(","))
-    run = rules.Chart(read, [], variant, stored["status"], stored["health"]["leak"] is None)
-    certain = [one.cause for one in rules.findings(run) if one.sure == chart.SURE]
+    run = ExaminedRun(read, [], variant, stored["status"], stored["health"]["leak"] is None)
+    certain = [one.cause for one in rules.findings(run) if one.sure == SURE]
     assert certain == stored["certain"]
 
 
@@ -53,7 +54,7 @@ def test_numbers_are_rounded_and_those_that_are_not_finite_are_null() -> None:
 def test_an_earlier_record_is_read_as_far_as_it_goes() -> None:
     read = Health.from_plain({"loss": {"given": 2.0}, "leak": None, "step": {"norm": 1.0}})
     assert read == Health(loss=Losses(given=2.0), step=StepEffect(norm=1.0))
-    assert rules.findings(rules.Chart(read, [], {}, "finished", tagging=True)) == []
+    assert rules.findings(ExaminedRun(read, [], {}, "finished", tagging=True)) == []
 
 
 def test_what_a_newer_version_measured_is_ignored() -> None:
@@ -81,13 +82,9 @@ def names(kind: Any) -> set[str]:
 
 
 def test_every_measurement_is_read_by_a_rule_or_is_known_to_be_for_the_record() -> None:
-    folder = Path(rules.__file__).parent
-    trees = [
-        ast.parse(path.read_text("utf-8")) for path in [*folder.glob("*.py"), Path(chart.__file__)]
-    ]
-    read = {
-        node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)
-    }
+    paths = [*Path(rules.__file__).parent.glob("*.py"), Path(examined.__file__)]
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     measured = names(Health)
     assert {"loss", "alignment_nowhere", "saturated", "distinct"} <= measured
     assert measured - read == RECORDED_ONLY

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from results.doctor import diagnosis
+from results.doctor.examined import ExaminedRun, examined_run
 from results.doctor.health import (
     BatchContents,
     CellActivity,
@@ -28,7 +28,9 @@ from results.doctor.health import (
     TargetLeak,
     WeightNorms,
 )
-from results.doctor.rules import Chart, chart, findings
+from results.doctor.rows import diagnose
+from results.doctor.rules import findings
+from results.doctor.show import show
 from results.record import Record
 from results.show.tables import cells, notes
 from results.summary import summarise
@@ -107,7 +109,7 @@ def causes(
     **variant: Any,
 ) -> list[str]:
     health = health or HEALTHY
-    run = Chart(health, curve or CURVE, {**VARIANT, **variant}, status, health.leak is None)
+    run = ExaminedRun(health, curve or CURVE, {**VARIANT, **variant}, status, health.leak is None)
     return [finding.cause for finding in findings(run)]
 
 
@@ -285,7 +287,9 @@ def test_learned_by_heart() -> None:
         {"valid_loss": None},
     ):
         assert causes(curve=curve(**{**BY_HEART, **other})) == [], other
-    of = Chart(HEALTHY, curve(**BY_HEART), {**VARIANT, "dropout": 0.3, "hidden": 64}, "x", False)
+    of = ExaminedRun(
+        HEALTHY, curve(**BY_HEART), {**VARIANT, "dropout": 0.3, "hidden": 64}, "x", False
+    )
     assert findings(of)[0].remedy == {"hidden": 32}
     assert findings(of)[0].evidence == (
         "after 9 epochs the loss is 0.1 on training data and 0.9 on validation data, where its "
@@ -308,7 +312,7 @@ def examined(seed: int, cause: bool = False, score: float = 0.5, **changes: Any)
 
 
 def test_rows_and_terminal() -> None:
-    rows = diagnosis.diagnose([examined(0, True), examined(1), record(2), failed(3)], SUITE)
+    rows = diagnose([examined(0, True), examined(1), record(2), failed(3)], SUITE)
     json.dumps(rows, allow_nan=False)
     assert [None if r["findings"] is None else len(r["findings"]) for r in rows] == [
         1,
@@ -317,7 +321,7 @@ def test_rows_and_terminal() -> None:
         None,
     ]
     out = io.StringIO()
-    diagnosis.show(rows, Console(file=out, width=80))
+    show(rows, Console(file=out, width=80))
     text = out.getvalue()
     assert "1. unsorted-sources (certain)" in text
     assert "50% of the sources" in text
@@ -325,7 +329,7 @@ def test_rows_and_terminal() -> None:
     assert "nothing found in 1 of 4 runs" in text
     assert "not examined: 2 runs" in text
     out = io.StringIO()
-    diagnosis.show(rows[1:2], Console(file=out, width=80))
+    show(rows[1:2], Console(file=out, width=80))
     assert "nothing found" in out.getvalue()
 
 
@@ -344,10 +348,10 @@ def test_tables_have_a_column_of_findings() -> None:
 
 
 def test_no_chart_of_what_was_not_examined() -> None:
-    assert chart(record(0)) is None
+    assert examined_run(record(0)) is None
     one = record(0)
     broken = Record(one.id, one.spec, {**one.outcome, "health": {"error": "x"}}, {})
-    assert chart(broken) is None
+    assert examined_run(broken) is None
 
 
 # how the doctor is scored

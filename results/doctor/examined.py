@@ -1,4 +1,4 @@
-"""What the rules read of a run, and what they find."""
+"""An examined run, as rules read it, and the findings that they make."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Chart:
+class ExaminedRun:
     """Holds everything that rules read of one run.
 
     health: what its examination measured. curve: its points along training. variant: its axes.
@@ -100,12 +100,12 @@ class Chart:
         return [float(point[key]) for point in self.curve if point.get(key) is not None]
 
 
-def chart(record: Record) -> Chart | None:
+def examined_run(record: Record) -> ExaminedRun | None:
     """Return what rules read of a run; None if it was not examined."""
     health = record.outcome.get("health")
     if not health or "error" in health:
         return None
-    return Chart(
+    return ExaminedRun(
         Health.from_plain(health),
         record.outcome.get("curve", []),
         record.variant,
