@@ -11,7 +11,7 @@ run: $(DONE)
 	$(BIN)/bench run
 
 test: $(DONE)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: $(DONE)
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
-"""What every test runs under: one thread, no clock in any assertion, repeatable draws in CI."""
+"""Sets up every test: one thread, repeatable draws in CI, and the order in which files run."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,36 @@ def pytest_configure(config: pytest.Config) -> None:
     """Benchmarks run once, untimed, unless they are what was asked for."""
     if not (config.option.benchmark_only or config.option.benchmark_enable):
         config.option.benchmark_disable = True
+
+
+LONGEST_FILES = (
+    "bench/engines/test_ray.py",
+    "bench/engines/test_kill.py",
+    "bench/guard/test_guard.py",
+    "bench/cli/test_cli.py",
+    "bench/engines/test_local.py",
+    "bench/training/test_checkpoint.py",
+)
+"""Files that take longest, in the order in which they start: short files fill up the end of a
+parallel run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the tests of the longest files to the front, longest first."""
+    folder = Path(__file__).parent
+    rank = {folder / name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print one line that says how many tests were skipped, and for which reasons."""
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+    )
+    if reasons:
+        told = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
+        terminalreporter.write_line(f"skipped: {reasons.total()} ({told})")
 
 
 @pytest.fixture

@@ -30,9 +30,7 @@ from variants.decoder import Decoder, State
 from variants.seq2seq import Seq2Seq
 
 PYTHON = os.environ.get("JOEYNMT_PYTHON", "")
-pytestmark = pytest.mark.skipif(
-    not PYTHON, reason="JoeyNMT is not here; JOEYNMT_PYTHON names the Python of its environment"
-)
+pytestmark = pytest.mark.skipif(not PYTHON, reason="no JoeyNMT (set JOEYNMT_PYTHON)")
 SOURCES, TARGETS, HIDDEN, EMBEDDING = 17, 13, 8, 6
 ATTENTIONS = {"bahdanau": "additive", "luong": "general"}
 CASES = [

@@ -401,7 +401,7 @@ def test_quality_of_two_versions(tmp_path: Path) -> None:
     with redirect_stdout(said):
         rows = quality.guard(here, worse, known, matrix, 1, print)
     assert [row["verdict"] for row in rows] == ["same"]
-    file = worse / "bench" / "training.py"
+    file = worse / "bench" / "training" / "loop.py"
     text = file.read_text()
     broken = text.replace("variant.learning_rate, variant.weight_decay", "1e-9, 0.0")
     assert broken != text
