@@ -345,6 +345,11 @@ def _plan_of(folder: Path) -> list[Planned]:
         return []
 
 
+def exists(folder: Path) -> bool:
+    """Return whether there is a store in a folder."""
+    return _database(folder).is_file()
+
+
 def _database(folder: Path) -> Path:
     return folder / "store.sqlite3"
 

@@ -1,21 +1,288 @@
-"""Runs plans: records them in a store, finds the runs still to do, and does those."""
+"""Makes a matrix from options, plans its runs, and does those that a store does not hold.
+
+matrix = matrix_of(MatrixOptions(tasks=["reversal"], vary=["cell=gru,lstm"]))
+work = plan_runs(matrix, "cpu", "auto", store_folder)
+with closing(engine_of(EngineOptions(), work.plan, store_folder)) as engine:
+    with writing(store_folder) as store:
+        execute(store, work.plan, work.cost(store), engine)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-from bench.engines.contract import Engine, Event
+from bench.engines.choose import TORCHRUN_ALONE, choose, torchrun_processes
+from bench.engines.contract import Engine, Event, Limits
 from bench.engines.driver import Watcher, drive, to_do
-from bench.plan.matrix import Plan
-from bench.specs import RunSpec
-from results.store import Store
+from bench.plan.estimate import Estimate
+from bench.plan.matrix import Matrix, Plan, from_options, plan
+from bench.plan.matrix_file import named
+from bench.runner import cached_task
+from bench.specs import EXECUTIONS, RunSpec
+from results import naming
+from results import store as stores
+from results.record import Record
+from results.store import Planned, Store
+from tasks import Task, canonical
+from tasks.choices import one_of
 from variants import BASE
+
+DEFAULT_MATRIX = "quick"
+"""The matrix that is run if none is named."""
+DEFAULT_BUDGET = "1000steps"
+"""Budget of runs that are varied around a base."""
+DEFAULT_BATCH = 32
+"""Examples per training step of runs that are varied around a base."""
 
 Cost = Callable[[RunSpec], float]
 """Estimates the seconds that a run takes."""
 Execute = Callable[[Store, Plan, Cost, Engine], None]
 """Does the runs of a plan that the store does not hold."""
+
+
+@dataclass(frozen=True)
+class MatrixOptions:
+    """A matrix by name, or axes varied around a base, and what to change throughout.
+
+    Attributes:
+        matrix: A matrix of the suite, or a TOML file; None for `quick`.
+        tasks: Only these tasks of the matrix; with vary or base, the tasks to run on.
+        vary: `axis=a,b,c` each, varied around the base instead of a matrix.
+        base: The variant to vary around, as `axis=value,axis=value`.
+        grid: Cross all varied axes instead of changing one at a time.
+        seeds: Number of seeds, from 0 on; None for the matrix's own.
+        budget: `500steps`, `2000000tokens` or `60s`; None for the matrix's own.
+        batch: Examples per training step; only with vary or base.
+        decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.
+        fault: A fault to plant in every run.
+    """
+
+    matrix: str | None = None
+    tasks: Sequence[str] = ()
+    vary: Sequence[str] = ()
+    base: str = "base"
+    grid: bool = False
+    seeds: int | None = None
+    budget: str | None = None
+    batch: int | None = None
+    decoding: str | None = None
+    fault: str | None = None
+
+    @property
+    def varies(self) -> bool:
+        """Return whether these options describe variants of their own, not a named matrix."""
+        return bool(self.vary) or self.base != "base"
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where runs are trained, and what one run may take.
+
+    Attributes:
+        name: `local` or `ray`.
+        workers: Worker processes of the local engine; None for one per core.
+        address: Address of a Ray cluster; None starts one on this machine.
+        minutes: Time limit of one run; 0 for none.
+        gibibytes: Memory limit of one run's process; 0 for none.
+        plugins: Python files that every worker loads.
+    """
+
+    name: str = "local"
+    workers: int | None = None
+    address: str | None = None
+    minutes: float = 0.0
+    gibibytes: float = 0.0
+    plugins: Sequence[Path] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits in seconds and bytes."""
+        return Limits(self.minutes * 60, self.gibibytes * 2**30)
+
+    @property
+    def suits_torchrun(self) -> bool:
+        """Return whether nothing here says how to spread runs, as torchrun does that itself."""
+        alone = self.name == "local" and self.workers is None and self.address is None
+        return alone and not self.minutes and not self.gibibytes
+
+
+class Work(NamedTuple):
+    """A plan together with the tasks that it needs, built."""
+
+    plan: Plan
+    tasks: Mapping[str, Task]
+
+    def cost(self, records: Iterable[Record]) -> Estimate:
+        """Return an estimate of each run's seconds, scaled by finished runs of these tasks."""
+        return Estimate(self.tasks, records)
+
+
+def matrix_of(options: MatrixOptions) -> Matrix:
+    """Return the matrix that options describe; ValueError for what is wrong with them."""
+    if options.varies:
+        matrix = _varied(options)
+        budget = None  # already in it
+    else:
+        matrix, budget = _read(options), options.budget
+    return matrix.changed(options.seeds, budget, options.decoding, options.fault)
+
+
+def _varied(options: MatrixOptions) -> Matrix:
+    """Return a matrix of variants around a base."""
+    if options.matrix is not None:
+        raise ValueError("--vary and --base make a matrix of their own; leave --matrix out")
+    if not options.tasks:
+        raise ValueError("--vary and --base need to know on what; add --task NAME")
+    return from_options(
+        list(options.tasks),
+        options.base,
+        list(options.vary),
+        options.grid,
+        options.budget or DEFAULT_BUDGET,
+        DEFAULT_BATCH if options.batch is None else options.batch,
+    )
+
+
+def _read(options: MatrixOptions) -> Matrix:
+    """Return a matrix of the suite or of a file, narrowed to the tasks asked for."""
+    if options.grid or options.batch is not None:
+        raise ValueError("--grid and --batch go with --vary; a matrix has its own")
+    matrix = named(options.matrix or DEFAULT_MATRIX)
+    labels = [canonical(task) if ":" in task else task for task in options.tasks]
+    return matrix.narrowed(labels) if labels else matrix
+
+
+def execution_of(asked: str, engine: EngineOptions) -> str:
+    """Return the execution mode: the one asked for, or under torchrun one of all its processes.
+
+    Raises:
+        ValueError: The mode is unknown, or an option excludes torchrun.
+    """
+    processes = torchrun_processes()
+    if processes == 1:
+        one_of("execution", asked, ("auto", *EXECUTIONS))
+        return asked
+    if asked != "auto" or not engine.suits_torchrun:
+        raise ValueError(TORCHRUN_ALONE)
+    return f"ddp:{processes}"
+
+
+def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work:
+    """Build the tasks of a matrix and plan its runs.
+
+    Args:
+        matrix: What is to be run.
+        device: `cpu` or `cuda`.
+        execution: An execution mode, or `auto`.
+        folder: The store, which holds corpora in its folder `data`.
+
+    Raises:
+        ValueError: An option is wrong, or no combination applies.
+    """
+    labels = sorted({label for block in matrix.blocks for label in block.tasks})
+    tasks = {label: cached_task(label, folder / "data") for label in labels}
+    planned = plan(matrix, tasks, device, folder / "data", execution)
+    if not planned.specs:
+        reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
+        raise ValueError(f"nothing of this applies: {reasons}")
+    return Work(planned, tasks)
+
+
+def engine_of(options: EngineOptions, device: str, runs: int, folder: Path) -> Engine:
+    """Return the engine that options ask for; it must be closed.
+
+    Args:
+        options: Which engine, and its limits.
+        device: `cpu` or `cuda`.
+        runs: Number of runs to do; the local engine starts no more workers.
+        folder: The store.
+
+    Raises:
+        ValueError: Options contradict each other.
+        EngineError: The engine cannot be started.
+    """
+    return choose(
+        options.name,
+        folder,
+        device,
+        runs,
+        workers=options.workers,
+        address=options.address,
+        plugins=options.plugins,
+        limits=options.limits,
+        processes=torchrun_processes(),
+    )
+
+
+def planned_workers(options: EngineOptions, plan: Plan, folder: Path) -> int:
+    """Return how many runs an engine would train at once; raises as `engine_of` does."""
+    if torchrun_processes() > 1:
+        return 1  # that engine would wait for the other processes
+    engine = engine_of(options, plan.specs[0].device, len(plan.specs), folder)
+    try:
+        return engine.workers
+    finally:
+        engine.close()
+
+
+def follow(device: str, folder: Path) -> None:
+    """Train what the first process of torchrun says, until it is done; all others call this."""
+    from bench.engines import torchrun
+
+    torchrun.follow(folder / "data", device)
+
+
+class PreviewRow(NamedTuple):
+    """Runs of a plan that differ only in their seed."""
+
+    task: str
+    variant: str
+    budget: str
+    execution: str
+    seeds: int
+
+
+class Preview(NamedTuple):
+    """A plan before it is run.
+
+    rows: its runs. inapplicable: combinations left out. runs, finished: numbers of runs. seconds:
+    estimated time of unfinished runs with one worker. measured: stored runs that the estimate
+    is based on; 0 for a rule of thumb.
+    """
+
+    rows: list[PreviewRow]
+    inapplicable: tuple[Planned, ...]
+    runs: int
+    finished: int
+    seconds: float
+    measured: int
+
+
+def preview(work: Work, folder: Path) -> Preview:
+    """Return what a plan would run and how long that takes; the store need not exist."""
+    finished: set[str] = set()
+    records: list[Record] = []
+    if stores.exists(folder):
+        with stores.reading(folder) as store:
+            finished, records = store.ids(), list(store.records())
+    cost = work.cost(records)
+    specs = work.plan.specs
+    seeds = Counter(
+        (s.task, naming.name(s.variant, asdict(BASE)), s.budget.text(), s.execution) for s in specs
+    )
+    todo = [spec for spec in specs if spec.id not in finished]
+    return Preview(
+        rows=[PreviewRow(*key, count) for key, count in seeds.items()],
+        inapplicable=work.plan.inapplicable,
+        runs=len(specs),
+        finished=len(specs) - len(todo),
+        seconds=sum(cost(spec) for spec in todo),
+        measured=cost.measured,
+    )
 
 
 class Silent:

@@ -1,4 +1,7 @@
-"""The command line. Heavy imports happen inside the verb that needs them, so that help is quick."""
+"""The command line: registers all verbs and turns errors into exit codes.
+
+Heavy imports happen inside the verb that needs them, so that help appears at once.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +13,46 @@ from pathlib import Path
 
 import typer
 
-from bench.cli import check, claims, compare, data, doctor, guard, read, run, throughput
-from bench.cli.shared import STOPPED, CommandError, say
+from bench.cli import check, compare, doctor, export, guard, read, run, store, throughput, try_run
+from bench.cli import list as list_verb
+from bench.cli.claims import claims_app
+from bench.cli.data import data_app
+from bench.cli.shared import NOTHING_MEASURED, STOPPED, CommandError, print_notice
 
 app = typer.Typer(
     name="bench",
-    help="Which recurrent sequence-to-sequence architecture, how good, how fast?",
+    help="Which recurrent sequence-to-sequence architecture is best, and how fast is it?",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("list")(read.list_all)
+app.command("list")(list_verb.list_all)
 app.command("run")(run.run)
-app.command("status")(read.status)
+app.command("status")(store.status)
 app.command("table")(read.table)
 app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.command("curves")(read.curves)
-app.command("show")(read.show)
-app.command("try")(run.try_run)
-app.command("export")(read.export)
-app.command("report")(read.report)
+app.command("show")(read.show_one_run)
+app.command("try")(try_run.try_run)
+app.command("export")(export.export)
+app.command("report")(export.report)
 app.command("throughput")(throughput.throughput)
 app.command("guard")(guard.guard)
 app.command("check")(check.check)
-app.add_typer(data.app, name="data")
-app.add_typer(claims.app, name="claims")
-app.command("drop")(run.drop)
-app.command("rebuild")(run.rebuild)
+app.add_typer(data_app, name="data")
+app.add_typer(claims_app, name="claims")
+app.command("drop")(store.drop)
+app.command("rebuild")(store.rebuild)
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command line and give its exit code: 0 fine, 1 a failed check, 2 wrong usage, 3 nothing
-    could be measured, 130 stopped by Ctrl-C."""
+    """Run a command line and return its exit code.
+
+    0 fine, 1 a failed check, 2 wrong usage, 3 nothing could be measured, 130 stopped by Ctrl-C.
+    """
     _open_streams()
     try:
         code = _run(arguments)
@@ -52,8 +60,8 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         return _give_up_output(0)
     except OSError as error:
-        say(f"{error.filename or 'standard output'} cannot be written ({error.strerror})")
-        return _give_up_output(3)
+        print_notice(f"{error.filename or 'standard output'} cannot be written ({error.strerror})")
+        return _give_up_output(NOTHING_MEASURED)
     return code
 
 
@@ -62,16 +70,16 @@ def _run(arguments: list[str]) -> int:
         app(arguments, prog_name="bench", standalone_mode=True)
     except SystemExit as end:
         if end.code == STOPPED:
-            say("stopped by Ctrl-C; what was finished is kept")
+            print_notice("stopped by Ctrl-C; what was finished is kept")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CommandError as failure:
-        say(failure.sentence)
+        print_notice(failure.sentence)
         return failure.code
     return 0
 
 
 def _open_streams() -> None:
-    """Something to write to, and what a locale cannot show is escaped, never an error."""
+    """Open streams that were closed, and escape what a locale cannot show instead of failing."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
@@ -81,7 +89,7 @@ def _open_streams() -> None:
 
 
 def _give_up_output(code: int) -> int:
-    """What is still in a buffer goes nowhere, or Python would complain once more at its end."""
+    """Discard what is still in a buffer, or Python would complain once more at its end."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

@@ -1,4 +1,4 @@
-"""docs/axes.md, made from the registry: `python -m bench.cli.axes_page > docs/axes.md`."""
+"""Renders every axis and its values as Markdown: docs/axes.md, by `bench list --markdown`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import inspect
 from variants import AXES, TOGETHER
 from variants.axes import registry
 
-HEAD = """# Axes
+AXES_HEAD = """# Axes
 
 Every axis of a variant, its base and its values, with sources and deviations. Made from the
-registry by `python -m bench.cli.axes_page > docs/axes.md`; a test holds it complete.
+registry by `bench list --markdown > docs/axes.md`; a test holds it complete.
 
 Letters in shapes: B batch, S source length, T target length, E embedding, H hidden, D width of the
 encoder's outputs, K attention keys, G gates, V vocabulary. Primes mark the next step's values, and
@@ -18,8 +18,8 @@ products of vectors of one size are element by element. A combination that makes
 with the reason, in a matrix and in Python alike."""
 
 
-def said(part: object) -> str:
-    """What a value of an axis says of itself: a text, its `about`, or its docstring."""
+def description(part: object) -> str:
+    """Return what a value of an axis says of itself: a text, its `about`, or its docstring."""
     if part is None:
         return "there is none"
     if isinstance(part, str):
@@ -29,30 +29,28 @@ def said(part: object) -> str:
     return " ".join(text.split())
 
 
-def page() -> str:
-    """The page as Markdown."""
-    parts = [HEAD]
-    for axis, field in AXES.items():
-        about = " ".join(field.metadata["about"].split())
-        values = registry(axis)
-        if values:
-            rows = [f"| `{value}` | {_cell(said(part))} |" for value, part in values.items()]
-            table = "\n".join(["| value | |", "| --- | --- |", *rows])
-            parts.append(f"## {axis}\n\n{about}; base `{field.default}`.\n\n{table}")
-        elif isinstance(field.default, str):
-            parts.append(f"## {axis}\n\n{about}; base none.")
-        else:
-            low, high = field.metadata["low"], field.metadata["high"]
-            bounds = f"from {low:g} to {high:g}"
-            parts.append(f"## {axis}\n\n{about}; base {field.default:g}, {bounds}.")
-    shorts = ", ".join(f"`{name}` sets {' and '.join(of)}" for name, of in TOGETHER.items())
-    parts.append(f"## Shorthands\n\n{shorts}.")
+def axes_page() -> str:
+    """Return the page as Markdown."""
+    parts = [AXES_HEAD, *(_section(axis) for axis in AXES)]
+    shorthands = ", ".join(f"`{name}` sets {' and '.join(axes)}" for name, axes in TOGETHER.items())
+    parts.append(f"## Shorthands\n\n{shorthands}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _section(axis: str) -> str:
+    """Return the section of one axis: its values as a table, or the range of a number."""
+    field = AXES[axis]
+    about = " ".join(field.metadata["about"].split())
+    values = registry(axis)
+    if values:
+        rows = [f"| `{value}` | {_cell(description(part))} |" for value, part in values.items()]
+        table = "\n".join(["| value | |", "| --- | --- |", *rows])
+        return f"## {axis}\n\n{about}; base `{field.default}`.\n\n{table}"
+    if isinstance(field.default, str):
+        return f"## {axis}\n\n{about}; base none."
+    low, high = field.metadata["low"], field.metadata["high"]
+    return f"## {axis}\n\n{about}; base {field.default:g}, from {low:g} to {high:g}."
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    print(page(), end="")

@@ -1,9 +1,11 @@
-"""bench compare: is one better than another, and how surely?"""
+"""bench compare: is one variant better than another, and how surely?"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,50 +15,47 @@ from bench.cli.shared import (
     JsonOption,
     StoreOption,
     TaskOption,
-    chosen,
     console,
     print_json,
-    reading,
-    usage,
+    store_errors,
+    user_errors,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from results.compare.pairs import ComparisonRow
 
 
 def compare(
     a: Annotated[str | None, typer.Argument(help="A variant, as bench table names it.")] = None,
-    b: Annotated[str | None, typer.Argument(help="Another, to hold it against.")] = None,
+    b: Annotated[str | None, typer.Argument(help="The variant to compare it with.")] = None,
     axis: Annotated[
         str | None,
         typer.Option(
-            help="Instead of two variants: each value of an axis against the base's; `all` for an "
-            "overview of every axis."
+            help="Instead: compare each value of an axis with the base's; `all` gives an overview "
+            "of every axis."
         ),
     ] = None,
     with_store: Annotated[
         Path | None,
-        typer.Option(help="Instead: this store's runs (a) against those of --store (b)."),
+        typer.Option(help="Instead: compare this store's runs (a) with those of --store (b)."),
     ] = None,
     dates: Annotated[
         str | None,
-        typer.Option(help="Instead: runs begun since a day (a) against earlier ones (b)."),
+        typer.Option(help="Instead: compare runs begun since a day (a) with earlier ones (b)."),
     ] = None,
     fair: Annotated[
         str | None,
         typer.Option(
-            help="Two variants at equal cost: steps, tokens, seconds, parameters, or each at its "
-            "best learning_rate; several with commas, or all."
+            help="Compare two variants at equal cost: steps, tokens, seconds, parameters, or each "
+            "at its best learning_rate; several separated by commas, or all."
         ),
     ] = None,
     task: TaskOption = None,
-    as_rows: JsonOption = False,
+    as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Paired effects over shared seeds, with interval, verdict, and the seeds still wanting."""
-    from results.compare.pairs import ComparisonError
+    """Print paired effects over shared seeds, with intervals, verdicts and further seeds needed."""
+    from bench.api import compare as comparisons
     from results.show import verdicts
 
     ways = [a is not None or b is not None, axis, with_store, dates]
@@ -65,78 +64,60 @@ def compare(
             "compare two variants (bench compare cell=gru cell=lstm), or --axis, or --with-store, "
             "or --dates: one of these; bench table shows the variants there are"
         )
-    if fair is not None and a is None:
+    if a is not None and b is not None:
+        _compare_variants(a, b, fair, task, as_json, store)
+        return
+    if fair is not None:
         raise CommandError("--fair compares two variants; name them: bench compare A B --fair all")
-    try:
-        if fair is not None and a is not None and b is not None:
-            _fair(a, b, fair, task, store, as_rows)
-            return
-        rows, crossed = _rows(a, b, axis, with_store, dates, task, store)
-    except ComparisonError as error:
-        raise CommandError(str(error)) from error
-    if as_rows:
-        print_json([*rows, *crossed])
+    interactions: list[ComparisonRow] = []
+    with _comparison_errors():
+        if axis == "all":
+            rows = comparisons.every_axis(store, task)
+        elif axis is not None:
+            rows, interactions = comparisons.one_axis(store, axis, task)
+        elif with_store is not None:
+            rows = comparisons.two_stores(store, with_store, task)
+        else:
+            assert dates is not None
+            rows = comparisons.since(store, dates, task)
+    if as_json:
+        print_json([*rows, *interactions])
     elif axis == "all":
         verdicts.show_every_axis(rows, console())
-    elif a is not None:
-        verdicts.show_pairs(rows, console())
     else:
-        verdicts.show_effects(rows, crossed, console(), "a" if axis else "variant")
+        verdicts.show_effects(rows, interactions, console(), "a" if axis else "variant")
 
 
-def _rows(
-    a: str | None,
-    b: str | None,
-    axis: str | None,
-    other: Path | None,
-    since: str | None,
-    task: list[str] | None,
-    folder: Path,
-) -> tuple[list[ComparisonRow], list[ComparisonRow]]:
-    from results.compare import axis_effects, pairs, stores
+def _compare_variants(
+    a: str, b: str, fair: str | None, task: list[str] | None, as_json: bool, store: Path
+) -> None:
+    """Compare two variants, at equal cost if asked."""
+    from bench.api import compare as comparisons
     from results.show import verdicts
 
-    with reading(folder) as opened:
-        records, suite = chosen(opened, task), opened.base()
-    if a is not None and b is not None:
-        return pairs.compare_variants(records, suite, a, b), []
-    if axis == "all":
-        return axis_effects.every_axis(records, suite, verdicts.OVERVIEW), []
-    if axis is not None:
-        effects = axis_effects.effects(records, suite, axis)
-        return effects, axis_effects.interactions(records, suite, axis)
-    if other is not None:
-        with reading(other) as opened:
-            theirs = chosen(opened, task)
-        return stores.compare_run_sets(theirs, records, suite, str(other), str(folder)), []
-    assert since is not None
-    after, before = stores.by_day(records, since)
-    return stores.compare_run_sets(after, before, suite, f"since {since}", f"before {since}"), []
-
-
-def _fair(a: str, b: str, modes: str, task: list[str] | None, folder: Path, as_rows: bool) -> None:
-    from results.compare import equal_cost
-    from results.show import verdicts
-    from tasks.choices import one_of
-
-    with usage():
-        asked = equal_cost.MODES if modes == "all" else tuple(modes.split(","))
-        for mode in asked:
-            one_of("what is equal", mode, (*equal_cost.MODES, "all"))
-    with reading(folder) as opened:
-        records, suite = chosen(opened, task, details=True), opened.base()
-
-    def unmatched(label: str, variant: Mapping[str, Any], count: int) -> str:
-        from bench.plan.equal_size import hidden_for
-        from bench.training.process import cached_task
-
-        hidden = hidden_for(variant, cached_task(label, folder / "data"), count)
-        if hidden is None:
-            return ", and no hidden size would have them"
-        return f"; hidden={hidden} would have them"
-
-    rows = equal_cost.compare_at_equal_cost(records, suite, a, b, asked, unmatched)
-    if as_rows:
+    if fair is None:
+        with _comparison_errors():
+            rows = comparisons.two_variants(store, a, b, task)
+        show = verdicts.show_pairs
+    else:
+        with user_errors():
+            modes = comparisons.modes_of_cost(fair)
+        with _comparison_errors():
+            rows = comparisons.at_equal_cost(store, a, b, modes, task)
+        show = verdicts.show_fair
+    if as_json:
         print_json(rows)
     else:
-        verdicts.show_fair(rows, console())
+        show(rows, console())
+
+
+@contextmanager
+def _comparison_errors() -> Iterator[None]:
+    """Turn runs that cannot be compared, and errors of the store, into a CommandError."""
+    from results.compare.pairs import ComparisonError
+
+    try:
+        with store_errors():
+            yield
+    except ComparisonError as error:
+        raise CommandError(str(error)) from error

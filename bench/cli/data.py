@@ -1,44 +1,50 @@
-"""bench data: corpora."""
+"""bench data: fetch, add and list corpora."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.shared import STORE, JsonOption, StoreOption, usage
+from bench.cli.shared import STORE, JsonOption, StoreOption, print_json, user_errors
 
-app = typer.Typer(help="Fetch, add and list corpora.", no_args_is_help=True, rich_markup_mode=None)
+if TYPE_CHECKING:
+    from bench.corpora.catalogue import Prepared
+
+data_app = typer.Typer(
+    help="Fetch, add and list corpora.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
-@app.command("get")
-def get(
-    name: Annotated[str, typer.Argument(help="tatoeba")],
+@data_app.command("get")
+def get_corpus(
+    name: Annotated[str, typer.Argument(help="The corpus to fetch: tatoeba.")],
     archive: Annotated[
-        Path | None, typer.Option("--from", help="The archive, where it is at hand.")
+        Path | None, typer.Option("--from", help="Use this archive instead of downloading it.")
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(help="Accept an archive of this checksum knowingly.")
+        str | None, typer.Option(help="Accept an archive that has this checksum instead.")
     ] = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Fetch a known corpus, check it and prepare it."""
+    """Fetch a known corpus, verify its checksum and prepare it."""
     from bench.corpora import catalogue
 
-    with usage():
+    with user_errors():
         prepared = catalogue.get(name, store / "data", archive, sha256)
-    _say(prepared)
+    _print_prepared(prepared)
 
 
-@app.command("add")
-def add(
-    name: Annotated[str, typer.Argument(help="What to call it.")],
+@data_app.command("add")
+def add_corpus(
+    name: Annotated[str, typer.Argument(help="The name to give it.")],
     files: Annotated[
         list[Path],
         typer.Argument(help="One TSV, two parallel files, or a folder of tagged documents."),
     ],
-    as_vectors: Annotated[
+    vectors: Annotated[
         bool, typer.Option("--vectors", help="The file holds word vectors, not a corpus.")
     ] = False,
     streamed: Annotated[
@@ -46,60 +52,59 @@ def add(
         typer.Option("--streamed", help="One TSV larger than memory: training reads it from disk."),
     ] = False,
     tokens: Annotated[
-        str, typer.Option(help="With --streamed: characters or words, of Chinese.")
+        str, typer.Option(help="With --streamed: split Chinese into characters or words.")
     ] = "characters",
     longest: Annotated[
-        int, typer.Option(help="With --streamed: symbols of a training sentence at most.")
+        int, typer.Option(help="With --streamed: maximum symbols of a training sentence.")
     ] = 50,
     symbols: Annotated[
-        int, typer.Option(help="With --streamed: symbols of each vocabulary at most.")
+        int, typer.Option(help="With --streamed: maximum size of each vocabulary.")
     ] = 50_000,
     store: StoreOption = STORE,
 ) -> None:
     """Prepare a corpus of your own, or word vectors for embedding_init=vectors."""
+    from bench.api import data
     from bench.corpora import catalogue
 
-    with usage():
-        if as_vectors and len(files) != 1:
-            raise ValueError(f"{len(files)} files of vectors were given; give one")
-        folder = store / "data"
-        if streamed and (as_vectors or len(files) != 1):
+    folder = store / "data"
+    with user_errors():
+        if vectors and streamed:
             raise ValueError("--streamed takes one file of English TAB Chinese lines")
-        if streamed:
-            prepared = catalogue.add_streamed(name, files[0], folder, tokens, longest, symbols)
-        elif as_vectors:
-            prepared = catalogue.add_vectors(name, files[0], folder)
+        if vectors:
+            prepared = data.add_vectors(name, files, folder)
+        elif streamed:
+            prepared = data.add_streamed(name, files, folder, tokens, longest, symbols)
         else:
             prepared = catalogue.add(name, files, folder)
-    _say(prepared)
+    _print_prepared(prepared)
 
 
-@app.command("list")
-def listing(as_rows: JsonOption = False, store: StoreOption = STORE) -> None:
-    """The corpora that are there."""
-    from bench.corpora import catalogue
-    from results.export.files import as_json
+@data_app.command("list")
+def list_corpora(as_json: JsonOption = False, store: StoreOption = STORE) -> None:
+    """List the corpora and word vectors that are there."""
+    from bench.api.data import corpora
 
-    with usage():
-        rows = [{"name": found.name, **found.about} for found in catalogue.listing(store / "data")]
-    if as_rows:
-        print(as_json(rows))
-    for row in () if as_rows else rows:
+    with user_errors():
+        rows = corpora(store / "data")
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
         licence = row.get("licence", "licence not stated")
-        if "pairs" in row:
-            held = f"{row['pairs']} pairs"
-        elif "words" in row:
-            held = f"vectors of {row['words']} words, {row['size']} numbers each"
-        else:
-            held = "tagged documents"
-        print(f"{row['name']}: {held}, {licence}")
-    if not rows and not as_rows:
+        print(f"{row['name']}: {_content(row)}, {licence}")
+    if not rows:
         print(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")
 
 
-def _say(prepared: object) -> None:
-    from bench.corpora.catalogue import Prepared
+def _content(row: Mapping[str, Any]) -> str:
+    """Return what a corpus holds, as text."""
+    if "pairs" in row:
+        return f"{row['pairs']} pairs"
+    if "words" in row:
+        return f"vectors of {row['words']} words, {row['size']} numbers each"
+    return "tagged documents"
 
-    assert isinstance(prepared, Prepared)
+
+def _print_prepared(prepared: Prepared) -> None:
     about = ", ".join(f"{key} {value}" for key, value in prepared.about.items())
     print(f"{prepared.name} is ready in {prepared.folder}: {about}")

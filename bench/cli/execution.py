@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.cli.shared import STOPPED, CommandError, console, say
+from bench.cli.shared import STOPPED, CommandError, console, print_notice
 
 if TYPE_CHECKING:
     from bench.engines.contract import Engine
@@ -71,7 +71,7 @@ def _report_finished(
     if keep_weights and any(
         not store.weights(spec.id).exists() for spec in plan.specs if spec.id not in left
     ):
-        say("finished runs have no weights kept; --rerun does them again")
+        print_notice("finished runs have no weights kept; --rerun does them again")
 
 
 def _stopped(store: Store, plan: Plan) -> CommandError:

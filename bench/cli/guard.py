@@ -3,224 +3,190 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.shared import (
+    NOTHING_MEASURED,
     STORE,
     CommandError,
+    DeviceOption,
     JsonOption,
     PluginOption,
     StoreOption,
-    chosen_device,
     console,
     load_plugins,
+    output_errors,
     print_json,
-    say,
-    usage,
+    print_notice,
+    user_errors,
 )
 
 if TYPE_CHECKING:
+    from bench.api.guard import GuardOptions, Versions
     from results.guard.verdict import GuardRow
 
 BASELINE = Path("guard.json")
+"""Where counts are kept unless --baseline names another file."""
 
 
 def guard(
     against: Annotated[
         str | None,
         typer.Option(
-            help="A git revision, whose code is timed beside the present one; or a baseline file "
-            "of counts. Left out: the baseline."
+            help="A git revision to time against, or a baseline file. Default: --baseline."
         ),
     ] = None,
     update: Annotated[
-        bool, typer.Option("--update", help="Write the baseline of counts anew.")
+        bool, typer.Option("--update", help="Write a new baseline of counts.")
     ] = False,
-    baseline: Annotated[Path, typer.Option(help="Where the counts are kept.")] = BASELINE,
+    baseline: Annotated[Path, typer.Option(help="The file that holds the counts.")] = BASELINE,
     quality: Annotated[
         bool,
-        typer.Option("--quality", help="With a revision: run a small matrix by both, instead."),
+        typer.Option(
+            "--quality",
+            help="With a revision: run a small matrix by both versions, without timing.",
+        ),
     ] = False,
     pytest_benchmark: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(help="Instead: two JSON files of pytest-benchmark, the old and the new."),
+        typer.Option(help="Instead: compare two JSON files of pytest-benchmark, old and new."),
     ] = None,
     variant: Annotated[
-        list[str] | None, typer.Option(help="Guard this variant instead; repeat.")
+        list[str] | None,
+        typer.Option(help="Guard this variant, not the default ones. Repeatable."),
     ] = None,
-    task: Annotated[list[str] | None, typer.Option(help="On this task instead; repeat.")] = None,
-    minutes: Annotated[float, typer.Option(help="Timing ends by then at the latest.")] = 5.0,
+    task: Annotated[
+        list[str] | None, typer.Option(help="Guard on this task, not the default ones. Repeatable.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="Time limit of all timing.")] = 5.0,
     threshold: Annotated[
         float, typer.Option(help="The slow-down that matters, in per cent.")
     ] = 5.0,
     matrix: Annotated[
         Path | None, typer.Option(help="With --quality: a matrix file of your own.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    device: DeviceOption = "cpu",
     markdown: Annotated[
-        Path | None, typer.Option(help="Also a Markdown file, for a job's summary; appended to.")
+        Path | None,
+        typer.Option(help="Append the results to this Markdown file, for a job's summary."),
     ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Also a JUnit XML file.")] = None,
-    as_rows: JsonOption = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write the results to this JUnit XML file.")
+    ] = None,
+    as_json: JsonOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Counts against a baseline, or times and quality against a revision.
+    """Compare counts with a baseline, or times and quality with a git revision.
 
-    Exit codes: 0 fine, 1 slower, more or worse, 2 wrong usage, 3 cannot tell.
+    Exit codes: 0 fine, 1 slower, more work or worse quality, 2 wrong usage, 3 undecided.
     """
-    # torch's profiler, which counts bytes, would tell of every start and stop
+    # torch's profiler, which counts bytes, would report every start and stop
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    from bench.guard.timing import GuardError
-    from results.guard.output import junit as as_junit
-    from results.guard.output import markdown as as_markdown
-    from results.guard.output import show_guard
+    from bench.api import guard as guards
+    from bench.api.device import device_of
+    from results.guard.pytest_benchmark import compare_benchmark_files
     from results.guard.verdict import exit_code
 
+    baseline, revision = _baseline_or_revision(against, baseline)
+    _check_options(threshold, minutes, quality and revision is None)
+    if update and (against is not None or quality or pytest_benchmark):
+        raise CommandError("--update only writes the baseline; give it with --baseline at most")
+    load_plugins(plugin)
+    with user_errors(), _guard_errors():
+        options = guards.GuardOptions(
+            tuple(variant or ()), tuple(task or ()), device_of(device), store / "data"
+        )
+        if update:
+            count = guards.write_baseline(baseline, options)
+            console().print(f"{baseline}: counts of {count} subjects", soft_wrap=True)
+            return
+        if pytest_benchmark is not None:
+            rows = compare_benchmark_files(*pytest_benchmark, threshold / 100)
+        elif revision is None:
+            rows = guards.guard_counts(baseline, options)
+        else:
+            versions = guards.versions(revision, plugin or ())
+    if pytest_benchmark is None and revision is not None:
+        if quality:
+            rows = _quality_rows(versions, matrix, store)
+        else:
+            rows = _timed_rows(versions, options, threshold / 100, minutes)
+    _write(rows, markdown, junit)
+    _show(rows, as_json)
+    raise typer.Exit(exit_code(rows))
+
+
+def _baseline_or_revision(against: str | None, baseline: Path) -> tuple[Path, str | None]:
+    """Return the baseline file, and the revision if --against names one and no file."""
+    if against is None:
+        return baseline, None
+    return (Path(against), None) if Path(against).is_file() else (baseline, against)
+
+
+def _check_options(threshold: float, minutes: float, lacks_revision: bool) -> None:
     if not 0 < threshold < 1000 or not 0 < minutes < 10_000:
         raise CommandError(
             f"--threshold {threshold:g} or --minutes {minutes:g} will not do; give numbers above 0"
         )
-    file = against if against is not None and Path(against).is_file() else None
-    if file is not None:
-        baseline = Path(file)
-    revision = None if file is not None else against
-    if quality and revision is None:
+    if lacks_revision:
         raise CommandError("--quality compares with a revision; name one: --against main")
-    if update and (against is not None or quality or pytest_benchmark):
-        raise CommandError("--update only writes the baseline; give it with --baseline at most")
-    load_plugins(plugin)
-    with usage():
-        where = chosen_device(device)
+
+
+def _quality_rows(versions: Versions, matrix: Path | None, store: Path) -> list[GuardRow]:
+    """Compare the quality of two versions."""
+    from bench.api import guard as guards
+
+    with user_errors():
+        chosen = guards.quality_matrix(matrix)
+    with _guard_errors():
+        return guards.guard_quality(versions, chosen, store, print_notice)
+
+
+def _timed_rows(
+    versions: Versions, options: GuardOptions, threshold: float, minutes: float
+) -> list[GuardRow]:
+    """Compare the speed of two versions."""
+    from bench.api import guard as guards
+
+    with user_errors():
+        chosen = guards.timed_subjects(options)
+    with _guard_errors():
+        return guards.guard_times(versions, chosen, options, threshold, minutes, print_notice)
+
+
+@contextmanager
+def _guard_errors() -> Iterator[None]:
+    """Turn a GuardError into exit code 3: nothing could be measured."""
+    from bench.guard.timing import GuardError
+
     try:
-        if pytest_benchmark is not None:
-            rows = _pytest_benchmark(*pytest_benchmark, threshold / 100)
-        elif revision is None:
-            rows = _exact(baseline, update, variant, task, where, store)
-        else:
-            files = _inside(plugin)
-            if quality:
-                rows = _quality(revision, matrix, files, store)
-            else:
-                limits = (threshold / 100, minutes)
-                rows = _timed(revision, variant, task, where, store, files, limits)
+        yield
     except GuardError as error:
-        raise CommandError(str(error), 3) from error
-    if update:
-        console().print(f"{baseline}: counts of {len(rows)} subjects", soft_wrap=True)
-        return
-    try:
+        raise CommandError(str(error), NOTHING_MEASURED) from error
+
+
+def _write(rows: Sequence[GuardRow], markdown: Path | None, junit: Path | None) -> None:
+    """Write the files that were asked for."""
+    from results.guard import output
+
+    with output_errors():
         if markdown is not None:
             with markdown.open("a", encoding="utf-8") as opened:
-                opened.write(as_markdown(rows))
+                opened.write(output.markdown(rows))
         if junit is not None:
-            junit.write_text(as_junit(rows), encoding="utf-8")
-    except OSError as error:
-        raise CommandError(
-            f"{error.filename} cannot be written ({error.strerror}); name another file"
-        ) from error
-    if as_rows:
+            junit.write_text(output.junit(rows), encoding="utf-8")
+
+
+def _show(rows: Sequence[GuardRow], as_json: bool) -> None:
+    from results.guard.output import show_guard
+
+    if as_json:
         print_json(rows)
     else:
         show_guard(rows, console())
-    raise typer.Exit(exit_code(rows))
-
-
-def _exact(
-    baseline: Path,
-    update: bool,
-    variants: list[str] | None,
-    tasks: list[str] | None,
-    device: str,
-    store: Path,
-) -> list[GuardRow]:
-    from bench.guard import baseline as baselines
-    from bench.guard import counts, subjects
-    from bench.training.process import prepare_process
-    from results.guard.verdict import exact_rows
-
-    known = None if update else baselines.read(baseline, device)
-    of = baselines.Choice(tuple(variants or ()), tuple(tasks or ()))
-    whole = of == baselines.Choice((), ())
-    if known is not None and whole:
-        of = known.choice
-    prepare_process(1)
-    with usage():
-        asked = subjects.chosen(of.variants, of.tasks, device, store / "data", timed=False)
-        found = {}
-        for subject in asked:
-            found[subject.name] = counts.of(subjects.prepared(subject, device, store / "data"))
-    if known is None:
-        baselines.write(baseline, found, of, device)
-        return exact_rows(found, found)
-    before = known.counts
-    if not whole:
-        before = {name: value for name, value in before.items() if name in found}
-    return exact_rows(before, found)
-
-
-def _timed(
-    revision: str,
-    variants: list[str] | None,
-    tasks: list[str] | None,
-    device: str,
-    store: Path,
-    plugins: tuple[str, ...],
-    limits: tuple[float, float],
-) -> list[GuardRow]:
-    from bench.guard import subjects, timing
-    from bench.guard.checkout import Revision
-
-    data = (store / "data").resolve()
-    with usage():
-        asked = subjects.chosen(variants or (), tasks or (), device, data, timed=True)
-    if not asked:
-        raise CommandError("nothing of this applies: a tagger decodes nothing, and see bench list")
-    at = Revision(revision, Path.cwd())
-    with at.files() as reference:
-        sides = timing.Sides(reference, at.root, device, data, plugins)
-        return timing.guard(sides, asked, *limits, say)
-
-
-def _quality(
-    revision: str, matrix: Path | None, plugins: tuple[str, ...], store: Path
-) -> list[GuardRow]:
-    import torch
-
-    from bench.engines.local import cores
-    from bench.guard import quality
-    from bench.guard.checkout import Revision
-
-    at = Revision(revision, Path.cwd())
-    chosen = (matrix or quality.MATRIX).resolve()
-    if not chosen.is_file():
-        raise CommandError(f"there is no matrix file {matrix}; give the path of one")
-    known = store.resolve() / "guard" / f"{at.commit[:12]}-torch-{torch.__version__}"
-    with at.files() as reference:
-        return quality.guard(reference, at.root, known, chosen, cores(), say, plugins)
-
-
-def _pytest_benchmark(old: Path, new: Path, threshold: float) -> list[GuardRow]:
-    from results.guard import pytest_benchmark
-
-    with usage():
-        return pytest_benchmark.compare_benchmark_files(old, new, threshold)
-
-
-def _inside(plugins: list[Path] | None) -> tuple[str, ...]:
-    """Plugins as paths within the repository, so that each version takes its own."""
-    from bench.guard.checkout import root
-
-    found = []
-    for file in plugins or ():
-        folder = root(Path.cwd())
-        if not file.resolve().is_relative_to(folder):
-            raise CommandError(
-                f"the plugin {file} is not in the repository {folder}, so that the revision has "
-                "none; put it there"
-            )
-        found.append(str(file.resolve().relative_to(folder)))
-    return tuple(found)

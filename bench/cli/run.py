@@ -1,10 +1,9 @@
-"""The verbs that write to a store: run, try, drop, rebuild."""
+"""bench run: train a benchmark matrix, or two variants until a verdict stands."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,377 +12,248 @@ import typer
 from bench.cli.execution import execute_with_progress
 from bench.cli.shared import (
     STORE,
-    CommandError,
-    JsonOption,
+    DeviceOption,
     PluginOption,
     StoreOption,
     TaskOption,
-    check_tasks,
-    chosen_device,
     console,
-    find_run,
     load_plugins,
-    reading,
-    telling,
-    usage,
-    writes_unicode,
+    plural,
+    store_errors,
+    user_errors,
     writing,
 )
 
 if TYPE_CHECKING:
-    from bench.engines.contract import Engine
-    from bench.plan.matrix import Matrix, Plan
-    from results.store import Store
-    from tasks import Task
+    from bench.api.run import EngineOptions, MatrixOptions, Preview, Work
 
 
 def run(
     matrix: Annotated[
         str | None,
-        typer.Option(help="A matrix of the suite (bench list), or FILE.toml. Default: quick."),
+        typer.Option(help="A matrix of the suite (see bench list), or FILE.toml. Default: quick."),
     ] = None,
     task: TaskOption = None,
     vary: Annotated[
         list[str] | None,
-        typer.Option(help="axis=a,b,c to vary around --base instead of a matrix; repeat."),
+        typer.Option(
+            help="axis=a,b,c: vary this axis around --base, instead of a matrix. Repeatable."
+        ),
     ] = None,
-    base: Annotated[str, typer.Option(help="With --vary: axis=value,axis=value.")] = "base",
-    grid: Annotated[bool, typer.Option("--grid", help="With --vary: cross all axes.")] = False,
+    base: Annotated[
+        str, typer.Option(help="The variant to vary around, as axis=value,axis=value.")
+    ] = "base",
+    grid: Annotated[
+        bool, typer.Option("--grid", help="With --vary: cross all axes with each other.")
+    ] = False,
     until_decided: Annotated[
         tuple[str, str] | None,
         typer.Option(
             metavar="A B",
-            help="Two variants (--task, --base, --budget go with it): seeds are added, what is "
-            "nearest to a verdict first, until each task has one, or up to --seeds (40).",
+            help="Two variants, with --task and --base: add seeds until a verdict stands on each "
+            "task, or up to --seeds (default: 40).",
         ),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds 0 to N - 1.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Number of seeds, from 0 to N - 1.")] = None,
     budget: Annotated[
-        str | None, typer.Option(help="500steps, 2000000tokens or 60s of training.")
+        str | None,
+        typer.Option(help="Length of training: 500steps, 2000000tokens or 60s."),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(help="With --vary: examples a step. Default: 32.")
+        int | None, typer.Option(help="With --vary: examples per training step. Default: 32.")
     ] = None,
     decoding: Annotated[
-        str | None, typer.Option(help="Of test: greedy, beam=5 or beam=5,length_penalty=0.6.")
+        str | None,
+        typer.Option(help="Decoding of the test set: greedy, beam=5 or beam=5,length_penalty=0.6."),
     ] = None,
     fault: Annotated[
         str | None,
-        typer.Option(help="Plant this in every run, for bench doctor to find; see bench list."),
+        typer.Option(
+            help="Plant this fault in every run, for bench doctor to find (see bench list)."
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: DeviceOption = "auto",
     execution: Annotated[
         str,
         typer.Option(
-            help="replicas: seeds and learning rates of a variant as one stacked model, where "
-            "that can be; eager: each by itself; auto: replicas on cuda."
+            help="replicas: train seeds and learning rates of a variant as one stacked model where "
+            "possible; eager: train each run alone; auto: replicas on cuda, else eager."
         ),
     ] = "auto",
     workers: Annotated[
-        int | None, typer.Option(help="Processes, one thread each. Default: one a core.")
+        int | None,
+        typer.Option(help="Number of worker processes, one thread each. Default: one per core."),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="local, or ray: on a Ray cluster (needs the extra ray).")
+        str, typer.Option(help="local, or ray to use a Ray cluster (needs the extra ray).")
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
-            help="With --engine ray: of the cluster, auto for one that runs here. Default: one of "
-            "this machine alone is started."
+            help="With --engine ray: address of the cluster, or auto for one that runs on this "
+            "machine. Default: start one on this machine."
         ),
     ] = None,
     time_limit: Annotated[
-        float, typer.Option(help="Minutes that one run may take; 0 for any.")
+        float, typer.Option(help="Time limit of one run, in minutes; 0 for none.")
     ] = 0.0,
     memory_limit: Annotated[
-        float, typer.Option(help="GiB that the process of one run may hold; 0 for any.")
+        float, typer.Option(help="Memory limit of one run's process, in GiB; 0 for none.")
     ] = 0.0,
     rerun: Annotated[
-        bool, typer.Option("--rerun", help="Forget finished runs and do them again.")
+        bool, typer.Option("--rerun", help="Drop finished runs of the matrix and do them again.")
     ] = False,
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the runs and the estimated hours.")
+        bool, typer.Option("--dry-run", help="Print the planned runs and the estimated hours only.")
     ] = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Run a benchmark matrix, go on where it was stopped, and print its tables."""
-    from bench.engines.choose import TORCHRUN_ALONE, choose, torchrun_processes, torchrun_rank
-
-    together = torchrun_processes()
-    if together > 1:
-        # read as torch is loaded; it warns at length of what it was told to look for
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        others = (until_decided, workers, address, time_limit or None, memory_limit or None)
-        if engine != "local" or execution != "auto" or others != (None,) * len(others):
-            raise CommandError(TORCHRUN_ALONE)
-        execution = f"ddp:{together}"
-
-    from bench.engines.contract import Limits
-    from bench.engines.local import LocalEngine, cores
-    from bench.plan.estimate import Estimate
-    from bench.plan.matrix import plan
-    from bench.specs import EXECUTIONS
-    from bench.training.process import cached_task
-    from tasks.choices import one_of
-
+    """Train a benchmark matrix, resuming where it was stopped, and print its tables."""
+    _silence_torchrun()
     load_plugins(plugin)
+    from bench.api.run import EngineOptions, MatrixOptions
 
-    def engine_of(where: str, count: int) -> Engine:
-        limits = Limits(time_limit * 60, memory_limit * 2**30)
-        if dry_run and together > 1:
-            return LocalEngine(1, store / "data")
-        with _engine_errors():
-            return choose(
-                engine,
-                store,
-                where,
-                count,
-                workers=workers,
-                address=address,
-                plugins=plugin or [],
-                limits=limits,
-                processes=together,
-            )
-
+    options = MatrixOptions(
+        matrix, task or [], vary or [], base, grid, seeds, budget, batch, decoding, fault
+    )
+    engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     if until_decided is not None:
-        from bench.cli.until_decided import MOST, decide, question
-
-        with usage():
-            if matrix is not None or vary or grid or dry_run or rerun or keep_weights or not task:
-                raise ValueError(
-                    "--until-decided needs --task NAME, and goes with --base, --budget, --batch, "
-                    "--decoding and --seeds alone"
-                )
-            asked_pair = question(until_decided, task, base, budget, batch, decoding)
-            where = chosen_device(device)
-            one_of("execution", execution, ("auto", *EXECUTIONS))
-            chosen_engine = engine_of(where, cores())
-            most = MOST if seeds is None else seeds
-            decide(asked_pair, most, chosen_engine, where, execution, store)
+        with user_errors():
+            _check_until_decided(options, engines, dry_run or rerun or keep_weights)
+        _run_until_decided(until_decided, options, engines, device, execution, store)
         return
-    with usage():
-        asked = _matrix(matrix, task or [], vary or [], base, grid, budget, batch)
-        asked = asked.changed(seeds, None if vary else budget, decoding, fault)
-        labels = sorted({label for block in asked.blocks for label in block.tasks})
-        tasks = {label: cached_task(label, store / "data") for label in labels}
-        if together == 1:
-            one_of("execution", execution, ("auto", *EXECUTIONS))
-        planned = plan(asked, tasks, chosen_device(device), store / "data", execution)
-    if not planned.specs:
-        reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
-        raise CommandError(f"nothing of this applies: {reasons}")
-    with usage():
-        if torchrun_rank():
-            from bench.engines.torchrun import follow
-
-            if not dry_run:
-                with _engine_errors():
-                    follow(store / "data", planned.specs[0].device)
-            return
-        chosen_engine = engine_of(planned.specs[0].device, len(planned.specs))
-    try:
-        if dry_run:
-            _dry(planned, tasks, store, chosen_engine.workers)
-            return
-        with writing(store) as opened:
-            cost = Estimate(tasks, opened.records())
-            execute_with_progress(
-                opened, planned, cost, chosen_engine, rerun=rerun, keep_weights=keep_weights
-            )
-            _print_tables(opened, planned)
-    finally:
-        chosen_engine.close()
+    work = _planned(options, engines, device, execution, store)
+    if dry_run:
+        _print_preview(work, engines, store)
+    else:
+        _run_matrix(work, engines, store, rerun, keep_weights)
 
 
-@contextmanager
-def _engine_errors() -> Iterator[None]:
-    """What keeps an engine from starting is the sentence."""
-    from bench.engines.contract import EngineError
+def _silence_torchrun() -> None:
+    """Keep torch from warning at length about torchrun's settings, which it does when loaded."""
+    from bench.engines.choose import torchrun_processes
 
-    try:
-        yield
-    except EngineError as error:
-        raise CommandError(str(error), 3) from error
+    if torchrun_processes() > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
-def _matrix(
-    name: str | None,
-    labels: list[str],
-    vary: list[str],
-    base: str,
-    grid: bool,
-    budget: str | None,
-    batch: int | None,
-) -> Matrix:
-    from bench.plan.matrix import from_options
-    from bench.plan.matrix_file import named
-    from tasks import canonical
+def _planned(
+    options: MatrixOptions, engines: EngineOptions, device: str, execution: str, store: Path
+) -> Work:
+    from bench.api.device import device_of
+    from bench.api.run import execution_of, matrix_of, plan_runs
 
-    if vary or base != "base":
-        if name is not None:
-            raise ValueError("--vary and --base make a matrix of their own; leave --matrix out")
-        if not labels:
-            raise ValueError("--vary and --base need to know on what; add --task NAME")
-        examples = 32 if batch is None else batch
-        return from_options(labels, base, vary, grid, budget or "1000steps", examples)
-    if grid or batch is not None:
-        raise ValueError("--grid and --batch go with --vary; a matrix has its own")
-    read = named(name or "quick")
-    return read.narrowed([_label(label, canonical) for label in labels]) if labels else read
+    with user_errors():
+        mode = execution_of(execution, engines)
+        return plan_runs(matrix_of(options), device_of(device), mode, store)
 
 
-def _label(label: str, canonical: Callable[[str], str]) -> str:
-    return canonical(label) if ":" in label else label
-
-
-def _dry(planned: Plan, tasks: dict[str, Task], folder: Path, workers: int) -> None:
-    """Print what would run, and how long it should take."""
-    from collections import Counter
-    from dataclasses import asdict
-
-    from bench.cli.progress import duration
-    from bench.plan.estimate import Estimate
-    from results import naming
-    from variants import BASE
-
-    done: set[str] = set()
-    stored = []
-    if (folder / "store.sqlite3").is_file():
-        with reading(folder) as opened:
-            done, stored = opened.ids(), list(opened.records())
-    cost = Estimate(tasks, stored)
-    seeds = Counter(
-        (
-            spec.task,
-            naming.name(spec.variant, asdict(BASE)),
-            spec.budget.text(),
-            ", as replicas" * (spec.execution == "replicas"),
-        )
-        for spec in planned.specs
-    )
-    for (label, variant, limit, how), count in seeds.items():
-        print(f"{label}  {variant}  {count} seed{'s' * (count > 1)}, {limit}{how}")
-    for row in planned.inapplicable:
-        print(f"{row.task}  {row.variant}  not applicable: {row.reason}")
-    left = [spec for spec in planned.specs if spec.id not in done]
-    total = sum(cost(spec) for spec in left)
-    basis = f"from {cost.measured} stored runs" if cost.measured else "by rule of thumb"
-    print(
-        f"{len(planned.specs)} runs, {len(planned.specs) - len(left)} of them finished; the rest "
-        f"takes about {duration(total / workers)} ({total / workers / 3600:.2f} hours) "
-        f"with {workers} worker{'s' * (workers > 1)}, {basis}"
-    )
-
-
-def _print_tables(store: Store, planned: Plan) -> None:
+def _run_matrix(
+    work: Work, engines: EngineOptions, store: Path, rerun: bool, keep_weights: bool
+) -> None:
+    """Train the runs of a plan and print its tables, which only torchrun's first process does."""
+    from bench.api.run import engine_of, follow
+    from bench.engines.choose import torchrun_rank
     from results.show.terminal import show_tables
     from results.summary import summarise
 
-    records = store.records([spec.id for spec in planned.specs])
-    show_tables(summarise(records, store.base()), planned.inapplicable, console())
-
-
-def try_run(
-    run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")],
-    text: Annotated[str, typer.Argument(help="A source, as bench show prints them.")],
-    decoding: Annotated[
-        str | None, typer.Option(help="greedy, beam=5 ...; the run's own if left out.")
-    ] = None,
-    as_rows: JsonOption = False,
-    plugin: PluginOption = None,
-    store: StoreOption = STORE,
-) -> None:
-    """Give a kept model a source of your own."""
-    load_plugins(plugin)
-    with reading(store) as opened:
-        found = find_run(opened, run)
-        (record,) = opened.records([found])
-        weights = opened.weights(found)
-    if not weights.is_file():
-        raise CommandError(
-            f"run {found} kept no weights; run its matrix with --keep-weights and --rerun"
+    specs = work.plan.specs
+    device = specs[0].device
+    with user_errors():
+        if torchrun_rank():
+            follow(device, store)
+            return
+        chosen = engine_of(engines, device, len(specs), store)
+    with closing(chosen), writing(store) as opened:
+        cost = work.cost(opened.records())
+        execute_with_progress(
+            opened, work.plan, cost, chosen, rerun=rerun, keep_weights=keep_weights
         )
-    from safetensors import SafetensorError
-
-    from bench.corpora import vectors
-    from bench.plugins import loading
-    from bench.specs import RunSpec
-    from bench.training.decoding import read as read_decoding
-    from bench.training.evaluation import run_one
-    from bench.training.process import cached_task
-    from bench.training.weights import load_trained
-    from results.export.files import as_json
-
-    with usage():
-        spec = RunSpec.read(dict(record.spec))
-        task = cached_task(spec.task, store / "data")
-        if vectors.digest(task.digest(), spec.variant, store / "data") != spec.data:
-            raise ValueError(f"the data of {spec.task} is not what run {found} learned from")
-        if loading.digest_of(spec.task, spec.variant) != spec.plugin:
-            raise ValueError(
-                f"run {found} was made with a plugin that is not loaded as it was; give it with "
-                "--plugin"
-            )
-        how = read_decoding(decoding or spec.decoding)
-        ids = task.encode(text)
-        if not len(ids):
-            raise ValueError("the source is empty; type at least one symbol")
-    try:
-        model = load_trained(spec, task, store / "data", weights)
-    except (SafetensorError, RuntimeError) as error:
-        raise CommandError(
-            f"{weights} is damaged; run its matrix with --keep-weights and --rerun"
-        ) from error
-    given = run_one(model, task, ids, "cpu", decoding=how)
-    print(as_json([given], ascii_only=not writes_unicode()) if as_rows else given["output"])
+        records = opened.records([spec.id for spec in specs])
+        show_tables(summarise(records, opened.base()), work.plan.inapplicable, console())
 
 
-def drop(
-    runs: Annotated[list[str] | None, typer.Argument(help="Ids, or their first digits.")] = None,
-    task: TaskOption = None,
-    status: Annotated[
-        list[str] | None, typer.Option(help="solved, finished, diverged or failed; repeat.")
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every run.")] = False,
-    store: StoreOption = STORE,
+def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
+    """Print the planned runs and how long they take, without training."""
+    from bench.api.run import planned_workers, preview
+    from bench.engines.choose import torchrun_rank
+
+    if torchrun_rank():
+        return
+    with user_errors():
+        workers = planned_workers(engines, work.plan, store)
+        planned = preview(work, store)
+    _print_plan(planned, workers)
+
+
+def _print_plan(planned: Preview, workers: int) -> None:
+    from bench.cli.progress import duration
+
+    for row in planned.rows:
+        how = ", as replicas" * (row.execution == "replicas")
+        print(f"{row.task}  {row.variant}  {plural(row.seeds, 'seed')}, {row.budget}{how}")
+    for left_out in planned.inapplicable:
+        print(f"{left_out.task}  {left_out.variant}  not applicable: {left_out.reason}")
+    basis = f"from {planned.measured} stored runs" if planned.measured else "by rule of thumb"
+    seconds = planned.seconds / workers
+    print(
+        f"{planned.runs} runs, {planned.finished} of them finished; the rest takes about "
+        f"{duration(seconds)} ({seconds / 3600:.2f} hours) with {plural(workers, 'worker')}, "
+        f"{basis}"
+    )
+
+
+def _check_until_decided(options: MatrixOptions, engines: EngineOptions, others: bool) -> None:
+    """Raise a ValueError if options were given that do not go with --until-decided."""
+    from bench.engines.choose import TORCHRUN_ALONE, torchrun_processes
+
+    if torchrun_processes() > 1:
+        raise ValueError(TORCHRUN_ALONE)
+    if options.matrix is not None or options.vary or options.grid or others or not options.tasks:
+        raise ValueError(
+            "--until-decided needs --task NAME, and goes with --base, --budget, --batch, "
+            "--decoding and --seeds alone"
+        )
+
+
+def _run_until_decided(
+    names: tuple[str, str],
+    options: MatrixOptions,
+    engines: EngineOptions,
+    device: str,
+    execution: str,
+    store: Path,
 ) -> None:
-    """Remove runs from the store, with their journals and weights."""
-    from results.record import STATUSES
-    from tasks.choices import one_of
+    """Add seeds to two variants until a verdict stands, and print every look at them."""
+    from bench.api import until_decided
+    from bench.api.device import device_of
+    from bench.api.run import engine_of, execution_of
+    from bench.engines.local import cores
 
-    if not (runs or task or status or every):
-        raise CommandError("nothing was chosen; give ids, --task, --status or --all")
-    with usage():
-        for name in status or []:
-            one_of("status", name, STATUSES)
-    with reading(store):
-        pass  # nothing to drop from a store that is not there, and none is made
-    with writing(store) as opened:
-        chosen = {find_run(opened, run) for run in runs or []}
-        if task:
-            check_tasks(opened.records(), task)
-        if task or status or every:
-            chosen |= {
-                record.id
-                for record in opened.records()
-                if (not status or record.status in status)
-                and (not task or record.task in task or record.task.split(":")[0] in task)
-            }
-        count = opened.drop(sorted(chosen))
-    print(f"{count} run{'s' * (count != 1)} removed")
-
-
-def rebuild(store: StoreOption = STORE) -> None:
-    """Make the database again from the journals."""
-    from dataclasses import asdict
-
-    from results import store as stores
-    from variants import BASE
-
-    with telling():
-        count = stores.rebuild(store, asdict(BASE))
-    print(f"{count} run{'s' * (count != 1)} in the database again")
+    with user_errors():
+        pair = until_decided.variant_pair(
+            names,
+            list(options.tasks),
+            options.base,
+            options.budget,
+            options.batch,
+            options.decoding,
+        )
+        where, mode = device_of(device), execution_of(execution, engines)
+        most = until_decided.most_seeds(options.seeds)
+        until_decided.check(pair, where, mode, store)
+        chosen = engine_of(engines, where, cores(), store)
+    out, final = console(), []
+    with closing(chosen), store_errors():
+        for look in until_decided.decide(
+            pair, chosen, where, mode, store, most, execute_with_progress
+        ):
+            out.print(look.line, soft_wrap=True)
+            if look.final:
+                final.append(look)
+    for look in final:
+        out.print(look.sentence, soft_wrap=True, style="bold")

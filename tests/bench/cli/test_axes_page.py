@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.cli.axes_page import page, said
+from bench.cli.axes_page import axes_page, description
 from variants import AXES
 from variants.axes import registry
 
@@ -13,16 +13,16 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 def test_the_page_is_of_today() -> None:
     written = (DOCS / "axes.md").read_text(encoding="utf-8")
-    assert written == page(), "make it anew: python -m bench.cli.axes_page > docs/axes.md"
+    assert written == axes_page(), "make it again: bench list --markdown > docs/axes.md"
 
 
 def test_every_axis_and_value_has_a_row() -> None:
-    written = page()
+    written = axes_page()
     for axis in AXES:
         assert f"\n## {axis}\n" in written
         for value, part in registry(axis).items():
             assert f"\n| `{value}` | " in written
-            assert len(said(part)) > 5, f"{axis}={value} says nothing of itself"
+            assert len(description(part)) > 5, f"{axis}={value} has no description"
 
 
 def test_parts_cite_their_source() -> None:
@@ -30,7 +30,7 @@ def test_parts_cite_their_source() -> None:
     for axis in ("cell", "attention", "optimizer"):
         for value, part in registry(axis).items():
             if part is not None:
-                text = said(part)
+                text = description(part)
                 assert any(str(year) in text for year in range(1950, 2027)) or "lecture" in text, (
                     f"{axis}={value} cites nothing"
                 )

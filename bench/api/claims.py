@@ -1,0 +1,147 @@
+"""Tries what others reported: plans the runs of claims, and judges the runs that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.api.run import Execute, execute
+from bench.engines.contract import Engine
+from bench.plan import claim_file
+from bench.plan.claim_file import Claim
+from bench.plan.estimate import Estimate
+from bench.plan.matrix import Plan
+from bench.runner import cached_task
+from results import naming
+from results import store as stores
+from results.compare.claims import judge, overall, seeds_wanting
+from results.compare.pairs import ComparisonRow
+from results.record import Record
+from results.store import Store
+from tasks import Task
+from variants import BASE
+
+
+class PlannedClaim(NamedTuple):
+    """A claim, its task, and the runs of each of its sides."""
+
+    claim: Claim
+    task: Task
+    plans: Mapping[str, Plan]
+
+    def records(self, store: Store | None) -> dict[str, list[Record]]:
+        """Return the finished runs of each side; none where there is no store."""
+        if store is None:
+            return {side: [] for side in self.plans}
+        return {
+            side: list(store.records([spec.id for spec in plan.specs], details=True))
+            for side, plan in self.plans.items()
+        }
+
+    def description(self) -> dict[str, Any]:
+        """Return what the claim says and how it is tried, by the keys of `bench claims show`."""
+        claim = self.claim
+        block = next(iter(claim.blocks.values()))
+        sides = {
+            side: naming.name(asdict(next(block.variants())), asdict(BASE))
+            + (f", fault {block.fault}" if block.fault else "")
+            for side, block in claim.blocks.items()
+        }
+        budget = f"{block.budget.text()} of {block.budget.batch} examples, {block.seeds} seeds"
+        return {
+            "claim": claim.name,
+            "about": claim.about,
+            "source": claim.source,
+            "reported": claim.reported,
+            "checked": claim.checked,
+            "scaled": claim.scaled,
+            "task": claim.task,
+            "budget": budget,
+            "sides": sides,
+        }
+
+
+def planned_claims(names: Sequence[str], device: str, folder: Path) -> list[PlannedClaim]:
+    """Read claims and plan their runs.
+
+    Args:
+        names: Claims of the suite, or TOML files; all claims of the suite if empty.
+        device: `cpu` or `cuda`.
+        folder: The store, which holds corpora in its folder `data`.
+
+    Raises:
+        ValueError: A claim is unknown, or a side of it does not apply.
+    """
+    data = folder / "data"
+    planned = []
+    for name in names or claim_file.names():
+        claim = claim_file.named(name)
+        task = cached_task(claim.task, data)
+        planned.append(PlannedClaim(claim, task, claim.plans(task, device, data)))
+    return planned
+
+
+def whole_plan(planned: Iterable[PlannedClaim]) -> Plan:
+    """Return one plan of all runs that claims need, each run once."""
+    specs = {
+        spec.id: spec for entry in planned for plan in entry.plans.values() for spec in plan.specs
+    }
+    return Plan(tuple(specs.values()), ())
+
+
+def run_claims(
+    planned: Sequence[PlannedClaim], store: Store, engine: Engine, run: Execute = execute
+) -> list[ComparisonRow]:
+    """Do the runs that claims need and the store does not hold, and return the verdicts.
+
+    Args:
+        planned: The claims.
+        store: Opened for writing.
+        engine: Does the runs.
+        run: Does the runs of a plan, perhaps showing progress.
+    """
+    tasks = {entry.claim.task: entry.task for entry in planned}
+    run(store, whole_plan(planned), Estimate(tasks, store.records()), engine)
+    return verdict_rows(planned, store)
+
+
+def stored_verdicts(planned: Sequence[PlannedClaim], folder: Path) -> list[ComparisonRow]:
+    """Return the verdicts by the runs of a store, which need not exist."""
+    if not stores.exists(folder):
+        return verdict_rows(planned, None)
+    with stores.reading(folder) as store:
+        return verdict_rows(planned, store)
+
+
+def stored_records(planned: PlannedClaim, folder: Path) -> dict[str, list[Record]]:
+    """Return the finished runs of each side of a claim; the store need not exist."""
+    if not stores.exists(folder):
+        return planned.records(None)
+    with stores.reading(folder) as store:
+        return planned.records(store)
+
+
+def verdict_rows(planned: Iterable[PlannedClaim], store: Store | None) -> list[ComparisonRow]:
+    """Return a row per comparison of each claim, with its effect and verdict."""
+    return [row for entry in planned for row in _rows_of(entry, entry.records(store))]
+
+
+def _rows_of(
+    planned: PlannedClaim, sides: Mapping[str, Sequence[Record]]
+) -> Iterable[ComparisonRow]:
+    claim = planned.claim
+    judged = judge(claim.comparisons, sides, planned.task.metric)
+    about = {
+        "claim": claim.name,
+        "about": claim.about,
+        "source": claim.source,
+        "verdict_of_claim": overall(judged),
+        "further_seeds": seeds_wanting(judged),
+        "runs": sum(map(len, sides.values())),
+    }
+    for row in judged:
+        row["task"] = claim.task
+        row["word"] = row.pop("claim")
+        yield {**about, **row}

@@ -1,0 +1,96 @@
+"""Compares runs of a store: two variants, the values of an axis, two stores, or two periods.
+
+Every function raises a ComparisonError for runs that cannot be compared, and a StoreError where
+there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.api.store import runs_of
+from results.compare import axis_effects, equal_cost, pairs, stores
+from results.compare.pairs import ComparisonRow
+from results.record import Record
+from results.show.verdicts import OVERVIEW
+from results.store import reading
+from tasks.choices import one_of
+
+Tasks = Sequence[str] | None
+"""Labels or names of the tasks to compare on; None for all."""
+
+
+class _Runs(NamedTuple):
+    """Finished runs of a store, and the suite's base variant."""
+
+    records: list[Record]
+    suite: Mapping[str, Any]
+
+
+def _runs(folder: Path, tasks: Tasks, details: bool = False) -> _Runs:
+    with reading(folder) as store:
+        return _Runs(runs_of(store, tasks, details), store.base())
+
+
+def two_variants(folder: Path, a: str, b: str, tasks: Tasks = None) -> list[ComparisonRow]:
+    """Return the effect of variant a against b on every measure."""
+    records, suite = _runs(folder, tasks)
+    return pairs.compare_variants(records, suite, a, b)
+
+
+def every_axis(folder: Path, tasks: Tasks = None) -> list[ComparisonRow]:
+    """Return the effect on the score of each value of every axis."""
+    records, suite = _runs(folder, tasks)
+    return axis_effects.every_axis(records, suite, OVERVIEW)
+
+
+def one_axis(
+    folder: Path, axis: str, tasks: Tasks = None
+) -> tuple[list[ComparisonRow], list[ComparisonRow]]:
+    """Return the effects of an axis's values, and their interactions with other axes."""
+    records, suite = _runs(folder, tasks)
+    effects = axis_effects.effects(records, suite, axis)
+    return effects, axis_effects.interactions(records, suite, axis)
+
+
+def two_stores(folder: Path, other: Path, tasks: Tasks = None) -> list[ComparisonRow]:
+    """Return the effects of another store's runs (a) against this store's (b)."""
+    records, suite = _runs(folder, tasks)
+    theirs = _runs(other, tasks).records
+    return stores.compare_run_sets(theirs, records, suite, str(other), str(folder))
+
+
+def since(folder: Path, day: str, tasks: Tasks = None) -> list[ComparisonRow]:
+    """Return the effects of runs begun since a day (a) against earlier ones (b)."""
+    records, suite = _runs(folder, tasks)
+    after, before = stores.by_day(records, day)
+    return stores.compare_run_sets(after, before, suite, f"since {day}", f"before {day}")
+
+
+def modes_of_cost(text: str) -> tuple[str, ...]:
+    """Return the kinds of equal cost that a text names; ValueError for an unknown one."""
+    modes = equal_cost.MODES if text == "all" else tuple(text.split(","))
+    for mode in modes:
+        one_of("what is equal", mode, (*equal_cost.MODES, "all"))
+    return modes
+
+
+def at_equal_cost(
+    folder: Path, a: str, b: str, modes: Sequence[str], tasks: Tasks = None
+) -> list[ComparisonRow]:
+    """Return the effects of variant a against b at equal cost of each kind."""
+    records, suite = _runs(folder, tasks, details=True)
+
+    def advice(label: str, variant: Mapping[str, Any], parameters: int) -> str:
+        """Return which hidden size would have as many parameters, where no run has."""
+        from bench.plan.equal_size import hidden_for  # loads torch
+        from bench.runner import cached_task
+
+        hidden = hidden_for(variant, cached_task(label, folder / "data"), parameters)
+        if hidden is None:
+            return ", and no hidden size would have them"
+        return f"; hidden={hidden} would have them"
+
+    return equal_cost.compare_at_equal_cost(records, suite, a, b, modes, advice)

@@ -1,0 +1,114 @@
+"""Examines stored runs that were not examined, and tests the advice of a diagnosis."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.engines.contract import EngineError
+from bench.engines.in_process import run_in_process
+from bench.plan.again import as_advised, as_installed
+from bench.runner import cached_task
+from bench.specs import RunSpec
+from results.doctor.cure import improvement
+from results.doctor.rules import chart, findings
+from results.errors import StoreError
+from results.naming import name
+from results.record import Record
+from results.store import reading, writing
+from variants import axes, inapplicable
+
+
+def examine_again(record: Record, folder: Path) -> Record:
+    """Run a stored run again with an examination, and return its record with what was found.
+
+    If the outcome is identical, the examination is stored in the old record, which keeps its
+    timings. Where another driver holds the store, the examination is only returned.
+
+    Raises:
+        ValueError: The spec cannot be run by this version.
+        EngineError: The run fails now.
+    """
+    again = run_in_process(
+        as_installed(RunSpec.read(dict(record.spec))), folder / "data", examined=True
+    )
+    if again.status == "failed":
+        raise EngineError(f"it now fails: {again.outcome['error']}; the run stays as it was")
+    examined = Record(record.id, record.spec, again.outcome, record.measured)
+    if again.id == record.id and _without_findings(record) == _without_findings(examined):
+        with contextlib.suppress(StoreError), writing(folder) as store:
+            store.add(examined)
+    return examined
+
+
+def _without_findings(record: Record) -> dict[str, Any]:
+    """Return an outcome without what an examination adds to it."""
+    return {**record.outcome, "health": 0, "findings": 0}
+
+
+@dataclass(frozen=True)
+class Cure:
+    """What came of a run done again as its first finding advises.
+
+    Attributes:
+        run: Id of the stored run.
+        cause: What the doctor found.
+        change: What it advised.
+        tried: Id of the run that tested the advice.
+        variant: That run's variant.
+        helped: It came out better.
+        said: Scores and losses before and now, as text.
+    """
+
+    run: str
+    cause: str
+    change: str
+    tried: str
+    variant: str
+    helped: bool
+    said: str
+
+
+def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Cure:
+    """Do a run again as its first finding advises, and return whether that helped.
+
+    Args:
+        record: The stored run, examined.
+        suite: The suite's base variant, for names.
+        folder: The store, which keeps the new run.
+
+    Raises:
+        ValueError: Nothing was found, or the advice changes nothing or does not apply.
+        EngineError: The new run cannot be done.
+        StoreError: Another driver holds the store.
+    """
+    examined = chart(record)
+    found = findings(examined) if examined else []
+    if not found:
+        raise ValueError(f"nothing was found in run {record.id}, so there is no advice to test")
+    first = found[0]
+    done = _stored_or_run(as_advised(record, first), folder)
+    helped, text = improvement(record, done)
+    return Cure(
+        record.id, first.cause, first.change, done.id, name(done.variant, suite), helped, text
+    )
+
+
+def _stored_or_run(spec: RunSpec, folder: Path) -> Record:
+    """Return a run's record from the store, or run it now and keep it there."""
+    task = cached_task(spec.task, folder / "data")
+    reason = inapplicable(axes.from_record(spec.variant), task.facts.tagging)
+    if reason:
+        raise ValueError(f"the advice does not apply here: {reason}")
+    with reading(folder) as store:
+        known = list(store.records([spec.id], details=True))
+    if known:
+        return known[0]
+    with writing(folder) as store:
+        store.begin(spec.id, spec.plain())
+        record = run_in_process(spec, folder / "data")
+        store.add(record)
+    return record

@@ -1,0 +1,177 @@
+"""Guards the code: counts against a baseline, or times and quality against a revision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.engines.local import cores
+from bench.guard import baseline as baselines
+from bench.guard import counts, quality, subjects, timing
+from bench.guard.checkout import Revision, root
+from bench.guard.subjects import Subject
+from bench.runner import prepare_process
+from results.guard.verdict import GuardRow, exact_rows
+
+Report = Callable[[str], None]
+"""Is called with sentences about what the guard is doing."""
+
+
+@dataclass(frozen=True)
+class GuardOptions:
+    """What is guarded.
+
+    Attributes:
+        variants: Guard these instead of the suite's own choice.
+        tasks: Guard on these tasks instead.
+        device: `cpu` or `cuda`.
+        data: Folder of corpora.
+    """
+
+    variants: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    device: str = "cpu"
+    data: Path | None = None
+
+    @property
+    def choice(self) -> baselines.Choice:
+        """Return what was asked for, as a baseline keeps it."""
+        return baselines.Choice(self.variants, self.tasks)
+
+
+def _counted(choice: baselines.Choice, options: GuardOptions) -> dict[str, counts.Counts]:
+    """Return the counts of each subject."""
+    prepare_process(1)
+    chosen = subjects.chosen(
+        choice.variants, choice.tasks, options.device, options.data, timed=False
+    )
+    return {
+        subject.name: counts.of(subjects.prepared(subject, options.device, options.data))
+        for subject in chosen
+    }
+
+
+def write_baseline(file: Path, options: GuardOptions) -> int:
+    """Count the work of each subject, write the counts, and return how many subjects there are.
+
+    Raises:
+        ValueError: A variant or task is unknown.
+        GuardError: The file cannot be written.
+    """
+    found = _counted(options.choice, options)
+    baselines.write(file, found, options.choice, options.device)
+    return len(found)
+
+
+def guard_counts(file: Path, options: GuardOptions) -> list[GuardRow]:
+    """Compare the counts of each subject with a baseline's.
+
+    Without variants and tasks, what the baseline was made of is counted.
+
+    Raises:
+        ValueError: A variant or task is unknown.
+        GuardError: There is no such baseline, or it is of another machine or torch.
+    """
+    known = baselines.read(file, options.device)
+    narrowed = bool(options.variants or options.tasks)
+    found = _counted(options.choice if narrowed else known.choice, options)
+    before = known.counts
+    if narrowed:
+        before = {name: value for name, value in before.items() if name in found}
+    return exact_rows(before, found)
+
+
+class Versions(NamedTuple):
+    """A git revision to compare with, and plugins as paths within the repository."""
+
+    revision: Revision
+    plugins: tuple[str, ...]
+
+
+def versions(revision: str, plugins: Sequence[Path] = ()) -> Versions:
+    """Find a revision and the plugins that each version loads from its own files.
+
+    Raises:
+        ValueError: A plugin is outside the repository.
+        GuardError: There is no such revision, or the working directory is in no repository.
+    """
+    files = []
+    for file in plugins:
+        folder = root(Path.cwd())
+        if not file.resolve().is_relative_to(folder):
+            raise ValueError(
+                f"the plugin {file} is not in the repository {folder}, so that the revision has "
+                "none; put it there"
+            )
+        files.append(str(file.resolve().relative_to(folder)))
+    return Versions(Revision(revision, Path.cwd()), tuple(files))
+
+
+def timed_subjects(options: GuardOptions) -> list[Subject]:
+    """Return what is to be timed; ValueError if nothing applies or a name is unknown."""
+    chosen = subjects.chosen(
+        options.variants, options.tasks, options.device, options.data, timed=True
+    )
+    if not chosen:
+        raise ValueError("nothing of this applies: a tagger decodes nothing, and see bench list")
+    return chosen
+
+
+def guard_times(
+    against: Versions,
+    chosen: Sequence[Subject],
+    options: GuardOptions,
+    threshold: float,
+    minutes: float,
+    report: Report,
+) -> list[GuardRow]:
+    """Time the code of a git revision and the present code side by side.
+
+    Args:
+        against: The revision.
+        chosen: What is timed.
+        options: Device and data.
+        threshold: The slow-down that matters, as a share.
+        minutes: Time limit.
+        report: Called with progress.
+
+    Raises:
+        GuardError: Nothing can be timed.
+    """
+    data = None if options.data is None else options.data.resolve()
+    present = against.revision.root
+    with against.revision.files() as reference:
+        sides = timing.Sides(reference, present, options.device, data, against.plugins)
+        return timing.guard(sides, chosen, threshold, minutes, report)
+
+
+def quality_matrix(matrix: Path | None) -> Path:
+    """Return the matrix file that the guard of quality runs; ValueError if there is none."""
+    chosen = (matrix or quality.MATRIX).resolve()
+    if not chosen.is_file():
+        raise ValueError(f"there is no matrix file {matrix}; give the path of one")
+    return chosen
+
+
+def guard_quality(against: Versions, matrix: Path, folder: Path, report: Report) -> list[GuardRow]:
+    """Run a small matrix by a git revision and by the present code, and compare the outcomes.
+
+    Args:
+        against: The revision.
+        matrix: A matrix file.
+        folder: The store, which keeps the revision's runs for the next time.
+        report: Called with progress.
+
+    Raises:
+        GuardError: One of the versions cannot run the matrix.
+    """
+    import torch
+
+    revision = against.revision
+    known = folder.resolve() / "guard" / f"{revision.commit[:12]}-torch-{torch.__version__}"
+    with revision.files() as reference:
+        return quality.guard(
+            reference, revision.root, known, matrix, cores(), report, against.plugins
+        )

@@ -1,0 +1,160 @@
+"""Finds, selects and removes runs of a store, and says how far a plan is. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from results import store as stores
+from results.errors import StoreError
+from results.record import STATUSES, Record
+from results.store import Planned, Store
+from tasks.choices import one_of
+
+
+def find_run(store: Store, prefix: str) -> str:
+    """Return the one run id that starts with a prefix; StoreError if none or several do."""
+    found = sorted(run for run in store.ids() if run.startswith(prefix))
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise StoreError(
+            f"there is no run {prefix} in {store.folder}; bench table --json lists their ids"
+        )
+    raise StoreError(
+        f"{prefix} begins {len(found)} runs, {', '.join(found[:4])} ...; give more digits"
+    )
+
+
+def runs_of(
+    store: Store, tasks: Sequence[str] | None = None, details: bool = False
+) -> list[Record]:
+    """Return the finished runs of some tasks, or of all.
+
+    Args:
+        store: Opened for reading.
+        tasks: Labels of tasks, or names that stand for all labels of a task; None for all.
+        details: Include curves, samples and tracebacks.
+
+    Raises:
+        StoreError: There is no finished run, or none of one of these tasks.
+    """
+    records = list(store.records(details=details))
+    if not records:
+        raise StoreError(
+            f"the store in {store.folder} has no finished run; make one with bench run"
+        )
+    if not tasks:
+        return records
+    check_tasks(records, tasks)
+    return [record for record in records if is_of(record, tasks)]
+
+
+def check_tasks(records: Iterable[Record], tasks: Sequence[str]) -> None:
+    """Raise a StoreError that names similar tasks if a task has no finished run."""
+    labels = {record.task for record in records}
+    known = sorted(labels | {label.partition(":")[0] for label in labels})
+    try:
+        for task in tasks:
+            one_of("task with finished runs", task, known)
+    except ValueError as error:
+        raise StoreError(str(error)) from None
+
+
+def is_of(record: Record, tasks: Sequence[str]) -> bool:
+    """Return whether a run is of one of these tasks, given as labels or names."""
+    return record.task in tasks or record.task.partition(":")[0] in tasks
+
+
+class Status(NamedTuple):
+    """How far the last plan of a store is.
+
+    rows: one per planned run, with its state. others: finished runs that the plan has not.
+    active: a driver is at work. engine: what that driver reports of its nodes, if it does.
+    """
+
+    rows: list[dict[str, Any]]
+    others: int
+    active: bool
+    engine: dict[str, Any]
+
+    @property
+    def planned(self) -> int:
+        """Return the number of planned runs, without combinations that do not apply."""
+        return sum(row["run"] is not None for row in self.rows)
+
+
+def status(store: Store) -> Status:
+    """Return how far the last plan is, and whether a driver is at work on it."""
+    plan = store.plan()
+    finished = {record.id: record.status for record in store.records()}
+    active, engine = stores.has_driver(store.folder), store.engine_state()
+    unfinished = set(store.journal.unfinished()) if active else set()
+    rows = [_status_row(planned, finished, unfinished) for planned in plan]
+    others = len(finished.keys() - {planned.id for planned in plan})
+    return Status(rows, others, active, engine)
+
+
+def _status_row(planned: Planned, finished: dict[str, str], unfinished: set[str]) -> dict[str, Any]:
+    if planned.id is None:
+        state = "not applicable"
+    else:
+        state = finished.get(planned.id, "running" if planned.id in unfinished else "waiting")
+    return {
+        "run": planned.id,
+        "task": planned.task,
+        "variant": planned.variant,
+        "seed": planned.seed,
+        "state": state,
+        "reason": planned.reason,
+    }
+
+
+def drop(
+    folder: Path,
+    runs: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    statuses: Sequence[str] = (),
+    every: bool = False,
+) -> int:
+    """Remove runs with their journals and weights, and return how many.
+
+    Args:
+        folder: The store.
+        runs: Ids, or their first digits.
+        tasks: Labels or names; together with statuses, runs that match both.
+        statuses: Some of `STATUSES`.
+        every: Remove all runs.
+
+    Raises:
+        ValueError: Nothing was selected, or a status is unknown.
+        StoreError: There is no such store, run or task.
+    """
+    if not (runs or tasks or statuses or every):
+        raise ValueError("nothing was chosen; give ids, --task, --status or --all")
+    for name in statuses:
+        one_of("status", name, STATUSES)
+    with stores.reading(folder):
+        pass  # raises if there is no store, which `writing` would make
+    with stores.writing(folder) as store:
+        selected = {find_run(store, run) for run in runs}
+        if tasks:
+            check_tasks(store.records(), tasks)
+        if tasks or statuses or every:
+            selected |= {
+                record.id
+                for record in store.records()
+                if (not statuses or record.status in statuses)
+                and (not tasks or is_of(record, tasks))
+            }
+        return store.drop(sorted(selected))
+
+
+def rebuild(folder: Path) -> int:
+    """Make the database again from the journals, and return how many runs it holds."""
+    from dataclasses import asdict
+
+    from variants import BASE  # loads torch
+
+    return stores.rebuild(folder, asdict(BASE))

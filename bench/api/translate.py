@@ -1,0 +1,65 @@
+"""Gives a model with kept weights a source text of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from bench.api.store import find_run
+from bench.corpora import vectors
+from bench.plugins import loading
+from bench.runner import cached_task, load
+from bench.specs import RunSpec
+from bench.training.decoding import read as read_decoding
+from bench.training.evaluation import run_one
+from results.store import reading
+from tasks import Task
+
+
+def translate(folder: Path, run: str, text: str, decoding: str | None = None) -> dict[str, Any]:
+    """Return what a kept model outputs for a source text.
+
+    Args:
+        folder: The store.
+        run: A run's id, or its first digits.
+        text: A source, written as `bench show` prints samples.
+        decoding: `greedy` or `beam=5`; None for the run's own.
+
+    Raises:
+        ValueError: The run kept no weights or they are damaged, or its data or plugin changed.
+        StoreError: There is no such run.
+    """
+    with reading(folder) as store:
+        found = find_run(store, run)
+        (record,) = store.records([found])
+        weights = store.weights(found)
+    if not weights.is_file():
+        raise ValueError(
+            f"run {found} kept no weights; run its matrix with --keep-weights and --rerun"
+        )
+    spec = RunSpec.read(dict(record.spec))
+    task = cached_task(spec.task, folder / "data")
+    _check_unchanged(spec, task, found, folder)
+    how = read_decoding(decoding or spec.decoding)
+    ids = task.encode(text)
+    if not len(ids):
+        raise ValueError("the source is empty; type at least one symbol")
+    try:
+        model = load(spec, task, folder / "data", weights)
+    except (SafetensorError, RuntimeError) as error:
+        raise ValueError(
+            f"{weights} is damaged; run its matrix with --keep-weights and --rerun"
+        ) from error
+    return run_one(model, task, ids, "cpu", decoding=how)
+
+
+def _check_unchanged(spec: RunSpec, task: Task, run: str, folder: Path) -> None:
+    """Raise a ValueError if a run's data or plugin is not what it was trained with."""
+    if vectors.digest(task.digest(), spec.variant, folder / "data") != spec.data:
+        raise ValueError(f"the data of {spec.task} is not what run {run} learned from")
+    if loading.digest_of(spec.task, spec.variant) != spec.plugin:
+        raise ValueError(
+            f"run {run} was made with a plugin that is not loaded as it was; give it with --plugin"
+        )

@@ -1,0 +1,203 @@
+"""Adds seeds to two variants until a verdict stands: which of them is better on each task?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.api.run import DEFAULT_BATCH, DEFAULT_BUDGET, Execute, execute
+from bench.engines.contract import Engine
+from bench.plan.estimate import Estimate
+from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget
+from bench.runner import cached_task
+from bench.specs import Budget
+from bench.training.decoding import read as read_decoding
+from results.compare.measures import MeasureReader, measure
+from results.compare.pairs import by_seed, paired
+from results.stats import sequential
+from results.stats.inference import Verdict
+from results.stats.sequential import Look
+from results.store import Store, writing
+from tasks import Task, canonical
+from variants import axes
+
+DEFAULT_SEEDS = 40
+"""Seeds of each variant at most, if no number is given."""
+PHRASES = {
+    "better": "is better than",
+    "worse": "is worse than",
+    "tie": "is as good as",
+    "undecided": "cannot be told from",
+}
+"""A verdict on the first variant as part of a sentence."""
+
+
+@dataclass(frozen=True)
+class VariantPair:
+    """Two variants to compare on some tasks; blocks hold any number of seeds."""
+
+    names: tuple[str, str]
+    labels: tuple[str, ...]
+    blocks: tuple[Block, Block]
+
+    def plans(
+        self, label: str, seeds: int, task: Task, device: str, execution: str, data: Path
+    ) -> tuple[Plan, Plan]:
+        """Return the runs of both variants on one task; ValueError if a variant does not apply."""
+
+        def of(name: str, block: Block) -> Plan:
+            matrix = Matrix("decide", (replace(block, tasks=(label,), seeds=seeds),))
+            planned = plan(matrix, {label: task}, device, data, execution)
+            if planned.inapplicable:
+                reason = planned.inapplicable[0].reason
+                raise ValueError(f"{name} on {label} does not apply: {reason}")
+            return planned
+
+        return of(self.names[0], self.blocks[0]), of(self.names[1], self.blocks[1])
+
+
+class TakenLook(NamedTuple):
+    """A look at the runs of one task: the effect so far, and the verdict.
+
+    seeds: of each variant by now. most: seeds at most. final: no more seeds follow.
+    """
+
+    names: tuple[str, str]
+    task: str
+    seeds: int
+    most: int
+    effect: str
+    verdict: str
+    final: bool
+
+    @property
+    def line(self) -> str:
+        """Return the look in one line."""
+        return f"{self.task}: {self.seeds} seeds, {self.effect}, {self.verdict}"
+
+    @property
+    def sentence(self) -> str:
+        """Return the final verdict in one sentence."""
+        first, second = self.names
+        spent = f"after {self.seeds} of at most {self.most} seeds"
+        return f"{self.task}: {first} {PHRASES[self.verdict]} {second} {spent}: {self.effect}"
+
+
+def variant_pair(
+    names: tuple[str, str],
+    labels: list[str],
+    base: str = "base",
+    budget: str | None = None,
+    batch: int | None = None,
+    decoding: str | None = None,
+) -> VariantPair:
+    """Return the comparison of two variants that options describe.
+
+    Args:
+        names: The variants, as differences from the base.
+        labels: Tasks to compare them on.
+        base: A variant as text.
+        budget: As text, `1000steps` by default.
+        batch: Examples per training step, 32 by default.
+        decoding: Of the test set, greedy by default.
+
+    Raises:
+        ValueError: An option is wrong, or both variants are the same.
+    """
+    tasks = tuple(dict.fromkeys(canonical(label) for label in labels))
+    limits = Budget(
+        **read_budget(budget or DEFAULT_BUDGET), batch=DEFAULT_BATCH if batch is None else batch
+    )
+    how = read_decoding(decoding or "greedy").text
+    first, second = (
+        Block(tasks, axes.parse(name, axes.parse(base)), {}, {}, 1, limits, how) for name in names
+    )
+    if first == second:
+        raise ValueError(f"{names[0]} and {names[1]} are the same variant here; give two")
+    return VariantPair(names, tasks, (first, second))
+
+
+def most_seeds(asked: int | None) -> int:
+    """Return the number of seeds at most; ValueError if they are too few to decide anything."""
+    most = DEFAULT_SEEDS if asked is None else asked
+    sequential.looks(most)
+    return most
+
+
+class _Progress(NamedTuple):
+    """How far one task is: looks taken, and further seeds wanted as far as that is known."""
+
+    looks: int = 0
+    wanted: int | None = None
+
+
+def check(pair: VariantPair, device: str, execution: str, folder: Path) -> dict[str, Task]:
+    """Build the tasks and return them; ValueError for a variant that does not apply."""
+    data = folder / "data"
+    tasks = {label: cached_task(label, data) for label in pair.labels}
+    for label, task in tasks.items():
+        pair.plans(label, 1, task, device, execution, data)
+    return tasks
+
+
+def decide(
+    pair: VariantPair,
+    engine: Engine,
+    device: str,
+    execution: str,
+    folder: Path,
+    most: int = DEFAULT_SEEDS,
+    run: Execute = execute,
+) -> Iterator[TakenLook]:
+    """Do runs until each task has a verdict, and yield every look at them.
+
+    The task that wants the fewest further seeds is next, so that most verdicts come early.
+
+    Args:
+        pair: The variants and tasks.
+        engine: Does the runs.
+        device: `cpu` or `cuda`.
+        execution: An execution mode, or `auto`.
+        folder: The store, which keeps the runs.
+        most: Seeds of each variant at most.
+        run: Does the runs of a plan, perhaps showing progress.
+
+    Raises:
+        ValueError: A variant does not apply, or `most` is below the first look.
+    """
+    tasks = check(pair, device, execution, folder)
+    looks = sequential.looks(most)
+    undecided = dict.fromkeys(tasks, _Progress())
+    with writing(folder) as store:
+        cost = Estimate(tasks, store.records())
+        while undecided:
+            label = _next(undecided)
+            look = looks[undecided[label].looks]
+            plans = pair.plans(label, look.pairs, tasks[label], device, execution, folder / "data")
+            run(store, Plan((*plans[0].specs, *plans[1].specs), ()), cost, engine)
+            verdict, effect = _judge(tasks[label].metric, store, plans, look)
+            taken = undecided[label].looks + 1
+            final = verdict.word != "undecided" or taken == len(looks)
+            undecided[label] = _Progress(taken, verdict.more)
+            if final:
+                del undecided[label]
+            yield TakenLook(pair.names, label, look.pairs, most, effect, verdict.word, final)
+
+
+def _next(undecided: Mapping[str, _Progress]) -> str:
+    """Return the task that is nearest to its verdict."""
+    labels = list(undecided)
+    return labels[sequential.nearest([undecided[label].wanted for label in labels])[0]]
+
+
+def _judge(metric: str, store: Store, plans: tuple[Plan, Plan], look: Look) -> tuple[Verdict, str]:
+    """Return the verdict on the task's score, and the effect with its interval as text."""
+    sides = [list(store.records([spec.id for spec in plan.specs])) for plan in plans]
+    known = measure(metric)
+    reader = MeasureReader([record for side in sides for record in side])
+    pairs = paired({}, known, reader, [by_seed(sides[0])], [by_seed(sides[1])])
+    interval, verdict = sequential.decide(pairs.differences, look, known.margin)
+    low, high = known.write(interval.low), known.write(interval.high)
+    return verdict, f"{known.title} {known.write(interval.estimate)} ({low} to {high})"

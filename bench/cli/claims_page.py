@@ -1,0 +1,75 @@
+"""Renders claims as Markdown, for `bench claims show --markdown`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.compare.measures import measure
+from results.compare.pairs import ComparisonRow
+from results.show import verdicts
+from results.show.claims import word
+
+HEAD = """# What others reported
+
+Each claim is a file in `bench/claims` with its source, the reported figures and what it was scaled
+down to for this suite. A small task need not confirm a result of a large one: verdicts are of the
+task and budget named here. Made by `bench claims show --markdown`."""
+SETTLED = ("reproduced", "reversed")
+"""Verdicts that are printed in bold."""
+
+
+def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ComparisonRow]) -> str:
+    """Return a page with a table of verdicts, if there are runs, and one of how claims are tried.
+
+    Args:
+        claims: Descriptions of the claims.
+        rows: Their comparisons, each with its verdict.
+    """
+    parts = [HEAD]
+    if any(row["pairs"] for row in rows):
+        header = ["claim", "reported by", "here", "effect, 95 % interval"]
+        parts.append("## Verdicts\n\n" + _table(header, [_verdict_cells(row) for row in rows]))
+    says: dict[str, list[str]] = {}
+    for row in rows:
+        says.setdefault(row["claim"], []).append(row["says"])
+    header = ["claim", "says", "source", "reported", "tried on"]
+    cells = [
+        [
+            f"`{claim['claim']}`",
+            "; ".join(says[claim["claim"]]),
+            claim["source"],
+            claim["reported"],
+            f"{claim['task']}, {claim['budget']}; {claim['scaled']}",
+        ]
+        for claim in claims
+    ]
+    parts.append("## Claims\n\n" + _table(header, cells))
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdict_cells(row: ComparisonRow) -> list[str]:
+    verdict = f"**{row['word']}**" if row["word"] in SETTLED else word(row)
+    return [f"`{row['claim']}`: {row['says']}", row["source"], verdict, _effect(row)]
+
+
+def _effect(row: ComparisonRow) -> str:
+    """Return an effect with its interval as text, or why there is none."""
+    if row["refused"]:
+        return str(row["refused"]) if row["pairs"] else "no runs"
+    known = measure(row["measure"])
+    text = f"{known.title} {verdicts.effect_text(row)} ({verdicts.interval_text(row)})"
+    if row["near"] is not None:
+        mean, reported = (known.write_value(row[key]) for key in ("a_mean", "near"))
+        text += f"; stands at {mean}, reported {reported}"
+    return text
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

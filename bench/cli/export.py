@@ -1,0 +1,109 @@
+"""bench export and report: tables and runs for other programs, and one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.cli.shared import (
+    STORE,
+    CommandError,
+    StoreOption,
+    TaskOption,
+    console,
+    output_errors,
+    reading,
+    store_errors,
+    user_errors,
+    writes_unicode,
+)
+
+
+def export(
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="Tables as csv, markdown, json, latex or parquet; runs to mlflow or tensorboard.",
+        ),
+    ] = "csv",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            help="The file to write; for mlflow a SQLite file or a tracking URI, for tensorboard a "
+            "folder. Default: standard output."
+        ),
+    ] = None,
+    effects: Annotated[
+        bool,
+        typer.Option(
+            "--effects", help="Export the effect of each value of every axis, with its verdict."
+        ),
+    ] = False,
+    task: TaskOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Export the tables with every column, or the runs to a tracker."""
+    from bench.api.export import TRACKERS, MissingPackageError, check_export, rendered
+
+    with user_errors():
+        check_export(form, output is not None, effects)
+    try:
+        if form in TRACKERS:
+            _track(form, str(output), task, store)
+            return
+        with store_errors():
+            ascii_only = output is None and not writes_unicode()
+            content = rendered(store, form, task, effects, ascii_only)
+    except MissingPackageError as error:
+        raise CommandError(str(error)) from error
+    if output is not None:
+        with output_errors():
+            Path(output).write_bytes(content)
+        return
+    text = content.decode()
+    print(text, end="" if text.endswith("\n") else "\n")
+
+
+def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
+    """Send runs to a tracker and print how many."""
+    from bench.api.export import track
+    from results.export.trackers import TrackerError
+
+    try:
+        with store_errors():
+            added, known = track(store, form, output, task)
+    except TrackerError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(
+            f"{output} cannot be written ({error.strerror}); name another place"
+        ) from error
+    console().print(f"{output}: {added:,} runs" + (f", {known:,} were there" if known else ""))
+
+
+def report(
+    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    task: TaskOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Write one HTML file with verdicts, effects, curves, costs and samples; it works offline."""
+    from datetime import UTC, datetime
+
+    from bench.api.store import runs_of
+    from results import report as reports
+
+    with reading(store) as opened:
+        records = runs_of(opened, task)
+        text = reports.write(
+            records,
+            opened.base(),
+            lambda ids: list(opened.records(ids, details=True)),
+            datetime.now(UTC).date(),
+        )
+    content = text.encode()
+    with output_errors():
+        output.write_bytes(content)
+    print(f"{output}: {len(records):,} runs, {len(content) / 1e6:.1f} MB")

@@ -1,0 +1,75 @@
+"""bench list: what a user can name in a matrix or an option."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.cli.shared import JsonOption, PluginOption, console, load_plugins, print_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LISTED_KINDS = (
+    ("task", "tasks"),
+    ("matrix", "matrices"),
+    ("axis", "axes of a variant"),
+    ("fault", "faults to plant"),
+)
+"""Kinds of rows in the order of printing, each with its title."""
+
+
+def list_all(
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print the axes with sources and equations, as Markdown."),
+    ] = False,
+    as_json: JsonOption = False,
+    plugin: PluginOption = None,
+) -> None:
+    """List tasks, matrices, the axes of a variant with their values, and faults to plant."""
+    load_plugins(plugin)
+    from bench.api.listing import listing
+    from bench.cli.axes_page import axes_page
+
+    if markdown:
+        print(axes_page(), end="")
+    elif as_json:
+        print_json(listing())
+    else:
+        _show_listing(listing(), console())
+
+
+def _show_listing(rows: Sequence[dict[str, Any]], out: Console) -> None:
+    from rich.table import Table
+
+    from variants import TOGETHER
+
+    for kind, title in LISTED_KINDS:
+        table = Table(title=title, box=None, title_justify="left", title_style="bold")
+        table.show_header = False
+        table.add_column(no_wrap=True)
+        table.add_column()
+        table.add_column()
+        for row in rows:
+            if row["kind"] == kind:
+                table.add_row(row["name"], _values(row), row["about"])
+        out.print(table)
+        out.print()
+    shorthands = ", ".join(f"{name} sets {' and '.join(set_)}" for name, set_ in TOGETHER.items())
+    out.print(f"A variant is written axis=value,axis=value; {shorthands}; base is all defaults.")
+    out.print("A task is written name, or name:setting=value,setting=value.")
+
+
+def _values(row: dict[str, Any]) -> str:
+    """Return the settings of a task, or the values of an axis, as text."""
+    if row["kind"] == "task":
+        return ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "-"
+    if row["kind"] == "axis":
+        base = row["base"]
+        free = "a name" if isinstance(base, str) else f"{base} or another number"
+        values = row["values"] or [free]
+        return ", ".join(f"{value} (base)" if value == base else str(value) for value in values)
+    return ""

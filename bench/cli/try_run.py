@@ -1,0 +1,40 @@
+"""bench try: give a kept model a source text of your own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.cli.shared import (
+    STORE,
+    JsonOption,
+    PluginOption,
+    RunArgument,
+    StoreOption,
+    load_plugins,
+    print_json,
+    user_errors,
+)
+
+
+def try_run(
+    run: RunArgument,
+    text: Annotated[str, typer.Argument(help="A source text, as bench show prints them.")],
+    decoding: Annotated[
+        str | None, typer.Option(help="greedy, beam=5 ... Default: the decoding of the run.")
+    ] = None,
+    as_json: JsonOption = False,
+    plugin: PluginOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Print what a model whose weights were kept outputs for a source text of your own."""
+    load_plugins(plugin)
+    from bench.api.translate import translate
+
+    with user_errors():
+        output = translate(store, run, text, decoding)
+    if as_json:
+        print_json([output])
+    else:
+        print(output["output"])

@@ -1,0 +1,46 @@
+"""Plans a stored run once more: as this installation does it, or as a finding advises."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from bench import specs
+from bench.plugins.loading import digest_of
+from bench.specs import RunSpec
+from results.doctor.rules import Finding
+from results.record import Record
+from variants import axes
+
+
+def as_installed(spec: RunSpec, **changes: Any) -> RunSpec:
+    """Return a spec, with fields changed, as this installation does it in one process."""
+    spec = replace(spec, **changes)
+    return specs.make(
+        spec.task,
+        spec.data,
+        spec.variant,
+        spec.budget,
+        spec.seed,
+        spec.device,
+        spec.decoding,
+        digest_of(spec.task, spec.variant),
+        fault=spec.fault,
+    )
+
+
+def as_advised(record: Record, finding: Finding) -> RunSpec:
+    """Return the run that tests a finding's advice: axes changed, no fault, today's code.
+
+    Raises:
+        ValueError: Neither the axes nor the code differ from the stored run's.
+    """
+    spec = RunSpec.read(dict(record.spec))
+    variant = asdict(axes.change(axes.from_record(spec.variant), dict(finding.remedy)))
+    advised = as_installed(spec, variant=variant, fault="")
+    if advised.id == record.id:
+        raise ValueError(
+            f"nothing has changed since run {record.id}: {finding.change}; then give this again, "
+            "with --plugin if that is where the code is"
+        )
+    return advised
