@@ -21,7 +21,7 @@ from bench.cli.shared import NOTHING_MEASURED, STOPPED, CommandError, print_noti
 
 app = typer.Typer(
     name="bench",
-    help="Which recurrent sequence-to-sequence architecture is best, and how fast is it?",
+    help="Benchmark recurrent sequence-to-sequence models: how good, and how fast?",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -33,7 +33,7 @@ def check(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Run the contract tests on a part or a task, and say in plain words what fails."""
+    """Run the contract tests on a variant, a part of one, or a task."""
     load_plugins(plugin)
     from bench.api.check import check_part
 

@@ -50,7 +50,7 @@ def run_claims(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Do the runs that claims need and the store does not hold, and print the verdicts."""
+    """Do the runs that claims need, and print the verdicts."""
     from bench.api import claims as trials
     from bench.api.device import device_of
     from bench.api.run import EngineOptions, engine_of
@@ -74,7 +74,7 @@ def list_claims(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """List every claim with its verdict by the runs that the store holds."""
+    """List claims with their verdicts by the runs in the store."""
     from bench.api.claims import stored_verdicts
 
     with user_errors():
@@ -98,7 +98,7 @@ def show_claim(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Show one claim: its source, what was reported, how it is tried, and the verdict."""
+    """Show the source, the reported figures and the verdict of a claim."""
     from bench.api.claims import stored_records, stored_verdicts
     from bench.cli.claims_page import claims_page
     from results.show.claims import show_one

@@ -54,7 +54,10 @@ def compare(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Print paired effects over shared seeds, with intervals, verdicts and further seeds needed."""
+    """Print effects over shared seeds, with intervals and verdicts.
+
+    Where a verdict is undecided, the number of further seeds that would decide it is printed.
+    """
     from bench.api import compare as comparisons
     from results.show import verdicts
 

@@ -62,7 +62,7 @@ def add_corpus(
     ] = 50_000,
     store: StoreOption = STORE,
 ) -> None:
-    """Prepare a corpus of your own, or word vectors for embedding_init=vectors."""
+    """Prepare a corpus or word vectors of your own."""
     from bench.api import data
     from bench.corpora import catalogue
 

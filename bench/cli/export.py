@@ -89,7 +89,10 @@ def report(
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Write one HTML file with verdicts, effects, curves, costs and samples; it works offline."""
+    """Write verdicts, effects, curves and samples as one HTML file.
+
+    The file works without a network.
+    """
     from datetime import UTC, datetime
 
     from bench.api.store import runs_of

@@ -82,7 +82,9 @@ def guard(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Compare counts with a baseline, or times and quality with a git revision.
+    """Compare the code with a baseline or a git revision.
+
+    Counts of operations are compared with a baseline file, times and quality with a revision.
 
     Exit codes: 0 fine, 1 slower, more work or worse quality, 2 wrong usage, 3 undecided.
     """

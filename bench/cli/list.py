@@ -29,7 +29,7 @@ def list_all(
     as_json: JsonOption = False,
     plugin: PluginOption = None,
 ) -> None:
-    """List tasks, matrices, the axes of a variant with their values, and faults to plant."""
+    """List tasks, matrices, axes with their values, and faults."""
     load_plugins(plugin)
     from bench.api.listing import listing
     from bench.cli.axes_page import axes_page

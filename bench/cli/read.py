@@ -20,7 +20,7 @@ from bench.cli.shared import (
 
 
 def table(task: TaskOption = None, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
-    """Print a table per task: score, share solved, tokens and seconds to target, speed, size."""
+    """Print scores, tokens to the target, speed and size per task."""
     from bench.api.store import runs_of
     from results.show.terminal import show_tables
     from results.summary import summarise
@@ -65,7 +65,7 @@ def curves(
 
 
 def show_one_run(run: RunArgument, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
-    """Show one run: its settings, its curve, and its outputs for sample inputs."""
+    """Show the settings, curve and sample outputs of one run."""
     from bench.api.store import find_run
     from results.show.run import show_run
 

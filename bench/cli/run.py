@@ -112,7 +112,10 @@ def run(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Train a benchmark matrix, resuming where it was stopped, and print its tables."""
+    """Train a benchmark matrix and print its tables.
+
+    Finished runs are not done again, so a matrix that was stopped resumes.
+    """
     _silence_torchrun()
     load_plugins(plugin)
     from bench.api.run import EngineOptions, MatrixOptions

@@ -60,7 +60,7 @@ def throughput(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Time training and decoding of variants, side by side, on one thread."""
+    """Time training and decoding of variants, side by side."""
     load_plugins(plugin)
     from bench.api.device import device_of
     from bench.api.throughput import ThroughputOptions, prepared_cases, time_cases

@@ -28,7 +28,10 @@ def try_run(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Print what a model whose weights were kept outputs for a source text of your own."""
+    """Print a trained model's output for a source text of your own.
+
+    Weights are kept by `bench run --keep-weights`.
+    """
     load_plugins(plugin)
     from bench.api.translate import translate
 
