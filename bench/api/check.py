@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.plugins import contract
 from bench.plugins.contract import Finding
-from bench.runner import cached_task
+from bench.training.process import cached_task
 from tasks import TASKS, build
 from tasks.choices import one_of
 from variants import Variant, axes, inapplicable

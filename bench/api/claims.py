@@ -13,7 +13,7 @@ from bench.plan import claim_file
 from bench.plan.claim_file import Claim
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Plan
-from bench.runner import cached_task
+from bench.training.process import cached_task
 from results import naming
 from results import store as stores
 from results.compare.claims import judge, overall, seeds_wanting

@@ -86,7 +86,7 @@ def at_equal_cost(
     def advice(label: str, variant: Mapping[str, Any], parameters: int) -> str:
         """Return which hidden size would have as many parameters, where no run has."""
         from bench.plan.equal_size import hidden_for  # loads torch
-        from bench.runner import cached_task
+        from bench.training.process import cached_task
 
         hidden = hidden_for(variant, cached_task(label, folder / "data"), parameters)
         if hidden is None:

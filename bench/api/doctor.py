@@ -11,10 +11,11 @@ from typing import Any
 from bench.engines.contract import EngineError
 from bench.engines.in_process import run_in_process
 from bench.plan.again import as_advised, as_installed
-from bench.runner import cached_task
 from bench.specs import RunSpec
+from bench.training.process import cached_task
 from results.doctor.cure import improvement
-from results.doctor.rules import chart, findings
+from results.doctor.examined import examined_run
+from results.doctor.rules import findings
 from results.errors import StoreError
 from results.naming import name
 from results.record import Record
@@ -85,7 +86,7 @@ def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Cure:
         EngineError: The new run cannot be done.
         StoreError: Another driver holds the store.
     """
-    examined = chart(record)
+    examined = examined_run(record)
     found = findings(examined) if examined else []
     if not found:
         raise ValueError(f"nothing was found in run {record.id}, so there is no advice to test")

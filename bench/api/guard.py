@@ -12,7 +12,7 @@ from bench.guard import baseline as baselines
 from bench.guard import counts, quality, subjects, timing
 from bench.guard.checkout import Revision, root
 from bench.guard.subjects import Subject
-from bench.runner import prepare_process
+from bench.training.process import prepare_process
 from results.guard.verdict import GuardRow, exact_rows
 
 Report = Callable[[str], None]

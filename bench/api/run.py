@@ -21,8 +21,8 @@ from bench.engines.driver import Watcher, drive, to_do
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Matrix, Plan, from_options, plan
 from bench.plan.matrix_file import named
-from bench.runner import cached_task
 from bench.specs import EXECUTIONS, RunSpec
+from bench.training.process import cached_task
 from results import naming
 from results import store as stores
 from results.record import Record

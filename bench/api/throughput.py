@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.plan.groups import not_stackable
-from bench.runner import cached_task, prepare_process
 from bench.speed import timing
 from bench.speed.timing import Case, Shape, Workload
+from bench.training.process import cached_task, prepare_process
 from tasks.choices import one_of
 from variants import Variant, axes, inapplicable
 from variants.precision import missing

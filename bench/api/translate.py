@@ -10,10 +10,11 @@ from safetensors import SafetensorError
 from bench.api.store import find_run
 from bench.corpora import vectors
 from bench.plugins import loading
-from bench.runner import cached_task, load
 from bench.specs import RunSpec
 from bench.training.decoding import read as read_decoding
 from bench.training.evaluation import run_one
+from bench.training.process import cached_task
+from bench.training.weights import load_trained
 from results.store import reading
 from tasks import Task
 
@@ -47,7 +48,7 @@ def translate(folder: Path, run: str, text: str, decoding: str | None = None) ->
     if not len(ids):
         raise ValueError("the source is empty; type at least one symbol")
     try:
-        model = load(spec, task, folder / "data", weights)
+        model = load_trained(spec, task, folder / "data", weights)
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(
             f"{weights} is damaged; run its matrix with --keep-weights and --rerun"

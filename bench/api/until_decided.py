@@ -11,9 +11,9 @@ from bench.api.run import DEFAULT_BATCH, DEFAULT_BUDGET, Execute, execute
 from bench.engines.contract import Engine
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget
-from bench.runner import cached_task
 from bench.specs import Budget
 from bench.training.decoding import read as read_decoding
+from bench.training.process import cached_task
 from results.compare.measures import MeasureReader, measure
 from results.compare.pairs import by_seed, paired
 from results.stats import sequential

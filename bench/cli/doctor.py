@@ -48,7 +48,8 @@ def doctor(
     first seeds of a variant are examined while they train.
     """
     from bench.api.store import find_run, runs_of
-    from results.doctor import diagnosis
+    from results.doctor.rows import diagnose
+    from results.doctor.show import show
 
     if (run is None) != everything or (confirm and run is None):
         raise CommandError(
@@ -71,18 +72,18 @@ def doctor(
             cure = doctors.confirm(records[0], suite, store)
         _show_cure(cure, as_json)
         return
-    rows = diagnosis.diagnose(records, suite)
+    rows = diagnose(records, suite)
     if as_json:
         print_json(rows)
     else:
-        diagnosis.show(rows, console())
+        show(rows, console())
 
 
 def _is_known(record: Record) -> bool:
     """Return whether a run was examined, or ended by an error that says what is wrong."""
-    from results.doctor.rules import chart
+    from results.doctor.examined import examined_run
 
-    return record.status == "failed" or chart(record) is not None
+    return record.status == "failed" or examined_run(record) is not None
 
 
 def _examined(record: Record, plugin: list[Path] | None, store: Path) -> Record:

@@ -8,7 +8,7 @@ from typing import Any
 from bench import specs
 from bench.plugins.loading import digest_of
 from bench.specs import RunSpec
-from results.doctor.rules import Finding
+from results.doctor.examined import Finding
 from results.record import Record
 from variants import axes
 
