@@ -30,6 +30,7 @@ GATE_AT_ITS_END = math.log(99)
 @torch.no_grad()
 def attention_weights(patient: Patient, batch: Batch) -> AttentionWeights | None:
     """Measure attention in the first steps of the reference; None without attention."""
+    # the true mask: the run's own collate may be what is wrong
     proper = batching.collate(patient.examples, patient.facts, patient.device)
     memory, state = patient.model.encode(batch)
     masses, entropies = [], []
@@ -128,6 +129,7 @@ def source_gradient(patient: Patient, batch: Batch) -> SourceGradient:
     kept: list[Tensor] = []
 
     def keep(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+        # a leaf of its own, so that its gradient is known even if the embedding is frozen
         output = output.detach().requires_grad_()
         kept.append(output)
         return output
@@ -153,4 +155,5 @@ def _profile(gradient_BSE: Tensor, lengths_B: Tensor) -> tuple[float, ...]:
     by_place_BS, lengths_B1 = gradient_BSE.norm(dim=-1).cpu(), lengths_B[:, None]
     places = (torch.linspace(0, 1, PROFILE_PLACES) * (lengths_B1 - 1)).round().long()
     means = by_place_BS.gather(1, places).mean(0)
+    # where no gradient arrives at all, all shares are 0
     return tuple(float(value) for value in means / (float(means.max()) + 1e-30))

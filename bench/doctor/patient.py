@@ -60,6 +60,7 @@ def patient_of(state: TrainState, setting: Setting) -> Patient:
 
 def over_all_lengths(split: Split) -> Indices:
     """Return the indices of EXAMINED_ROWS examples, from the shortest source to the longest."""
+    # stable, so that the same examples are chosen on every machine
     order = np.argsort(split.source.lengths, kind="stable")
     count = min(EXAMINED_ROWS, len(order))
     chosen: Indices = order[np.linspace(0, len(order) - 1, count).astype(np.int64)]

@@ -79,6 +79,7 @@ def change(before: Logits, after: Logits) -> float:
         for old, new in zip(before, after, strict=True)
         if old.numel() and old.shape == new.shape
     ]
+    # logits that cannot be compared have changed as much as they can
     return max(changes, default=math.inf)
 
 
@@ -99,6 +100,7 @@ def change_alone(patient: Patient, split: Split) -> float | None:
     if len(split) < 2:
         return None
     batch = patient.batch(split)
+    # logits of all rows stand one after another; these are the ends of all rows but the last
     ends = np.cumsum(batch.mask_BT.sum(1).cpu().numpy())[:-1].tolist()
     by_row = [logits_NV.tensor_split(ends) for logits_NV in patient.model.score(batch)]
     changes = []
@@ -120,6 +122,7 @@ def repetition(patient: Patient, batch: Batch, logits: Logits) -> Repetition:
         batch: a batch of the patient's examples.
         logits: what the model gave for it the first time.
     """
+    # the same examples in another order: a batch of the same size with other contents
     rolled = patient.examples.take(np.roll(np.arange(len(patient.examples)), 1))
     patient.model.score(patient.batch(rolled))
     if not change(logits, patient.model.score(batch)):
@@ -166,6 +169,7 @@ def target_leak(patient: Patient) -> TargetLeak:
 
 def _with_other_tokens(split: Split, places: np.ndarray, size: int) -> Split:
     """Return the split with the next token of the vocabulary at one place of each target."""
+    # the special ids come first, and no token is changed for one of them
     target = split.targets[0]
     ids, first = target.ids.copy(), EOS + 1
     changed = target.offsets[:-1] + places
@@ -199,6 +203,7 @@ def _change_under_padding(patient: Patient, batch: Batch, logits: Logits) -> flo
     padding = proper.source_mask_BS.logical_not()
     if ids.shape != padding.shape or not bool(padding.any()):
         return None
+    # any id that is not padding's; the last is always one
     ids[padding] = patient.facts.source_size - 1
     return change(logits, patient.model.score(batch._replace(source_BS=ids)))
 

@@ -48,6 +48,7 @@ def step_effect(patient: Patient, state: TrainState, setting: Setting) -> StepEf
         name: float((p.detach() - before[name]).norm() / (before[name].norm() + 1e-12))
         for name, p in named.items()
     }
+    # the step leaves the gradient that it applied; the next backward pass would change it
     held = [None if p.grad is None else p.grad.clone() for p in trained.values()]
     effect = replace(compare_step(trained, held, fresh, updates), norm=float(norm))
     if fed_BT is not None and effect.alignment is not None and effect.alignment < ALIGNED:

@@ -305,25 +305,28 @@ class Health(Measurements):
     @classmethod
     def from_plain(cls, stored: Mapping[str, Any]) -> Self:
         """Read the JSON form; a missing part is read as one where nothing was measured."""
+        # null says that the question makes no sense for this run
         leak, attention, step = (stored.get(key) for key in ("leak", "attention", "step"))
-        hidden = stored.get("hidden") or {}
         profile = stored.get("profile")
         return cls(
-            data=BatchContents.from_plain(stored.get("data") or {}),
-            loss=Losses.from_plain(stored.get("loss") or {}),
+            data=BatchContents.from_plain(stored.get("data", {})),
+            loss=Losses.from_plain(stored.get("loss", {})),
             probabilities=stored.get("probabilities"),
-            alone=RowIndependence.from_plain(stored.get("alone") or {}),
-            again=Repetition.from_plain(stored.get("again") or {}),
+            alone=RowIndependence.from_plain(stored.get("alone", {})),
+            again=Repetition.from_plain(stored.get("again", {})),
             leak=None if leak is None else TargetLeak.from_plain(leak),
-            source=SourceUse.from_plain(stored.get("source") or {}),
+            source=SourceUse.from_plain(stored.get("source", {})),
             attention=None if attention is None else AttentionWeights.from_plain(attention),
-            outputs=OutputStatistics.from_plain(stored.get("outputs") or {}),
-            hidden={name: CellActivity.from_plain(cell) for name, cell in hidden.items()},
+            outputs=OutputStatistics.from_plain(stored.get("outputs", {})),
+            hidden={
+                name: CellActivity.from_plain(cell)
+                for name, cell in stored.get("hidden", {}).items()
+            },
             profile=None if profile is None else tuple(profile),
             embedded=stored.get("embedded"),
-            frozen=tuple(stored.get("frozen") or ()),
-            weights=WeightNorms.from_plain(stored.get("weights") or {}),
-            evaluation=EvaluationLosses.from_plain(stored.get("evaluation") or {}),
+            frozen=tuple(stored.get("frozen", ())),
+            weights=WeightNorms.from_plain(stored.get("weights", {})),
+            evaluation=EvaluationLosses.from_plain(stored.get("evaluation", {})),
             fed=stored.get("fed"),
             step=None if step is None else StepEffect.from_plain(step),
         )

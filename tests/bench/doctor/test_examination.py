@@ -1,12 +1,12 @@
-"""Proves that an examination measures what it says, that it finds every fault that is planted where
-there are no two ways about it, and that a healthy model shows nothing."""
+"""Proves that an examination measures what it says, that it finds every planted fault that is
+certain, and that nothing is found in a healthy model."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bench.specs import Budget, make
 from bench.training.batching import collate
 from bench.training.loop import Recipe
 from bench.training.losses import training_loss
+from bench.training.weights import build_initial
 from results.doctor.examined import above, examined_run
 from results.doctor.health import Health, Repetition
 from results.doctor.rules import findings
@@ -33,6 +34,7 @@ from tasks import Split, build
 from tasks.ragged import Ragged
 from variants import Model
 from variants.axes import parse
+from variants.cells import Cell
 
 SMALL = "hidden=24,embedding=16,learning_rate=0.01,dropout=0.2,forcing=constant"
 CERTAIN = [
@@ -40,7 +42,7 @@ CERTAIN = [
     for name in FAULTS
     if name
     not in {
-        # these show by what they do in the end
+        # these are found by their effect at the end of training
         *("rate-too-high", "rate-too-low", "saturating-embedding", "vanishing-memory"),
         *("one-label", "log-softmax-twice", "decay-too-high"),
     }
@@ -59,9 +61,10 @@ def ran(
 
 
 def found(record: Record) -> list[str]:
-    of = examined_run(record)
-    assert of is not None, record.outcome
-    return [one.cause for one in findings(of)]
+    """Return the causes found in a run that must have been examined."""
+    run = examined_run(record)
+    assert run is not None, record.outcome
+    return [finding.cause for finding in findings(run)]
 
 
 @pytest.mark.parametrize("variant", [SMALL, f"{SMALL},cell=lstm,attention=general"])
@@ -91,7 +94,7 @@ def test_planted_faults_of_taggers(fault: str) -> None:
         ("keyphrase", "hidden=16,embedding=16,attention=none,clip=0"),
     ],
 )
-def test_a_healthy_run_shows_nothing(task: str, variant: str) -> None:
+def test_nothing_is_found_in_a_healthy_run(task: str, variant: str) -> None:
     record = ran("", variant, task)
     assert "error" not in record.outcome["health"]
     assert found(record) == []
@@ -122,9 +125,9 @@ def test_weights_that_decay_are_seen_to_shrink() -> None:
     for decay in ("0", "0.01", "1"):
         variant = f"hidden=16,embedding=16,optimizer=sgd,learning_rate=0.1,weight_decay={decay}"
         sizes[decay] = ran("", variant, "opposites", 10).outcome["health"]["weights"]
-    assert {of["first"] for of in sizes.values()} == {sizes["0"]["first"]}
-    assert [of["decay"] for of in sizes.values()] == [0.0, 0.01, 1.0]
-    # SGD multiplies weights by 1 - 0.1 * 1 in each of ten steps; gradients are small beside it
+    assert {size["first"] for size in sizes.values()} == {sizes["0"]["first"]}
+    assert [size["decay"] for size in sizes.values()] == [0.0, 0.01, 1.0]
+    # SGD multiplies weights by 1 - 0.1 * 1 in each of ten steps; gradients change them much less
     assert sizes["1"]["last"] == pytest.approx(0.9**10 * sizes["1"]["first"], rel=0.1)
     assert sizes["0"]["last"] > sizes["0.01"]["last"] > sizes["1"]["last"]
     planted = ran("decay-too-high", SMALL).outcome["health"]["weights"]
@@ -164,7 +167,7 @@ def test_an_examination_is_stored_in_the_form_of_before(stored: dict[str, Any]) 
         assert form(now) == form(stored["health"])
 
 
-# which runs
+# which runs are examined
 
 
 @given(steps=st.integers(1, 2000), first=st.integers(0, 100))
@@ -204,8 +207,10 @@ def test_what_goes_wrong_is_examined_however_short(
 
 
 class Counter(Model):
-    """Says of each position the symbol after its input: all that it does is known. wrong: what it
-    does besides, given logits_NV and the batch."""
+    """A model whose every output is known: at each position it predicts its input plus one.
+
+    wrong: changes its logits, given logits_NV and the batch.
+    """
 
     def __init__(self, wrong: Callable[[torch.Tensor, Any], torch.Tensor] | None = None) -> None:
         super().__init__()
@@ -229,15 +234,15 @@ def patient(model: Any) -> Patient:
     return Patient(model, facts, "cpu", collate, training_loss, 0.0, split, alike)
 
 
-def alone(whole: Patient, split: Split) -> float:
-    moved = probes.change_alone(whole, split)
+def alone(subject: Patient, split: Split) -> float:
+    moved = probes.change_alone(subject, split)
     assert moved is not None
     return moved
 
 
 def test_rows_that_change_each_other_are_seen() -> None:
-    whole = patient(Counter())
-    assert alone(whole, whole.examples) == 0.0
+    subject = patient(Counter())
+    assert alone(subject, subject.examples) == 0.0
     shifted = patient(Counter(lambda logits, batch: logits + logits.mean(0)))
     assert alone(shifted, shifted.examples) > 0.1
     assert alone(shifted, shifted.plain) > 0.1
@@ -258,11 +263,11 @@ def test_a_leak_is_seen_before_its_token_and_a_reference_after_it() -> None:
     assert above(probes.target_leak(patient(Counter(peeking))).before, 0.1)
 
 
-def test_chance_and_memory_are_told_apart() -> None:
+def test_random_draws_are_not_taken_for_memory() -> None:
     def again(wrong: Any) -> Repetition:
-        whole = patient(Counter(wrong))
-        batch = whole.batch(whole.examples)
-        return probes.repetition(whole, batch, whole.model.score(batch))
+        subject = patient(Counter(wrong))
+        batch = subject.batch(subject.examples)
+        return probes.repetition(subject, batch, subject.model.score(batch))
 
     assert again(None) == Repetition(at_once=0.0, after_another=0.0)
     kept: list[torch.Tensor] = [torch.zeros(())]
@@ -277,9 +282,9 @@ def test_chance_and_memory_are_told_apart() -> None:
 
 
 def test_the_loss_is_known_by_its_number() -> None:
-    whole = patient(Counter())
-    batch = whole.batch(whole.examples)
-    healthy = wrong_losses.losses(whole, batch)
+    subject = patient(Counter())
+    batch = subject.batch(subject.examples)
+    healthy = wrong_losses.losses(subject, batch)
     proper = healthy.proper
     assert healthy.given == pytest.approx(proper, rel=1e-6)
     for fault, name in (
@@ -291,7 +296,7 @@ def test_the_loss_is_known_by_its_number() -> None:
         ("targets-transposed", "transposed"),
     ):
         loss = planted(fault, Recipe()).loss
-        wrong = wrong_losses.losses(whole.__class__(**{**vars(whole), "loss": loss}), batch)
+        wrong = wrong_losses.losses(replace(subject, loss=loss), batch)
         assert wrong.given == pytest.approx(getattr(wrong, name), rel=1e-6)
         assert wrong.given != pytest.approx(proper, rel=1e-4)
 
@@ -307,7 +312,7 @@ def test_profiles_know_where_gradients_reach() -> None:
     assert attended[0] > healthy[0]
 
 
-def test_cells_are_watched_and_let_go() -> None:
+def test_cells_are_observed_and_then_run_as_before() -> None:
     record = ran("", f"{SMALL},cell=lstm,depth=2")
     hidden = record.outcome["health"]["hidden"]
     assert [name for name in hidden if name.startswith("encoder")] != []
@@ -315,3 +320,16 @@ def test_cells_are_watched_and_let_go() -> None:
     saturated = ran("saturating-embedding", f"{SMALL},cell=lstm").outcome["health"]["hidden"]
     name = next(iter(saturated))
     assert saturated[name]["gates"][0] > 0.5 > hidden[name]["gates"][0]
+
+
+def test_an_examined_cell_keeps_no_trace_of_it() -> None:
+    made = build("reversal")
+    spec = make("reversal", made.digest(), asdict(parse(SMALL)), Budget(steps=1), 0, "cpu")
+    model = build_initial(spec, made)
+    cells = [module for module in model.modules() if isinstance(module, Cell)]
+    split = made.splits["train"].take(np.arange(4))
+    batch = collate(split, made.facts, "cpu")
+    subject = Patient(model, made.facts, "cpu", collate, training_loss, 0.0, split, split)
+    assert cells
+    assert inside.cell_activity(subject, batch).keys()
+    assert not any("advance" in vars(cell) for cell in cells)
