@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+from bench.cli.tables import markdown_table
 from variants import AXES, TOGETHER
 from variants.axes import registry
 
@@ -43,14 +44,10 @@ def _section(axis: str) -> str:
     about = " ".join(field.metadata["about"].split())
     values = registry(axis)
     if values:
-        rows = [f"| `{value}` | {_cell(description(part))} |" for value, part in values.items()]
-        table = "\n".join(["| value | |", "| --- | --- |", *rows])
+        rows = [(f"`{value}`", description(part)) for value, part in values.items()]
+        table = markdown_table(("value", "meaning"), rows)
         return f"## {axis}\n\n{about}; base `{field.default}`.\n\n{table}"
     if isinstance(field.default, str):
         return f"## {axis}\n\n{about}; base none."
     low, high = field.metadata["low"], field.metadata["high"]
     return f"## {axis}\n\n{about}; base {field.default:g}, from {low:g} to {high:g}."
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.shared import (
+    CHECK_FAILED,
     STORE,
     CommandError,
     JsonOption,
@@ -16,9 +17,6 @@ from bench.cli.shared import (
     print_json,
     user_errors,
 )
-
-CHECK_FAILED = 1
-"""Exit code if a check fails."""
 
 
 def check(

@@ -10,6 +10,7 @@ import typer
 
 from bench.cli.execution import execute_with_progress
 from bench.cli.shared import (
+    CHECK_FAILED,
     STORE,
     DeviceOption,
     JsonOption,
@@ -43,7 +44,9 @@ def run_claims(
     claims: ClaimsArgument = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Number of worker processes, one thread each. Default: one per core."),
+        typer.Option(
+            metavar="N", help="Number of worker processes, one thread each. Default: one per core."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     strict: StrictOption = False,
@@ -132,4 +135,4 @@ def _show(rows: list[ComparisonRow], as_json: bool, strict: bool) -> None:
     else:
         show_all(rows, console())
     if strict and any(row["verdict_of_claim"] != "reproduced" for row in rows):
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.cli.tables import markdown_table
 from results.compare.measures import measure
 from results.compare.pairs import ComparisonRow
 from results.show import verdicts
@@ -29,7 +30,9 @@ def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ComparisonRo
     parts = [HEAD]
     if any(row["pairs"] for row in rows):
         header = ["claim", "reported by", "here", "effect, 95 % interval"]
-        parts.append("## Verdicts\n\n" + _table(header, [_verdict_cells(row) for row in rows]))
+        parts.append(
+            "## Verdicts\n\n" + markdown_table(header, [_verdict_cells(row) for row in rows])
+        )
     says: dict[str, list[str]] = {}
     for row in rows:
         says.setdefault(row["claim"], []).append(row["says"])
@@ -44,7 +47,7 @@ def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ComparisonRo
         ]
         for claim in claims
     ]
-    parts.append("## Claims\n\n" + _table(header, cells))
+    parts.append("## Claims\n\n" + markdown_table(header, cells))
     return "\n\n".join(parts) + "\n"
 
 
@@ -63,13 +66,3 @@ def _effect(row: ComparisonRow) -> str:
         mean, reported = (known.write_value(row[key]) for key in ("a_mean", "near"))
         text += f"; stands at {mean}, reported {reported}"
     return text
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")

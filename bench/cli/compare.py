@@ -31,23 +31,29 @@ def compare(
     axis: Annotated[
         str | None,
         typer.Option(
+            metavar="AXIS",
             help="Instead: compare each value of an axis with the base's; `all` gives an overview "
-            "of every axis."
+            "of every axis.",
         ),
     ] = None,
     with_store: Annotated[
         Path | None,
-        typer.Option(help="Instead: compare this store's runs (a) with those of --store (b)."),
+        typer.Option(
+            metavar="DIR", help="Instead: compare this store's runs (a) with those of --store (b)."
+        ),
     ] = None,
     dates: Annotated[
         str | None,
-        typer.Option(help="Instead: compare runs begun since a day (a) with earlier ones (b)."),
+        typer.Option(
+            metavar="DAY", help="Instead: compare runs begun since a day (a) with earlier ones (b)."
+        ),
     ] = None,
     fair: Annotated[
         str | None,
         typer.Option(
+            metavar="COSTS",
             help="Compare two variants at equal cost: steps, tokens, seconds, parameters, or each "
-            "at its best learning_rate; several separated by commas, or all."
+            "at its best learning_rate; several separated by commas, or all.",
         ),
     ] = None,
     task: TaskOption = None,

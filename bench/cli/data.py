@@ -22,10 +22,12 @@ data_app = typer.Typer(
 def get_corpus(
     name: Annotated[str, typer.Argument(help="The corpus to fetch: tatoeba.")],
     archive: Annotated[
-        Path | None, typer.Option("--from", help="Use this archive instead of downloading it.")
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Use this archive instead of downloading it."),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(help="Accept an archive that has this checksum instead.")
+        str | None,
+        typer.Option(metavar="CHECKSUM", help="Accept an archive that has this checksum instead."),
     ] = None,
     store: StoreOption = STORE,
 ) -> None:
@@ -52,13 +54,17 @@ def add_corpus(
         typer.Option("--streamed", help="One TSV larger than memory: training reads it from disk."),
     ] = False,
     tokens: Annotated[
-        str, typer.Option(help="With --streamed: split Chinese into characters or words.")
+        str,
+        typer.Option(
+            metavar="UNIT", help="With --streamed: split Chinese into characters or words."
+        ),
     ] = "characters",
     longest: Annotated[
-        int, typer.Option(help="With --streamed: maximum symbols of a training sentence.")
+        int,
+        typer.Option(metavar="N", help="With --streamed: maximum symbols of a training sentence."),
     ] = 50,
     symbols: Annotated[
-        int, typer.Option(help="With --streamed: maximum size of each vocabulary.")
+        int, typer.Option(metavar="N", help="With --streamed: maximum size of each vocabulary.")
     ] = 50_000,
     store: StoreOption = STORE,
 ) -> None:

@@ -42,7 +42,7 @@ def doctor(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Name the cause of a run that did not learn, and what to change.
+    """Name the cause of a run that did not learn, and its cure.
 
     A run that was not examined is done again with an examination first. Among short runs, only the
     first seeds of a variant are examined while they train.

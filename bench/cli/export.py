@@ -26,14 +26,16 @@ def export(
         str,
         typer.Option(
             "--format",
+            metavar="FORMAT",
             help="Tables as csv, markdown, json, latex or parquet; runs to mlflow or tensorboard.",
         ),
     ] = "csv",
     output: Annotated[
         str | None,
         typer.Option(
+            metavar="FILE",
             help="The file to write; for mlflow a SQLite file or a tracking URI, for tensorboard a "
-            "folder. Default: standard output."
+            "folder. Default: standard output.",
         ),
     ] = None,
     effects: Annotated[
@@ -85,7 +87,9 @@ def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
 
 
 def report(
-    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")] = Path(
+        "report.html"
+    ),
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:

@@ -38,13 +38,16 @@ def guard(
     against: Annotated[
         str | None,
         typer.Option(
-            help="A git revision to time against, or a baseline file. Default: --baseline."
+            metavar="REVISION",
+            help="A git revision to time against, or a baseline file. Default: --baseline.",
         ),
     ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Write a new baseline of counts.")
     ] = False,
-    baseline: Annotated[Path, typer.Option(help="The file that holds the counts.")] = BASELINE,
+    baseline: Annotated[
+        Path, typer.Option(metavar="FILE", help="The file that holds the counts.")
+    ] = BASELINE,
     quality: Annotated[
         bool,
         typer.Option(
@@ -54,29 +57,39 @@ def guard(
     ] = False,
     pytest_benchmark: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(help="Instead: compare two JSON files of pytest-benchmark, old and new."),
+        typer.Option(
+            metavar="OLD NEW",
+            help="Instead: compare two JSON files of pytest-benchmark, old and new.",
+        ),
     ] = None,
     variant: Annotated[
         list[str] | None,
-        typer.Option(help="Guard this variant, not the default ones. Repeatable."),
+        typer.Option(
+            metavar="VARIANT", help="Guard this variant, not the default ones. Repeatable."
+        ),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option(help="Guard on this task, not the default ones. Repeatable.")
+        list[str] | None,
+        typer.Option(metavar="TASK", help="Guard on this task, not the default ones. Repeatable."),
     ] = None,
-    minutes: Annotated[float, typer.Option(help="Time limit of all timing.")] = 5.0,
+    minutes: Annotated[
+        float, typer.Option(metavar="MINUTES", help="Time limit of all timing.")
+    ] = 5.0,
     threshold: Annotated[
-        float, typer.Option(help="The slow-down that matters, in per cent.")
+        float, typer.Option(metavar="PERCENT", help="The slow-down that matters, in per cent.")
     ] = 5.0,
     matrix: Annotated[
-        Path | None, typer.Option(help="With --quality: a matrix file of your own.")
+        Path | None, typer.Option(metavar="FILE", help="With --quality: a matrix file of your own.")
     ] = None,
     device: DeviceOption = "cpu",
     markdown: Annotated[
         Path | None,
-        typer.Option(help="Append the results to this Markdown file, for a job's summary."),
+        typer.Option(
+            metavar="FILE", help="Append the results to this Markdown file, for a job's summary."
+        ),
     ] = None,
     junit: Annotated[
-        Path | None, typer.Option(help="Write the results to this JUnit XML file.")
+        Path | None, typer.Option(metavar="FILE", help="Write the results to this JUnit XML file.")
     ] = None,
     as_json: JsonOption = False,
     plugin: PluginOption = None,

@@ -37,12 +37,13 @@ def table(task: TaskOption = None, as_json: JsonOption = False, store: StoreOpti
 def curves(
     task: TaskOption = None,
     metric: Annotated[
-        str, typer.Option(help="The metric to draw, for example loss.")
+        str, typer.Option(metavar="NAME", help="The metric to draw, for example loss.")
     ] = "valid_loss",
     variant: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this variant, as bench table names it; up to 6 share a chart. Repeatable."
+            metavar="VARIANT",
+            help="Only this variant, as bench table names it; up to 6 share a chart. Repeatable.",
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -31,17 +31,24 @@ if TYPE_CHECKING:
 def run(
     matrix: Annotated[
         str | None,
-        typer.Option(help="A matrix of the suite (see bench list), or FILE.toml. Default: quick."),
+        typer.Option(
+            metavar="NAME",
+            help="A matrix of the suite (see bench list), or FILE.toml. Default: quick.",
+        ),
     ] = None,
     task: TaskOption = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
-            help="axis=a,b,c: vary this axis around --base, instead of a matrix. Repeatable."
+            metavar="AXIS",
+            help="axis=a,b,c: vary this axis around --base, instead of a matrix. Repeatable.",
         ),
     ] = None,
     base: Annotated[
-        str, typer.Option(help="The variant to vary around, as axis=value,axis=value.")
+        str,
+        typer.Option(
+            metavar="VARIANT", help="The variant to vary around, as axis=value,axis=value."
+        ),
     ] = "base",
     grid: Annotated[
         bool, typer.Option("--grid", help="With --vary: cross all axes with each other.")
@@ -54,51 +61,67 @@ def run(
             "task, or up to --seeds (default: 40).",
         ),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(help="Number of seeds, from 0 to N - 1.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of seeds, from 0 to N - 1.")
+    ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="Length of training: 500steps, 2000000tokens or 60s."),
+        typer.Option(metavar="LENGTH", help="Length of training: 500steps, 2000000tokens or 60s."),
     ] = None,
     batch: Annotated[
-        int | None, typer.Option(help="With --vary: examples per training step. Default: 32.")
+        int | None,
+        typer.Option(metavar="N", help="With --vary: examples per training step. Default: 32."),
     ] = None,
     decoding: Annotated[
         str | None,
-        typer.Option(help="Decoding of the test set: greedy, beam=5 or beam=5,length_penalty=0.6."),
+        typer.Option(
+            metavar="HOW",
+            help="Decoding of the test set: greedy, beam=5 or beam=5,length_penalty=0.6.",
+        ),
     ] = None,
     fault: Annotated[
         str | None,
         typer.Option(
-            help="Plant this fault in every run, for bench doctor to find (see bench list)."
+            metavar="NAME",
+            help="Plant this fault in every run, for bench doctor to find (see bench list).",
         ),
     ] = None,
     device: DeviceOption = "auto",
     execution: Annotated[
         str,
         typer.Option(
+            metavar="MODE",
             help="replicas: train seeds and learning rates of a variant as one stacked model where "
-            "possible; eager: train each run alone; auto: replicas on cuda, else eager."
+            "possible; eager: train each run alone; auto: replicas on cuda, else eager.",
         ),
     ] = "auto",
     workers: Annotated[
         int | None,
-        typer.Option(help="Number of worker processes, one thread each. Default: one per core."),
+        typer.Option(
+            metavar="N", help="Number of worker processes, one thread each. Default: one per core."
+        ),
     ] = None,
     engine: Annotated[
-        str, typer.Option(help="local, or ray to use a Ray cluster (needs the extra ray).")
+        str,
+        typer.Option(
+            metavar="NAME", help="local, or ray to use a Ray cluster (needs the extra ray)."
+        ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
+            metavar="ADDRESS",
             help="With --engine ray: address of the cluster, or auto for one that runs on this "
-            "machine. Default: start one on this machine."
+            "machine. Default: start one on this machine.",
         ),
     ] = None,
     time_limit: Annotated[
-        float, typer.Option(help="Time limit of one run, in minutes; 0 for none.")
+        float,
+        typer.Option(metavar="MINUTES", help="Time limit of one run, in minutes; 0 for none."),
     ] = 0.0,
     memory_limit: Annotated[
-        float, typer.Option(help="Memory limit of one run's process, in GiB; 0 for none.")
+        float,
+        typer.Option(metavar="GIB", help="Memory limit of one run's process, in GiB; 0 for none."),
     ] = 0.0,
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Drop finished runs of the matrix and do them again.")

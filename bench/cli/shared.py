@@ -18,29 +18,42 @@ if TYPE_CHECKING:
     from results.store import Store
 
 StoreOption = Annotated[
-    Path, typer.Option("--store", envvar="BENCH_STORE", help="Folder of the store and of corpora.")
+    Path,
+    typer.Option(
+        "--store", metavar="DIR", envvar="BENCH_STORE", help="Folder of the store and of corpora."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print rows as JSON.")]
 TaskOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--task", help="Only this task: a label, or a name for all its labels. Repeatable."
+        "--task",
+        metavar="TASK",
+        help="Only this task: a label, or a name for all its labels. Repeatable.",
     ),
 ]
 PluginOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
+        metavar="FILE",
         help="A Python file that adds variants or tasks; its code is executed. Repeatable.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu or cuda.")]
 RunArgument = Annotated[str, typer.Argument(help="The id of a run, or its first digits.")]
 
 STORE = Path(".bench")
 """The store that verbs use unless --store or BENCH_STORE names another."""
-USAGE, NOTHING_MEASURED, STOPPED = 2, 3, 130
-"""Exit codes for wrong usage, for nothing measured, and after Ctrl-C (128 plus SIGINT's number)."""
+CHECK_FAILED, USAGE, NOTHING_MEASURED, STOPPED = 1, 2, 3, 130
+EXIT_CODES = {
+    0: "Fine. `bench run` also ends so when runs failed, which are results.",
+    CHECK_FAILED: "A regression, a failed check, or with --strict a claim that is not reproduced.",
+    USAGE: "Wrong usage: an unknown name, options that contradict each other, a missing file.",
+    NOTHING_MEASURED: "Nothing could be measured or decided, or output cannot be written.",
+    STOPPED: "Stopped by Ctrl-C (128 plus SIGINT's number); finished runs are kept.",
+}
+"""Exit codes of all verbs with their meanings."""
 NO_TERMINAL_WIDTH = 80
 """Columns of output that goes to no terminal, unless COLUMNS says otherwise."""
 

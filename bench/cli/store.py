@@ -75,7 +75,10 @@ def drop(
     task: TaskOption = None,
     status: Annotated[
         list[str] | None,
-        typer.Option(help="Only runs that are solved, finished, diverged or failed. Repeatable."),
+        typer.Option(
+            metavar="STATUS",
+            help="Only runs that are solved, finished, diverged or failed. Repeatable.",
+        ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Remove every run.")] = False,
     store: StoreOption = STORE,

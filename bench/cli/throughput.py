@@ -27,32 +27,46 @@ def throughput(
         list[str] | None,
         typer.Argument(help="Variants, as axis=value,axis=value. Default: base."),
     ] = None,
-    base: Annotated[str, typer.Option(help="The variant that they differ from.")] = "base",
+    base: Annotated[
+        str, typer.Option(metavar="VARIANT", help="The variant that they differ from.")
+    ] = "base",
     task: Annotated[
         str | None,
-        typer.Option(help="Use batches of this task, instead of random ones of a given shape."),
+        typer.Option(
+            metavar="TASK",
+            help="Use batches of this task, instead of random ones of a given shape.",
+        ),
     ] = None,
-    batches: Annotated[int, typer.Option(help="With --task: number of batches.")] = 20,
-    batch: Annotated[int, typer.Option(help="Number of examples per batch.")] = 64,
-    source: Annotated[int, typer.Option(help="Symbols per source.")] = 20,
-    target: Annotated[int, typer.Option(help="Tokens per target, including eos.")] = 20,
-    vocabulary: Annotated[int, typer.Option(help="Symbols in each vocabulary.")] = 8000,
+    batches: Annotated[int, typer.Option(metavar="N", help="With --task: number of batches.")] = 20,
+    batch: Annotated[int, typer.Option(metavar="N", help="Number of examples per batch.")] = 64,
+    source: Annotated[int, typer.Option(metavar="N", help="Symbols per source.")] = 20,
+    target: Annotated[
+        int, typer.Option(metavar="N", help="Tokens per target, including eos.")
+    ] = 20,
+    vocabulary: Annotated[
+        int, typer.Option(metavar="N", help="Symbols in each vocabulary.")
+    ] = 8000,
     sweep: Annotated[
         str | None,
         typer.Option(
+            metavar="SIZES",
             help="Vary a size: hidden=64..1024 (doubling) or hidden=64,96; also length, batch, "
-            "depth."
+            "depth.",
         ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="With --sweep: write a plot of time to this SVG file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="With --sweep: write a plot of time to this SVG file."),
     ] = None,
-    work: Annotated[str, typer.Option(help="training, decoding or both.")] = "both",
-    repeats: Annotated[int, typer.Option(help="Number of rounds; each times every case once.")] = 9,
+    work: Annotated[str, typer.Option(metavar="WORK", help="training, decoding or both.")] = "both",
+    repeats: Annotated[
+        int, typer.Option(metavar="N", help="Number of rounds; each times every case once.")
+    ] = 9,
     replicas: Annotated[
         str | None,
         typer.Option(
-            help="Also time this many of each, trained as one stacked model: 64, or 1,64."
+            metavar="N",
+            help="Also time this many of each, trained as one stacked model: 64, or 1,64.",
         ),
     ] = None,
     device: DeviceOption = "auto",

@@ -22,7 +22,8 @@ def try_run(
     run: RunArgument,
     text: Annotated[str, typer.Argument(help="A source text, as bench show prints them.")],
     decoding: Annotated[
-        str | None, typer.Option(help="greedy, beam=5 ... Default: the decoding of the run.")
+        str | None,
+        typer.Option(metavar="HOW", help="greedy, beam=5 ... Default: the decoding of the run."),
     ] = None,
     as_json: JsonOption = False,
     plugin: PluginOption = None,

@@ -1,0 +1,81 @@
+"""Proves that generated pages are current, and complete."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli.app import main
+from bench.cli.claims_page import claims_page
+from bench.cli.commands_page import commands_page, verbs
+from bench.plan import claim_file
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def test_the_page_of_commands_is_current() -> None:
+    written = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert written == commands_page(), (
+        "make it again: python -m bench.cli.commands_page > docs/commands.md"
+    )
+
+
+def test_every_verb_and_option_says_what_it_does() -> None:
+    page = commands_page()
+    for verb in verbs():
+        assert f"\n## {verb.name}\n" in page
+        assert verb.help.endswith("."), verb.name
+        for parameter in verb.parameters:
+            assert parameter.help, f"{verb.name} {parameter.name} has no help"
+            assert parameter.help.endswith("."), f"{verb.name} {parameter.name}"
+
+
+def test_the_first_sentence_of_every_verb_fits_its_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for group in ([], ["data"], ["claims"]):
+        assert main([*group, "--help"]) == 0
+        listed = capsys.readouterr().out.partition("Commands:")[2]
+        assert listed
+        assert "..." not in listed
+
+
+def test_claims_without_runs_have_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["claims", "show", "--markdown", "--device", "cpu", "--store", str(tmp_path)]) == 0
+    page = capsys.readouterr().out
+    assert "## Verdicts" not in page
+    for name in claim_file.names():
+        assert f"\n| `{name}` | " in page
+
+
+def test_claims_with_runs_have_verdicts() -> None:
+    row = {
+        "claim": "attention",
+        "says": "dot is better | than none",
+        "source": "Luong 2015",
+        "word": "reproduced",
+        "more_seeds": None,
+        "refused": "",
+        "pairs": 5,
+        "measure": "exact_match",
+        "effect": 0.25,
+        "low": 0.125,
+        "high": 0.375,
+        "interval": "t",
+        "ratio": False,
+        "why": "",
+        "near": None,
+    }
+    page = claims_page([], [row])
+    assert "| `attention`: dot is better \\| than none | Luong 2015 | **reproduced** | " in page
+    assert "exact match +0.250 (+0.125 to +0.375)" in page
+
+
+def test_a_claim_has_to_be_named_unless_all_are_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["claims", "show", "--store", str(tmp_path)]) == 2
+    assert "name a claim" in capsys.readouterr().err
