@@ -1,4 +1,4 @@
-"""Proves what each rule says of measurements made by hand, and how it is told and scored."""
+"""Proves what each rule says of measurements made by hand, and how that is shown."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_one_cause_each(health: Health, cause: str) -> None:
     assert causes(health, curve(loss=[1.0, 0.5, 0.49]) if stalled else CURVE) == [cause]
 
 
-def test_what_still_learns_is_let_be() -> None:
+def test_nothing_is_found_in_a_run_that_still_learns() -> None:
     assert causes(changed(source={"shuffled": 1.0})) == []
     still = changed(source={"shuffled": 1.0})
     assert causes(still, curve(loss=[1.0, 0.5, 0.49], epoch=0)) == [], "not all data seen yet"
@@ -224,7 +224,7 @@ def test_causes_seen_in_the_curve(
     assert causes(health, points, status, **variant) == [cause]
 
 
-def test_what_is_meant_is_no_fault() -> None:
+def test_what_the_variant_asks_for_is_no_fault() -> None:
     frozen = changed(frozen=("embedding.table",))
     assert causes(frozen, embedding_trained="frozen") == []
     assert causes(changed(step={"applied": 1e4}), clip=0.0) == []
@@ -273,12 +273,12 @@ def test_missing_measurements_are_no_error(data: st.DataObject) -> None:
     assert len(found) == len(set(found))
 
 
-BY_HEART = {"epoch": 9, "loss": [1.0, 0.3, 0.1], "valid_loss": [1.0, 0.8, 0.9]}
+MEMORISED = {"epoch": 9, "loss": [1.0, 0.3, 0.1], "valid_loss": [1.0, 0.8, 0.9]}
 
 
-def test_learned_by_heart() -> None:
-    assert causes(curve=curve(**BY_HEART)) == ["overfitting"]
-    assert causes(curve=curve(**BY_HEART), status="solved") == []
+def test_memorised_examples() -> None:
+    assert causes(curve=curve(**MEMORISED)) == ["overfitting"]
+    assert causes(curve=curve(**MEMORISED), status="solved") == []
     for other in (
         {"epoch": 3},  # not seen often
         {"valid_loss": [2.0, 1.0, 0.8]},  # still falling
@@ -286,12 +286,11 @@ def test_learned_by_heart() -> None:
         {"loss": [0.1, 0.01, 0.001], "valid_loss": [0.1, 0.09, 0.1]},  # as good as solved
         {"valid_loss": None},
     ):
-        assert causes(curve=curve(**{**BY_HEART, **other})) == [], other
-    of = ExaminedRun(
-        HEALTHY, curve(**BY_HEART), {**VARIANT, "dropout": 0.3, "hidden": 64}, "x", False
-    )
-    assert findings(of)[0].remedy == {"hidden": 32}
-    assert findings(of)[0].evidence == (
+        assert causes(curve=curve(**{**MEMORISED, **other})) == [], other
+    variant = {**VARIANT, "dropout": 0.3, "hidden": 64}
+    (finding,) = findings(ExaminedRun(HEALTHY, curve(**MEMORISED), variant, "finished", False))
+    assert finding.remedy == {"hidden": 32}
+    assert finding.evidence == (
         "after 9 epochs the loss is 0.1 on training data and 0.9 on validation data, where its "
         "minimum was 0.8"
     )
@@ -303,23 +302,15 @@ def examined(seed: int, cause: bool = False, score: float = 0.5, **changes: Any)
     points = [{**a, **b} for a, b in zip(CURVE, one.outcome["curve"], strict=True)]
     points = [{**point, **seen} for point, seen in zip(points, CURVE, strict=True)]
     found = {"findings": ["unsorted-sources"]} if cause else {"findings": []}
-    return Record(
-        one.id,
-        one.spec,
-        {**one.outcome, "health": health.plain(), "curve": points, **found},
-        one.measured,
-    )
+    outcome = {**one.outcome, "health": health.plain(), "curve": points, **found}
+    return Record(one.id, one.spec, outcome, one.measured)
 
 
 def test_rows_and_terminal() -> None:
     rows = diagnose([examined(0, True), examined(1), record(2), failed(3)], SUITE)
     json.dumps(rows, allow_nan=False)
-    assert [None if r["findings"] is None else len(r["findings"]) for r in rows] == [
-        1,
-        0,
-        None,
-        None,
-    ]
+    counts = [None if row["findings"] is None else len(row["findings"]) for row in rows]
+    assert counts == [1, 0, None, None]
     out = io.StringIO()
     show(rows, Console(file=out, width=80))
     text = out.getvalue()
@@ -347,7 +338,7 @@ def test_tables_have_a_column_of_findings() -> None:
     assert not any("examined" in line for line in notes([row]))
 
 
-def test_no_chart_of_what_was_not_examined() -> None:
+def test_a_run_that_was_not_examined_is_not_judged() -> None:
     assert examined_run(record(0)) is None
     one = record(0)
     broken = Record(one.id, one.spec, {**one.outcome, "health": {"error": "x"}}, {})
@@ -378,10 +369,10 @@ def test_shares_and_confusion() -> None:
         doctor_score.case("rate-too-low", examined(2, False, 0.1), twin),
         doctor_score.case("one-label", record(3, 0.9, 1000), twin),
     ]
-    told = doctor_score.summary(cases, [examined(4), examined(5, True)])
-    assert (told["runs"], told["faults"], told["harmless_runs"]) == (3, 2, 1)
-    assert (told["first"], told["first_two"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
-    assert told["false_findings"] == 0.5
+    summary = doctor_score.summary(cases, [examined(4), examined(5, True)])
+    assert (summary["runs"], summary["faults"], summary["harmless_runs"]) == (3, 2, 1)
+    assert (summary["first"], summary["first_two"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert summary["false_findings"] == 0.5
     rows = {row["fault"]: row for row in doctor_score.confusion(cases)}
     assert rows["rate-too-low"]["otherwise"] == {"unsorted-sources": 1, "nothing found": 1}
     assert rows["one-label"]["harmed"] == 0
