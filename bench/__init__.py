@@ -1,4 +1,8 @@
-"""Joins tasks, variants and results: expands a matrix, trains, evaluates, and the commands."""
+"""Joins tasks, variants and results: plans a matrix, trains and evaluates it, and has the commands.
+
+`bench.api` holds what the commands do, for callers in Python; `bench.examine` examines a model of
+your own.
+"""
 
 from typing import Any
 
@@ -6,7 +10,7 @@ __all__ = ["examine"]
 
 
 def __getattr__(name: str) -> Any:
-    """`bench.examine`, loaded when it is asked for, so that help stays quick."""
+    """Load `bench.examine` when it is asked for, so that help appears at once."""
     if name == "examine":
         from bench.doctor.notebook import examine
 

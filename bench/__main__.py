@@ -1,4 +1,4 @@
-"""`python -m bench`, and the `bench` command."""
+"""Starts the command line, as `python -m bench` or as the command `bench`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Make sure that our own packages are found, then hand over to the command line.
+    """Run the command line on the arguments of this process, and exit with its code.
 
     `python -m` puts the working directory first on the path, where a user may well keep a
-    tasks.py or a results folder of their own.
+    tasks.py or a results folder of their own, so this project's folder is put before it.
     """
     home = str(Path(__file__).resolve().parent.parent)
     unwanted = {"", home}

@@ -1,1 +1,1 @@
-"""What the verbs of the command line do, as functions for Python: they return and never print."""
+"""Does what the verbs of the command line do, for callers in Python: returns, never prints."""

@@ -52,7 +52,7 @@ def _without_findings(record: Record) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Cure:
-    """What came of a run done again as its first finding advises.
+    """The outcome of a run that was done again as its first finding advises.
 
     Attributes:
         run: Id of the stored run.

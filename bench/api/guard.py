@@ -1,4 +1,4 @@
-"""Guards the code: counts against a baseline, or times and quality against a revision."""
+"""Guards the code by comparing counts with a baseline, or times and quality with a revision."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bench.guard.subjects import Subject
 from bench.training.process import prepare_process
 from results.guard.verdict import GuardRow, exact_rows
 
-Report = Callable[[str], None]
+GuardReport = Callable[[str], None]
 """Is called with sentences about what the guard is doing."""
 
 
 @dataclass(frozen=True)
 class GuardOptions:
-    """What is guarded.
+    """The variants and tasks that are guarded, and where.
 
     Attributes:
         variants: Guard these instead of the suite's own choice.
@@ -125,7 +125,7 @@ def guard_times(
     options: GuardOptions,
     threshold: float,
     minutes: float,
-    report: Report,
+    report: GuardReport,
 ) -> list[GuardRow]:
     """Time the code of a git revision and the present code side by side.
 
@@ -155,7 +155,9 @@ def quality_matrix(matrix: Path | None) -> Path:
     return chosen
 
 
-def guard_quality(against: Versions, matrix: Path, folder: Path, report: Report) -> list[GuardRow]:
+def guard_quality(
+    against: Versions, matrix: Path, folder: Path, report: GuardReport
+) -> list[GuardRow]:
     """Run a small matrix by a git revision and by the present code, and compare the outcomes.
 
     Args:

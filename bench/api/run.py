@@ -80,7 +80,7 @@ class MatrixOptions:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Where runs are trained, and what one run may take.
+    """The engine that trains runs, and the limits of one run.
 
     Attributes:
         name: `local` or `ray`.
@@ -285,13 +285,13 @@ def preview(work: Work, folder: Path) -> Preview:
     )
 
 
-class Silent:
+class SilentWatcher:
     """A watcher that ignores all events."""
 
-    def heard(self, event: Event) -> None:
-        """Ignore an event."""
+    def on_event(self, event: Event) -> None:
+        """Ignore an event of the engine."""
 
-    def waits(self) -> None:
+    def on_disk_full(self) -> None:
         """Ignore that the disk is full."""
 
 
@@ -319,4 +319,4 @@ def execute(
     """
     todo = begin(store, plan)
     if todo:
-        drive(todo, cost, store, engine, watcher or Silent(), keep_weights=False)
+        drive(todo, cost, store, engine, watcher or SilentWatcher(), keep_weights=False)

@@ -68,7 +68,7 @@ def is_of(record: Record, tasks: Sequence[str]) -> bool:
 
 
 class Status(NamedTuple):
-    """How far the last plan of a store is.
+    """The state of the last plan of a store.
 
     rows: one per planned run, with its state. others: finished runs that the plan has not.
     active: a driver is at work. engine: what that driver reports of its nodes, if it does.

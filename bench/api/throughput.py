@@ -30,7 +30,7 @@ DEFAULT_SHAPE = Shape()
 
 @dataclass(frozen=True)
 class ThroughputOptions:
-    """What is to be timed, as a user gives it.
+    """The cases that are to be timed, as a user describes them.
 
     Attributes:
         variants: Differences from the base, as `axis=value,axis=value`.
@@ -56,7 +56,7 @@ class ThroughputOptions:
 
 
 class Sweep(NamedTuple):
-    """What changes from case to case, and its values; one value of nothing for no sweep."""
+    """A size or axis that changes from case to case, and its values; no sweep has one case."""
 
     along: str
     values: list[int]

@@ -127,7 +127,7 @@ def most_seeds(asked: int | None) -> int:
 
 
 class _Progress(NamedTuple):
-    """How far one task is: looks taken, and further seeds wanted as far as that is known."""
+    """The looks taken at one task, and the further seeds it wants as far as that is known."""
 
     looks: int = 0
     wanted: int | None = None

@@ -1,1 +1,1 @@
-"""The command line: reads options, calls the suite, prints what comes back."""
+"""Reads options, calls `bench.api`, and prints: one module per verb or group of verbs."""

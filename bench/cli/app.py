@@ -1,4 +1,4 @@
-"""The command line: registers all verbs and turns errors into exit codes.
+"""Registers all verbs of the command line and turns errors into exit codes.
 
 Heavy imports happen inside the verb that needs them, so that help appears at once.
 """

@@ -1,4 +1,4 @@
-"""bench check: does a part or a task keep the contract?"""
+"""Implements `bench check`, which tests whether a variant or a task keeps the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench claims: try what others reported."""
+"""Implements `bench claims`, which tries what others reported."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ HEAD = """# What others reported
 Each claim is a file in `bench/claims` with its source, the reported figures and what it was scaled
 down to for this suite. A small task need not confirm a result of a large one: verdicts are of the
 task and budget named here. Made by `bench claims show --markdown`."""
-SETTLED = ("reproduced", "reversed")
+IN_BOLD = ("reproduced", "reversed")
 """Verdicts that are printed in bold."""
 
 
@@ -52,7 +52,7 @@ def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ComparisonRo
 
 
 def _verdict_cells(row: ComparisonRow) -> list[str]:
-    verdict = f"**{row['word']}**" if row["word"] in SETTLED else word(row)
+    verdict = f"**{row['word']}**" if row["word"] in IN_BOLD else word(row)
     return [f"`{row['claim']}`: {row['says']}", row["source"], verdict, _effect(row)]
 
 

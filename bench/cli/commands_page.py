@@ -26,7 +26,7 @@ SHARED_BY = 3
 """Number of verbs from which on an option stands in the table of common options."""
 
 
-class Verb(NamedTuple):
+class CommandLineVerb(NamedTuple):
     """A verb by its full name, its help, and its arguments and options as Typer has them."""
 
     name: str
@@ -44,17 +44,17 @@ class Verb(NamedTuple):
         return [p for p in self.parameters if p.param_type_name == "option"]
 
 
-def verbs() -> list[Verb]:
+def verbs() -> list[CommandLineVerb]:
     """Return all verbs in the order of `bench --help`; those of a group follow each other."""
     return list(_walk("bench", typer.main.get_command(app)))
 
 
-def _walk(name: str, command: Any) -> Iterator[Verb]:
+def _walk(name: str, command: Any) -> Iterator[CommandLineVerb]:
     if hasattr(command, "commands"):
         for verb, inner in command.commands.items():
             yield from _walk(f"{name} {verb}", inner)
     else:
-        yield Verb(name, inspect.cleandoc(command.help or ""), command.params)
+        yield CommandLineVerb(name, inspect.cleandoc(command.help or ""), command.params)
 
 
 def commands_page() -> str:
@@ -72,7 +72,7 @@ def commands_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _section(verb: Verb, common: Sequence[tuple[str, ...]]) -> str:
+def _section(verb: CommandLineVerb, common: Sequence[tuple[str, ...]]) -> str:
     """Return the section of one verb: usage, help, arguments, options of its own."""
     usage = " ".join(
         [verb.name, *map(_usage, verb.arguments), *("[OPTIONS]",) * bool(verb.options)]

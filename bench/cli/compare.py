@@ -1,4 +1,4 @@
-"""bench compare: is one variant better than another, and how surely?"""
+"""Implements `bench compare`, which says which variant is better, and how surely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench data: fetch, add and list corpora."""
+"""Implements `bench data`, which fetches, adds and lists corpora."""
 
 from __future__ import annotations
 

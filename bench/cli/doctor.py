@@ -1,4 +1,4 @@
-"""bench doctor: name the cause of a run that did not learn."""
+"""Implements `bench doctor`, which names the cause of a run that did not learn."""
 
 from __future__ import annotations
 

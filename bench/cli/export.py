@@ -1,4 +1,4 @@
-"""bench export and report: tables and runs for other programs, and one HTML file."""
+"""Implements `bench export` and `bench report`, which write results for others to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench guard: did the code become slower, do other work, or learn worse?"""
+"""Implements `bench guard`, which says whether the code became slower or learns worse."""
 
 from __future__ import annotations
 

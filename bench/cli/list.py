@@ -1,4 +1,4 @@
-"""bench list: what a user can name in a matrix or an option."""
+"""Implements `bench list`, which prints the names that matrices and options take."""
 
 from __future__ import annotations
 

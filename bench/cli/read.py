@@ -1,4 +1,4 @@
-"""bench table, curves and show: print what runs came to. None of them loads torch."""
+"""Implements `bench table`, `curves` and `show`, which print results. None loads torch."""
 
 from __future__ import annotations
 

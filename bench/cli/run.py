@@ -1,4 +1,4 @@
-"""bench run: train a benchmark matrix, or two variants until a verdict stands."""
+"""Implements `bench run`, which trains a benchmark matrix or decides between two variants."""
 
 from __future__ import annotations
 

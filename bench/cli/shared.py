@@ -1,4 +1,4 @@
-"""Shared by all verbs: common options, exit codes for errors, and printing."""
+"""Holds what all verbs share: common options, exit codes for errors, and printing."""
 
 from __future__ import annotations
 

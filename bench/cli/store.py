@@ -1,4 +1,4 @@
-"""bench status, drop and rebuild: what is in a store, and how far its plan is."""
+"""Implements `bench status`, `drop` and `rebuild`, which manage a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bench throughput: how fast is each variant on this machine?"""
+"""Implements `bench throughput`, which times variants on this machine."""
 
 from __future__ import annotations
 

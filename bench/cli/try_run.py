@@ -1,4 +1,4 @@
-"""bench try: give a kept model a source text of your own."""
+"""Implements `bench try`, which gives a trained model a source text of your own."""
 
 from __future__ import annotations
 

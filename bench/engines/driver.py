@@ -27,13 +27,13 @@ TOLD_EVERY = 2.0
 
 
 class Watcher(Protocol):
-    """Who is told of events: the progress display."""
+    """Is called with the events of an engine, as a progress display is."""
 
-    def heard(self, event: Event) -> None:
-        """Called after the event is stored."""
+    def on_event(self, event: Event) -> None:
+        """Is called after an event was stored."""
 
-    def waits(self) -> None:
-        """The disk is full, and all wait for room; called once for each time."""
+    def on_disk_full(self) -> None:
+        """Is called once each time that runs wait because the disk is full."""
 
 
 def to_do(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
@@ -80,7 +80,7 @@ def drive(
             for event in engine.run(jobs()):
                 if event.kind != "idle":
                     _patiently(watcher, partial(keep, event))
-                    watcher.heard(event)
+                    watcher.on_event(event)
                 if event.kind == "idle" or time.monotonic() - committed > COMMITTED_EVERY:
                     _patiently(watcher, store.commit)
                     committed = time.monotonic()
@@ -109,7 +109,7 @@ def _patiently(watcher: Watcher, write: Callable[[], None]) -> None:
         except DiskFullError:
             if began is None:
                 began = time.monotonic()
-                watcher.waits()
+                watcher.on_disk_full()
             elif time.monotonic() - began > PATIENCE:
                 raise
             time.sleep(PAUSE)

@@ -36,10 +36,10 @@ class Watcher:
         self.waited = 0
         self.ended = 0
 
-    def heard(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         self.ended += event.kind == "finished"
 
-    def waits(self) -> None:
+    def on_disk_full(self) -> None:
         self.waited += 1
         if self.disk is not None:
             subprocess.run(["mount", "-o", "remount,size=9m", str(self.disk)], check=True)

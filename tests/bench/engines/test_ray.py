@@ -383,10 +383,10 @@ def test_the_disk_full_for_a_while(
     waited = []
 
     class Watcher:
-        def heard(self, event: Event) -> None:
+        def on_event(self, event: Event) -> None:
             pass
 
-        def waits(self) -> None:
+        def on_disk_full(self) -> None:
             waited.append(True)
             subprocess.run(["mount", "-o", "remount,size=9m", str(tiny)], check=True)
 
