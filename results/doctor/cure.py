@@ -13,7 +13,10 @@ LOWER = 0.95
 
 
 class Improvement(NamedTuple):
-    """helped: the run is better now. text: scores and losses before and now."""
+    """The result of testing advice.
+
+    helped: the run is better now. text: scores and losses before and now.
+    """
 
     helped: bool
     text: str

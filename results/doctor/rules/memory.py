@@ -1,4 +1,4 @@
-"""Rules about what the model can remember: gates at their ends, gradients that vanish."""
+"""Rules about what the model can remember: saturated gates, gradients that vanish."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from results.doctor.health import CellActivity
 
 # Thresholds were set on the half of the doctor's benchmark that is for tuning (docs/doctor.md).
 SATURATED_SHARE = 0.5
-"""Share of an encoder's gates or outputs at their ends above which it is saturated."""
+"""Share of an encoder's gates or outputs that are saturated above which it learns nothing."""
 LARGE_EMBEDDING = 3.0
 """Root mean square of embedded symbols above which they saturate what reads them."""
 SHUT_SHARE = 0.2
-"""Share of an encoder's gates at their ends, at all steps, above which it remembers nothing."""
+"""Share of an encoder's gates that are fully open or shut above which it remembers nothing."""
 VANISHED = 1e-4
 """Share of the largest gradient below which nothing is learned at a place of the source."""
 
@@ -30,12 +30,12 @@ def saturating_embedding(run: ExaminedRun) -> Iterator[Finding]:
     if encoder is None or not above(embedded, LARGE_EMBEDDING):
         return
     name, cell = encoder
-    at_ends = max(or_zero(cell.saturated[0]), or_zero(cell.gates[0]))
-    if at_ends > SATURATED_SHARE:
+    saturated = max(or_zero(cell.saturated[0]), or_zero(cell.gates[0]))
+    if saturated > SATURATED_SHARE:
         yield Finding(
             "saturating-embedding",
             LIKELY,
-            f"{at_ends:.0%} of the gates or outputs of {name} are at their ends at the first step, "
+            f"{saturated:.0%} of the gates or outputs of {name} are saturated at the first step, "
             f"where almost no gradient passes; embedded symbols have a root mean square of "
             f"{embedded:.3g}",
             "initialise the embedding with smaller values: embedding_init=uniform",
@@ -44,7 +44,7 @@ def saturating_embedding(run: ExaminedRun) -> Iterator[Finding]:
 
 
 def shut_gates(run: ExaminedRun) -> Iterator[Finding]:
-    """Find an encoder whose gates are at their ends at all steps, though its inputs are small."""
+    """Find an encoder whose gates stay fully open or shut, though its inputs are small."""
     encoder = _first_encoder_cell(run)
     if encoder is None or or_zero(run.health.embedded) > LARGE_EMBEDDING:
         return
@@ -54,8 +54,8 @@ def shut_gates(run: ExaminedRun) -> Iterator[Finding]:
         yield Finding(
             "vanishing-memory",
             LIKELY,
-            f"{shut:.0%} of the gates of {name} are at their ends from the first step to the last, "
-            "though its inputs are small",
+            f"{shut:.0%} of the gates of {name} are fully open or shut from the first step to the "
+            "last, though its inputs are small",
             "initialise gates so that they are open: weight_init=default, forget_bias=1",
         )
 

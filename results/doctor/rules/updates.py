@@ -38,7 +38,7 @@ def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
         yield Finding(
             "state-carried",
             SURE,
-            "outputs depend on the batch before: with a different one, logits move by "
+            "outputs depend on the batch before: after a different one, logits move by "
             f"{after_another:.2g} standard deviations",
             "start each batch from a fresh state, or detach and reset the state",
         )
@@ -46,8 +46,8 @@ def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
         yield Finding(
             "axes-swapped",
             SURE,
-            "rows of a batch affect each other: in a batch by itself, a row's logits move by "
-            f"{alike:.2g} standard deviations",
+            "rows of a batch affect each other: when a row is scored in a batch by itself, its "
+            f"logits move by {alike:.2g} standard deviations",
             "set batch_first, or transpose: no layer may run along the batch axis",
         )
 
