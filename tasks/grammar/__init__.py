@@ -1,21 +1,28 @@
-"""A synchronous grammar: English sentences with their Chinese, from one tree rendered twice.
+"""A synchronous grammar: English sentences with their Chinese, both rendered from one tree.
 
-Probes translation where it needs context: "not" is 不 or 没, "play" 弹, 踢 or 打, "old" 老, 旧
-or 大, "two" 两 or 二; 了 stands after the verb or at the end, time and place before the verb.
-The leaves are phrases in both languages (`lexicon`, `verbs`); a Clause holds who, what, when and
-where, and has a renderer a language (`clauses`). Written for this suite: its Chinese is regular,
-and one English sentence has one translation. English has 2 to 26 words (half of it 8 or fewer),
-Chinese 4 to 35 characters (half of it 12 or fewer).
+It probes translation where the right word depends on context: "not" is 不 or 没, "play" is 弹,
+踢 or 打, "old" is 老, 旧 or 大, "two" is 两 or 二. 了 stands after the verb or at the end, and
+time and place stand before the verb. It was written for this suite: its Chinese is regular, and every
+English sentence has exactly one translation. English sentences have 2 to 26 words (half of them 8
+or fewer), Chinese ones 4 to 35 characters (half of them 12 or fewer).
 
     The teacher did not buy three books in Beijing yesterday.
     老师昨天没在北京买三本书。
 
-From the words up: entries, lexicon, verbs; drawing, numbers, phrases, clauses, times; what is
-chosen, people, things, predicates, actions; constructions by kind, statements, questions,
-relative_clauses, being, comparisons, ba_bei, joined, quantities; and all of them, constructions,
-splits. A function that is named draw_ chooses by the Draw that it is given.
+The modules, from words to sentences:
 
-Importing this makes tables of some thousand phrases, so `tasks` does so only where it is used.
+- entries, lexicon, verbs: kinds of word, and the tables of words in both languages;
+- drawing: random choices; numbers, phrases, times: numbers, noun phrases, times and places;
+- clauses: a Clause holds who does what, when and where, and has a renderer for each language;
+- people, things, predicates, actions: draw subjects, objects, predicates and whole clauses;
+- statements, questions, relative_clauses, being, comparisons, ba_bei, joined, quantities: draw
+  sentences of one construction; constructions lists all of them with their shares;
+- splits: makes a corpus of distinct sentences, one split with unseen word combinations.
+
+A function whose name starts with draw_ chooses at random, by the Draw that it is given.
+
+Importing this package builds tables of several thousand phrases, so `tasks` imports it only where
+it is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Somebody does something: whole clauses in any tense or mood, with their time and place."""
+"""Draws clauses in which somebody does something, in any tense or mood, with time and place."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from tasks.grammar.times import (
     draw_time,
 )
 
-# form: its share of statements, and how often a time stands with it
+# for each form: its share of statements, and the probability that a time stands with it
 SHARES: dict[Form, tuple[float, float]] = {
     HABIT: (20, 0.5),
     PAST: (32, 0.75),
@@ -71,12 +71,15 @@ ASKED_FORMS = (HABIT, PAST, PAST, PROGRESSIVE, FUTURE, EVER, EVER, ALREADY, WANT
 
 
 def draw_form(draw: Draw) -> Form:
-    """A tense or mood, as often as `SHARES` says."""
+    """Draw a tense or mood with the probabilities of `SHARES`."""
     return FORMS[bisect(FORM_TOTALS, draw.uniform() * FORM_TOTALS[-1])]
 
 
 def draw_when(draw: Draw, form: Form, late: bool) -> Words | None:
-    """A time that goes with the form, or none. late: 了 ends the clause, so the past needs one."""
+    """Draw a time that fits the form, or None.
+
+    late: 了 ends the clause; then the past needs a time.
+    """
     if (form is PAST and late) or draw.chance(SHARES[form][1]):
         if form is HABIT:
             return draw_time(draw, HABITUAL, DAILY)
@@ -94,7 +97,10 @@ PLACED = (HABIT, PAST, PROGRESSIVE, FUTURE, WANT, LIKE, PLAN)
 def draw_action(
     draw: Draw, form: Form, negative: bool = False, asked: bool = False, who: Phrase | None = None
 ) -> Clause:
-    """Somebody does something."""
+    """Draw a clause in which somebody does something.
+
+    negative, asked: the clause is negated, or becomes a question. who: the subject; drawn if None.
+    """
     affirmed = not (negative or asked)
     subject = who or draw_subject(draw, asked, affirmed)
     if form is WEARING and subject.plural and not subject.every and subject.person == 3:
@@ -117,6 +123,6 @@ def draw_action(
 
 
 def _feat(draw: Draw, affirmed: bool, subject: Phrase) -> Predicate:
-    """Something one can do without having learned it, so that can is 能."""
+    """Draw something that one can do without having learned it, so that "can" is 能."""
     verb = draw.pick([v for v in verbs_with("m") if "s" not in v.forms])
     return transitive(verb, *draw_object(draw, verb, "m", affirmed, subject))

@@ -1,4 +1,4 @@
-"""把 and 被: what is done to a definite thing, and what it suffers."""
+"""Draws sentences with 把 (what is done to a definite thing) and 被 (what happens to it)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ FINISHED = {"finish eating": "eat", "finish reading": "read", "finish writing": 
 
 
 def _act(handling: Handling, noun: Noun) -> Combination:
-    """Verb and object; what is finished is done."""
+    """Return verb and object as a combination; "finish eating" counts as "eat"."""
     name = handling.verb.base + handling.verb.particle
     return FINISHED.get(name, name), noun.singular
 
 
 def disposal(handling: Handling, thing: Phrase, noun: Noun, other: Phrase) -> Predicate:
-    """Put the book on the table: 把书放在桌子上."""
+    """Build a 把 predicate, such as "put the book on the table": 把书放在桌子上."""
     return Predicate(
         handling.verb,
         f"{thing.object} {handling.end.format(other.object)}".strip(),
@@ -51,19 +51,19 @@ def disposal(handling: Handling, thing: Phrase, noun: Noun, other: Phrase) -> Pr
 
 
 def draw_disposing(draw: Draw, subject: Phrase) -> Predicate:
-    """Something done to a definite thing: 把书放在桌子上."""
+    """Draw a 把 predicate about a definite thing: 把书放在桌子上."""
     handling = draw.pick(DISPOSALS)
     noun = draw.pick([n for n in nouns_of(handling.objects) if n.chinese not in handling.after])
     other = draw_somebody(draw, subject)
     return disposal(handling, draw_definite(draw, noun, subject), noun, other)
 
 
-WILFUL = frozenset("break lose leave".split())  # nobody is asked to
-COMPLETED = frozenset("finish repair tidy wash".split())  # nor forbidden this
+WILFUL = frozenset("break lose leave".split())  # nobody is asked to do these
+COMPLETED = frozenset("finish repair tidy wash".split())  # and nobody is forbidden these
 
 
 def draw_disposal(draw: Draw) -> Pair:
-    """I put the book on the table: 我把书放在桌子上了。"""
+    """Draw a 把 sentence, such as "I put the book on the table": 我把书放在桌子上了。"""
     number = draw.uniform()
     subject = draw_subject(draw, asked=number < 0.15)
     said = draw_disposing(draw, subject)
@@ -80,7 +80,7 @@ def draw_disposal(draw: Draw) -> Pair:
 
 
 def suffering(handling: Handling, noun: Noun, agent: Phrase | None) -> Predicate:
-    """Was stolen by a thief: 被小偷偷走了."""
+    """Build a 被 predicate, such as "was stolen by a thief": 被小偷偷走了."""
     return Predicate(
         handling.verb,
         f"by {agent.object}" if agent else "",
@@ -92,7 +92,7 @@ def suffering(handling: Handling, noun: Noun, agent: Phrase | None) -> Predicate
 
 
 def _judged(draw: Draw, time: Words | None) -> Clause:
-    """Tom was praised by the teacher: 汤姆被老师表扬了."""
+    """Draw a clause such as "Tom was praised by the teacher": 汤姆被老师表扬了."""
     victim = draw.pick(draw.pick((ASKERS, NAMED, FAMILY)))
     doer = draw.pick([p for p in (*DEFINITE[::2], *NAMED) if p.english != victim.english])
     verb = draw.pick(PRAISES)
@@ -104,7 +104,7 @@ DOERS = (DEFINITE[::2], NAMED, FAMILY, tuple(PRONOUNS.values()))
 
 
 def draw_passive(draw: Draw) -> Pair:
-    """The book was borrowed by Tom: 书被汤姆借走了。"""
+    """Draw a 被 sentence, such as "The book was borrowed by Tom": 书被汤姆借走了。"""
     number = draw.uniform()
     time = draw.pick(BYGONE) if draw.chance(0.4) else None
     if number < 0.25:

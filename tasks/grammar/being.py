@@ -1,4 +1,4 @@
-"""Being, having, and what is where: description, identity, possession, existence."""
+"""Draws sentences of being, having and existing: description, identity, possession, location."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tasks.grammar.verbs import BE, HAVE
 
 
 def _describing(draw: Draw, negative: bool, asked: bool) -> Clause:
-    """This book is expensive."""
+    """Draw a clause such as "this book is expensive"."""
     if draw.chance(0.3):
         return draw_trait(draw, draw_subject(draw, asked, not (negative or asked)), negative, asked)
     noun, adjective = draw.pick(described())
@@ -46,14 +46,14 @@ def _describing(draw: Draw, negative: bool, asked: bool) -> Clause:
 
 
 def draw_description(draw: Draw) -> Pair:
-    """This book is expensive: 这本书很贵。"""
+    """Draw a sentence such as "This book is expensive": 这本书很贵。"""
     if draw.chance(0.2):
         return question(_describing(draw, False, True))
     return statement(_describing(draw, draw.chance(0.25), False))
 
 
 def identity(subject: Phrase, noun: Noun, attribute: Adjective | None = None) -> Clause:
-    """She is a famous teacher."""
+    """Build a clause such as "she is a famous teacher"."""
     determiner = BARE if subject.plural and subject.person != 2 else A
     kind = noun_phrase(noun, determiner, attribute)
     translation = kind.chinese
@@ -64,7 +64,7 @@ def identity(subject: Phrase, noun: Noun, attribute: Adjective | None = None) ->
 
 
 def draw_identity(draw: Draw) -> Pair:
-    """Somebody's trade."""
+    """Draw a sentence about somebody's profession."""
     subject = draw.pick(draw.pick((ASKERS, NAMED, OTHERS)))
     noun = draw.pick(TRADES)
     if draw.chance(0.25):
@@ -82,7 +82,7 @@ OWNED = frozenset("vehicle device pet luggage tool printed house".split())
 
 
 def draw_having(draw: Draw, subject: Phrase, affirmed: bool) -> Clause:
-    """Has two cars."""
+    """Draw a clause such as "he has two cars"."""
     things = not affirmed or draw.chance(0.7)
     noun = draw.pick(nouns_of(OWNED) if things else lexicon.RELATIONS)
     codes: tuple[str, ...] = ("number", "many", "several") if affirmed else ("any",)
@@ -95,7 +95,7 @@ def draw_having(draw: Draw, subject: Phrase, affirmed: bool) -> Clause:
 
 
 def draw_possession(draw: Draw) -> Pair:
-    """Somebody has, or has not, a thing or friends: 我有两辆汽车。"""
+    """Draw a sentence about what somebody has or does not have: 我有两辆汽车。"""
     if draw.chance(0.25):
         return question(draw_having(draw, draw_subject(draw, True), False))
     if draw.chance(0.3):
@@ -124,7 +124,7 @@ CLASSES = {scene: frozenset(kinds.split()) for scene, _, kinds in SCENES}
 
 
 def draw_existence(draw: Draw) -> Pair:
-    """There are three books on the table: 桌子上有三本书."""
+    """Draw a sentence such as "There are three books on the table": 桌子上有三本书。"""
     place, inside, _ = draw.pick(SCENES)
     noun = draw.pick([n for n in nouns_of(CLASSES[place]) if n.chinese not in inside])
     number = draw.uniform()
@@ -153,7 +153,7 @@ def draw_existence(draw: Draw) -> Pair:
 
 
 def _location(draw: Draw, place: str, inside: str, noun: Noun) -> Pair:
-    """The book is on the table: 书在桌子上."""
+    """Draw a sentence such as "The book is on the table": 书在桌子上。"""
     if draw.chance(0.4):
         key = draw.pick(("home", *lexicon.SPOTS, *lexicon.CITIES))
         subject = draw.pick(draw.pick((ASKERS, NAMED, FAMILY)))

@@ -1,6 +1,6 @@
-"""A clause, and what renders it in English and in Chinese, alone or as a sentence.
+"""Defines a clause, and renders it in English and in Chinese, alone or as a sentence.
 
-Not and the auxiliaries, 不 and 没, 了, 着 and 过, and the order of time, place and verb are
+"Not" and the auxiliaries, 不 and 没, 了, 着 and 过, and the order of time, place and verb are
 decided here; `english` and `chinese` read the same Clause.
 """
 
@@ -16,9 +16,10 @@ from tasks.grammar.verbs import BE, WISHES
 
 
 class Form(NamedTuple):
-    """Tense or mood. kind: how English builds it; affirm, deny: Chinese before the verb.
+    """A tense or mood.
 
-    ask: its A-not-A question, where it has one of its own. letter: see `entries.Verb`.
+    kind: how English builds it. affirm, deny: Chinese before the verb. ask: its own A-not-A
+    question, if it has one. letter: see `entries.Verb`.
     """
 
     kind: str
@@ -50,10 +51,10 @@ NEED = Form("wish", "need", "需要", "不用", "", "m")
 
 
 class Predicate(NamedTuple):
-    """What is said of the subject.
+    """The part of a clause that says something about the subject.
 
-    tail: English after the verb. before, head, after: Chinese before the verb (把门), the verb,
-    its object or complement. late: 了 follows the object. degree: 很 of a plain adjective.
+    tail: English after the verb. before, head, after: Chinese before the verb (把门), the verb, and
+    its object or complement. late: 了 follows the object. degree: the 很 of a plain adjective.
     """
 
     verb: Verb
@@ -68,20 +69,20 @@ class Predicate(NamedTuple):
 
 
 class Words(NamedTuple):
-    """A time, place or adverb."""
+    """A time, place or adverb in both languages."""
 
     english: str
     chinese: str
 
 
 def words_of(table: str) -> tuple[Words, ...]:
-    """Words from a table, english/chinese, with bars between the rows."""
+    """Read words from a table: english/chinese, with bars between the rows."""
     return tuple(Words(*row.split("/")) for row in table.split("|"))
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """Who does what, when and where. early: the time stands first, in both languages."""
+    """Says who does what, when and where. early: the time stands first, in both languages."""
 
     subject: Phrase
     predicate: Predicate
@@ -94,12 +95,12 @@ class Clause:
 
     @property
     def combinations(self) -> frozenset[Combination]:
-        """The content pairs in it."""
+        """The pairs of content words in the clause."""
         return frozenset((*self.subject.combinations, *self.predicate.combinations))
 
 
 def be(subject: Phrase) -> str:
-    """Am, are or is."""
+    """Return am, are or is, as the subject asks for."""
     if subject.plural:
         return "are"
     return "am" if subject.person == 1 else "is"
@@ -112,7 +113,7 @@ def _simple(verb: Verb, subject: Phrase, plain: bool) -> tuple[str, str]:
 
 
 def _english_verb(clause: Clause, asked: bool) -> tuple[str, str]:
-    """The auxiliary, or "", and the rest of the verb."""
+    """Return the auxiliary, or "" if there is none, and the rest of the verb."""
     verb, form, subject = clause.predicate.verb, clause.form, clause.subject
     plain = not (asked or clause.negative)
     if form.kind == "auxiliary":
@@ -152,9 +153,9 @@ def _english_end(clause: Clause, asked: bool) -> str:
 
 
 def english(clause: Clause, asked: bool = False) -> str:
-    """The clause in English, without capital and full stop.
+    """Render the clause in English, without capital letter and full stop.
 
-    asked: the auxiliary stands before the subject.
+    asked: put the auxiliary before the subject.
     """
     auxiliary, verb = _english_verb(clause, asked)
     subject = clause.subject.english
@@ -174,7 +175,10 @@ def english(clause: Clause, asked: bool = False) -> str:
 
 
 def _choosing(operator: str, place: str, verb: str, head: str) -> tuple[str, str, str]:
-    """A-not-A on the first that there is of an operator, a place and the verb: 在不在家看书."""
+    """Apply A-not-A to the first of operator, place and verb that is there: 在不在家看书.
+
+    Returns the three, changed.
+    """
     if operator:
         return operator, place, verb
     if head == "有":
@@ -185,7 +189,7 @@ def _choosing(operator: str, place: str, verb: str, head: str) -> tuple[str, str
 
 
 def _chinese_verb(clause: Clause, question: bool) -> str:
-    """Verb, aspect and object: 看了两本书, 看书了, 看过书, 看书."""
+    """Render verb, aspect and object: 看了两本书, 看书了, 看过书, 看书."""
     said, form = clause.predicate, clause.form
     if form is EVER:
         return f"{said.head}过{said.after}"
@@ -199,14 +203,17 @@ def _chinese_verb(clause: Clause, question: bool) -> str:
 
 
 def _chinese_denial(clause: Clause) -> str:
-    """The negation: 没 of 有, and of what begins with it, such as 有意思."""
+    """Return the negation: 没 before 有 and words that begin with it, such as 有意思."""
     if clause.predicate.head.startswith("有") and clause.form is HABIT:
         return "没"
     return clause.form.deny
 
 
 def _operator(clause: Clause) -> str:
-    """Negation or modal before the place and the verb; all is followed by 在, not 正在."""
+    """Return the negation or modal before place and verb.
+
+    After 都 the progressive is 在, not 正在.
+    """
     if clause.negative:
         return _chinese_denial(clause)
     operator = clause.form.affirm
@@ -218,9 +225,10 @@ def _operator(clause: Clause) -> str:
 
 
 def chinese(clause: Clause, mood: str = "") -> str:
-    """The clause in Chinese, without punctuation.
+    """Render the clause in Chinese, without punctuation.
 
-    mood: nothing; ask, where 吗 or a question word makes it a question; or choose, for A-not-A.
+    mood: "" for a statement; "ask" where 吗 or a question word makes it a question; "choose" for
+    A-not-A.
     """
     said, form, subject = clause.predicate, clause.form, clause.subject
     time = clause.time.chinese if clause.time else ""
@@ -242,7 +250,10 @@ def chinese(clause: Clause, mood: str = "") -> str:
 
 
 class Pair(NamedTuple):
-    """A sentence, its translation, and the verb-object and adjective-noun pairs in it."""
+    """An English sentence, its translation, and the content word combinations in it.
+
+    A combination is a verb with its object, or an adjective with its noun.
+    """
 
     english: str
     chinese: str
@@ -254,26 +265,26 @@ def _capital(text: str) -> str:
 
 
 def declarative(text: str, translation: str, combinations: Iterable[Combination] = ()) -> Pair:
-    """A sentence with a full stop."""
+    """Make a sentence that ends with a full stop."""
     return Pair(_capital(text) + ".", translation + "。", frozenset(combinations))
 
 
 def interrogative(text: str, translation: str, combinations: Iterable[Combination] = ()) -> Pair:
-    """A sentence with a question mark."""
+    """Make a sentence that ends with a question mark."""
     return Pair(_capital(text) + "?", translation + "？", frozenset(combinations))
 
 
 def statement(clause: Clause) -> Pair:
-    """A clause on its own."""
+    """Make a statement from a clause."""
     return declarative(english(clause), chinese(clause), clause.combinations)
 
 
 def question(clause: Clause) -> Pair:
-    """Does he read? 他看书吗？"""
+    """Make a yes-no question, such as "Does he read?" 他看书吗？"""
     return interrogative(english(clause, True), chinese(clause, "ask") + "吗", clause.combinations)
 
 
 def choice(clause: Clause) -> Pair:
-    """Does he read or not? 他看不看书？"""
+    """Make an A-not-A question, such as "Does he read or not?" 他看不看书？"""
     text = english(clause, True) + " or not"
     return interrogative(text, chinese(clause, "choose"), clause.combinations)

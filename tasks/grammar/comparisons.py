@@ -1,4 +1,4 @@
-"""Comparison: 比, 一样, 没有, and of places by distance and weather."""
+"""Draws comparisons with 比, 一样 and 没有, also of places by distance and weather."""
 
 from __future__ import annotations
 
@@ -33,12 +33,15 @@ MEASURES: dict[str, tuple[str, str, range]] = {
 }
 SCALES = tuple(trait for trait in lexicon.TRAITS if trait.comparative)
 
-# Of whom one may say how much older they are: a mother is not two years older than her son.
+# People whose ages can be compared: a mother is not two years older than her son.
 PEERS = ("brother", "sister", *PRONOUNS, *(person.english for person in lexicon.NAMES))
 
 
 def _amount(draw: Draw, adjective: Adjective) -> Words:
-    """By how much: two years, much, or nothing said; Chinese after the adjective."""
+    """Draw the size of a difference: two years, much, or nothing.
+
+    In Chinese it follows the adjective.
+    """
     if draw.chance(0.2):
         return Words("much ", "得多")
     if adjective.comparative in MEASURES and draw.chance(0.6):
@@ -58,21 +61,21 @@ NOTHING = Words("", "")
 def comparison(
     subject: Phrase, adjective: Adjective, other: Phrase, amount: Words = NOTHING
 ) -> Clause:
-    """He is two years older than me: 他比我大两岁."""
+    """Build a clause such as "he is two years older than me": 他比我大两岁."""
     tail = f"{amount.english}{adjective.comparative} than {other.object}"
     before = f"比{other.chinese}"
     return Clause(subject, Predicate(BE, tail, adjective.predicate, amount.chinese, before), HABIT)
 
 
 def equality(subject: Phrase, adjective: Adjective, other: Phrase, negative: bool) -> Clause:
-    """He is (not) as old as me: 他跟我一样大, 他没有我大."""
+    """Build a clause such as "he is (not) as old as me": 他跟我一样大, 他没有我大."""
     tail = f"{'not ' if negative else ''}as {adjective.english} as {other.object}"
     before = f"没有{other.chinese}" if negative else f"跟{other.chinese}一样"
     return Clause(subject, Predicate(BE, tail, adjective.predicate, "", before), HABIT)
 
 
 def _compared(draw: Draw) -> tuple[Phrase, Adjective, Phrase]:
-    """Two people or two things, and the scale."""
+    """Draw two people or two things, and the adjective that compares them."""
     if draw.chance(0.6):
         subject = draw.pick(draw.pick((ASKERS, NAMED, FAMILY)))
         other, scale = draw_somebody(draw, subject), SCALES
@@ -89,7 +92,10 @@ def _compared(draw: Draw) -> tuple[Phrase, Adjective, Phrase]:
 
 
 def draw_comparison(draw: Draw) -> Pair:
-    """He is taller than me: 他比我高; as tall as me: 跟我一样高; not as tall: 没有我高。"""
+    """Draw a comparison of two people or two things.
+
+    He is taller than me: 他比我高。 As tall as me: 跟我一样高。 Not as tall: 没有我高。
+    """
     subject, adjective, other = _compared(draw)
     number = draw.uniform()
     if number < 0.3 and adjective is YOUTH:
@@ -113,7 +119,10 @@ WEATHERS = tuple(
 
 
 def draw_distance(draw: Draw) -> Pair:
-    """The school is very far from my home; Beijing is colder than Shanghai in winter."""
+    """Draw a comparison of two places.
+
+    The school is very far from my home. Beijing is colder than Shanghai in winter.
+    """
     if draw.chance(0.5):
         one, other = draw.two(lexicon.SPOTS)
         near = draw.pick(

@@ -1,4 +1,4 @@
-"""Every construction with its share, sentences drawn from them, and how many there are."""
+"""Lists every construction with its share, draws sentences from them, and counts sentences."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ _TOTALS = tuple(accumulate(share for share, _ in CONSTRUCTIONS.values()))
 
 
 def draw_pair(draw: Draw) -> Pair:
-    """One sentence of any construction."""
+    """Draw a sentence of any construction, by their shares."""
     return _RULES[bisect(_TOTALS, draw.uniform() * _TOTALS[-1])](draw)
 
 
 def construct(name: str, random: np.random.Generator) -> Pair:
-    """One sentence of a construction."""
+    """Draw a sentence of the named construction."""
     return CONSTRUCTIONS[name][1](Draw(random))
 
 
 def sample(random: np.random.Generator) -> Pair:
-    """One sentence of any construction."""
+    """Draw a sentence of any construction from a numpy generator."""
     return draw_pair(Draw(random))
 
 
@@ -93,7 +93,7 @@ BYGONE_TIMES = (*BYGONE, *BYGONE_HOURS, *DATES)
 
 
 def past_predicates(verb: Verb) -> tuple[Predicate, ...]:
-    """A verb with every counted object that any subject allows, without adjectives."""
+    """Return a verb with every counted object that any subject allows, without adjectives."""
     few = (A, MANY, SEVERAL, *dict.fromkeys(FEW))
     determiners = few if verb.base == "draw" else (*few, THIS, THAT, THESE, THOSE, *THESE_FEW)
     nouns = [noun for noun in nouns_of(verb.objects) if not noun.mass]
@@ -106,7 +106,10 @@ def past_predicates(verb: Verb) -> tuple[Predicate, ...]:
 def past_statements(
     subjects: Sequence[Phrase], verbs: Sequence[Verb], times: Sequence[Words]
 ) -> Iterator[Clause]:
-    """Every plain statement in the past that these make, at each of a verb's places and none."""
+    """Yield every plain past statement of these subjects, verbs and times.
+
+    Each comes without a place and with each of the verb's places.
+    """
     for verb in verbs:
         places = (None, *map(at, verb.places))
         for subject, said, time, place in product(subjects, past_predicates(verb), times, places):
@@ -114,16 +117,16 @@ def past_statements(
 
 
 def past_count(subjects: Sequence[Phrase], verbs: Sequence[Verb], times: Sequence[Words]) -> int:
-    """How many `past_statements` there are, without making them."""
+    """Count `past_statements` without making them."""
     each = sum(len(past_predicates(verb)) * (1 + len(verb.places)) for verb in verbs)
     return len(subjects) * each * len(times)
 
 
 def count() -> int:
-    """A lower bound on the number of different sentences.
+    """Return a lower bound on the number of different sentences.
 
-    Only affirmative past statements of a subject, a transitive verb, a counted object without
-    adjective, a time and perhaps a place are counted; these differ in English because the words
-    of one slot never run into those of the next. The tests enumerate a part of them.
+    It counts only affirmative past statements of a subject, a transitive verb, a counted object
+    without adjective, a time and perhaps a place. They all differ in English, because the words of
+    one slot never run into those of the next. The tests enumerate a part of them.
     """
     return past_count(SUBJECTS, verbs_with("d"), BYGONE_TIMES)

@@ -1,7 +1,7 @@
-"""Kinds of word, and how a table of them is read.
+"""Defines the kinds of word, and reads tables of them.
 
-A table has one line a word, columns between bars; regular English forms are derived, irregular
-ones stand in the first column.
+A table has one word per line and columns between bars. Regular English forms are derived;
+irregular ones stand in the first column.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 
 class Noun(NamedTuple):
-    """A noun that is counted with its measure word.
+    """A noun that is counted with a measure word.
 
-    Of a mass noun (tea, shoes) singular and plural are the bare form, and unit and units count
-    it: a cup of tea, two cups of tea. A mass noun without a unit is only ever bare.
+    For a mass noun (tea, shoes) singular and plural are the bare form, and unit and units count it:
+    a cup of tea, two cups of tea. A mass noun without a unit is only used bare. several: the bare
+    form takes a plural verb (shoes, noodles).
     """
 
     singular: str
@@ -28,11 +29,12 @@ class Noun(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """English forms, and the Chinese verb with the object that a compound brings (游 泳).
+    """A verb: its English forms, and the Chinese verb with the object of a compound (游 泳).
 
-    forms: letters of the tenses and moods that it goes with; h habitual, p progressive, d past,
-    f future, e experience, y already or not yet, w wishes, m permission and duty, c command,
-    s skill (can is 会), n state, l duration, k the object outlives the act. places: keys of PLACES.
+    objects: classes of nouns that it takes. forms: letters of the tenses and moods it goes with:
+    h habitual, p progressive, d past, f future, e experience, y already or not yet, w wishes,
+    m permission and duty, c command, s skill ("can" is 会), n state, l duration, z wearing; k means
+    that the object outlives the act. places: keys of the table of places where it is done.
     """
 
     base: str
@@ -49,7 +51,7 @@ class Verb(NamedTuple):
 
 
 class Adjective(NamedTuple):
-    """Chinese before a noun (with 的 where it needs one) and as a predicate."""
+    """An adjective, in Chinese before a noun (with 的 where needed) and as a predicate."""
 
     english: str
     comparative: str
@@ -59,7 +61,7 @@ class Adjective(NamedTuple):
 
 
 class Place(NamedTuple):
-    """at: where something is done. to: where one goes. inside: Chinese with 里 or 上."""
+    """A place: "at the library", "to the library", 图书馆, and 图书馆里 for what is inside it."""
 
     at: str
     to: str
@@ -68,7 +70,7 @@ class Place(NamedTuple):
 
 
 class Person(NamedTuple):
-    """A name or a kinship term; pronoun: he or she."""
+    """A name or a kinship term, with the pronoun he or she."""
 
     english: str
     chinese: str
@@ -76,7 +78,7 @@ class Person(NamedTuple):
 
 
 def rows(table: str) -> list[list[str]]:
-    """The cells of a table."""
+    """Return the cells of a table, line by line."""
     return [[cell.strip() for cell in row.split("|")] for row in table.strip().splitlines()]
 
 
@@ -104,7 +106,10 @@ def _past(base: str) -> str:
 
 
 def read_nouns(table: str) -> tuple[Noun, ...]:
-    """singular/plural | Chinese | measure word | classes; a regular plural is left out."""
+    """Read nouns from the columns: singular/plural | Chinese | measure word | classes.
+
+    A regular plural is left out.
+    """
     nouns = []
     for english, chinese, measure, classes in rows(table):
         singular, _, plural = english.partition("/")
@@ -121,7 +126,10 @@ def read_nouns(table: str) -> tuple[Noun, ...]:
 
 
 def read_masses(table: str) -> tuple[Noun, ...]:
-    """English | Chinese | unit, if it has one | measure word | classes."""
+    """Read mass nouns from the columns of a table.
+
+    They are: English | Chinese | unit, if any | measure word | classes.
+    """
     nouns = []
     for english, chinese, unit, measure, classes in rows(table):
         kinds = frozenset([english, *classes.split()])
@@ -133,7 +141,11 @@ def read_masses(table: str) -> tuple[Noun, ...]:
 
 
 def verb_of(english: str, chinese: str, objects: str, forms: str, places: str) -> Verb:
-    """base past participle gerund +particle | Chinese | objects | forms | places."""
+    """Build a verb from the columns of a table.
+
+    english: base past participle gerund +particle; regular forms are left out. chinese: the verb,
+    and the object of a compound. objects, forms, places: see `Verb`.
+    """
     words, _, particle = english.partition("+")
     base, *irregular = words.split()
     past = irregular[0] if irregular else _past(base)
@@ -154,12 +166,15 @@ def verb_of(english: str, chinese: str, objects: str, forms: str, places: str) -
 
 
 def read_verbs(table: str) -> tuple[Verb, ...]:
-    """The columns of `verb_of`."""
+    """Read verbs from the columns that `verb_of` takes."""
     return tuple(verb_of(*row) for row in rows(table))
 
 
 def read_adjectives(table: str) -> tuple[Adjective, ...]:
-    """English | comparative | Chinese before a noun | Chinese predicate | classes."""
+    """Read adjectives from the columns of `Adjective`.
+
+    They are: English | comparative | Chinese before a noun | Chinese predicate | classes.
+    """
     return tuple(
         Adjective(english, comparative, attribute, predicate, frozenset(classes.split()))
         for english, comparative, attribute, predicate, classes in rows(table)
@@ -167,7 +182,10 @@ def read_adjectives(table: str) -> tuple[Adjective, ...]:
 
 
 def read_colours(table: str) -> tuple[Adjective, ...]:
-    """A colour stands bare before what is worn or grows, and with 色的 before other things."""
+    """Read colours from the columns: English | Chinese | classes of worn or growing things.
+
+    A colour stands bare before what is worn or grows, and with 色的 before other things.
+    """
     adjectives = []
     for english, chinese, close in rows(table):
         distant = frozenset("vehicle furniture bag suitcase umbrella sofa towel".split())
@@ -177,10 +195,10 @@ def read_colours(table: str) -> tuple[Adjective, ...]:
 
 
 def read_people(table: str) -> tuple[Person, ...]:
-    """English | Chinese | pronoun."""
+    """Read names or kinship terms from the columns: English | Chinese | pronoun."""
     return tuple(Person(*row) for row in rows(table))
 
 
 def read_places(table: str) -> dict[str, Place]:
-    """key | where | where to | Chinese | Chinese, inside it."""
+    """Read places from the columns: key | at | to | Chinese | Chinese, inside it."""
     return {row[0]: Place(*row[1:]) for row in rows(table)}

@@ -1,4 +1,4 @@
-"""Two clauses: because, although, if, but, after, and what somebody thinks or hopes."""
+"""Draws sentences of two clauses: because, although, if, but, after; and thoughts and hopes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tasks.grammar.verbs import HAVE, STATES, THOUGHTS, VERBS
 
 
 def _cause(draw: Draw) -> tuple[Clause, Phrase]:
-    """A state of somebody, and the pronoun that takes them up."""
+    """Draw somebody's state, and the pronoun that refers to them afterwards."""
     subject = draw_anaphoric(draw)
     moods = [
         trait
@@ -47,7 +47,7 @@ def _cause(draw: Draw) -> tuple[Clause, Phrase]:
 
 
 def draw_joined(draw: Draw) -> Pair:
-    """Because, although, if, but, after."""
+    """Draw two clauses joined by because, although, if, but or after."""
     return draw.pick((_because, _because, _although, _if, _if, _but, _after))(draw)
 
 
@@ -63,7 +63,7 @@ def _because(draw: Draw) -> Pair:
 
 
 def _late(clause: Clause) -> Clause:
-    """The clause with its time after the subject, as fits within a longer sentence."""
+    """Return the clause with its time after the subject, as a longer sentence needs it."""
     return Clause(
         clause.subject, clause.predicate, clause.form, clause.negative, clause.time, clause.place
     )
@@ -83,7 +83,7 @@ WEATHER_CONDITIONS = words_of("it rains/下雨|it snows/下雪|the weather is go
 
 
 def _if(draw: Draw) -> Pair:
-    """If it rains tomorrow, I will not go to the park: 如果明天下雨，我就不去公园。"""
+    """Draw a condition, such as "If it rains tomorrow, I will not go": 如果明天下雨，我就不去。"""
     subject, day = draw_anaphoric(draw), draw.pick(COMING[:15])
     second, negative = subject, False
     if draw.chance(0.4):
@@ -105,7 +105,7 @@ def _if(draw: Draw) -> Pair:
 
 
 def _but(draw: Draw) -> Pair:
-    """She likes cats, but she does not like dogs: 她喜欢猫，但是她不喜欢狗。"""
+    """Draw a contrast: "She likes cats, but she does not like dogs", 她喜欢猫，但是她不喜欢狗。"""
     subject = draw_anaphoric(draw)
     like = STATES[0]
     one, other = draw_alternatives(draw, nouns_of(like.objects))
@@ -120,7 +120,10 @@ def _but(draw: Draw) -> Pair:
 
 
 def _after(draw: Draw) -> Pair:
-    """After he ate breakfast, he went to school: 他吃了早饭以后，就去学校了。"""
+    """Draw a sequence of two acts.
+
+    After he ate breakfast, he went to school: 他吃了早饭以后，就去学校了。
+    """
     subject = draw_anaphoric(draw)
     meal = draw.pick(nouns_of(frozenset(["meal"])))
     said = journey(draw.pick(lexicon.SPOTS), draw.pick(VEHICLES) if draw.chance(0.5) else None)
@@ -135,7 +138,7 @@ def _after(draw: Draw) -> Pair:
 
 
 def draw_thought(draw: Draw) -> Pair:
-    """She thinks that this book is expensive: 她觉得这本书很贵。"""
+    """Draw a thought, such as "She thinks that this book is expensive": 她觉得这本书很贵。"""
     verb = draw.pick(THOUGHTS)
     subject = draw_subject(draw)
     if verb.base == "hope":

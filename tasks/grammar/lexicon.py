@@ -1,7 +1,7 @@
-"""Nouns, people, places and adjectives: one line a word, columns between bars.
+"""Lists nouns, people, places and adjectives: one word per line, columns between bars.
 
-Classes say which nouns a verb takes and an adjective suits; the Chinese of "play", "wear", "old"
-or "delicious" is thereby decided by the noun. Written for this suite; no outside data.
+Classes say which nouns a verb takes and which an adjective fits, so the noun decides the Chinese
+of "play", "wear", "old" or "delicious". Written for this suite; no outside data.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ girl | 女孩 | 个 | pupil small
 tourist | 游客 | 个 | visitor
 """)
 
-# Whom one has: English | Chinese | measure word | classes
+# People whom one has: English | Chinese | measure word | classes
 RELATIONS = read_nouns("""
 friend | 朋友 | 个 | relation
 classmate | 同学 | 个 | relation
@@ -229,7 +229,7 @@ son | 儿子 | he
 daughter | 女儿 | she
 """)
 
-# Years, where they are not 10 to 60
+# Ages in years, where they are not 10 to 60
 AGES = {
     **dict.fromkeys(("grandfather", "grandmother"), (60, 95)),
     **dict.fromkeys(("father", "mother", "uncle", "aunt"), (32, 65)),
@@ -342,7 +342,7 @@ green | 绿 | clothing worn
 yellow | 黄 | clothing worn flower
 """)
 
-# Of people, as predicates: English | comparative | | Chinese | kind
+# Qualities of people, as predicates: English | comparative | | Chinese | kind
 TRAITS = read_adjectives("""
 tall | taller | | 高 | body
 short | shorter | | 矮 | body

@@ -1,4 +1,4 @@
-"""Numbers in English and Chinese, 1 to 99,999."""
+"""Writes the numbers 1 to 99,999 in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORDINALS = (
 
 
 def english_number(number: int) -> str:
-    """1 to 99,999 in words: 10,050 is ten thousand and fifty."""
+    """Write a number from 1 to 99,999 in words: 10,050 is ten thousand and fifty."""
     assert 0 < number < 100_000, number
     if number < 20:
         return SMALL[number]
@@ -30,7 +30,10 @@ def english_number(number: int) -> str:
 
 
 def chinese_number(number: int) -> str:
-    """1 to 99,999: 10,050 is 一万零五十, 12,000 一万两千; 2 is 两 before 百, 千 and 万."""
+    """Write a number from 1 to 99,999 in characters: 10,050 is 一万零五十, 12,000 is 一万两千.
+
+    2 is 两 before 百, 千 and 万.
+    """
     assert 0 < number < 100_000, number
     if 10 <= number < 20:
         return "十" + (DIGITS[number % 10] if number % 10 else "")
@@ -47,5 +50,5 @@ def chinese_number(number: int) -> str:
 
 
 def counted(number: int) -> str:
-    """A number before a measure word: two alone is 两."""
+    """Write a number as it stands before a measure word: 2 alone is 两."""
     return "两" if number == 2 else chinese_number(number)

@@ -1,4 +1,4 @@
-"""Who: subjects, and others whom something is done to or with."""
+"""Lists and draws persons: subjects, and others to whom or with whom something is done."""
 
 from __future__ import annotations
 
@@ -61,7 +61,11 @@ TRADES = tuple(noun for noun in lexicon.PEOPLE if not noun.classes & {"pupil", "
 
 
 def draw_subject(draw: Draw, asked: bool = False, plain: bool = False) -> Phrase:
-    """Somebody. asked: of whom one asks. plain: in an affirmative statement, so all may be."""
+    """Draw somebody as the subject of a clause.
+
+    asked: of a question, so never "I". plain: of an affirmative statement, where "every" may be
+    used.
+    """
     number = draw.uniform()
     if number < 0.35:
         return draw.pick(ASKERS if asked else tuple(PRONOUNS.values()))
@@ -79,12 +83,12 @@ def draw_subject(draw: Draw, asked: bool = False, plain: bool = False) -> Phrase
 
 
 def draw_anaphoric(draw: Draw) -> Phrase:
-    """Somebody whom a pronoun takes up again."""
+    """Draw somebody whom a pronoun can refer to again."""
     return draw.pick(draw.pick((tuple(PRONOUNS.values()), NAMED, FAMILY)))
 
 
 def draw_somebody(draw: Draw, subject: Phrase) -> Phrase:
-    """A person as object, not the subject itself."""
+    """Draw a person as an object, other than the subject."""
     if draw.chance(0.4):
         options = [p for p in PRONOUNS.values() if p.person != subject.person]
         return draw.pick(options)
@@ -102,5 +106,5 @@ def _foreign(person: int) -> tuple[Phrase, ...]:
 
 
 def _foreign_family(subject: Phrase) -> tuple[Phrase, ...]:
-    """Relatives of others: 他 and 他妈妈 would leave open whose."""
+    """Return relatives of other people: after 他, 他妈妈 would leave open whose mother it is."""
     return _foreign(subject.person)

@@ -1,4 +1,4 @@
-"""Noun phrases in both languages: pronouns, names, relatives, and nouns with their determiners."""
+"""Defines noun phrases in both languages: pronouns, names, relatives, nouns with determiners."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Combination = tuple[str, str]
 class Phrase(NamedTuple):
     """A noun phrase in both languages.
 
-    object: English after a verb. bare: no measure word, number or owner, so 了 follows it.
-    every: takes 都. echo: the pronoun that takes it up again.
+    object: English after a verb. bare: no measure word, number or owner, so 了 follows it. every:
+    the Chinese verb takes 都. echo: the pronoun that refers to it afterwards.
     """
 
     english: str
@@ -30,7 +30,7 @@ class Phrase(NamedTuple):
 
     @property
     def third(self) -> bool:
-        """Whether its English verb takes -s."""
+        """Whether the English verb takes -s."""
         return self.person == 3 and not self.plural
 
 
@@ -51,19 +51,19 @@ OWNER_PERSON = {"my": 1, "your": 2, "his": 3, "her": 3, "our": 1, "their": 3}
 
 
 def named(person: Person) -> Phrase:
-    """Tom."""
+    """Return a name as a noun phrase: Tom."""
     return Phrase(person.english, person.chinese, person.english, echo=person.pronoun)
 
 
 def kin(owner: str, person: Person) -> Phrase:
-    """My mother: 我妈妈, without 的 where one owner has a relative."""
+    """Return a relative, such as "my mother": 我妈妈; "our" and "their" take 的."""
     english = f"{owner} {person.english}"
     link = "的" if owner in ("our", "their") else ""
     return Phrase(english, OWNERS[owner] + link + person.chinese, english, echo=person.pronoun)
 
 
 class Determiner(NamedTuple):
-    """What stands before a noun. kind: how it is counted; see `noun_phrase`."""
+    """A word before a noun. kind: how it counts the noun; see `noun_phrase`."""
 
     kind: str
     english: str = ""
@@ -82,7 +82,7 @@ THOSE = Determiner("these", "those", "那些", 2)
 MANY = Determiner("many", "many", "很多", 2)
 SEVERAL = Determiner("number", "several", "几", 2)
 BARE = Determiner("bare", number=2)
-ANY = Determiner("bare", "a")  # "a book" of which there is none: 书
+ANY = Determiner("bare", "a")  # "a book" in a negated sentence: 书
 NUMBERS = tuple(_number(n) for n in (2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20))
 FEW = tuple(_number(n) for n in (2, 2, 3, 4, 5))
 THESE_FEW = tuple(
@@ -106,7 +106,7 @@ def _article(word: str) -> str:
 
 
 def noun_phrase(noun: Noun, determiner: Determiner, adjective: Adjective | None = None) -> Phrase:
-    """Two new books: 两本新书; a cup of hot tea: 一杯热茶."""
+    """Build a noun phrase, such as "two new books": 两本新书, or "a cup of hot tea": 一杯热茶."""
     kind = determiner.kind
     combinations: tuple[Combination, ...] = ()
     attribute, word = "", noun.plural if determiner.number > 1 else noun.singular
@@ -133,6 +133,9 @@ def noun_phrase(noun: Noun, determiner: Determiner, adjective: Adjective | None 
 
 
 def definite(noun: Noun, plural: bool = False) -> Phrase:
-    """The teacher: 老师; the teachers: 老师们. Other nouns only where 把 or 被 makes it clear."""
+    """Build "the teacher": 老师, or "the teachers": 老师们.
+
+    Other nouns are definite only where 把 or 被 makes that clear.
+    """
     english = f"the {noun.plural if plural else noun.singular}"
     return Phrase(english, noun.chinese + ("们" if plural else ""), english, 3, plural)

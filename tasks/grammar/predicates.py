@@ -1,4 +1,4 @@
-"""What is said of a subject: that it does something, goes somewhere, or is of some quality."""
+"""Draws predicates: that somebody does something, goes somewhere, or has some quality."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tasks.grammar.verbs import BE, DEEDS, GO, STATES, VERBS
 
 @cache
 def verbs_with(letter: str) -> tuple[Verb, ...]:
-    """Verbs with objects that go with a form."""
+    """Return the transitive verbs that go with the form of this letter."""
     return tuple(verb for verb in (*VERBS, *STATES) if letter in verb.forms)
 
 
 @cache
 def deeds_with(letter: str) -> tuple[Verb, ...]:
-    """Verbs without, or with an object of their own."""
+    """Return the verbs of this form that take no object, or have one of their own."""
     return tuple(verb for verb in DEEDS if letter in verb.forms)
 
 
 def transitive(verb: Verb, thing: Phrase, noun: Noun | None) -> Predicate:
-    """Reads two books."""
+    """Build a predicate with an object, such as "reads two books"."""
     pair = ((verb.base + verb.particle, noun.singular),) if noun else ()
     return Predicate(
         verb,
@@ -41,7 +41,7 @@ def transitive(verb: Verb, thing: Phrase, noun: Noun | None) -> Predicate:
 
 
 def deed(verb: Verb) -> Predicate:
-    """Swims."""
+    """Build a predicate without an object, such as "swims"."""
     return Predicate(verb, "", verb.chinese, verb.inner, late=True, places=verb.places)
 
 
@@ -50,7 +50,7 @@ FAR_VEHICLES = words_of("by train/坐火车|by plane/坐飞机")
 
 
 def journey(goal: str, means: Words | None = None) -> Predicate:
-    """Goes to Beijing by train."""
+    """Build a predicate such as "goes to Beijing by train"."""
     place = lexicon.PLACES[goal]
     tail = f"{place.to} {means.english}" if means else place.to
     return Predicate(
@@ -65,7 +65,7 @@ def journey(goal: str, means: Words | None = None) -> Predicate:
 
 
 def _errand(draw: Draw, subject: Phrase) -> Predicate:
-    """Goes to the library to read books."""
+    """Draw a predicate such as "goes to the library to read books"."""
     doing = draw.pick([verb for verb in verbs_with("h") if verb.places])
     goals = [key for key in doing.places if key in lexicon.SPOTS]
     if not goals:
@@ -91,7 +91,7 @@ def _journey(draw: Draw, form: Form, subject: Phrase) -> Predicate:
 
 
 def _with(draw: Draw, predicate: Predicate, subject: Phrase) -> Predicate:
-    """Swims with Tom: 跟汤姆一起游泳."""
+    """Add a companion to a predicate: "swims with Tom", 跟汤姆一起游泳."""
     other = draw_somebody(draw, subject)
     tail = f"{predicate.tail} with {other.object}".strip()
     return predicate._replace(tail=tail, before=f"跟{other.chinese}一起{predicate.before}")
@@ -101,7 +101,7 @@ ALONE = frozenset("觉 澡 电话".split())
 
 
 def draw_predicate(draw: Draw, form: Form, affirmed: bool, subject: Phrase) -> Predicate:
-    """Something to do in this form."""
+    """Draw something to do in this form."""
     letter, number = form.letter, draw.uniform()
     if letter in GO.forms and form is not CAN and number < 0.15:
         return _journey(draw, form, subject)
@@ -115,7 +115,7 @@ def draw_predicate(draw: Draw, form: Form, affirmed: bool, subject: Phrase) -> P
 
 
 def quality(adjective: Adjective, degree: str = "plain") -> Predicate:
-    """Is tall, very tall, too tall, a little tired."""
+    """Build a predicate from an adjective: is tall, very tall, too tall, a little tired."""
     word, zh = adjective.english, adjective.predicate
     if degree == "too":
         return Predicate(BE, f"too {word}", zh, "了", before="太")
@@ -131,7 +131,7 @@ UNPLEASANT = frozenset("busy tired hungry thirsty nervous strict lazy fat short"
 
 
 def draw_trait(draw: Draw, subject: Phrase, negative: bool, asked: bool) -> Clause:
-    """Somebody is tall."""
+    """Draw a clause about what somebody is like, such as "he is tall"."""
     adjective = draw.pick(lexicon.TRAITS)
     degree = "plain"
     if not (negative or asked):

@@ -1,4 +1,4 @@
-"""Sentences of quantity: prices, stocks, dates, ages, how long, how well and how often."""
+"""Draws sentences of quantity: prices, stocks, dates, ages, how long, how well, how often."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tasks.grammar.verbs import DEEDS
 
 
 def large(draw: Draw, digits: int) -> int:
-    """A number of so many digits, often with noughts, so that 零 is heard."""
+    """Draw a number of so many digits, often with zeros inside, so that 零 occurs."""
     number = 0
     for place in range(digits):
         digit = 1 + int(draw.uniform() * 9)
@@ -39,7 +39,7 @@ COSTS = ((1, "reading stationery food"), (2, "clothing worn printed ware"), (3, 
 
 
 def _cost(draw: Draw) -> Pair:
-    """This car costs twelve thousand yuan: 这辆汽车一万两千块钱。"""
+    """Draw a sentence such as "This car costs twelve thousand yuan": 这辆汽车一万两千块钱。"""
     digits, kinds = draw.pick(COSTS)
     noun = draw.pick(nouns_of(frozenset(kinds.split())))
     thing = noun_phrase(noun, draw.pick((THIS, THAT)))
@@ -68,7 +68,10 @@ STOCKS: tuple[tuple[str, str, str, int], ...] = (
 
 
 def _amounts(draw: Draw) -> Pair:
-    """This library has twelve thousand books: 这个图书馆有一万两千本书。"""
+    """Draw a sentence such as "This library has twelve thousand books".
+
+    In Chinese: 这个图书馆有一万两千本书。
+    """
     if draw.chance(0.25):
         subject, number = draw_subject(draw), large(draw, draw.pick((4, 5)))
         verb = "earns" if subject.third else "earn"
@@ -87,7 +90,10 @@ def _amounts(draw: Draw) -> Pair:
 
 
 def _calendar(draw: Draw) -> Pair:
-    """Today is March the second: 今天是三月二号; it is two o'clock: 现在两点."""
+    """Draw a sentence such as "Today is March the second" or "It is two o'clock".
+
+    In Chinese: 今天是三月二号。 现在两点。
+    """
     number = draw.uniform()
     if number < 0.3:
         english_time, zh, part = draw.pick(CLOCK)
@@ -113,7 +119,7 @@ def _calendar(draw: Draw) -> Pair:
 
 
 def draw_number_sentence(draw: Draw) -> Pair:
-    """What something costs, how many there are, or when it is."""
+    """Draw a sentence about a price, an amount or a date."""
     return draw.pick((_cost, _amounts, _calendar))(draw)
 
 
@@ -136,7 +142,7 @@ MANNERED |= {"cook": "012", "sleep": "0"}
 
 
 def _manner(draw: Draw) -> Pair:
-    """He swims very fast: 他游泳游得很快; he speaks Chinese very well: 他说中文说得很好。"""
+    """Draw a sentence such as "He swims very fast": 他游泳游得很快。"""
     subject = draw_subject(draw)
     if draw.chance(0.5):
         verb = draw.pick([v for v in verbs_with("s") if v.chinese in "弹拉踢打下说画"])
@@ -156,7 +162,7 @@ def _manner(draw: Draw) -> Pair:
 
 
 def _lasting(draw: Draw) -> Pair:
-    """He swam for two hours: 他游了两个小时泳。"""
+    """Draw a sentence such as "He swam for two hours": 他游了两个小时泳。"""
     subject, span = draw_subject(draw), draw.pick(SPANS)
     time: Words | None = draw.pick(BYGONE[:3])
     if draw.chance(0.5):
@@ -177,7 +183,7 @@ TIMES = words_of("once/一次|twice/两次|three times/三次|four times/四次|
 
 
 def _repeated(draw: Draw) -> Pair:
-    """She has been to Beijing twice: 她去过两次北京。"""
+    """Draw a sentence such as "She has been to Beijing twice": 她去过两次北京。"""
     subject, times = draw_subject(draw), draw.pick(TIMES)
     goal = draw.pick((*lexicon.CITIES, *lexicon.COUNTRIES))
     verb = "has" if subject.third else "have"
@@ -189,5 +195,5 @@ def _repeated(draw: Draw) -> Pair:
 
 
 def draw_extent(draw: Draw) -> Pair:
-    """How well, how long or how often something is done."""
+    """Draw a sentence about how well, how long or how often something is done."""
     return draw.pick((_manner, _manner, _lasting, _lasting, _repeated))(draw)

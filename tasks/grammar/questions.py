@@ -1,4 +1,4 @@
-"""Open questions: who, what, when, where, why, how, whose, how much; and tea or coffee."""
+"""Draws open questions (who, what, when, where, why, how, whose, how much) and "tea or coffee"."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _open(text: str, clause: Clause, translation: str) -> Pair:
 
 
 def _what(draw: Draw) -> Pair:
-    """What did he buy yesterday? 他昨天买了什么？"""
+    """Draw a question such as "What did he buy yesterday?" 他昨天买了什么？"""
     form = draw.pick((HABIT, PAST, PAST, PROGRESSIVE, FUTURE, WANT))
     verb = draw.pick([v for v in verbs_with(form.letter) if v.base in WHAT])
     said = Predicate(verb, "", verb.chinese, "什么")
@@ -52,7 +52,7 @@ def _what(draw: Draw) -> Pair:
 
 
 def _who(draw: Draw) -> Pair:
-    """Who bought this book? 谁买了这本书？"""
+    """Draw a question such as "Who bought this book?" 谁买了这本书？"""
     form = draw.pick((PAST, PAST, PROGRESSIVE, WANT, SKILL, HABIT))
     clause = draw_action(draw, form, asked=True, who=WHO)
     clause = Clause(WHO, clause.predicate, form, time=clause.time, place=clause.place)
@@ -60,7 +60,7 @@ def _who(draw: Draw) -> Pair:
 
 
 def _whom(draw: Draw) -> Pair:
-    """Whom did he invite? 他邀请了谁？"""
+    """Draw a question such as "Whom did he invite?" 他邀请了谁？"""
     verb = draw.pick([v for v in verbs_with("d") if "person" in v.objects])
     time = draw.pick(BYGONE) if draw.chance(0.6) else None
     clause = Clause(
@@ -70,7 +70,7 @@ def _whom(draw: Draw) -> Pair:
 
 
 def _where(draw: Draw) -> Pair:
-    """Where did he buy this book? 他是在哪儿买这本书的？"""
+    """Draw a question such as "Where did he buy this book?" 他是在哪儿买这本书的？"""
     form = draw.pick((HABIT, PAST, FUTURE, WANT, PAST))
     clause = draw_action(draw, form, asked=True)
     if not clause.predicate.places:
@@ -83,7 +83,7 @@ def _where(draw: Draw) -> Pair:
 
 
 def _cleft(clause: Clause, asked: str) -> str:
-    """When or where it was done, 是…的, which takes no 了."""
+    """Render a question about when or where something was done with 是…的, which takes no 了."""
     said = clause.predicate
     time = clause.time.chinese if clause.time else ""
     return f"{clause.subject.chinese}{time}是{asked}{said.before}{said.head}{said.after}的"
@@ -93,7 +93,7 @@ DEED_PLACED = tuple(v for v in DEEDS if v.places and {"h", "f", "d", "w"} <= v.f
 
 
 def _whenever(draw: Draw) -> Pair:
-    """When will he go to Beijing? 他什么时候去北京？"""
+    """Draw a question such as "When will he go to Beijing?" 他什么时候去北京？"""
     form = draw.pick((PAST, FUTURE))
     clause = draw_action(draw, form, asked=True)
     clause = Clause(clause.subject, clause.predicate, form)
@@ -105,7 +105,7 @@ def _whenever(draw: Draw) -> Pair:
 
 
 def _why(draw: Draw) -> Pair:
-    """Why did he not buy this book? 他为什么没买这本书？"""
+    """Draw a question such as "Why did he not buy this book?" 他为什么没买这本书？"""
     form = draw.pick((PAST, HABIT, WANT, LIKE))
     clause = draw_action(draw, form, negative=form is PAST or draw.chance(0.5), asked=True)
     time = clause.time if form is PAST else None
@@ -116,7 +116,7 @@ def _why(draw: Draw) -> Pair:
 
 
 def _how_many(draw: Draw) -> Pair:
-    """How many books did he buy? 他买了几本书？"""
+    """Draw a question such as "How many books did he buy?" 他买了几本书？"""
     verb = draw.pick([v for v in verbs_with("d") if nouns_of(v.objects)])
     options = [n for n in nouns_of(verb.objects) if not n.mass or n.unit]
     if not options:
@@ -132,7 +132,7 @@ def _how_many(draw: Draw) -> Pair:
 
 
 def _which(draw: Draw) -> Pair:
-    """Which book does he like? 他喜欢哪本书？"""
+    """Draw a question such as "Which book does he like?" 他喜欢哪本书？"""
     form = draw.pick((PAST, WANT, HABIT))
     pool = STATES[:1] if form is HABIT else verbs_with(form.letter)
     verb = draw.pick(pool)
@@ -147,7 +147,7 @@ def _which(draw: Draw) -> Pair:
 
 
 def _how(draw: Draw) -> Pair:
-    """How does he go to school? How old is he?"""
+    """Draw a question such as "How does he go to school?" or "How old is he?"."""
     subject = draw_subject(draw, True)
     if draw.chance(0.65):
         clause = Clause(subject, journey(draw.pick(lexicon.SPOTS)), HABIT)
@@ -161,7 +161,7 @@ BELONGINGS = frozenset("small-thing pocket clothing vehicle".split())
 
 
 def _whose(draw: Draw) -> Pair:
-    """Whose book is this? 这是谁的书？"""
+    """Draw a question such as "Whose book is this?" 这是谁的书？"""
     noun = draw.pick(nouns_of(BELONGINGS))
     if noun.mass:
         return interrogative(f"whose {noun.plural} are these", f"这是谁的{noun.chinese}")
@@ -174,7 +174,7 @@ PRICED = frozenset("clothing worn vehicle device furniture plain-worn".split())
 
 
 def _how_much(draw: Draw) -> Pair:
-    """How much does this book cost? 这本书多少钱？"""
+    """Draw a question such as "How much does this book cost?" 这本书多少钱？"""
     thing = noun_phrase(draw.pick(nouns_of(PRICED)), draw.pick((THIS, THAT)))
     does = "does" if thing.third else "do"
     return interrogative(f"how much {does} {thing.english} cost", f"{thing.chinese}多少钱")
@@ -187,12 +187,12 @@ QUESTIONS: tuple[Callable[[Draw], Pair], ...] = (
 
 
 def draw_wh(draw: Draw) -> Pair:
-    """A question with a question word."""
+    """Draw a question with a question word."""
     return draw.pick(QUESTIONS)(draw)
 
 
 def draw_or(draw: Draw) -> Pair:
-    """Does he drink tea or coffee? 他喝茶还是咖啡？"""
+    """Draw a question such as "Does he drink tea or coffee?" 他喝茶还是咖啡？"""
     form = draw.pick((HABIT, WANT))
     verb = draw.pick([v for v in verbs_with(form.letter) if len(nouns_of(v.objects)) > 2])
     one, other = (

@@ -1,4 +1,4 @@
-"""Relative clauses: 我买的书, 买了三本书的学生."""
+"""Draws relative clauses: 我买的书 (the book I bought), 买了三本书的学生."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from tasks.grammar.verbs import BE, STATES, VERBS
 
 
 def relative(head: Noun, plural: bool, clause: Clause) -> Phrase:
-    """The book that I bought: 我买的书. The clause's object is left out, and so is 了."""
+    """Build a phrase such as "the book that I bought": 我买的书.
+
+    The clause loses its object, and in Chinese its 了.
+    """
     said = clause.predicate
     gap = Clause(
         clause.subject,
@@ -45,12 +48,12 @@ def relative(head: Noun, plural: bool, clause: Clause) -> Phrase:
 
 @cache
 def _gaps(noun: Noun) -> tuple[Verb, ...]:
-    """Verbs of which a noun can have been the object."""
+    """Return the verbs whose past object the noun can be."""
     return tuple(v for v in VERBS if "d" in v.forms and v.objects & noun.classes)
 
 
 def draw_relative(draw: Draw, noun: Noun) -> Phrase:
-    """A thing with what was done to it; a plain phrase where nothing can have been."""
+    """Draw a thing with a relative clause; a plain phrase if no verb fits it."""
     verbs = _gaps(noun)
     if not verbs:
         return draw_thing(draw, noun)
@@ -64,7 +67,7 @@ def draw_relative(draw: Draw, noun: Noun) -> Phrase:
 
 
 def person_who(noun: Noun, plural: bool, said: Predicate, form: Form, time: Words | None) -> Phrase:
-    """The student who bought three books: 买了三本书的学生."""
+    """Build a phrase such as "the student who bought three books": 买了三本书的学生."""
     who = Phrase("", "", "", plural=plural)
     clause = Clause(who, said, form, time=time)
     text = f"the {noun.plural if plural else noun.singular} who {english(clause)}"
@@ -73,7 +76,7 @@ def person_who(noun: Noun, plural: bool, said: Predicate, form: Form, time: Word
 
 
 def _person_who(draw: Draw) -> Phrase:
-    """Somebody known by what they do."""
+    """Draw a person described by what they do."""
     noun, form = draw.pick(TRADES), draw.pick((WEARING, WEARING, PAST, PAST, HABIT))
     plural = form is not WEARING and draw.chance(0.3)
     who = Phrase("", "", "", plural=plural)
@@ -83,7 +86,7 @@ def _person_who(draw: Draw) -> Phrase:
 
 
 def draw_with_relative(draw: Draw) -> Pair:
-    """A relative clause in the subject or the object."""
+    """Draw a sentence with a relative clause in its subject or its object."""
     number = draw.uniform()
     if number < 0.3:
         noun, adjective = draw.pick(described())

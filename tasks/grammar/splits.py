@@ -1,7 +1,8 @@
-"""A corpus: different sentences in four splits, of which one combines words anew.
+"""Makes a corpus: distinct sentences in four splits, one with unseen word combinations.
 
-A twentieth of the pairs of content words, such as buy and book or old and house, is held out of
-training by a hash of the words; `unseen` tests these, in words that training knows.
+A twentieth of the pairs of content words, such as "buy" and "book" or "old" and "house", is held
+out of training. A hash of the words decides which. The split `unseen` tests these pairs, using
+only words that occur in training.
 """
 
 from __future__ import annotations
@@ -17,53 +18,63 @@ from tasks.grammar.constructions import draw_pair
 from tasks.grammar.drawing import Draw
 from tasks.grammar.phrases import Combination
 
-HELD_OUT = 20  # one combination of content words in so many is kept out of training
-# Beside 1,000 or more training sentences one in 20 to 35 drawn can be unseen, beside 200 one in
-# 174, beside 30 none. Training so small that more draws than these would be needed is refused.
+HELD_OUT_ONE_IN = 20
+"""One combination of content words in so many is held out of training."""
+# With 1,000 or more training sentences, one in 20 to 35 drawn sentences can be unseen; with 200,
+# one in 174; with 30, none. If more draws than these are needed, training is too small: refused.
 FIRST_DRAWS = 10_000
-DRAWS_EACH = 200  # for every unseen sentence that is wanted
+DRAWS_EACH = 200
+"""Further draws for every unseen sentence that is wanted."""
 ENOUGH = 1_000
+"""Training sentences that are enough for 1,000 unseen ones."""
 
 
 @cache
 def held_out(combination: Combination) -> bool:
-    """Whether a combination is kept for the split of unseen ones: a hash decides, not the order."""
+    """Return whether a word combination is held out of training.
+
+    A hash decides, so the answer does not depend on the order in which sentences are drawn.
+    """
     digest = hashlib.blake2b(" ".join(combination).encode(), digest_size=4).digest()
-    return int.from_bytes(digest, "big") % HELD_OUT == 0
+    return int.from_bytes(digest, "big") % HELD_OUT_ONE_IN == 0
 
 
 def word_types(english: str) -> set[str]:
-    """The lower-case words of a sentence."""
+    """Return the lower-cased words of a sentence."""
     return {word.strip(",.?").lower() for word in english.split()}
 
 
 def corpus(
     random: np.random.Generator, train: int, valid: int, test: int, unseen: int = 1_000
 ) -> dict[str, list[Pair]]:
-    """Splits of different sentences, different in either language.
+    """Draw splits of sentences that are distinct in both languages.
 
-    train, valid and test are drawn alike and hold no combination that is `held_out`; each of
-    unseen has one, while all its words and characters occur in train. ValueError where train is
-    too small for that.
+    train, valid and test come from one distribution and hold no combination that is `held_out`.
+    Each sentence of unseen has one, while all its words and characters occur in train.
+
+    Raises ValueError if train is too small for that.
     """
     draw = Draw(random)
     used: set[str] = set()
-    heard: list[Pair] = []
-    while len(heard) < train + valid + test:
+    drawn: list[Pair] = []
+    while len(drawn) < train + valid + test:
         pair = draw_pair(draw)
         if not _novel(pair) and used.isdisjoint(pair[:2]):
             used.update(pair[:2])
-            heard.append(pair)
+            drawn.append(pair)
     return {
-        "train": heard[:train],
-        "valid": heard[train : train + valid],
-        "test": heard[train + valid :],
-        "unseen": _unseen(draw, heard[:train], used, unseen),
+        "train": drawn[:train],
+        "valid": drawn[train : train + valid],
+        "test": drawn[train + valid :],
+        "unseen": _unseen(draw, drawn[:train], used, unseen),
     }
 
 
 def _unseen(draw: Draw, train: Sequence[Pair], used: set[str], wanted: int) -> list[Pair]:
-    """Sentences that combine the words of train as none in it does; adds them to used."""
+    """Draw sentences that combine the words of train in a way that train does not.
+
+    Adds them to `used`.
+    """
     words = set().union(*(word_types(pair.english) for pair in train))
     characters = set().union(*(pair.chinese for pair in train))
     found: list[Pair] = []

@@ -1,4 +1,4 @@
-"""Simple sentences of an action: statements, questions, choices, gifts and commands."""
+"""Draws simple sentences about an act: statements, questions, choices, gifts and commands."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from tasks.grammar.verbs import GIFTS, STATES, TEACH, VERBS
 
 
 def draw_statement(draw: Draw) -> Pair:
-    """The teacher did not buy three books: 老师没买三本书。"""
+    """Draw a statement such as "The teacher did not buy three books": 老师没买三本书。"""
     form = draw_form(draw)
     negative = form is not MUST and draw.chance(0.3)
     return statement(draw_action(draw, form, negative))
 
 
 def draw_question(draw: Draw) -> Pair:
-    """Did he buy three books? 他买了三本书吗？"""
+    """Draw a question such as "Did he buy three books?" 他买了三本书吗？"""
     return question(draw_action(draw, draw.pick(ASKED_FORMS), asked=True))
 
 
 def _state(draw: Draw, negative: bool, asked: bool) -> Clause:
-    """Likes, needs or knows."""
+    """Draw a clause with like, need or know."""
     subject = draw_subject(draw, asked, not (negative or asked))
     verb = draw.pick(STATES)
     letter = "x" if verb.base == "need" else "n"
@@ -56,14 +56,14 @@ def _state(draw: Draw, negative: bool, asked: bool) -> Clause:
 
 
 def draw_liking(draw: Draw) -> Pair:
-    """She likes, needs or knows something, said or asked: 她喜欢书。"""
+    """Draw a statement or question with like, need or know: 她喜欢书。"""
     if draw.chance(0.3):
         return question(_state(draw, False, True))
     return statement(_state(draw, draw.chance(0.3), False))
 
 
 def draw_choice(draw: Draw) -> Pair:
-    """Does he read books or not? 他看不看书？"""
+    """Draw a question such as "Does he read books or not?" 他看不看书？"""
     if draw.chance(0.3):
         return choice(_state(draw, False, True))
     if draw.chance(0.25):
@@ -75,7 +75,7 @@ def draw_choice(draw: Draw) -> Pair:
 
 
 def _teaching(draw: Draw, other: Phrase) -> tuple[Predicate, Form]:
-    """Teaches us Chinese: 教我们中文."""
+    """Draw a predicate such as "teaches us Chinese": 教我们中文."""
     noun, verb = draw.pick(nouns_of(frozenset(["subject"]))), TEACH
     pairs = ((verb.base, noun.singular),)
     tail, after = f"{other.object} {noun.plural}", other.chinese + noun.chinese
@@ -83,7 +83,7 @@ def _teaching(draw: Draw, other: Phrase) -> tuple[Predicate, Form]:
 
 
 def _gift(draw: Draw, other: Phrase, negative: bool) -> tuple[Predicate, Form]:
-    """Gave me two books: 给了我两本书."""
+    """Draw a predicate such as "gave me two books": 给了我两本书."""
     verb = draw.pick(GIFTS)
     noun = draw.pick(nouns_of(verb.objects))
     determiner = draw.pick((THESE_FEW[0], THIS) if negative else (A, *FEW))
@@ -94,7 +94,7 @@ def _gift(draw: Draw, other: Phrase, negative: bool) -> tuple[Predicate, Form]:
 
 
 def _favour(draw: Draw, subject: Phrase, other: Phrase, negative: bool) -> tuple[Predicate, Form]:
-    """Bought a book for me: 给我买了一本书."""
+    """Draw a predicate such as "bought a book for me": 给我买了一本书."""
     verb = draw.pick([v for v in VERBS if v.base in ("buy", "draw")])
     said = transitive(verb, *draw_object(draw, verb, "w", not negative, subject))
     said = said._replace(tail=f"{said.tail} for {other.object}", before=f"给{other.chinese}")
@@ -102,7 +102,7 @@ def _favour(draw: Draw, subject: Phrase, other: Phrase, negative: bool) -> tuple
 
 
 def draw_giving(draw: Draw) -> Pair:
-    """Giving, teaching, buying for somebody."""
+    """Draw a sentence about giving to, teaching, or buying for somebody."""
     subject, number, negative = draw_subject(draw), draw.uniform(), draw.chance(0.25)
     other = draw_somebody(draw, subject)
     if number < 0.2:
@@ -117,7 +117,10 @@ def draw_giving(draw: Draw) -> Pair:
 
 
 def draw_imperative(draw: Draw) -> Pair:
-    """Please close the door: 请把门关上; do not drink this cup of tea: 别喝这杯茶。"""
+    """Draw a command, such as "Please close the door": 请把门关上。
+
+    Or "Do not drink this cup of tea": 别喝这杯茶。
+    """
     you, negative = PRONOUNS["you"], draw.chance(0.45)
     if draw.chance(0.4):
         said = draw_disposing(draw, you)

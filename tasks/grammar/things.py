@@ -1,4 +1,4 @@
-"""What: nouns by class, the adjectives and determiners that suit them, and a verb's object."""
+"""Lists and draws things: nouns by class, fitting adjectives and determiners, and objects."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ ALL_ADJECTIVES = (*lexicon.ADJECTIVES, *lexicon.COLOURS)
 
 @cache
 def nouns_of(classes: frozenset[str]) -> tuple[Noun, ...]:
-    """The nouns that have one of the classes."""
+    """Return the nouns that have one of the classes."""
     return tuple(noun for noun in ALL_NOUNS if noun.classes & classes)
 
 
 @cache
 def adjectives_of(noun: Noun) -> tuple[Adjective, ...]:
-    """The adjectives that suit a noun."""
+    """Return the adjectives that fit a noun."""
     return tuple(a for a in ALL_ADJECTIVES if a.classes & noun.classes)
 
 
 @cache
 def described() -> tuple[tuple[Noun, Adjective], ...]:
-    """Nouns with adjectives that can be said of them."""
+    """Return nouns with the adjectives that can be their predicates."""
     return tuple(
         (noun, adjective)
         for noun in ALL_NOUNS
@@ -63,7 +63,10 @@ def described() -> tuple[tuple[Noun, Adjective], ...]:
 
 @cache
 def owners(person: int, subject: str) -> tuple[Determiner, ...]:
-    """Possessives beside a subject: never its own person, which Chinese would call 自己的."""
+    """Return the possessives that may stand with a subject.
+
+    Never its own person, for which Chinese would say 自己的.
+    """
     own = tuple(OWN[word] for word in OWN if OWNER_PERSON[word] != person)
     if person == 3:
         return own
@@ -71,7 +74,7 @@ def owners(person: int, subject: str) -> tuple[Determiner, ...]:
     return (*own, *names, *(KIN_OWN if person == 2 else ()))
 
 
-# letter of the form: determiners in an affirmative statement, and in others
+# for the letter of each form: determiners in affirmative statements, and in other sentences
 DETERMINERS = {
     "h": ("bare", "bare"),
     "p": ("a a this that these owned", "this that these owned"),
@@ -92,12 +95,12 @@ DETERMINERS = {
     "l": ("bare", "bare"),
 }
 CODES = {letter: tuple(tuple(s.split()) for s in pair) for letter, pair in DETERMINERS.items()}
-FEMININE = ("skirt", "dress")  # not worn or owned by just anybody
+FEMININE = ("skirt", "dress")  # worn and owned by women only
 MANY_OF = frozenset("orchard printed stationery painting photo song".split())
 
 
 def draw_determiner(draw: Draw, code: str, noun: Noun, subject: Phrase) -> Determiner:
-    """The determiner that a code of `DETERMINERS` stands for."""
+    """Draw a determiner for a code of `DETERMINERS`."""
     if code == "owned" and noun.singular not in FEMININE:
         return draw.pick(owners(subject.person, subject.english))
     if code == "number":
@@ -118,7 +121,7 @@ def draw_determiner(draw: Draw, code: str, noun: Noun, subject: Phrase) -> Deter
 
 
 def mass_determiner(noun: Noun, determiner: Determiner, affirmed: bool) -> Determiner:
-    """What suits a mass noun: a pair of, or nothing."""
+    """Return the determiner that fits a mass noun: "a pair of", or none."""
     if not noun.unit:
         return BARE
     if determiner.kind in ("these", "many", "owned") and noun.unit != "pair":
@@ -129,7 +132,7 @@ def mass_determiner(noun: Noun, determiner: Determiner, affirmed: bool) -> Deter
 def draw_object(
     draw: Draw, verb: Verb, letter: str, affirmed: bool, subject: Phrase
 ) -> tuple[Phrase, Noun | None]:
-    """What the verb is done to."""
+    """Draw the object of a verb: a phrase, and its noun unless it is a person."""
     options = nouns_of(verb.objects)
     if verb.base == "wear" and subject.echo != "she":
         options = tuple(noun for noun in options if noun.singular not in FEMININE)
@@ -156,7 +159,7 @@ def draw_object(
 
 
 def draw_thing(draw: Draw, noun: Noun) -> Phrase:
-    """This book, those three books, my book."""
+    """Draw a phrase such as "this book", "those three books" or "my book"."""
     codes = ("this", "that", "owned") if noun.mass else ("this", "that", "these", "owned")
     code = draw.pick(codes)
     determiner = draw_determiner(draw, code, noun, PRONOUNS["you"])
@@ -168,7 +171,7 @@ def draw_thing(draw: Draw, noun: Noun) -> Phrase:
 
 
 def draw_definite(draw: Draw, noun: Noun, subject: Phrase) -> Phrase:
-    """A definite thing: the red book, this book, his book."""
+    """Draw a definite thing, such as "the red book", "this book" or "his book"."""
     number = draw.uniform()
     if number < 0.6 or (noun.mass and not noun.unit):
         fits = [a for a in adjectives_of(noun) if a.attribute[-1] != "的"]
@@ -186,7 +189,7 @@ def draw_definite(draw: Draw, noun: Noun, subject: Phrase) -> Phrase:
 
 
 def draw_alternatives(draw: Draw, nouns: Sequence[Noun]) -> tuple[Noun, Noun]:
-    """Two nouns of one kind: tea or coffee, not tea or socks."""
+    """Draw two nouns of one kind: tea or coffee, not tea or socks."""
     while True:
         one = draw.pick(nouns)
         alike = [noun for noun in nouns if noun is not one and noun.classes & one.classes]

@@ -1,4 +1,4 @@
-"""Times and places: hours, days, dates, how often, and where."""
+"""Lists and draws times and places: hours, days, dates, how often, and where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.grammar.numbers import ORDINALS, SMALL, chinese_number, counted, engl
 
 
 def _clock() -> tuple[tuple[str, str, str], ...]:
-    """English, Chinese and part of the day of a time of day; at two o'clock is 两点."""
+    """Return the times of day: English, Chinese and the part of the day; "two o'clock" is 两点."""
     parts = (("morning", range(6, 12)), ("afternoon", range(1, 6)), ("evening", range(7, 11)))
     return tuple(
         (f"at {minute}{SMALL[hour]}{end}", f"{counted(hour)}点{chinese}", part)
@@ -40,7 +40,7 @@ DATES = tuple(
 
 
 def _hours(day: str, chinese: str) -> tuple[Words, ...]:
-    """Every half past seven in the evening of a day."""
+    """Return every time of a day, such as "half past seven yesterday evening"."""
     return tuple(
         Words(f"{english} {day} {part}", f"{chinese}{PARTS[part]}{clock}")
         for english, clock, part in CLOCK
@@ -74,7 +74,7 @@ ALSO = Words("also", "也")
 
 
 def draw_time(draw: Draw, days: Sequence[Words], hours: Sequence[Words]) -> Words:
-    """Mostly a day, at times with the hour, or a date."""
+    """Draw a time: mostly a day, sometimes with the hour, or a date."""
     number = draw.uniform()
     if number < 0.15:
         return draw.pick(hours)
@@ -82,5 +82,5 @@ def draw_time(draw: Draw, days: Sequence[Words], hours: Sequence[Words]) -> Word
 
 
 def at(key: str) -> Words:
-    """Where something is done, by its key in PLACES."""
+    """Return where something is done, by its key in the table of places."""
     return Words(lexicon.PLACES[key].at, lexicon.PLACES[key].chinese)

@@ -1,6 +1,6 @@
-"""Verbs, with the classes of their objects, the forms they go with and where they are done.
+"""Lists verbs, with the classes of their objects, their forms and where they are done.
 
-Columns are those of `entries.verb_of`. Written for this suite; no outside data.
+The columns are those of `entries.verb_of`. Written for this suite; no outside data.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ know knew known | 认识 | person | n |
 """.replace("\\\n", "")
 )
 
-# Without an object of their own; Chinese compounds come apart: 游泳, 游过泳.
+# Verbs without an object. Chinese compounds come apart: 游泳, 游过泳.
 DEEDS = read_verbs("""
 swim swam swum swimming | 游 泳 | | hpdfewmcsl | gym seaside
 run ran run running | 跑 步 | | hpdfewmcl | park school gym
@@ -85,7 +85,7 @@ take took taken taking+a walk | 散 步 | | hpdfwmcl | park seaside village
 go went gone +shopping | 去买 东西 | | hdfwm |
 """)
 
-# Where one goes: the object is a place.
+# Verbs of going: the object is a place.
 GO = verb_of("go went been", "去", "", "hdfewmc", "")
 HAVE = verb_of("have had had", "有", "", "n", "")
 BE = Verb("be", "is", "was", "been", "being", "", "是", "", frozenset(), frozenset("n"), ())
@@ -103,9 +103,9 @@ need | 需要 | | |
 
 
 class Handling(NamedTuple):
-    """What is done to a definite thing, with its result: 把门关上, 书被借走.
+    """An act on a definite thing, with its result: 把门关上, 书被借走.
 
-    end: English after the object, and Chinese after the verb; {} stands for somebody.
+    end: English after the object. after: Chinese after the verb. In both, {} stands for somebody.
     """
 
     verb: Verb
@@ -158,7 +158,7 @@ return | to {} | 还给 | {} | tool printed
 translate | into English | 翻译成 | 英语 | writing novel
 """)
 
-# as above, said of what suffers it
+# the same columns; the thing is the subject: 书被借走了
 SUFFERINGS = _handlings("""
 steal stole stolen | | 偷走 | | pocket cycle motor luggage painting
 borrow | | 借走 | | printed tool
@@ -170,7 +170,7 @@ repair | | 修好 | | device cycle motor
 eat ate eaten | | 吃掉 | | orchard cake egg
 """)
 
-# somebody ... that
+# verbs with a that-clause
 THOUGHTS = read_verbs("""
 think thought | 觉得 | | |
 know knew known | 知道 | | |
@@ -185,7 +185,7 @@ give gave given | 给 | printed present toy orchard stationery | |
 lend lent | 借给 | printed tool | |
 """)
 
-# done to people
+# verbs whose object is a person
 PRAISES = read_verbs("""
 praise | 表扬 | | |
 criticise | 批评 | | |
