@@ -1,4 +1,4 @@
-"""What is learned: one file a task. Numpy arrays and plain facts; never torch."""
+"""Tasks: what is learned, one file per task. Gives numpy arrays and plain facts, never tensors."""
 
 from __future__ import annotations
 
@@ -36,8 +36,11 @@ __all__ = [
 
 
 class Entry(NamedTuple):
-    """A row of the registry. settings: a frozen dataclass whose defaults are the task's base.
-    build: makes the task from settings and the folder of fetched data, if there is one."""
+    """A row of the registry.
+
+    settings: a frozen dataclass whose defaults are the task's base. build: makes the task from its
+    settings and the folder of fetched data, if there is one. about: one line for `bench list`.
+    """
 
     name: str
     settings: Callable[..., Any]
@@ -55,13 +58,13 @@ TASKS: list[Entry] = [
 
 
 def find(name: str) -> Entry:
-    """The registry's row of that name; ValueError names the near ones."""
+    """Return the registry's row of that name; ValueError names similar ones."""
     one_of("task", name, [entry.name for entry in TASKS])
     return next(entry for entry in TASKS if entry.name == name)
 
 
 def _settings(name: str, given: Mapping[str, str]) -> tuple[Entry, Any]:
-    """Settings from texts, each read as the type of its default."""
+    """Read settings from texts, each as the type of its default."""
     entry = find(name)
     defaults = entry.settings()
     allowed = [field.name for field in fields(defaults)]
@@ -83,7 +86,7 @@ def _words(kind: type) -> str:
 
 
 def split_label(label: str) -> tuple[str, dict[str, str]]:
-    """`name` or `name:key=value,key=value` as a name and its settings, still texts."""
+    """Split `name` or `name:key=value,key=value` into the name and its settings, still as texts."""
     name, _, rest = label.partition(":")
     given: dict[str, str] = {}
     for part in filter(None, rest.split(",")):
@@ -97,9 +100,9 @@ def split_label(label: str) -> tuple[str, dict[str, str]]:
 
 
 def canonical(label: str) -> str:
-    """The one way to write a task: its name, and the settings that differ from its base.
+    """Return the canonical label of a task: its name, and the settings that differ from its base.
 
-    ValueError for a name, key or value that does not exist.
+    Raises ValueError for a name, key or value that does not exist.
     """
     entry, settings = _settings(*split_label(label))
     base = entry.settings()
@@ -112,15 +115,15 @@ def canonical(label: str) -> str:
 
 
 def build(label: str, data: Path | None = None) -> Task:
-    """The task of that label. data: the folder where `bench data` keeps corpora.
+    """Build the task of that label. data: the folder where `bench data` keeps corpora.
 
-    ValueError for a wrong label, FileNotFoundError for a corpus that is not there.
+    Raises ValueError for a wrong label, FileNotFoundError for a corpus that is not there.
     """
     entry, settings = _settings(*split_label(label))
     return entry.build(settings, data)
 
 
 def describe(name: str) -> dict[str, Any]:
-    """The settings of a task and their defaults."""
+    """Return the settings of a task with their defaults."""
     defaults = find(name).settings()
     return {field.name: getattr(defaults, field.name) for field in fields(defaults)}

@@ -1,4 +1,4 @@
-"""Answers to a setting that does not exist."""
+"""Checks settings, and answers a value that does not exist with the values that do."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from difflib import get_close_matches
 
 
 def at_least(what: str, given: int, least: int) -> int:
-    """Give a whole number back if it is not below the least; ValueError otherwise."""
+    """Return a whole number if it is not below the least; else raise ValueError."""
     if given < least:
         raise ValueError(f"{what}={given} is below {least}; give {least} or more")
     return given
 
 
 def one_of(what: str, given: str, allowed: Sequence[str]) -> str:
-    """Give `given` back if it is allowed; ValueError names the allowed and the near ones."""
+    """Return `given` if it is allowed; else raise ValueError.
+
+    The error lists the allowed values, and similar ones.
+    """
     if given in allowed:
         return given
     near = get_close_matches(given, allowed, n=3, cutoff=0.5)

@@ -1,20 +1,20 @@
-"""English to Chinese: real sentences, or ones from a small grammar. Probes all at once.
+"""English to Chinese: real sentences, or sentences of a small grammar. Probes all skills at once.
 
-English is lower-case words, Chinese characters (tokens=words: words, as jieba cuts them).
+English is cut into lower-case words, Chinese into characters (tokens=words: words, by jieba).
 
     source   i do n't know him .
     target   我 不 认 识 他 。
 
 corpus=grammar is generated (see grammar/) and needs no data; its split `unseen` is scored like
-test. Another name is a corpus that `bench data` prepared, such as tatoeba, the sentence pairs of
-tatoeba.org (CC BY 2.0 FR). A real corpus is divided by `parallel.divide`: no English and no
-Chinese sentence, letter case, punctuation and spaces set aside, stands in two splits.
+test. Any other name is a corpus that `bench data` prepared, such as tatoeba, the sentence pairs of
+tatoeba.org (CC BY 2.0 FR). A real corpus is divided by `sentence_pairs.divide`: no English and no
+Chinese sentence is in two splits, whatever its letter case, punctuation and spaces.
 
-Training pairs with more than `longest` symbols on a side are left out; test is never cut. A
-symbol that training holds fewer than `least` times is unknown. Scores are of text, against the
-reference as it was before unknown symbols were replaced; an unknown symbol in an output is
-written ⁇, which is in no reference. Only token_accuracy is of ids, where unknown for unknown is
-right.
+Training pairs with more than `longest` symbols on either side are left out; test is never cut. A
+symbol that occurs fewer than `least` times in training is unknown. Scores are computed on text,
+against the reference before unknown symbols were replaced. An unknown symbol in an output is
+written as ⁇, which no reference contains. Only token_accuracy is computed on ids, where unknown
+matches unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tasks import sentence_pairs
 from tasks.choices import at_least, one_of
 from tasks.ragged import Ids, Indices, Ragged
 from tasks.scoring import token_accuracy
-from tasks.sentence_pairs import HELD_OUT, TextPair
+from tasks.sentence_pairs import HELD_OUT_PAIRS, TextPair
 from tasks.sentences import (
     UNREADABLE,
     chinese_characters,
@@ -43,20 +43,23 @@ from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 
 GENERATED_PAIRS = 20_000
-# Of a real corpus: the BLEU that JoeyNMT reached on Tatoeba, measured at 1,465 s on one thread.
-# Of the grammar nearly all is asked, for it translates every sentence in one way.
 SOLVED_REAL = 25.2
+"""The BLEU that JoeyNMT reached on Tatoeba after 1,465 s of training on one thread."""
 SOLVED_GENERATED = 90.0
+"""BLEU on the grammar, which has one translation for every sentence and so can be learned whole."""
 LONGEST_OUTPUT = 80
 UNWORDED = frozenset((*SPECIALS, UNKNOWN))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """corpus: grammar, or the name of a prepared one. tokens: characters or words, of Chinese.
-    pairs: training pairs, 0 for all there are (20,000 generated ones). longest: symbols of a
-    training sentence. least: times that a known symbol stands in training. data_seed: of what
-    is generated and of the division into splits."""
+    """Settings of the task, with their defaults.
+
+    corpus: grammar, or the name of a prepared corpus. tokens: characters or words, for Chinese.
+    pairs: training pairs; 0 means all there are (20,000 for the grammar). longest: maximum number
+    of symbols in a training sentence. least: minimum number of occurrences of a known symbol.
+    data_seed: seed of the generated sentences and of the division into splits.
+    """
 
     corpus: str = "grammar"
     tokens: str = "characters"
@@ -73,7 +76,7 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class TextSplit(Split):
-    """A split that also keeps its references as text, for the ids have lost unknown symbols."""
+    """A split that also keeps its references as text, since ids have lost unknown symbols."""
 
     references: tuple[str, ...]
 
@@ -82,14 +85,17 @@ class TextSplit(Split):
         assert len(self.references) == len(self)
 
     def take(self, indices: Indices) -> TextSplit:
-        """The examples at these indices, in this order."""
+        """Return the examples at these indices, in this order."""
         chosen = super().take(indices)
         texts = tuple(self.references[int(index)] for index in indices)
         return TextSplit(chosen.source, chosen.targets, texts)
 
 
 class EnZh(Task):
-    """See the head of this file. signatures: sacrebleu's own, known once something was scored."""
+    """The translation task; the head of this file describes it.
+
+    signatures: sacrebleu's signatures, known once something was scored.
+    """
 
     metric = "bleu"
 
@@ -118,7 +124,7 @@ class EnZh(Task):
         )
 
     def tokenize(self, text: str) -> list[str]:
-        """An English sentence; words that training lacks become unknown."""
+        """Return the words of an English sentence; words not in training become unknown."""
         symbols = english_symbols(text)
         if not symbols:
             raise ValueError(f"{text!r} has no words; give an English sentence")
@@ -131,8 +137,11 @@ class EnZh(Task):
         return chinese_text(_readable(self.target, streams[0]))
 
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
-        """BLEU (sacrebleu's Chinese tokens) and chrF2 of the whole split, 0 to 100; shares of
-        texts that equal their reference and of right tokens, 0 to 1."""
+        """Return BLEU, chrF2, exact match and token accuracy of a whole split.
+
+        BLEU (with sacrebleu's Chinese tokens) and chrF2 are between 0 and 100, the other two
+        between 0 and 1.
+        """
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
 
@@ -152,7 +161,7 @@ class EnZh(Task):
         return scores
 
     def digest(self) -> str:
-        """Of the references too, which are scored against as text."""
+        """Return a hash that covers the references too, as they are scored as text."""
         state = hashlib.blake2b(super().digest().encode(), digest_size=16)
         for name in sorted(self.splits):
             state.update("\n".join((name, *self.splits[name].references)).encode())
@@ -161,7 +170,7 @@ class EnZh(Task):
 
 @dataclass(frozen=True)
 class _Cut:
-    """A pair as symbols; reference: the Chinese sentence as scored against."""
+    """A pair as symbols. reference: the Chinese sentence that outputs are scored against."""
 
     english: list[str]
     chinese: list[str]
@@ -169,7 +178,7 @@ class _Cut:
 
 
 def facts_of(source: Vocabulary, target: Vocabulary, longest: int) -> Facts:
-    """longest: symbols of the longest training target."""
+    """Return the facts for a builder. longest: symbols of the longest training target."""
     return Facts(
         source_size=len(source),
         target_sizes=(len(target),),
@@ -178,14 +187,14 @@ def facts_of(source: Vocabulary, target: Vocabulary, longest: int) -> Facts:
 
 
 def _generated(random: np.random.Generator, pairs: int) -> dict[str, list[TextPair]]:
-    """Splits of the grammar; of GENERATED_PAIRS fewer are taken later.
+    """Generate the splits of the grammar, with at least GENERATED_PAIRS training pairs.
 
-    So fewer training pairs leave valid, test and unseen as they are, and unseen, whose words all
-    stand in training, can be drawn at all.
+    If fewer are wanted, the rest is dropped later. So valid, test and unseen are the same for every
+    number of training pairs, and unseen, whose words all occur in training, can always be drawn.
     """
     from tasks import grammar  # its tables of phrases are made on import
 
-    splits = grammar.corpus(random, max(pairs, GENERATED_PAIRS), HELD_OUT, HELD_OUT)
+    splits = grammar.corpus(random, max(pairs, GENERATED_PAIRS), HELD_OUT_PAIRS, HELD_OUT_PAIRS)
     return {
         name: [TextPair(pair.english, pair.chinese) for pair in pairs]
         for name, pairs in splits.items()
@@ -193,12 +202,12 @@ def _generated(random: np.random.Generator, pairs: int) -> dict[str, list[TextPa
 
 
 def cut_pairs(pairs: Iterable[TextPair], cut: Callable[[str], list[str]]) -> list[_Cut]:
-    """Both sides as symbols. cut: of Chinese."""
+    """Cut both sides of every pair into symbols. cut: the function for Chinese."""
     return [_Cut(english_symbols(en), cut(zh), zh) for en, zh in pairs]
 
 
 def _kept(cuts: list[_Cut], settings: Settings) -> list[_Cut]:
-    """The training pairs that are short enough, and of those as many as were asked for."""
+    """Return the training pairs that are short enough, as many of them as were asked for."""
     longest = settings.longest
     kept = [c for c in cuts if len(c.english) <= longest and len(c.chinese) <= longest]
     if not kept or settings.pairs > len(kept):
@@ -210,5 +219,8 @@ def _kept(cuts: list[_Cut], settings: Settings) -> list[_Cut]:
 
 
 def _readable(vocabulary: Vocabulary, ids: Ids) -> list[str]:
-    """Symbols; UNREADABLE for unknown ones, and for the specials that a model should not give."""
+    """Return symbols for people to read.
+
+    UNREADABLE stands for unknown symbols, and for special ones, which a model should not output.
+    """
     return [UNREADABLE if s in UNWORDED else s for s in vocabulary.decode(ids)]

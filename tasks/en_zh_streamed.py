@@ -1,5 +1,8 @@
-"""English to Chinese from a corpus that is larger than memory: training pairs stay on disk as ids,
-prepared once by `bench data add --streamed`; valid and test are text, as everywhere."""
+"""English to Chinese from a corpus that is larger than memory.
+
+Training pairs stay on disk as ids, prepared once by `bench data add --streamed`; valid and test are
+text, as in every corpus.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ KIND = "streamed pairs"
 
 
 def about(name: str, data: Path | None) -> dict[str, Any] | None:
-    """What is known of a streamed corpus; None for any other, or one that is not there."""
+    """Return the description of a streamed corpus; None for any other, or a missing one."""
     if data is None:
         return None
     sentence_pairs.check_name(name)
@@ -34,7 +37,7 @@ def about(name: str, data: Path | None) -> dict[str, Any] | None:
 
 
 def build(settings: Settings, data: Path | None) -> EnZh:
-    """The task of any corpus, streamed or not."""
+    """Build the task for any corpus, streamed or not."""
     known = None if settings.corpus == "grammar" else about(settings.corpus, data)
     if known is None:
         return EnZh(settings, data)
@@ -43,8 +46,11 @@ def build(settings: Settings, data: Path | None) -> EnZh:
 
 
 class StreamedEnZh(EnZh):
-    """known: its about.json. ValueError for a corpus that is damaged, or settings that it was not
-    prepared with."""
+    """The translation task on a streamed corpus.
+
+    Raises ValueError for a damaged corpus, or settings that it was not prepared with. known: the
+    contents of its about.json.
+    """
 
     def __init__(self, settings: Settings, folder: Path, known: dict[str, Any]) -> None:
         try:
@@ -76,7 +82,7 @@ class StreamedEnZh(EnZh):
         self.splits = {"train": train, **splits}  # type: ignore[dict-item]
 
     def digest(self) -> str:
-        """As it was when the corpus was prepared: reading it all again may take minutes."""
+        """Return the digest stored when the corpus was prepared; reading it all takes minutes."""
         return self._known_digest
 
 

@@ -1,13 +1,13 @@
-"""Increment: every id plus one. Probes whether a model can copy and shift at all.
+"""Increment: add one to every id. Probes whether a model can copy and shift at all.
 
-From a question about a model that would not learn it (source 003): ids 0, 1 and 2 are pad, bos
-and eos, the vocabulary has 101 ids, lengths 5 to 9.
+From a question on a forum about a model that would not learn it: ids 0, 1 and 2 are pad, bos and
+eos, the vocabulary has 101 ids, and lengths are 5 to 9.
 
     source   4  8  9 57 12
-    target   5  9 10 58 13  (bos before, eos after, added with the batch)
+    target   5  9 10 58 13  (bos before and eos after it are added with the batch)
 
 mode=memorise is that question's setting: 50 pairs, and test = train. mode=fresh draws disjoint
-splits, and a split `longer` with sources longer than any that was trained on.
+splits, and a split `longer` whose sources are longer than any in training.
 """
 
 from __future__ import annotations
@@ -31,9 +31,12 @@ LAST_SOURCE = VOCABULARY - 2  # its successor is the last id
 
 @dataclass(frozen=True)
 class Settings:
-    """mode: memorise or fresh. pairs: training pairs, 0 for the mode's own (50, or 20,000).
-    shortest, longest: source lengths; 5 to 14 is the wide setting. data_seed: of the drawn
-    pairs."""
+    """Settings of the task, with their defaults.
+
+    mode: memorise or fresh. pairs: training pairs; 0 means the mode's own number (50 or 20,000).
+    shortest, longest: source lengths; 5 to 14 is the wide setting. data_seed: seed of the drawn
+    pairs.
+    """
 
     mode: str = "memorise"
     pairs: int = 0
@@ -53,7 +56,7 @@ class Settings:
 
 
 class Increment(Task):
-    """See the head of this file."""
+    """The increment task; the head of this file describes it."""
 
     metric = "exact_match"
 
@@ -85,7 +88,7 @@ class Increment(Task):
         )
 
     def tokenize(self, text: str) -> list[str]:
-        """Numbers between spaces, 3 to 99."""
+        """Return numbers from 3 to 99 that are separated by spaces."""
         symbols = text.split()
         for symbol in symbols:
             if symbol not in self.source or symbol == self.source.symbols[-1]:
@@ -106,7 +109,7 @@ class Increment(Task):
 
 
 def _distinct(random: np.random.Generator, count: int, short: int, long: int) -> list[Ids]:
-    """`count` different sources, in the order drawn."""
+    """Draw `count` distinct sources, in the order drawn."""
     room = sum((LAST_SOURCE - FIRST + 1) ** length for length in range(short, long + 1))
     if count > room // 2:
         raise ValueError(

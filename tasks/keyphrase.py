@@ -1,15 +1,16 @@
-"""Keyphrase: which words are keywords, and where in a keyphrase they stand. Probes context.
+"""Keyphrase tagging: which words are keywords, and where in a phrase they stand. Probes context.
 
-Two heads tag every source token, after Zhang et al. 2016 (source 001): head 1 says whether it
-is a keyword (0 no, 1 yes), head 2 its position in a keyphrase (0 outside, 1 single, 2 begin,
-3 middle, 4 end). The losses are mixed 0.3 and 0.7. Labels are classes, not vocabulary ids.
+Two heads tag every source token, after Zhang et al. 2016 (the model of one of the experiments that
+the project started from). Head 1 says whether it is a keyword (0 no, 1 yes), head 2 gives its
+position in a keyphrase (0 outside, 1 single, 2 begin, 3 middle, 4 end). The losses are mixed 0.3
+and 0.7. Labels are classes, not vocabulary ids.
 
     source  unlike the garden , this work concerns wide graph partition .
     head 1  0      0   0      0 0    0    0        1    1     1         0
     head 2  0      0   0      0 0    0    0        2    3     4         0
 
-corpus=generated is tasks/keyphrase_documents.py; the name of a folder of fetched data, or a path
-with a / in it, is a tagged corpus (tasks/tagged.py) such as SemEval-2017.
+corpus=generated is made by tasks/keyphrase_documents.py. The name of a folder of fetched data, or a
+path with a / in it, is a tagged corpus (tasks/tagged.py) such as SemEval-2017.
 """
 
 from __future__ import annotations
@@ -29,13 +30,16 @@ from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
 
 GENERATED = "generated"
-HELD_OUT = 200
+HELD_OUT_DOCUMENTS = 200
 
 
 @dataclass(frozen=True)
 class Settings:
-    """corpus: generated, a folder of the fetched data, or a path with a / in it.
-    documents, data_seed: of the generated corpus, its training documents and its draw."""
+    """Settings of the task, with their defaults.
+
+    corpus: generated, a folder of the fetched data, or a path with a / in it. documents, data_seed:
+    training documents and seed of the generated corpus.
+    """
 
     corpus: str = GENERATED
     documents: int = 1_000
@@ -54,7 +58,10 @@ class Settings:
 
 
 class Keyphrase(Task):
-    """See the head of this file. dropped: per split, documents left out as repeated ones."""
+    """The tagging task; the head of this file describes it.
+
+    dropped: per split, the number of documents left out because they repeat an earlier one.
+    """
 
     metric = "span_f1"
     solved_at = 0.90
@@ -85,7 +92,7 @@ class Keyphrase(Task):
         return Split(source, (keywords, positions))
 
     def tokenize(self, text: str) -> list[str]:
-        """Words and punctuation marks, lower case, every digit 0."""
+        """Return words and punctuation marks, lower-cased, with every digit as 0."""
         tokens = tokens_of(text)
         if not tokens:
             raise ValueError(f"{text!r} holds no word to tag; give a sentence or more")
@@ -95,7 +102,7 @@ class Keyphrase(Task):
         return " ".join(self.source.decode(ids))
 
     def target_text(self, streams: Sequence[Ids], source: Ids) -> str:
-        """The source with head 2's keyphrases in [brackets]."""
+        """Render the source with the keyphrases of head 2 in [brackets]."""
         words = self.source.decode(source)
         for start, stop in spans_of(streams[1]):
             words[start] = "[" + words[start]
@@ -103,7 +110,7 @@ class Keyphrase(Task):
         return " ".join(words)
 
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
-        """Exact spans of head 2 (tasks/spans.py says how they are read), keywords of head 1."""
+        """Score exact spans of head 2 (see tasks/spans.py) and keywords of head 1."""
         spans = span_scores(outputs[1], split.targets[1])
         keywords = class_scores(outputs[0], split.targets[0])
         names = ("precision", "recall", "f1")
@@ -116,19 +123,20 @@ class Keyphrase(Task):
 def _documents(
     settings: Settings, data: Path | None
 ) -> tuple[dict[str, list[Document]], dict[str, int]]:
-    """The splits, and how many documents each one lost as repeated."""
+    """Return the splits, and how many documents each one lost because they repeat others."""
     if settings.corpus == GENERATED:
         return _generated(settings), {"train": 0, "valid": 0, "test": 0}
     return read_corpus(_folder(settings.corpus, data))
 
 
 def _generated(settings: Settings) -> dict[str, list[Document]]:
-    # held out first: valid and test stay as they are when more training documents are asked for
-    drawn = keyphrase_documents.documents(2 * HELD_OUT + settings.documents, settings.data_seed)
+    # held-out documents come first: more training documents leave valid and test unchanged
+    held_out = 2 * HELD_OUT_DOCUMENTS
+    drawn = keyphrase_documents.documents(held_out + settings.documents, settings.data_seed)
     return {
-        "train": drawn[2 * HELD_OUT :],
-        "valid": drawn[:HELD_OUT],
-        "test": drawn[HELD_OUT : 2 * HELD_OUT],
+        "train": drawn[held_out:],
+        "valid": drawn[:HELD_OUT_DOCUMENTS],
+        "test": drawn[HELD_OUT_DOCUMENTS:held_out],
     }
 
 

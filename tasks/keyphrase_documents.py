@@ -1,17 +1,18 @@
-"""Generated documents with keyphrases, for machines without a corpus.
+"""Generates documents with keyphrases, for machines without a corpus.
 
 Whether a noun phrase is a keyphrase follows from its context and never from its words: every
 phrase, key or not, is drawn from the same adjectives and nouns. What decides:
 
 - a cue to the left, near or far: `we study X`, but `they study X`, `we do not study X`, and
   `we propose , as they did for X , a method for Y`;
-- the clause: `unlike X , this work concerns Y` makes Y key and X not;
-- a cue to the right, for phrases that open a sentence: `X is the topic of this paper`, but
-  `X is the topic of another paper`; these few are out of a forward model's reach;
-- the document: in `it concerns X`, X is key where the document opens as one's own
-  (`abstract of the dense paper`) and not where it opens as another's (`review of the dense paper`).
+- the clause: `unlike X , this work concerns Y` makes Y a keyphrase and X not;
+- a cue to the right, for phrases at the start of a sentence: `X is the topic of this paper`, but
+  `X is the topic of another paper`; a forward model cannot know these few;
+- the document: in `it concerns X`, X is a keyphrase if the document opens as the authors' own
+  (`abstract of the dense paper`), not if it opens as somebody else's (`review of the dense
+  paper`).
 
-Where a phrase ends follows from the parts of speech: none to two adjectives, then nouns.
+Where a phrase ends follows from the parts of speech: zero to two adjectives, then nouns.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from tasks.spans import Span, positions_of
 from tasks.tagged import Document
 
 SHORTEST, LONGEST = 15, 60
-LONGEST_PHRASE = 4
 SHAPES = ((0, 1), (0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2))
-"""Adjectives and nouns of a phrase."""
-NOUNS = tuple(
+"""Numbers of adjectives and nouns that a phrase may have."""
+PHRASE_NOUNS = tuple(
     "acid alloy antenna apple bacteria basin battery beam bird boundary bridge cable camera "
     "carbon castle cell chain channel circuit city climate cloud coast coil colour column copper "
     "crack crop crystal current desert diffusion disk dust earth electron energy engine enzyme "
@@ -40,7 +40,7 @@ NOUNS = tuple(
     "steel stone storm surface tank tissue tower traffic tree tunnel turbine valley vapour "
     "vector village virus voltage vortex wall water wave weather wheel wind wing wire wood".split()
 )
-ADJECTIVES = tuple(
+PHRASE_ADJECTIVES = tuple(
     "acoustic ancient bright broad chemical cold complex dark deep dense digital distant dry "
     "elastic electric flat curved fragile frozen green heavy hidden hollow large linear "
     "local magnetic marine mild mobile narrow nuclear optical organic periodic plain porous "
@@ -64,10 +64,10 @@ WORDS = {
     "saw": "saw visited left passed recalled",
     "is": "is was seems",
 }
-OWN, OTHER = "{abstract} of the A {work} .", "{review} of the A {work} ."
-"""How documents open: as one's own, as another's."""
+OWN_OPENING, OTHER_OPENING = "{abstract} of the A {work} .", "{review} of the A {work} ."
+"""How documents open: as the authors' own work, or as somebody else's."""
 FRAMES = {
-    # left cues, near and far
+    # cues to the left, near and far
     "we {study} K .": 7,
     "we {study} K and K .": 4,
     "here we {propose} a {method} for K .": 5,
@@ -91,7 +91,7 @@ FRAMES = {
     "unlike N , {own} {work} {concerns} K .": 4,
     "unlike {other} {work} on N , we {study} K .": 2,
     "we {study} K rather than N .": 3,
-    # right cues
+    # cues to the right
     "K {is} the {topic} of {own} {work} .": 2,
     "N {is} the {topic} of {other} {work} .": 1,
     "N {is} {near} N .": 1,
@@ -100,12 +100,15 @@ FRAMES = {
     "it {concerns} D .": 3,
     "it {concerns} D and D .": 1,
 }
-"""Frames and how often they are drawn. K is a keyphrase, N a phrase that is none, D one that is
-key in documents of one's own work, A an adjective alone, {name} one of WORDS."""
+"""Sentence frames and their weights.
+
+K is a keyphrase, N a phrase that is not one, D a keyphrase only in documents about the authors' own
+work, A an adjective alone, {name} one of WORDS.
+"""
 
 
 class _Item(NamedTuple):
-    """A place in a frame: words to choose from, or a phrase or adjective to draw."""
+    """A part of a frame: words to choose from, or a phrase or adjective to draw."""
 
     kind: str
     choices: tuple[tuple[str, ...], ...] = ()
@@ -122,12 +125,15 @@ def _items(frame: str) -> tuple[_Item, ...]:
     return tuple(items)
 
 
-_OPENINGS = (_items(OTHER), _items(OWN))
+_OPENINGS = (_items(OTHER_OPENING), _items(OWN_OPENING))
 _DRAWN = tuple(_items(frame) for frame, often in FRAMES.items() for _ in range(often))
 
 
 def documents(count: int, seed: int) -> list[Document]:
-    """So many different documents, in the order drawn; more of them begin with the same ones."""
+    """Draw so many distinct documents, in the order drawn.
+
+    A larger number starts with the same documents.
+    """
     random = np.random.default_rng([seed, 3])
     seen: dict[tuple[str, ...], Document] = {}
     while len(seen) < count:
@@ -137,7 +143,7 @@ def documents(count: int, seed: int) -> list[Document]:
 
 
 def document(random: np.random.Generator) -> Document:
-    """An opening and one to four further sentences, 15 to 60 tokens in all."""
+    """Draw a document: an opening and one to four more sentences, 15 to 60 tokens in all."""
     while True:
         own = bool(random.integers(2))
         tokens: list[str] = []
@@ -156,12 +162,12 @@ def _write(
     tokens: list[str],
     keys: list[Span],
 ) -> None:
-    """Append a sentence to the document's tokens and its keyphrases to keys."""
+    """Append a sentence to the document's tokens, and its keyphrases to keys."""
     for kind, choices in frame:
         if kind == "words":
             tokens += choices[random.integers(len(choices))]
         elif kind == "A":
-            tokens.append(ADJECTIVES[random.integers(len(ADJECTIVES))])
+            tokens.append(PHRASE_ADJECTIVES[random.integers(len(PHRASE_ADJECTIVES))])
         else:
             tokens += ["the"] * int(random.random() < 0.3)
             phrase = _phrase(random)
@@ -171,7 +177,7 @@ def _write(
 
 
 def _phrase(random: np.random.Generator) -> list[str]:
-    """None to two adjectives and one to three nouns, four words at most."""
+    """Draw zero to two adjectives and one to three nouns, at most four words."""
     adjectives, nouns = SHAPES[random.integers(len(SHAPES))]
-    drawn = [ADJECTIVES[random.integers(len(ADJECTIVES))] for _ in range(adjectives)]
-    return drawn + [NOUNS[random.integers(len(NOUNS))] for _ in range(nouns)]
+    drawn = [PHRASE_ADJECTIVES[random.integers(len(PHRASE_ADJECTIVES))] for _ in range(adjectives)]
+    return drawn + [PHRASE_NOUNS[random.integers(len(PHRASE_NOUNS))] for _ in range(nouns)]

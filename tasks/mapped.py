@@ -1,4 +1,4 @@
-"""Sequences that stay on disk: as many as the disk holds, whatever the memory."""
+"""Keeps sequences on disk, so that a corpus may be larger than memory."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from tasks.ragged import Ragged
 
 @dataclass(frozen=True, eq=False)
 class Mapped(Ragged):
-    """A Ragged whose arrays are memory maps. known_longest, known_mean: of its lengths, which
-    would otherwise have to be read through."""
+    """A Ragged whose arrays are memory maps.
+
+    known_longest, known_mean: the longest and the mean length, which would otherwise have to be
+    read from the whole file.
+    """
 
     known_longest: int
     known_mean: float
 
     @classmethod
     def open(cls, stem: Path, longest: int, mean: float) -> Mapped:
-        """Two raw files, STEM.ids (int32) and STEM.offsets (int64); ValueError where they do not
-        go together."""
+        """Open two raw files, STEM.ids (int32) and STEM.offsets (int64).
+
+        Raises ValueError if one is missing or empty, or if they do not belong together.
+        """
         arrays = []
         for ending, kind in ((".ids", np.int32), (".offsets", np.int64)):
             file = stem.with_name(stem.name + ending)

@@ -1,13 +1,13 @@
-"""Opposites: six word pairs, letter by letter. Pure memorisation: test = train.
+"""Opposites: six word pairs, letter by letter. Probes pure memorisation: test = train.
 
-From a lesson on seq2seq (source 004). As there, words are filled up to five letters with a
-filler that is learned like any letter:
+From one of the lessons on seq2seq that the project started from. As there, words are filled up to
+five letters with a filler that is learned like any letter:
 
     source   m a n P P
     target   w o m a n
 
-The lesson ends by asking its model for "mans" and "ups", which it never saw: these are probes,
-decoded and shown, but there is no right answer to score.
+The lesson ends by asking its model for "mans" and "ups", which it has never seen. These are probes:
+they are decoded and shown, but there is no right answer to score.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ FILLER = "P"
 
 @dataclass(frozen=True)
 class Settings:
-    """There is nothing to set: six pairs are six pairs."""
+    """The task has no settings: there are always six pairs."""
 
 
 class Opposites(Task):
-    """See the head of this file."""
+    """The opposites task; the head of this file describes it."""
 
     metric = "exact_match"
     solved_at = 1.0
@@ -58,7 +58,7 @@ class Opposites(Task):
         )
 
     def tokenize(self, text: str) -> list[str]:
-        """Lower-case letters, at most five, filled up to five."""
+        """Return at most five lower-case letters, filled up to five."""
         letters = list(text.strip())
         if len(letters) > WIDTH:
             raise ValueError(f"{text.strip()!r} has {len(letters)} letters; give at most {WIDTH}")

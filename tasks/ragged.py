@@ -1,4 +1,4 @@
-"""Sequences of unequal length as two flat arrays: the storage under every split."""
+"""Stores sequences of unequal length in two flat arrays: the storage under every split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """N sequences of ids.
+    """Holds N sequences of ids.
 
     ids: int32, all sequences end to end. offsets: int64, N + 1 long; sequence i is
     ids[offsets[i]:offsets[i + 1]]. Both may be memory maps: nothing here copies them whole.
@@ -46,34 +46,34 @@ class Ragged:
 
     @property
     def lengths(self) -> Indices:
-        """Length of each sequence, int64, N long."""
+        """The length of each sequence, int64, N long."""
         return np.diff(self.offsets)
 
     def lengths_at(self, indices: Indices) -> Indices:
-        """Length of each of these sequences."""
+        """Return the length of each of these sequences."""
         lengths: Indices = self.offsets[indices + 1] - self.offsets[indices]
         return lengths
 
     @property
     def on_disk(self) -> bool:
-        """Whether it is read from there bit by bit, as it may not fit into memory."""
+        """True if the ids are read from disk piece by piece, as they may not fit into memory."""
         return False
 
     @property
     def longest(self) -> int:
-        """Ids of the longest sequence."""
+        """The length of the longest sequence."""
         return int(self.lengths.max())
 
     @property
     def mean_length(self) -> float:
-        """Ids of a sequence on average."""
+        """The mean length of a sequence."""
         return float(self.lengths.mean())
 
     def release(self) -> None:
-        """Let go of what was read from disk."""
+        """Free the memory of what was read from disk; nothing to do where ids are in memory."""
 
     def take(self, indices: Indices) -> Ragged:
-        """The sequences at these indices, in this order, as arrays of their own."""
+        """Return the sequences at these indices, in this order, as arrays of their own."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)

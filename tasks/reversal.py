@@ -1,7 +1,7 @@
-"""Reversal: the same symbols, last first. Probes memory across the whole source.
+"""Reversal: the same symbols in reverse order. Probes memory across the whole source.
 
-mode=words reverses the letters of pronounceable words; mode=symbols reverses strings of up to
-25 of fifty symbols, the shape of JoeyNMT's reverse task.
+mode=words reverses the letters of pronounceable words. mode=symbols reverses strings of up to 25
+symbols out of fifty, the shape of JoeyNMT's reverse task.
 
     source   p l o t e n
     target   n e t o l p
@@ -36,8 +36,11 @@ MOST_WORDS = 100_000
 
 @dataclass(frozen=True)
 class Settings:
-    """mode: words or symbols. pairs: training pairs, 0 for the mode's own (8,000 words as many
-    as a small dictionary, 50,000 strings as JoeyNMT). data_seed: of the drawn sources."""
+    """Settings of the task, with their defaults.
+
+    mode: words or symbols. pairs: training pairs; 0 means the mode's own number (8,000 words, as in
+    a small dictionary, or 50,000 strings, as in JoeyNMT). data_seed: seed of the drawn sources.
+    """
 
     mode: str = "words"
     pairs: int = 0
@@ -54,7 +57,7 @@ class Settings:
 
 
 class Reversal(Task):
-    """See the head of this file."""
+    """The reversal task; the head of this file describes it."""
 
     metric = "exact_match"
     solved_at = 0.99
@@ -82,14 +85,14 @@ class Reversal(Task):
         random: np.random.Generator,
         count: int,
     ) -> list[Ids]:
-        """`count` different sources, in the order drawn."""
+        """Draw `count` distinct sources, in the order drawn."""
         seen: dict[tuple[str, ...], None] = {}
         while len(seen) < count:
             seen.setdefault(tuple(source(random)))
         return [self.source.encode(symbols) for symbols in seen]
 
     def tokenize(self, text: str) -> list[str]:
-        """Letters of a lower-case word; numbers 0 to 49 between spaces in mode=symbols."""
+        """Return the letters of a lower-case word, or in mode=symbols numbers from 0 to 49."""
         return text.split() if self._joiner else list(text.strip())
 
     def source_text(self, ids: Ids) -> str:
@@ -103,7 +106,7 @@ class Reversal(Task):
 
 
 def word(random: np.random.Generator) -> list[str]:
-    """Letters of one to three syllables, 3 to 12 of them."""
+    """Draw the letters of a word of one to three syllables, 3 to 12 letters long."""
     while True:
         letters: list[str] = []
         for _ in range(random.integers(1, 4)):
@@ -114,7 +117,7 @@ def word(random: np.random.Generator) -> list[str]:
 
 
 def string(random: np.random.Generator) -> list[str]:
-    """1 to 25 of the fifty symbols, repeats allowed."""
+    """Draw 1 to 25 of the fifty symbols, with repetition."""
     length = int(random.integers(1, LONGEST_STRING + 1))
     return [SYMBOLS[index] for index in random.integers(len(SYMBOLS), size=length)]
 

@@ -1,4 +1,4 @@
-"""Scores that several tasks share; each is a share between 0 and 1."""
+"""Computes the scores that several tasks share; each is a share between 0 and 1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.ragged import Ids, Ragged
 
 
 def exact_match(outputs: Sequence[Ids], references: Ragged) -> float:
-    """Share of outputs that equal their reference in full."""
+    """Return the share of outputs that equal their reference in full."""
     return sum(
         np.array_equal(output, reference)
         for output, reference in zip(outputs, references, strict=True)
@@ -18,9 +18,9 @@ def exact_match(outputs: Sequence[Ids], references: Ragged) -> float:
 
 
 def token_accuracy(outputs: Sequence[Ids], references: Ragged) -> float:
-    """Share of reference tokens that stand at the same place in the output.
+    """Return the share of reference tokens that the output has at the same position.
 
-    Tokens beyond the reference's end are not counted; exact_match sees them.
+    Tokens beyond the end of the reference are not counted; exact_match notices them.
     """
     right = 0
     for output, reference in zip(outputs, references, strict=True):
@@ -30,7 +30,7 @@ def token_accuracy(outputs: Sequence[Ids], references: Ragged) -> float:
 
 
 def sequence_scores(outputs: Sequence[Ids], references: Ragged) -> dict[str, float]:
-    """Exact match and free-running token accuracy."""
+    """Return exact match and free-running token accuracy."""
     return {
         "exact_match": exact_match(outputs, references),
         "token_accuracy": token_accuracy(outputs, references),

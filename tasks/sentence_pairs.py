@@ -1,4 +1,4 @@
-"""Parallel text on disk and its division into splits that share no sentence."""
+"""Reads parallel text from disk and divides it into splits that share no sentence."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 PAIRS_FILE = "pairs.tsv"
-HELD_OUT = 1_000
-GENERATED = ("grammar", "generated")
+HELD_OUT_PAIRS = 1_000
+RESERVED_NAMES = ("grammar", "generated")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _INESSENTIAL = re.compile(r"[\W_]+")
 
@@ -25,17 +25,17 @@ class TextPair(NamedTuple):
 
 
 def check_name(name: str) -> str:
-    """Give a corpus's name back; ValueError for one that could not be a folder of its own."""
-    if not _NAME.fullmatch(name) or name in GENERATED:
+    """Return the name of a corpus; ValueError if it cannot be the name of a folder of its own."""
+    if not _NAME.fullmatch(name) or name in RESERVED_NAMES:
         raise ValueError(
             f"{name!r} cannot name a corpus; take lower-case letters, digits, - and _, a letter "
-            f"or digit first, and neither of {' and '.join(GENERATED)}"
+            f"or digit first, and neither of {' and '.join(RESERVED_NAMES)}"
         )
     return name
 
 
 def read(name: str, data: Path | None) -> list[TextPair]:
-    """The pairs of a prepared corpus; FileNotFoundError says how to fetch it."""
+    """Read the pairs of a prepared corpus; FileNotFoundError says how to fetch it."""
     check_name(name)
     if data is None or not (file := data / name / PAIRS_FILE).is_file():
         where = "here, for no data folder was given" if data is None else f"in {data}"
@@ -49,14 +49,21 @@ def read(name: str, data: Path | None) -> list[TextPair]:
 
 
 def key(text: str) -> str:
-    """What makes two sentences the same: NFKC, letter case ignored, letters and digits only."""
+    """Return the key by which two sentences count as the same.
+
+    It is the NFKC form without letter case, with letters and digits only; the text itself if that
+    leaves nothing.
+    """
     bare = _INESSENTIAL.sub("", unicodedata.normalize("NFKC", text).casefold())
     return bare or text
 
 
 def components(pairs: Iterable[TextPair]) -> list[list[int]]:
-    """Places of the pairs, grouped: pairs that share an English or Chinese key, directly or
-    through others, stand together. In order of their first pairs."""
+    """Group the positions of pairs that share a sentence.
+
+    Pairs with the same English or Chinese key, directly or through other pairs, are in one group.
+    Groups are in the order of their first pairs.
+    """
     parent: list[int] = []
     first: dict[tuple[str, str], int] = {}
 
@@ -78,12 +85,15 @@ def components(pairs: Iterable[TextPair]) -> list[list[int]]:
 
 
 def divide(pairs: Sequence[TextPair], random: np.random.Generator) -> dict[str, list[TextPair]]:
-    """Train, valid and test, such that no sentence of either language stands in two of them.
+    """Divide pairs into train, valid and test so that no sentence is in two of them.
 
-    The components (above) are shuffled and go, whole and in that order, to valid while they
-    fit, then to test, else to train. Valid and test hold 1,000 pairs each, at most a twentieth.
+    The groups of `components` are shuffled. In that order, each goes whole to valid if it still
+    fits, else to test, else to train. Valid and test hold 1,000 pairs each, at most a twentieth of
+    all.
+
+    Raises ValueError for too few pairs, or pairs that share too many sentences.
     """
-    size = min(HELD_OUT, len(pairs) // 20)
+    size = min(HELD_OUT_PAIRS, len(pairs) // 20)
     if not size:
         raise ValueError(f"a corpus of {len(pairs)} pairs cannot be split; give at least 20")
     splits: dict[str, list[TextPair]] = {"train": [], "valid": [], "test": []}

@@ -1,4 +1,4 @@
-"""English and Chinese sentences: normalised as text, cut into symbols, put together again."""
+"""Normalises English and Chinese sentences, cuts them into symbols, and joins symbols again."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ _CHINESE = re.compile(r"[A-Za-z]+|.", re.DOTALL)
 
 
 def normalise_english(text: str) -> str:
-    """Composed characters, straight quotes, single spaces; case is kept."""
+    """Compose characters, straighten quotes and collapse spaces. Letter case is kept."""
     text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).translate(_CURLY)
     return " ".join(text.split())
 
 
 def normalise_chinese(text: str) -> str:
-    """Full-width punctuation, half-width letters and digits, no space beside a wide character.
+    """Make punctuation full-width, letters and digits half-width, and drop needless spaces.
 
-    NFKC would make the punctuation half-width, so this says itself what it changes. Quotes of
-    any shape become “ and ”, in turns where they were straight. Between digits , : . stay.
-    The script is left alone.
+    No space stays next to a wide character. NFKC would make punctuation half-width, so the changes
+    are listed here instead. Quotes of any shape become “ and ”, alternating where they were
+    straight. Between digits , : and . stay. Simplified and traditional script are left as they are.
     """
     text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     while (changed := _normalised_once(text)) != text:  # a full stop may now follow a wide one
@@ -73,15 +73,16 @@ def _normalised_once(text: str) -> str:
 
 
 def english_symbols(text: str) -> list[str]:
-    """Lower-case words, contractions split, punctuation and digits each by itself.
+    """Cut English into lower-case words, with contractions split.
 
-    Digits stand alone so that no number is unknown; words part at hyphens for the same reason.
+    Punctuation marks and digits stand alone, so that no number is an unknown word. Words are cut at
+    hyphens for the same reason.
     """
     return _ENGLISH.findall(normalise_english(text).lower())
 
 
 def english_text(symbols: Sequence[str]) -> str:
-    """Symbols as a person reads them; case and some spacing are lost."""
+    """Join English symbols for people to read; letter case and some spacing are lost."""
     text = " ".join(symbols)
     for pattern, put in _GLUED:
         text = pattern.sub(put, text)
@@ -89,16 +90,19 @@ def english_text(symbols: Sequence[str]) -> str:
 
 
 def chinese_characters(text: str) -> list[str]:
-    """Every character by itself, but letters of a Latin word together.
+    """Cut Chinese into characters; the letters of a Latin word stay together.
 
-    A space that normalisation left, between two Latin words, is a symbol too: so joining the
-    symbols gives back every text as it was.
+    A space that normalisation left between two Latin words is a symbol too, so joining the symbols
+    always restores the text.
     """
     return _CHINESE.findall(text)
 
 
 def chinese_words(text: str) -> list[str]:
-    """Words as jieba cuts them; joining them gives back the text. ValueError without jieba."""
+    """Cut Chinese into words by jieba; joining them restores the text.
+
+    Raises ValueError if jieba is not installed.
+    """
     try:
         with warnings.catch_warnings():
             # Its strings hold invalid escapes (deprecated in Python 3.11, a SyntaxWarning since
@@ -116,5 +120,5 @@ def chinese_words(text: str) -> list[str]:
 
 
 def chinese_text(symbols: Sequence[str]) -> str:
-    """Symbols joined: the inverse of both ways to cut."""
+    """Join symbols without spaces: the inverse of both ways to cut."""
     return "".join(symbols)

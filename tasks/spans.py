@@ -1,4 +1,4 @@
-"""Phrases in a text: the five position classes, spans read from them, and scores of spans.
+"""Converts between phrases and position classes, and scores phrases.
 
 text       we study wide graph partitions and noise
 positions  0  0     2    3     4          0   1
@@ -17,11 +17,14 @@ from tasks.ragged import Ids
 OUTSIDE, SINGLE, BEGIN, MIDDLE, END = range(5)
 POSITIONS = ("O", "S", "B", "M", "E")
 Span = tuple[int, int]
-"""First token and the one after the last."""
+"""Indices of the first token and of the one after the last."""
 
 
 def positions_of(spans: Iterable[Span], length: int) -> list[int]:
-    """Position classes of a text of so many tokens with these phrases, which do not overlap."""
+    """Return the position classes of a text of this length with these phrases.
+
+    Phrases must not overlap.
+    """
     labels = [OUTSIDE] * length
     taken = 0
     for start, stop in sorted(spans):
@@ -33,10 +36,10 @@ def positions_of(spans: Iterable[Span], length: int) -> list[int]:
 
 
 def spans_of(labels: Sequence[int] | Ids) -> list[Span]:
-    """The phrases of a text, in its order: every S, and every B M* E.
+    """Return the phrases of a text, in order: every S, and every B M* E.
 
-    Only these count. A B without its E, an M or E without its B, and a phrase broken off by an
-    O, S or B give no phrase: a model earns nothing for boundaries that it left open.
+    Only these count. A B without its E, an M or E without its B, and a phrase interrupted by an O,
+    S or B give no phrase: a model gets no credit for boundaries that it left open.
     """
     found: list[Span] = []
     start: int | None = None
@@ -53,7 +56,10 @@ def spans_of(labels: Sequence[int] | Ids) -> list[Span]:
 
 
 def spans_of_tags(tags: Sequence[str]) -> list[Span]:
-    """The phrases of B-X, I-X and O tags; an I- that goes on no phrase of its X begins one."""
+    """Return the phrases of B-X, I-X and O tags.
+
+    An I- tag that does not continue a phrase of its kind begins one.
+    """
     begins = [
         tag != "O" and (tag[0] == "B" or before[1:] != tag[1:])
         for before, tag in pairwise(("O", *tags))
@@ -68,7 +74,7 @@ def spans_of_tags(tags: Sequence[str]) -> list[Span]:
 
 
 def precision_recall_f1(right: int, given: int, wanted: int) -> tuple[float, float, float]:
-    """Shares of what was given and of what was wanted, and their harmonic mean; 0/0 is 0."""
+    """Return precision, recall and F1 from counts; 0/0 is 0."""
     return (
         right / given if given else 0.0,
         right / wanted if wanted else 0.0,
@@ -77,7 +83,7 @@ def precision_recall_f1(right: int, given: int, wanted: int) -> tuple[float, flo
 
 
 def span_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[float, float, float]:
-    """Precision, recall and F1 of exact spans, all texts counted together."""
+    """Return precision, recall and F1 of exact spans, counted over all texts."""
     right = given = wanted = 0
     for output, reference in zip(outputs, references, strict=True):
         assert len(output) == len(reference), "a tagger gives one label a token"
@@ -89,7 +95,7 @@ def span_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[floa
 
 
 def class_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[float, float, float]:
-    """Precision, recall and F1 of class 1 among classes 0 and 1, all tokens counted together."""
+    """Return precision, recall and F1 of class 1 among classes 0 and 1, over all tokens."""
     right = given = wanted = 0
     for output, reference in zip(outputs, references, strict=True):
         assert len(output) == len(reference), "a tagger gives one label a token"

@@ -1,8 +1,8 @@
-"""Documents with marked phrases, and the reader of `token TAB tag` files.
+"""Reads documents with marked phrases from files of `token TAB tag` lines.
 
-A tagged corpus is a folder with train.txt, dev.txt and test.txt, UTF-8, one token and its tag a
-line, a blank line between documents. Tags are O, B-X where a phrase of kind X begins and I-X
-where it goes on. The kinds (Process, Task, Material in SemEval-2017) only part phrases.
+A tagged corpus is a folder with train.txt, dev.txt and test.txt, UTF-8, with one token and its tag
+per line and a blank line between documents. Tags are O, B-X where a phrase of kind X begins, and
+I-X where it continues. The kinds (Process, Task, Material in SemEval-2017) only separate phrases.
 """
 
 from __future__ import annotations
@@ -21,28 +21,33 @@ _TOKEN = re.compile(r"\w+(?:[-'’.,/]\w+)*|[^\w\s]")
 
 
 class Document(NamedTuple):
-    """Tokens and their position classes (tasks/spans.py), equally many."""
+    """Tokens and as many position classes (see tasks/spans.py)."""
 
     tokens: tuple[str, ...]
     positions: tuple[int, ...]
 
 
 def normal(token: str) -> str:
-    """A token as the vocabularies know it: lower case, every digit 0."""
+    """Return a token as vocabularies know it: lower-cased, with every digit as 0."""
     return _DIGIT.sub("0", token.lower())
 
 
 def tokens_of(text: str) -> list[str]:
-    """Normal tokens of a text: words, joined ones whole (semi-classical, 1.5), and marks."""
+    """Return the normalised tokens of a text: words and punctuation marks.
+
+    Words joined by a hyphen or a point stay whole (semi-classical, 1.5).
+    """
     return [normal(token) for token in _TOKEN.findall(text)]
 
 
 def read_corpus(folder: Path) -> tuple[dict[str, list[Document]], dict[str, int]]:
-    """The splits of a tagged corpus, tokens normal, and how many documents each one lost.
+    """Read the splits of a tagged corpus, and how many documents each one lost.
 
-    A valid document that repeats a training one is dropped, and a test document that repeats a
-    training or valid one, since its score would be of memory (five of SemEval-2017's 100 test
-    documents). FileNotFoundError for a missing file, ValueError for a malformed one.
+    A valid document that repeats a training one is dropped, and so is a test document that repeats
+    a training or valid one, as its score would show memory (five of SemEval-2017's 100 test
+    documents).
+
+    Raises FileNotFoundError for a missing file, ValueError for a malformed one.
     """
     seen: set[tuple[str, ...]] = set()
     splits: dict[str, list[Document]] = {}

@@ -1,4 +1,4 @@
-"""What every task offers: splits, vocabularies, plain facts for a model's builder, a scorer."""
+"""Defines what every task offers: splits, vocabularies, facts for a model's builder, a scorer."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tasks.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model's builder is told of a task; never its name.
+    """What a model's builder may know about a task; never its name.
 
-    source_size: number of source symbols. target_sizes: number of target symbols; for a tagger
-    the classes of each head. tagging: one label per source token and head, rather than a target
-    sequence. head_weights: how the heads' losses are mixed, one a target stream. length_limit:
-    decoding gives up after so many tokens. memorisation: test = train.
+    source_size: number of source symbols. target_sizes: number of target symbols, for a tagger the
+    classes of each head. tagging: one label per source token and head, rather than a target
+    sequence. head_weights: weights of the losses, one per target stream. length_limit: maximum
+    number of decoded tokens. memorisation: test = train.
     """
 
     source_size: int
@@ -35,7 +35,7 @@ class Facts:
 class Split:
     """Indexed examples: source ids and one or more target streams.
 
-    A sequence task has one stream, without bos and eos; a tagger one stream a head, each as
+    A sequence task has one stream, without bos and eos. A tagger has one stream per head, each as
     long as the source.
     """
 
@@ -49,7 +49,7 @@ class Split:
         return len(self.source)
 
     def take(self, indices: Indices) -> Split:
-        """The examples at these indices, in this order."""
+        """Return the examples at these indices, in this order."""
         return Split(self.source.take(indices), tuple(t.take(indices) for t in self.targets))
 
 
@@ -58,11 +58,12 @@ Outputs = Sequence[Sequence[Ids]]
 
 
 class Task(ABC):
-    """A task, built from its settings; see the files beside this one.
+    """A task, built from its settings; the other files here define them.
 
-    splits: train, valid and test, and further ones that are scored at the end like test.
-    metric: the score that selects on valid and decides "solved"; higher is better.
-    solved_at: its threshold. probes: texts that are decoded and shown, never scored.
+    splits: train, valid and test, and further ones that are scored at the end like test. metric:
+    the score that selects on valid and decides "solved"; higher is better. solved_at: its
+    threshold. probes: texts that are decoded and shown, never scored. signatures: how each score
+    was computed, if its scorer says so.
     """
 
     facts: Facts
@@ -76,33 +77,36 @@ class Task(ABC):
 
     @abstractmethod
     def tokenize(self, text: str) -> list[str]:
-        """Source symbols of a text that a person types; ValueError says what is allowed."""
+        """Return the source symbols of a text that a person types.
+
+        Raises ValueError, which says what is allowed, for a text that is not a source of this task.
+        """
 
     @abstractmethod
     def source_text(self, ids: Ids) -> str:
-        """A source as a person reads it."""
+        """Render a source for people to read."""
 
     @abstractmethod
     def target_text(self, streams: Sequence[Ids], source: Ids) -> str:
-        """An output or reference, one id array a stream, as a person reads it."""
+        """Render an output or a reference, one id array per stream, for people to read."""
 
     @abstractmethod
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
-        """Scores of outputs for a split's examples, in its order; contains `metric`."""
+        """Score outputs against a split's examples, in its order. The result contains `metric`."""
 
     def encode(self, text: str) -> Ids:
-        """Source ids of a text that a person types."""
+        """Return the source ids of a text that a person types."""
         return self.source.encode(self.tokenize(text))
 
     def single(self, source: Ids) -> Split:
-        """One source without a known target, as a split: targets are empty, or all of label 0."""
+        """Make a split of one source whose target is unknown: empty, or label 0 everywhere."""
         target = np.zeros(len(source) if self.facts.tagging else 0, dtype=np.int32)
         return Split(
             Ragged.of([source]), tuple(Ragged.of([target]) for _ in self.facts.target_sizes)
         )
 
     def digest(self) -> str:
-        """A hash of all that is learned from, told to a model, or scored against."""
+        """Return a hash of all that is learned from, told to a model, or scored against."""
         state = hashlib.blake2b(digest_size=16)
         state.update(f"{self.facts} {self.metric} {self.solved_at}".encode())
         state.update("\0".join((*self.source.symbols, "", *self.target.symbols)).encode())

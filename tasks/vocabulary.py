@@ -1,4 +1,7 @@
-"""Symbols and their ids. Ids 0, 1 and 2 are pad, bos and eos in every task (source 003)."""
+"""Maps symbols to ids. Ids 0, 1 and 2 are pad, bos and eos in every task.
+
+The increment experiment that the project started from numbers them so.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,10 @@ UNKNOWN = "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered set of symbols; a symbol's id is its place.
+    """An ordered set of symbols; the id of a symbol is its position.
 
-    symbols: the first three are SPECIALS. A vocabulary whose fourth symbol is UNKNOWN maps
-    unseen symbols to it; one without refuses them.
+    symbols: the first three are SPECIALS. A vocabulary whose fourth symbol is UNKNOWN maps unseen
+    symbols to it; one without refuses them.
     """
 
     symbols: tuple[str, ...]
@@ -34,12 +37,18 @@ class Vocabulary:
 
     @classmethod
     def closed(cls, symbols: Iterable[str]) -> Vocabulary:
-        """Exactly these symbols after the specials; others are refused by `encode`."""
+        """Make a vocabulary of exactly these symbols after the specials.
+
+        `encode` refuses all others.
+        """
         return cls((*SPECIALS, *symbols))
 
     @classmethod
     def counted(cls, sentences: Iterable[Sequence[str]], least: int) -> Vocabulary:
-        """Symbols seen `least` times or more, the most frequent first, others unknown."""
+        """Make a vocabulary of the symbols seen `least` times or more, the most frequent first.
+
+        All others are unknown.
+        """
         counts = Counter(symbol for sentence in sentences for symbol in sentence)
         kept = sorted((s for s, n in counts.items() if n >= least), key=lambda s: (-counts[s], s))
         return cls((*SPECIALS, UNKNOWN, *kept))
@@ -52,11 +61,14 @@ class Vocabulary:
 
     @property
     def open(self) -> bool:
-        """Whether unseen symbols become UNKNOWN."""
+        """True if unseen symbols become UNKNOWN."""
         return len(self.symbols) > UNK and self.symbols[UNK] == UNKNOWN
 
     def encode(self, symbols: Iterable[str]) -> Ids:
-        """Ids of the symbols, int32; ValueError for an unseen one where none is unknown."""
+        """Return the ids of the symbols, int32.
+
+        Raises ValueError for an unseen symbol if the vocabulary has no UNKNOWN.
+        """
         ids = []
         for symbol in symbols:
             known = self._ids.get(symbol)
@@ -71,7 +83,7 @@ class Vocabulary:
         return np.asarray(ids, dtype=np.int32)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Symbols of the ids."""
+        """Return the symbols of the ids."""
         return [self.symbols[int(index)] for index in ids]
 
     def _shown(self) -> str:

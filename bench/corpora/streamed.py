@@ -21,7 +21,7 @@ import numpy as np
 
 from bench.corpora.preparation import VERSION, Prepared, Simplifier
 from tasks.en_zh_streamed import ABOUT_FILE, HELD_OUT_FILES, KIND, VOCABULARY_FILE
-from tasks.sentence_pairs import HELD_OUT, key
+from tasks.sentence_pairs import HELD_OUT_PAIRS, key
 from tasks.sentences import (
     chinese_characters,
     chinese_words,
@@ -63,7 +63,7 @@ def write_streamed(
                 f"{source} has {lines} lines; below {SMALLEST} leave --streamed out, for they fit "
                 "into memory"
             )
-        share = min(HELD_OUT / lines, 1 / 20)
+        share = min(HELD_OUT_PAIRS / lines, 1 / 20)
         cut = chinese_characters if tokens == "characters" else chinese_words
         first = _Reading(source, simple, cut, share)
         with (Path(scratch) / "cut.tsv").open("w", encoding="utf-8") as cuts:

@@ -1,8 +1,8 @@
 """A synchronous grammar: English sentences with their Chinese, both rendered from one tree.
 
-It probes translation where the right word depends on context: "not" is 不 or 没, "play" is 弹,
-踢 or 打, "old" is 老, 旧 or 大, "two" is 两 or 二. 了 stands after the verb or at the end, and
-time and place stand before the verb. It was written for this suite: its Chinese is regular, and every
+It probes translation where the right word depends on context: "not" is 不 or 没, "play" is 弹, 踢
+or 打, "old" is 老, 旧 or 大, "two" is 两 or 二. 了 stands after the verb or at the end, and time
+and place stand before the verb. It was written for this suite: its Chinese is regular, and every
 English sentence has exactly one translation. English sentences have 2 to 26 words (half of them 8
 or fewer), Chinese ones 4 to 35 characters (half of them 12 or fewer).
 
