@@ -77,7 +77,7 @@ def planned_claims(names: Sequence[str], device: str, folder: Path) -> list[Plan
     data = folder / "data"
     planned = []
     for name in names or claim_file.names():
-        claim = claim_file.named(name)
+        claim = claim_file.read_claim(name)
         task = cached_task(claim.task, data)
         planned.append(PlannedClaim(claim, task, claim.plans(task, device, data)))
     return planned

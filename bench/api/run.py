@@ -20,7 +20,7 @@ from bench.engines.contract import Engine, Event, Limits
 from bench.engines.driver import Watcher, drive, to_do
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Matrix, Plan, from_options, plan
-from bench.plan.matrix_file import named
+from bench.plan.matrix_file import read_matrix
 from bench.specs import EXECUTIONS, RunSpec
 from bench.training.process import cached_task
 from results import naming
@@ -151,7 +151,7 @@ def _read(options: MatrixOptions) -> Matrix:
     """Return a matrix of the suite or of a file, narrowed to the tasks asked for."""
     if options.grid or options.batch is not None:
         raise ValueError("--grid and --batch go with --vary; a matrix has its own")
-    matrix = named(options.matrix or DEFAULT_MATRIX)
+    matrix = read_matrix(options.matrix or DEFAULT_MATRIX)
     labels = [canonical(task) if ":" in task else task for task in options.tasks]
     return matrix.narrowed(labels) if labels else matrix
 

@@ -1,1 +1,1 @@
-"""Decides what is to be run: matrices, claims, estimates, groups of runs."""
+"""Decides what is to be run: reads matrices and claims, estimates cost, groups runs."""

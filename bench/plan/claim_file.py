@@ -1,10 +1,10 @@
-"""Claims of others as files: what was reported, and how it is tried here.
+"""Reads claims of the literature from TOML files: what was reported, and how it is tried here.
 
 about = "LSTM is ahead of GRU"
 source = "Britz et al. 2017, table 2"
 reported = "BLEU, EN-DE: LSTM 22.22 ± .08, GRU 21.78 ± .05"
 checked = "no"                          # or how the figures were checked
-scaled = "generated en-zh, hidden 64"   # what it was scaled down to
+scaled = "generated en-zh, hidden 64"   # what the experiment was scaled down to
 task = "en-zh"
 base = { attention = "additive" }
 steps = 800
@@ -21,8 +21,8 @@ a = "lstm"
 b = "gru"
 expected = "better"                     # better, worse or tie, of a
 measure = "loss"                        # the task's score if left out
-near = 0.2314                           # what a's mean should be, if that was reported,
-within = 0.02                           # and by which share it may be off
+near = 0.2314                           # optional: the reported mean of a,
+within = 0.02                           # and the largest relative deviation from it
 """
 
 from __future__ import annotations
@@ -42,16 +42,27 @@ from tasks.choices import one_of
 from variants import BASE, axes
 
 CLAIMS = Path(__file__).parents[1] / "claims"
-TEXTS = ("about", "source", "reported", "checked", "scaled", "task")
-BUDGET = ("steps", "batch", "every", "stop")
-KEYS = (*TEXTS, *BUDGET, "base", "seeds", "side", "compare")
-COMPARE = ("says", "a", "b", "expected", "measure", "near", "within")
+"""Folder of the claims that come with the suite."""
+TEXT_KEYS = ("about", "source", "reported", "checked", "scaled", "task")
+CLAIM_BUDGET_KEYS = ("steps", "batch", "every", "stop")
+CLAIM_KEYS = (*TEXT_KEYS, *CLAIM_BUDGET_KEYS, "base", "seeds", "side", "compare")
+COMPARISON_KEYS = ("says", "a", "b", "expected", "measure", "near", "within")
 EXPECTED = ("better", "worse", "tie")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """blocks: how each side is run, by its name."""
+    """A claim with the runs of its sides and what is compared between them.
+
+    Attributes:
+        about: The claim in a few words.
+        source: Where it was published.
+        reported: The figures that were reported.
+        checked: Whether and how the figures were checked.
+        scaled: What the experiment was scaled down to.
+        task: The task's label.
+        blocks: The runs of each side, by the side's name.
+    """
 
     name: str
     about: str
@@ -64,7 +75,7 @@ class Claim:
     comparisons: tuple[Comparison, ...]
 
     def plans(self, task: Task, device: str, data: Path | None) -> dict[str, Plan]:
-        """The runs of each side. ValueError for a side that does not apply."""
+        """Return the runs of each side; raise ValueError for a side that does not apply."""
         plans = {}
         for side, block in self.blocks.items():
             plans[side] = plan(Matrix(self.name, (block,)), {self.task: task}, device, data)
@@ -75,12 +86,16 @@ class Claim:
 
 
 def names() -> list[str]:
-    """The claims that come with the suite."""
+    """Return the names of the claims that come with the suite."""
     return sorted(path.stem for path in CLAIMS.glob("*.toml"))
 
 
-def named(name: str) -> Claim:
-    """A claim of the suite by name, or a TOML file by path. ValueError if it will not do."""
+def read_claim(name: str) -> Claim:
+    """Read a claim of the suite by its name, or a TOML file by its path.
+
+    Raises:
+        ValueError: There is no such claim, or its file has a mistake.
+    """
     path = Path(name)
     if path.suffix != ".toml":
         one_of("claim", name, names())
@@ -91,7 +106,7 @@ def named(name: str) -> Claim:
     except FileNotFoundError:
         raise ValueError(f"there is no claim file {path}; give the path of one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML ({error}); mend it") from None
+        raise ValueError(f"{path} is not TOML ({error}); correct it") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path}: {error!r}; see bench/plan/claim_file.py for what a claim needs"
@@ -100,10 +115,19 @@ def named(name: str) -> Claim:
 
 def _claim(name: str, raw: dict[str, Any]) -> Claim:
     for key in raw:
-        one_of(f"key of the claim {name}", key, KEYS)
+        one_of(f"key of the claim {name}", key, CLAIM_KEYS)
+    task = canonical(raw["task"])
+    blocks = _sides(raw, task)
+    comparisons = tuple(_comparison(name, given, list(blocks)) for given in raw["compare"])
+    texts = {key: str(raw[key]) for key in TEXT_KEYS if key != "task"}
+    return Claim(name=name, task=task, blocks=blocks, comparisons=comparisons, **texts)
+
+
+def _sides(raw: dict[str, Any], task: str) -> dict[str, Block]:
+    """Return the runs of each side: its changes to the claim's base, and perhaps a fault."""
     base = axes.change(BASE, raw.get("base", {}))
-    budget = Budget(**{key: raw[key] for key in BUDGET if key in raw})
-    task, seeds = canonical(raw["task"]), seed_count(raw.get("seeds", 10))
+    budget = Budget(**{key: raw[key] for key in CLAIM_BUDGET_KEYS if key in raw})
+    seeds = seed_count(raw.get("seeds", 10))
     blocks = {}
     for side, given in raw["side"].items():
         changes = {key: value for key, value in given.items() if key != "fault"}
@@ -111,14 +135,12 @@ def _claim(name: str, raw: dict[str, Any]) -> Claim:
             one_of("fault", fault, list(FAULTS))
         variant = axes.change(base, changes)
         blocks[side] = Block((task,), variant, {}, {}, seeds, budget, fault=fault)
-    comparisons = tuple(_comparison(name, one, list(blocks)) for one in raw["compare"])
-    texts = {key: str(raw[key]) for key in TEXTS if key != "task"}
-    return Claim(name=name, task=task, blocks=blocks, comparisons=comparisons, **texts)
+    return blocks
 
 
 def _comparison(name: str, raw: dict[str, Any], sides: list[str]) -> Comparison:
     for key in raw:
-        one_of(f"key of a comparison of the claim {name}", key, COMPARE)
+        one_of(f"key of a comparison of the claim {name}", key, COMPARISON_KEYS)
     for side in (raw["a"], raw["b"]):
         one_of(f"side of the claim {name}", side, sides)
     one_of("expected", raw["expected"], EXPECTED)

@@ -1,4 +1,4 @@
-"""The hidden size at which a variant has as many parameters as another."""
+"""Finds the hidden size at which a variant has as many parameters as another."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from variants import Variant, build
 from variants.axes import from_record
 from variants.embedding import PRETRAINED
 
-MOST = 1024
+LARGEST_HIDDEN = 1024
+"""Largest hidden size that is searched."""
 
 
 def parameters(variant: Variant, task: Task) -> int:
-    """How many a variant has on a task."""
+    """Return the number of parameters that a variant has on a task.
+
+    Raises:
+        ValueError: The variant cannot be built, for example with tied weights of unequal sizes.
+    """
     facts = task.facts
-    # only sizes matter, and pretrained values have the size of others
+    # only sizes matter here, and pretrained vectors are as large as random ones
     if variant.embedding_init in PRETRAINED:
         variant = replace(variant, embedding_init="normal")
     model = build(
@@ -33,21 +38,33 @@ def parameters(variant: Variant, task: Task) -> int:
 
 
 def hidden_for(plain: Mapping[str, Any], task: Task, wanted: int) -> int | None:
-    """The hidden size nearest to so many parameters; None where none up to MOST is near, or
-    something else hangs on it, as tied weights and heads do."""
+    """Return the hidden size whose number of parameters is nearest to `wanted`.
+
+    Args:
+        plain: The variant as plain values, as a record stores it.
+        wanted: The number of parameters to match.
+
+    Returns:
+        The hidden size, or None if no size up to LARGEST_HIDDEN comes near, or if the hidden size
+        cannot change alone, as with tied weights and attention heads.
+    """
     variant = from_record(plain)
-    low, high = 1, MOST
+
+    def count(hidden: int) -> int:
+        return parameters(replace(variant, hidden=hidden), task)
+
+    low, high = 1, LARGEST_HIDDEN
     try:
-        ends = [parameters(replace(variant, hidden=hidden), task) for hidden in (low, high)]
+        smallest, largest = count(low), count(high)
     except ValueError:
         return None
-    if not ends[0] <= wanted <= ends[1]:
+    if not smallest <= wanted <= largest:
         return None
+    # the number of parameters grows with the hidden size, so bisection finds the two neighbours
     while high - low > 1:
         middle = (low + high) // 2
-        if parameters(replace(variant, hidden=middle), task) <= wanted:
+        if count(middle) <= wanted:
             low = middle
         else:
             high = middle
-    below, above = (abs(parameters(replace(variant, hidden=h), task) - wanted) for h in (low, high))
-    return low if below <= above else high
+    return low if abs(count(low) - wanted) <= abs(count(high) - wanted) else high

@@ -1,4 +1,4 @@
-"""Which runs are trained together, as replicas of one variant. Loads no torch."""
+"""Decides which runs are trained together, as replicas of one variant. Loads no torch."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 from bench.specs import PARALLEL, Budget, RunSpec
 
-MOST = 64
-"""Runs trained together at most."""
+LARGEST_GROUP = 64
+"""Largest number of runs that are trained together."""
 
 
 def alone(variant: Mapping[str, Any], budget: Budget, plugin: str) -> str | None:
-    """Why a run cannot be a replica; None if it can."""
+    """Return why a run cannot be one of several replicas; None if it can."""
     if not budget.steps:
         return "its budget is not in steps"
     return "its parts come from outside" if plugin else not_stackable(variant)
 
 
 def not_stackable(variant: Mapping[str, Any]) -> str | None:
-    """Why a variant cannot be stacked; None if it can."""
+    """Return why models of a variant cannot be stacked into one; None if they can."""
     reasons = {
         "it draws dropout": variant["dropout"] > 0 or variant["recurrent_dropout"] > 0,
         "it is not in fp32 or tf32": variant["precision"] not in ("fp32", "tf32"),
@@ -32,16 +32,24 @@ def not_stackable(variant: Mapping[str, Any]) -> str | None:
 def execution(
     asked: str, device: str, variant: Mapping[str, Any], budget: Budget, plugin: str
 ) -> str:
-    """How a run's steps are carried out. asked: auto, eager or replicas; the last two of them
-    where that can be; or `ddp:N`, ValueError where that cannot. Replicas pay on CUDA; on the CPU
-    worker processes serve better."""
+    """Return the execution mode of a run: eager, replicas, or `ddp:N`.
+
+    Replicas pay off on CUDA; on the CPU, worker processes are faster.
+
+    Args:
+        asked: auto, eager, replicas or `ddp:N`. Where replicas are not possible, eager is used.
+        plugin: The digest of the plugins that the run uses, empty if there are none.
+
+    Raises:
+        ValueError: `ddp:N` was asked for, and the run cannot be done by several processes.
+    """
     if asked.startswith(PARALLEL):
         if variant["dropout"] > 0 or variant["recurrent_dropout"] > 0:
             raise ValueError("dropout over several processes is not supported; set it to 0")
         if budget.seconds:
             raise ValueError(
-                "processes that train one model need not agree on a budget in seconds; give steps "
-                "or tokens"
+                "processes that train one model together need a budget that ends at the same step "
+                "in each, which one in seconds does not; give steps or tokens"
             )
         return asked
     wanted = asked == "replicas" or (asked == "auto" and device == "cuda")
@@ -51,18 +59,26 @@ def execution(
 def grouped(
     specs: Sequence[RunSpec], cost: Callable[[RunSpec], float], workers: int
 ) -> list[list[RunSpec]]:
-    """Replicas of one variant together, everything else alone; what takes longest first, so that
-    the last groups to end are short. workers: groups that can be done at once."""
-    together: dict[str, list[RunSpec]] = {}
+    """Group replicas of one variant; every other run is a group of its own.
+
+    Args:
+        cost: Returns the seconds that a run will take.
+        workers: The number of groups that can be trained concurrently.
+
+    Returns:
+        The groups, the longest first, so that no long group is left to run alone at the end.
+    """
+    same_variant: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        same = spec
+        key = spec
         if spec.execution == "replicas":
-            same = replace(spec, seed=0, variant={**spec.variant, "learning_rate": 0.0})
-        together.setdefault(same.id, []).append(spec)
+            # replicas may differ in seed and learning rate
+            key = replace(spec, seed=0, variant={**spec.variant, "learning_rate": 0.0})
+        same_variant.setdefault(key.id, []).append(spec)
     groups = []
-    for some in together.values():
-        # equal learning rates stand side by side: they share an optimizer
-        ordered = sorted(some, key=lambda spec: (spec.variant["learning_rate"], spec.seed))
-        size = min(MOST, -(-len(ordered) // workers))
+    for replicas in same_variant.values():
+        # replicas with equal learning rates are neighbours, so that they share an optimizer
+        ordered = sorted(replicas, key=lambda spec: (spec.variant["learning_rate"], spec.seed))
+        size = min(LARGEST_GROUP, -(-len(ordered) // workers))  # rounded up
         groups += [ordered[start : start + size] for start in range(0, len(ordered), size)]
     return sorted(groups, key=lambda group: sum(map(cost, group)), reverse=True)

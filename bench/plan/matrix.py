@@ -1,4 +1,4 @@
-"""A matrix: tasks x variants x seeds with budgets, and the plan that it expands to."""
+"""Expands a matrix, tasks x variants x seeds with budgets, to a plan of runs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,23 @@ from variants import BASE, TOGETHER, Variant, axes, inapplicable
 from variants.precision import missing
 
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
+"""A budget as a user writes it: a number and a unit, steps if there is none."""
+MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some tasks, a base, and what is varied around it. fault: one that all its runs have."""
+    """A part of a matrix: tasks, a base variant, and what is varied around it.
+
+    Attributes:
+        tasks: Labels of the tasks.
+        base: The variant that star and grid start from; it is also run itself.
+        star: Values by axis; one axis is changed at a time.
+        grid: Values by axis; all combinations are run.
+        seeds: The number of seeds, counted from 0.
+        decoding: How test outputs are made, as `bench.training.decoding` writes it.
+        fault: The name of a fault that is planted in every run; empty for none.
+    """
 
     tasks: tuple[str, ...]
     base: Variant
@@ -39,7 +51,7 @@ class Block:
     fault: str = ""
 
     def variants(self) -> Iterator[Variant]:
-        """The base, the star around it, the grid; each once."""
+        """Yield the base, the star around it and the grid, each variant once."""
         star = ({axis: value} for axis, values in self.star.items() for value in values)
         crossed = itertools.product(*self.grid.values())
         grid = (dict(zip(self.grid, point, strict=True)) for point in crossed)
@@ -49,29 +61,30 @@ class Block:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A named list of blocks."""
+    """A matrix is a named list of blocks."""
 
     name: str
     blocks: tuple[Block, ...]
 
     def narrowed(self, labels: list[str]) -> Matrix:
-        """Only these tasks: a label as it stands in the matrix, or a name for all its forms."""
+        """Return the matrix with only these tasks.
+
+        Args:
+            labels: Tasks as the matrix writes them, or names for all settings of a task.
+
+        Raises:
+            ValueError: A label is not in the matrix.
+        """
         present = sorted({task for block in self.blocks for task in block.tasks})
-        names = sorted({*present, *(task.partition(":")[0] for task in present)})
+        names = sorted({*present, *map(_name, present)})
         for label in labels:
             one_of(f"task of the matrix {self.name}", label, names)
-        kept = (
-            replace(
-                block,
-                tasks=tuple(
-                    task
-                    for task in block.tasks
-                    if task in labels or task.partition(":")[0] in labels
-                ),
-            )
-            for block in self.blocks
-        )
-        return replace(self, blocks=tuple(block for block in kept if block.tasks))
+        blocks = []
+        for block in self.blocks:
+            tasks = tuple(t for t in block.tasks if t in labels or _name(t) in labels)
+            if tasks:
+                blocks.append(replace(block, tasks=tasks))
+        return replace(self, blocks=tuple(blocks))
 
     def changed(
         self,
@@ -80,14 +93,20 @@ class Matrix:
         decoding: str | None = None,
         fault: str | None = None,
     ) -> Matrix:
-        """With other seeds, another budget, another decoding or a fault throughout."""
+        """Return the matrix with other seeds, budget, decoding or fault in all blocks.
+
+        None leaves a setting as it is.
+
+        Raises:
+            ValueError: One of the values is not allowed.
+        """
         blocks = self.blocks
         if fault is not None:
             one_of("fault", fault, list(FAULTS))
             blocks = tuple(replace(block, fault=fault) for block in blocks)
         if decoding is not None:
-            how = read_decoding(decoding).text
-            blocks = tuple(replace(block, decoding=how) for block in blocks)
+            written = read_decoding(decoding).text
+            blocks = tuple(replace(block, decoding=written) for block in blocks)
         if seeds is not None:
             blocks = tuple(replace(block, seeds=seed_count(seeds)) for block in blocks)
         if budget is not None:
@@ -98,15 +117,25 @@ class Matrix:
         return replace(self, blocks=blocks)
 
 
+def _name(label: str) -> str:
+    """Return the name of a task without its settings."""
+    return label.partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What is to be run, each run once, and what does not apply."""
+    """A plan lists what is to be run, each run once, and what does not apply.
+
+    Attributes:
+        specs: The runs.
+        inapplicable: Variants that do not apply to a task or device, each with its reason.
+    """
 
     specs: tuple[RunSpec, ...]
     inapplicable: tuple[Planned, ...]
 
     def rows(self) -> list[Planned]:
-        """For the store."""
+        """Return all of the plan as rows for the store."""
         runs = [
             Planned(spec.id, spec.task, naming.name(spec.variant, asdict(BASE)), spec.seed)
             for spec in self.specs
@@ -121,68 +150,99 @@ def plan(
     data: Path | None = None,
     executed: str = "auto",
 ) -> Plan:
-    """Expand a matrix. tasks: every task that it names, built. data: the folder of corpora.
-    executed: as groups.execution is asked.
+    """Expand a matrix to a plan.
 
-    ValueError or FileNotFoundError for pretrained vectors that will not do.
+    Args:
+        tasks: The built task of every label that the matrix names.
+        device: The device type, cpu or cuda.
+        data: The folder of corpora and word vectors.
+        executed: The execution mode that is asked for; see `groups.execution`.
+
+    Raises:
+        ValueError: Pretrained vectors do not fit the variant.
+        FileNotFoundError: Pretrained vectors are not in the data folder.
     """
     specs: dict[str, RunSpec] = {}
     left_out: dict[tuple[str, str], Planned] = {}
     digests = {label: task.digest() for label, task in tasks.items()}
     for block in matrix.blocks:
         for label, variant in itertools.product(block.tasks, block.variants()):
-            reason = inapplicable(variant, tasks[label].facts.tagging) or missing(
-                variant.precision, device
-            )
+            facts = tasks[label].facts
+            reason = inapplicable(variant, facts.tagging) or missing(variant.precision, device)
+            plain = asdict(variant)
             if reason is not None:
-                name = naming.name(asdict(variant), asdict(BASE))
+                name = naming.name(plain, asdict(BASE))
                 left_out[label, name] = Planned(None, label, name, None, reason)
                 continue
-            vectors.check(asdict(variant), data)
-            digest = vectors.digest(digests[label], asdict(variant), data)
-            plugin = loading.digest_of(label, asdict(variant))
-            how = "eager"
-            if not block.fault:
-                how = execution(executed, device, asdict(variant), block.budget, plugin)
-            for seed in range(block.seeds):
-                spec = make(
-                    label,
-                    digest,
-                    asdict(variant),
-                    block.budget,
-                    seed,
-                    device,
-                    # a tagger labels what it reads, and decodes nothing
-                    "greedy" if tasks[label].facts.tagging else block.decoding,
-                    plugin,
-                    how,
-                    block.fault,
-                )
+            vectors.check(plain, data)
+            digest = vectors.digest(digests[label], plain, data)
+            for spec in _seeds(block, label, plain, facts.tagging, digest, device, executed):
                 specs[spec.id] = spec
     return Plan(tuple(specs.values()), tuple(left_out.values()))
 
 
+def _seeds(
+    block: Block,
+    label: str,
+    variant: dict[str, Any],
+    tagging: bool,
+    digest: str,
+    device: str,
+    executed: str,
+) -> Iterator[RunSpec]:
+    """Yield the spec of one variant on one task for each seed of a block."""
+    plugin = loading.digest_of(label, variant)
+    # faults are planted in one model at a time
+    mode = "eager"
+    if not block.fault:
+        mode = execution(executed, device, variant, block.budget, plugin)
+    # a tagger labels its source and decodes nothing
+    decoding = "greedy" if tagging else block.decoding
+    for seed in range(block.seeds):
+        yield make(
+            label,
+            digest,
+            variant,
+            block.budget,
+            seed,
+            device,
+            decoding,
+            plugin,
+            mode,
+            block.fault,
+        )
+
+
 def seed_count(given: object) -> int:
-    """A number of seeds; ValueError if it is not one."""
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= 100_000:
-        raise ValueError(f"seeds={given!r} is not a whole number from 1 to 100000; give one")
+    """Return a number of seeds; raise ValueError if it is not one."""
+    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= MOST_SEEDS:
+        raise ValueError(f"seeds={given!r} is not a whole number from 1 to {MOST_SEEDS}; give one")
     return given
 
 
 def axis_values(axis: str, given: object) -> tuple[axes.Value, ...]:
-    """The values of an axis that are to be varied: a list of them, or "all" of its choices."""
+    """Return the values of an axis that are to be varied.
+
+    Args:
+        given: A list of values, or "all" for every choice of the axis.
+
+    Raises:
+        ValueError: The axis or a value does not exist, or "all" was given for a number.
+    """
     axes.check_axis(axis)
     if given == "all":
         given = axes.values(TOGETHER.get(axis, (axis,))[0])
         if not given:
-            raise ValueError(f'{axis}="all" has no end for a number; list the values')
+            raise ValueError(
+                f'{axis}="all" is not possible, as a number has no list of values; list the values'
+            )
     if not isinstance(given, list) or not given:
         raise ValueError(f'{axis}={given!r} is not a list of values; give one, or "all"')
     return tuple(axes.read_value(axis, value) for value in given)
 
 
 def read_budget(text: str) -> dict[str, Any]:
-    """`500`, `500steps`, `2000000tokens` or `60s` as the three limits of a Budget."""
+    """Return `500`, `500steps`, `2000000tokens` or `60s` as the three limits of a Budget."""
     match = BUDGET_TEXT.fullmatch(text.strip())
     limits: dict[str, Any] = {"steps": 0, "tokens": 0, "seconds": 0.0}
     if match:
@@ -191,24 +251,33 @@ def read_budget(text: str) -> dict[str, Any]:
             key = "seconds" if unit == "s" else unit
             return limits | {key: number if unit == "s" else int(number)}
     raise ValueError(
-        f"the budget {text!r} is not above 0 with a unit; write 500steps, 2000000tokens or 60s"
+        f"the budget {text!r} is not a number above 0 with a unit; write 500steps, 2000000tokens "
+        "or 60s"
     )
 
 
 def from_options(
     tasks: list[str], base: str, vary: list[str], crossed: bool, budget: str, batch: int
 ) -> Matrix:
-    """A matrix from command-line options. vary: `axis=a,b` each; crossed: as a grid."""
+    """Return a matrix of one block from command-line options.
+
+    Args:
+        tasks: Task labels.
+        base: Changes to the suite's base variant, `axis=value,...`.
+        vary: What is varied, `axis=value,value` each.
+        crossed: Whether all combinations are run, rather than one change at a time.
+        budget: A limit as `read_budget` reads it.
+        batch: The number of examples per step.
+
+    Raises:
+        ValueError: An option is not allowed; the message says what is.
+    """
     varied: dict[str, tuple[axes.Value, ...]] = {}
     for text in vary:
-        axis, equals, listed = (part.strip() for part in text.partition("="))
-        if not equals or not listed:
-            raise ValueError(f"--vary {text!r} is not axis=value,value; write it so")
-        axes.check_axis(axis)
+        axis, values = _varied(text)
         if axis in varied:
-            raise ValueError(f"--vary {axis} stands twice; give all its values at once")
-        given = listed if listed == "all" else [value.strip() for value in listed.split(",")]
-        varied[axis] = axis_values(axis, given)
+            raise ValueError(f"--vary {axis} is given twice; give all its values at once")
+        varied[axis] = values
     block = Block(
         tasks=tuple(canonical(task) for task in tasks),
         base=axes.parse(base),
@@ -218,3 +287,13 @@ def from_options(
         budget=Budget(**read_budget(budget), batch=batch),
     )
     return Matrix("options", (block,))
+
+
+def _varied(text: str) -> tuple[str, tuple[axes.Value, ...]]:
+    """Read one --vary option, `axis=value,value`."""
+    axis, equals, listed = (part.strip() for part in text.partition("="))
+    if not equals or not listed:
+        raise ValueError(f"--vary {text!r} is not of the form axis=value,value; write it so")
+    axes.check_axis(axis)
+    given = listed if listed == "all" else [value.strip() for value in listed.split(",")]
+    return axis, axis_values(axis, given)

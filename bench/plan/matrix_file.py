@@ -1,16 +1,17 @@
-"""Reading a matrix file, with errors that name the line.
+"""Reads a matrix from a TOML file, with errors that name the line.
 
 about = "what it shows"
 seeds = 3
 
 [[block]]
 tasks = ["increment", "reversal:mode=symbols"]
-base = { hidden = 50, learning_rate = 0.01 }   # changes to the suite's base
+base = { hidden = 50, learning_rate = 0.01 }   # changes to the suite's base variant
 steps = 500                                    # or tokens, or seconds
-batch = 32                                     # every, stop, seeds: see bench.specs.Budget
+batch = 32                                     # also every and stop: see bench.specs.Budget
+seeds = 5                                      # of this block, instead of the file's
 star.cell = ["rnn", "lstm"]                    # one axis changed at a time around the base
-grid.attention = "all"                         # full crossing of all grid axes
-decoding = "beam=5,length_penalty=0.6"         # of test; greedy if left out
+grid.attention = "all"                         # all combinations of the grid's axes
+decoding = "beam=5,length_penalty=0.6"         # of test outputs; greedy if left out
 """
 
 from __future__ import annotations
@@ -29,17 +30,23 @@ from tasks.choices import one_of
 from variants import BASE, axes
 
 MATRICES = Path(__file__).parents[1] / "matrices"
+"""Folder of the matrices that come with the suite."""
 TOP_KEYS = ("about", "seeds", "block")
 BUDGET_KEYS = tuple(field.name for field in fields(Budget))
 BLOCK_KEYS = ("tasks", "base", "star", "grid", "seeds", "decoding", *BUDGET_KEYS)
 
 
 class MatrixError(ValueError):
-    """A sentence naming the file, the line and the near ones."""
+    """A matrix file has a mistake; the message names file, line and near spellings."""
 
 
-def named(name: str) -> Matrix:
-    """A matrix of bench/matrices by name, or a TOML file by path."""
+def read_matrix(name: str) -> Matrix:
+    """Read a matrix of the suite by its name, or a TOML file by its path.
+
+    Raises:
+        MatrixError: There is no such file, or it has a mistake.
+        ValueError: The suite has no matrix of that name.
+    """
     path = Path(name)
     if path.suffix == ".toml":
         if not path.is_file():
@@ -55,111 +62,126 @@ def named(name: str) -> Matrix:
 
 
 def names() -> list[str]:
-    """The matrices that come with the suite."""
+    """Return the names of the matrices that come with the suite."""
     return sorted(path.stem for path in MATRICES.glob("*.toml"))
 
 
 def about(name: str) -> str:
-    """What a matrix of the suite says of itself."""
+    """Return the description that a matrix of the suite gives of itself."""
     text = (MATRICES / f"{name}.toml").read_text(encoding="utf-8")
     return str(tomllib.loads(text).get("about", ""))
 
 
 def parse(text: str, file: str) -> Matrix:
-    """A matrix from TOML; MatrixError names the line before anything runs."""
+    """Return the matrix that a TOML text describes.
+
+    Args:
+        text: The content of the file.
+        file: The name of the file, for errors and for the matrix's own name.
+
+    Raises:
+        MatrixError: The text has a mistake.
+    """
     try:
         read = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers and nesting without end are no TOML
-        raise MatrixError(f"{file} is not TOML: {error}; mend that line") from None
-    found = Where(text, file)
-    with found.at(None):
+    except (ValueError, RecursionError) as error:  # RecursionError: nested too deep
+        raise MatrixError(f"{file} is not TOML: {error}; correct that line") from None
+    position = Position(text, file)
+    with position.enter(None):
         for key in read:
-            found.key = key
+            position.key = key
             one_of("key of a matrix", key, TOP_KEYS)
-        found.key = "seeds"
+        position.key = "seeds"
         seeds = seed_count(read.get("seeds", 3))
     blocks = read.get("block", [])
     if not isinstance(blocks, list) or not blocks or not all(isinstance(b, dict) for b in blocks):
         raise MatrixError(f"{file} has no [[block]]; add one with tasks and steps")
     return Matrix(
         file.removesuffix(".toml"),
-        tuple(_block(block, seeds, found, number) for number, block in enumerate(blocks)),
+        tuple(_block(block, seeds, position, number) for number, block in enumerate(blocks)),
     )
 
 
-def _block(raw: dict[str, Any], seeds: int, found: Where, number: int) -> Block:
-    with found.at(number):
+def _block(raw: dict[str, Any], file_seeds: int, position: Position, number: int) -> Block:
+    """Read one block. Before each value is read, `position` is set to it."""
+    with position.enter(number):
         for key in raw:
-            found.key = key
+            position.key = key
             one_of("key of a block", key, BLOCK_KEYS)
-        found.key = "tasks"
-        tasks = _labels(raw.get("tasks"), found)
+        position.key = "tasks"
+        tasks = _labels(raw.get("tasks"), position)
         base = BASE
-        for axis, value in _table(raw, "base", found).items():
-            found.part, found.key = "base", axis
+        for axis, value in _table(raw, "base", position).items():
+            position.part, position.key = "base", axis
             base = axes.change(base, {axis: value})
-        found.part = None
-        star, grid = (_axes(part, raw, found) for part in ("star", "grid"))
-        found.key = "seeds"
-        count = seed_count(raw.get("seeds", seeds))
-        found.key = "decoding"
-        how = decoding.read(str(raw.get("decoding", "greedy"))).text
-        found.key = next((key for key in BUDGET_KEYS if key in raw), None)
-        budget = _budget({key: raw[key] for key in BUDGET_KEYS if key in raw}, found)
-    return Block(tasks, base, star, grid, count, budget, how)
+        position.part = None
+        star, grid = (_axes(part, raw, position) for part in ("star", "grid"))
+        position.key = "seeds"
+        seeds = seed_count(raw.get("seeds", file_seeds))
+        position.key = "decoding"
+        written = decoding.read(str(raw.get("decoding", "greedy"))).text
+        position.key = next((key for key in BUDGET_KEYS if key in raw), None)
+        budget = _budget({key: raw[key] for key in BUDGET_KEYS if key in raw}, position)
+    return Block(tasks, base, star, grid, seeds, budget, written)
 
 
-def _table(raw: dict[str, Any], part: str, found: Where) -> dict[str, Any]:
-    found.key = part
+def _table(raw: dict[str, Any], part: str, position: Position) -> dict[str, Any]:
+    position.key = part
     table = raw.get(part, {})
     if not isinstance(table, dict):
         raise ValueError(f"{part}={table!r} is not a table; write {part} = {{ axis = ... }}")
     return table
 
 
-def _labels(given: object, found: Where) -> tuple[str, ...]:
+def _labels(given: object, position: Position) -> tuple[str, ...]:
     if not isinstance(given, list) or not given or not all(isinstance(t, str) for t in given):
         raise ValueError(f"tasks={given!r} is not a list of task names; give one or more")
     labels = []
     for label in given:
-        found.value = label
+        position.value = label
         labels.append(canonical(label))
-    found.value = None
+    position.value = None
     return tuple(labels)
 
 
-def _axes(part: str, raw: dict[str, Any], found: Where) -> dict[str, tuple[axes.Value, ...]]:
-    given = _table(raw, part, found)
+def _axes(part: str, raw: dict[str, Any], position: Position) -> dict[str, tuple[axes.Value, ...]]:
+    """Read the values of each axis of a star or grid."""
+    given = _table(raw, part, position)
     read: dict[str, tuple[axes.Value, ...]] = {}
     for axis, listed in given.items():
-        found.part, found.key = part, axis
+        position.part, position.key = part, axis
         read[axis] = axis_values(axis, listed)
-    found.part = None
+    position.part = None
     return read
 
 
-def _budget(given: dict[str, Any], found: Where) -> Budget:
+def _budget(given: dict[str, Any], position: Position) -> Budget:
     for key, value in given.items():
-        found.key = key
+        position.key = key
         kind = type(getattr(Budget(steps=1), key))
+        # True is an int in Python, and whole numbers serve as floats
         if not isinstance(value, (int, float) if kind is float else kind) or value is True:
-            raise ValueError(f"{key}={value!r} is not of the kind {kind.__name__}; give such")
+            raise ValueError(f"{key}={value!r} is not of the kind {kind.__name__}; give one")
     return Budget(**given)
 
 
-class Where:
-    """Where in a file we are reading, so that an error can name the line.
+class Position:
+    """Tracks what is being read in a file, so that an error can name its line.
 
-    block: its number, None at the head of the file. part: base, star or grid, inside of one.
+    Attributes:
+        block: The number of the block; None at the head of the file.
+        part: The table base, star or grid within the block, if one is being read.
+        key: The key being read.
+        value: The value being read, where it is one of a list.
     """
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.lines = [line.partition("#")[0] for line in text.split("\n")]
-        self.at(None)
+        self.enter(None)
 
-    def at(self, block: int | None) -> Where:
-        """Enter a block."""
+    def enter(self, block: int | None) -> Position:
+        """Move to the start of a block; errors in its `with` block name the line."""
         self.block = block
         self.part: str | None = None
         self.key: str | None = None
@@ -174,23 +196,27 @@ class Where:
             raise MatrixError(f"{self.file}, line {self.line()}: {error}") from None
 
     def line(self) -> int:
-        """The line of the present key or value, counted from 1; else of its block."""
-        starts = [n for n, line in enumerate(self.lines) if line.strip().startswith("[[")]
-        # blocks may also be written in one line, block = [{...}, {...}]
-        first = 0 if self.block is None or self.block >= len(starts) else starts[self.block]
-        after = [n for n in starts if n > first]
-        last = after[0] if after and self.block is not None else len(self.lines)
-        begin = self._part_begin(first, last)
+        """Return the line, counted from 1, of the present value or key, else of its block."""
+        first, last = self._block_lines()
+        begin = self._part_start(first, last)
         for wanted in filter(None, (self.value, self.key)):
-            number = self._find(wanted, begin, last)
-            if number is None:
-                number = self._find(wanted, first, last)
-            if number is not None:
-                return number + 1
+            # within its part first: the same word may stand earlier in the block
+            for start in (begin, first):
+                number = self._find(wanted, start, last)
+                if number is not None:
+                    return number + 1
         return first + 1
 
-    def _part_begin(self, first: int, last: int) -> int:
-        """Where the part begins that holds the key: `part.key` itself, else `part`'s table."""
+    def _block_lines(self) -> tuple[int, int]:
+        """Return the first line of the block and the one after its last, counted from 0."""
+        starts = [n for n, line in enumerate(self.lines) if line.strip().startswith("[[")]
+        # blocks may also be written in one line, block = [{...}, {...}], which has no [[
+        first = 0 if self.block is None or self.block >= len(starts) else starts[self.block]
+        later = [n for n in starts if n > first]
+        return first, later[0] if later and self.block is not None else len(self.lines)
+
+    def _part_start(self, first: int, last: int) -> int:
+        """Return the line of `part.key`, else of the table `part`, else the first line."""
         if self.part is None:
             return first
         for wanted in (f"{self.part}.{self.key}", self.part):
@@ -200,6 +226,7 @@ class Where:
         return first
 
     def _find(self, wanted: str, first: int, last: int) -> int | None:
+        """Return the first of these lines that holds a word."""
         pattern = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?![\w-])")
-        found = (n for n in range(first, last) if pattern.search(self.lines[n]))
-        return next(found, None)
+        matching = (n for n in range(first, last) if pattern.search(self.lines[n]))
+        return next(matching, None)

@@ -18,7 +18,7 @@ from rich.console import Console
 from torch import Tensor
 
 from bench.plan.matrix import plan
-from bench.plan.matrix_file import named
+from bench.plan.matrix_file import read_matrix
 from bench.runner import execute
 from bench.specs import RunSpec
 from bench.training.loop import Recipe, train_step
@@ -79,7 +79,7 @@ def start_seconds() -> float:
 def measure_quick(data: Path) -> list[dict[str, Any]]:
     """Measure one run of each task of the matrix `quick`, and return a row for each."""
     prepare_process(1)
-    quick = named("quick")
+    quick = read_matrix("quick")
     labels = sorted({label for block in quick.blocks for label in block.tasks})
     planned = plan(quick, {label: cached_task(label, data) for label in labels}, "cpu")
     first = {spec.task: spec for spec in reversed(planned.specs)}

@@ -1,4 +1,4 @@
-"""Proves that every claim of the suite can be tried, and that a file that cannot is told."""
+"""Proves that every claim of the suite can be tried, and that mistakes in a file are reported."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ expected = "EXPECTED"
 
 @pytest.fixture(scope="module")
 def tasks() -> dict[str, Task]:
-    labels = {claim_file.named(name).task for name in claim_file.names()}
+    labels = {claim_file.read_claim(name).task for name in claim_file.names()}
     return {label: cached_task(label, None) for label in labels}
 
 
 @pytest.mark.parametrize("name", claim_file.names())
 def test_every_claim_can_be_tried(name: str, tasks: dict[str, Task]) -> None:
-    claim = claim_file.named(name)
+    claim = claim_file.read_claim(name)
     texts = (claim.about, claim.source, claim.reported, claim.checked, claim.scaled)
     assert all(texts)
     assert claim.checked.startswith(("yes", "no"))
@@ -84,7 +84,7 @@ def test_a_claim_of_your_own(
     assert "undecided" in capsys.readouterr().out
     assert main(["claims", "run", path, *store, "--workers", "2", "--strict"]) == strict
     assert word in capsys.readouterr().out
-    # now that all are done, and told so beside the JSON
+    # all runs are done by now, and a note on stderr says so
     assert main(["claims", "run", path, *store, "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["rows"]
@@ -112,11 +112,11 @@ def test_a_claim_of_your_own(
         (("steps = 60", "steps = 0"), "budget"),
         (("seeds = 6", "seeds = 0"), "seeds=0"),
         (('source = "nobody"', ""), "source"),
-        (("[side]", "[side"), "no TOML"),
+        (("[side]", "[side"), "not TOML"),
         (("sgd = {", "bridge = {"), "bridge"),
     ],
 )
-def test_a_file_that_will_not_do_is_told(
+def test_a_file_with_a_mistake_is_reported(
     change: tuple[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = TINY.replace(*change).replace("EXPECTED", "better")

@@ -1,5 +1,7 @@
-"""Proves what an estimate grows with, and that runs of the store correct it. How near it is to the
-clock is not for a test."""
+"""Proves what an estimate grows with, and that stored runs correct it.
+
+No test holds an estimate against the clock.
+"""
 
 from __future__ import annotations
 

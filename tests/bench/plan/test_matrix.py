@@ -1,4 +1,4 @@
-"""Proves that a matrix is expanded as it is written, and that a wrong one is told, with its line,
+"""Proves that a matrix is expanded as written, and that a mistake is reported with its line
 before anything runs."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bench.plan import matrix_file as matrices
 from bench.plan.matrix import Plan, from_options, plan, read_budget
-from bench.plan.matrix_file import BLOCK_KEYS, MatrixError, named, parse
+from bench.plan.matrix_file import BLOCK_KEYS, MatrixError, parse, read_matrix
 from bench.specs import Budget
 from tasks import TASKS, Task, build
 from variants import AXES, BASE, axes, inapplicable
@@ -22,7 +22,7 @@ HEAD = '[[block]]\ntasks = ["increment"]\nsteps = 10\n'
 
 
 def names(text: str) -> list[dict[str, object]]:
-    """What each variant of the first block changes."""
+    """Return what each variant of the first block changes."""
     base = asdict(BASE)
     found = [asdict(variant) for variant in parse(text, "m.toml").blocks[0].variants()]
     return [{k: v for k, v in variant.items() if v != base[k]} for variant in found]
@@ -119,7 +119,7 @@ def test_what_does_not_apply_is_listed_with_its_reason() -> None:
             ["'gruu'", "did you mean gru"],
         ),
         (HEAD + "star.cell = ['rnn']\n[block.grid]\ncell = ['gruu']", 6, ["'gruu'"]),
-        (HEAD + "star.hidden = 'all'", 4, ["hidden", "no end"]),
+        (HEAD + "star.hidden = 'all'", 4, ["hidden", "no list of values"]),
         (HEAD + "star.cell = 'gru'", 4, ["not a list"]),
         (HEAD + "star.cell = []", 4, ["not a list"]),
         (HEAD + "star = 3", 4, ["star=3 is not a table"]),
@@ -155,7 +155,7 @@ def test_what_does_not_apply_is_listed_with_its_reason() -> None:
         (HEAD + "\n[[block]]\ntasks = ['opposites']\nstep = 10", 7, ["'step'", "steps"]),
     ],
 )
-def test_a_mistake_is_told_with_its_file_line_and_the_near_ones(
+def test_a_mistake_is_reported_with_file_line_and_near_spellings(
     text: str, line: int, said: list[str]
 ) -> None:
     with pytest.raises(MatrixError) as error:
@@ -185,7 +185,7 @@ def test_a_mistake_is_told_with_its_file_line_and_the_near_ones(
         ("seeds = " + "9" * 5000, "is not TOML"),
     ],
 )
-def test_what_is_no_matrix_is_told(text: str, said: str) -> None:
+def test_a_text_that_is_no_matrix_is_reported(text: str, said: str) -> None:
     with pytest.raises(MatrixError, match="mine") as error:
         parse(text, "mine.toml")
     assert said in str(error.value)
@@ -199,17 +199,17 @@ def test_a_large_matrix_is_read() -> None:
     assert len(parse(many, "m.toml").blocks) == 500
 
 
-def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     with pytest.raises(MatrixError, match="no matrix file"):
-        named(str(tmp_path / "none.toml"))
+        read_matrix(str(tmp_path / "none.toml"))
     with pytest.raises(ValueError, match="did you mean quick"):
-        named("qick")
+        read_matrix("qick")
     (tmp_path / "latin.toml").write_bytes(b"about = '\xe9'\n")
     with pytest.raises(MatrixError, match="not UTF-8 at byte 9"):
-        named(str(tmp_path / "latin.toml"))
+        read_matrix(str(tmp_path / "latin.toml"))
     (tmp_path / "folder.toml").mkdir()
     with pytest.raises(MatrixError, match="no matrix file"):
-        named(str(tmp_path / "folder.toml"))
+        read_matrix(str(tmp_path / "folder.toml"))
 
 
 def test_a_block_says_how_outputs_are_made() -> None:
@@ -224,14 +224,14 @@ def test_a_block_says_how_outputs_are_made() -> None:
 
 def test_a_file_by_its_path_is_a_matrix(tmp_path: Path) -> None:
     (tmp_path / "my own 矩阵.toml").write_text(HEAD, encoding="utf-8")
-    read = named(str(tmp_path / "my own 矩阵.toml"))
+    read = read_matrix(str(tmp_path / "my own 矩阵.toml"))
     assert read.name == "my own 矩阵"
     assert read.blocks[0].tasks == ("increment",)
 
 
 @pytest.mark.parametrize("name", matrices.names())
 def test_the_matrices_of_the_suite_parse_and_apply(name: str) -> None:
-    read = named(name)
+    read = read_matrix(name)
     assert matrices.about(name)
     for block in read.blocks:
         for label in block.tasks:
@@ -244,7 +244,7 @@ def test_the_matrices_of_the_suite_parse_and_apply(name: str) -> None:
 @example("block = [{}]")
 @settings(max_examples=200)
 @given(st.text(max_size=200))
-def test_any_text_is_read_or_told(text: str) -> None:
+def test_any_text_is_read_or_reported(text: str) -> None:
     read_or_told(text)
 
 
@@ -262,7 +262,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 
 
 def toml(value: Any) -> str:
-    """Inline TOML, and at times what is none."""
+    """Draw inline TOML, and sometimes text that is not TOML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {toml(part)}" for key, part in value.items()) + "}"
     if isinstance(value, list):
@@ -278,7 +278,7 @@ def toml(value: Any) -> str:
     blocks=st.lists(st.dictionaries(KEYS, VALUES, max_size=5), max_size=3),
     sound=st.booleans(),
 )
-def test_any_toml_is_read_or_told(
+def test_any_toml_is_read_or_reported(
     top: dict[str, Any], blocks: list[dict[str, Any]], sound: bool
 ) -> None:
     lines = [f"{key} = {toml(value)}" for key, value in top.items() if key != "block"]
@@ -319,17 +319,17 @@ def test_options_make_the_same_as_a_file(crossed: bool) -> None:
 @pytest.mark.parametrize(
     ("vary", "said"),
     [
-        (["cell"], "is not axis=value"),
-        (["cell="], "is not axis=value"),
+        (["cell"], "is not of the form axis=value"),
+        (["cell="], "is not of the form axis=value"),
         (["=gru"], "axis ''"),
         (["cell=gru,,lstm"], "cell ''"),
         (["cel=gru"], "did you mean cell"),
         (["cell=gruu"], "did you mean gru"),
-        (["hidden=all"], "has no end for a number"),
-        (["cell=gru", "cell=lstm"], "stands twice"),
+        (["hidden=all"], "a number has no list of values"),
+        (["cell=gru", "cell=lstm"], "is given twice"),
     ],
 )
-def test_wrong_options_are_told(vary: list[str], said: str) -> None:
+def test_wrong_options_are_reported(vary: list[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         from_options(["increment"], "base", vary, False, "10", 32)
 
@@ -352,12 +352,12 @@ def test_a_budget_is_read(text: str, budget: Budget) -> None:
 @pytest.mark.parametrize(
     "text", ["", "0", "0s", "-5", "5x", "1.5steps", "1e3", "s", "nan", "inf", "9" * 400 + "s"]
 )
-def test_a_wrong_budget_is_told(text: str) -> None:
+def test_a_wrong_budget_is_reported(text: str) -> None:
     with pytest.raises(ValueError, match="budget"):
         Budget(**read_budget(text))
 
 
-def test_narrowing_keeps_a_task_by_label_or_in_all_its_forms() -> None:
+def test_narrowing_keeps_tasks_by_label_or_by_name() -> None:
     text = HEAD.replace('"increment"', '"increment", "reversal", "reversal:mode=symbols"')
     read = parse(text + "[[block]]\ntasks = ['opposites']\nsteps = 5", "m.toml")
 

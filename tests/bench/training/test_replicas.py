@@ -345,7 +345,7 @@ def test_groups_hold_every_run_once(runs: list[tuple[int, float, bool]], workers
     made = groups.grouped(given_specs, lambda one: 1.0, workers)
     assert sorted(one.id for group in made for one in group) == sorted(s.id for s in given_specs)
     for group in made:
-        assert 1 <= len(group) <= groups.MOST
+        assert 1 <= len(group) <= groups.LARGEST_GROUP
         assert len({one.variant["cell"] for one in group}) == 1
         rates = [one.variant["learning_rate"] for one in group]
         assert rates == sorted(rates)
