@@ -15,7 +15,7 @@ from tasks.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Facts:
-    """What a model's builder may know about a task; never its name.
+    """Holds what a model's builder may know about a task; never its name.
 
     source_size: number of source symbols. target_sizes: number of target symbols, for a tagger the
     classes of each head. tagging: one label per source token and head, rather than a target

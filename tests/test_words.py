@@ -42,7 +42,7 @@ def documented(tree: ast.Module) -> Iterator[tuple[Documented, str]]:
 def first_sentence(text: str) -> str:
     """Return the first line of a docstring; of one that runs over lines, up to its full stop."""
     paragraph = " ".join(text.split("\n\n")[0].split())
-    return re.split(r"(?<=[.!?:])\s", paragraph)[0]
+    return re.split(r"(?<=[.!?])\s", paragraph)[0]
 
 
 def definitions(kind: type[ast.ClassDef] | type[ast.Assign]) -> dict[str, set[str]]:
@@ -84,7 +84,8 @@ def test_docstrings_open_with_a_sentence() -> None:
                 "property" in ast.unparse(decorator) for decorator in node.decorator_list
             )
             short = len(words) < FEWEST_WORDS and not property_of
-            riddle = words[0] in RIDDLES or opening[-1] not in ".!?:"
+            riddle = words[0] in RIDDLES and not (property_of and words[0] == "whether")
+            riddle |= opening[-1] not in '.!?:。？！"'
             if short or riddle:
                 odd.append(f"{path}:{getattr(node, 'lineno', 1)} {opening}")
     assert not odd, f"{len(odd)} docstrings open with no sentence:\n" + "\n".join(odd)
