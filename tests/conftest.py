@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import settings
 
 from bench.plugins import loading
+from bench.training.process import prepare_process
 from tasks import TASKS
 
-torch.set_num_threads(1)
+# as every process that trains: what a test finds does not depend on which ran before it
+prepare_process(1)
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

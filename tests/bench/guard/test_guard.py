@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.cli.app import main
 from bench.guard import baseline, checkout, counts, quality, subjects, timing
 from bench.guard.subjects import Subject
 from bench.guard.timing import GuardError, Side, Sides, Trio
@@ -298,27 +298,38 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "guard", *arguments, "--store", str(folder / ".bench")],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
-    )
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def guard(
+    repository: Path,
+    registries_put_back: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str, str]]:
+    """Run `bench guard` there: exit code, standard output, standard error. It starts a process for
+    each version that it times, and none for anything else."""
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(["guard", *arguments, "--store", str(repository / ".bench")])
+        return (code, *capsys.readouterr())
+
+    return call
 
 
-def test_a_plugin_is_guarded_in_one_line(repository: Path) -> None:
+def test_a_plugin_is_guarded_in_one_line(
+    guard: Callable[..., tuple[int, str, str]], repository: Path
+) -> None:
     mine = ("--plugin", "mine.py", "--variant", "cell=mine", "--task", "opposites")
-    code, _, err = command(repository, *mine)
+    code, _, err = guard(*mine)
     assert (code, "--update" in err) == (3, True)
-    assert command(repository, *mine, "--update")[0] == 0
+    assert guard(*mine, "--update")[0] == 0
     # what was asked for then is asked for now
-    code, out, err = command(repository, "--plugin", "mine.py")
+    code, out, err = guard("--plugin", "mine.py")
     assert (code, "2 the same" in out) == (0, True), err
-    code, out, _ = command(
-        repository, *mine, "--against", "HEAD", "--minutes", "0.01", "--json",
+    code, out, _ = guard(
+        *mine, "--against", "HEAD", "--minutes", "0.01", "--json",
         "--markdown", "m.md", "--junit", "j.xml",
     )  # fmt: skip
     rows = json.loads(out)["rows"]
@@ -346,8 +357,10 @@ def test_a_plugin_is_guarded_in_one_line(repository: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_refusals(repository: Path, arguments: tuple[str, ...], code: int, says: str) -> None:
-    found, out, err = command(repository, *arguments)
+def test_refusals(
+    guard: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], code: int, says: str
+) -> None:
+    found, out, err = guard(*arguments)
     assert (found, out) == (code, "")
     assert says in err
     assert "Traceback" not in err
@@ -356,8 +369,7 @@ def test_refusals(repository: Path, arguments: tuple[str, ...], code: int, says:
 def test_an_older_version_without_the_guard_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "__init__.py").touch()
-    here = Path(__file__).parents[3]
-    sides = Sides(tmp_path, here, "cpu", None, ())
+    sides = Sides(tmp_path, tmp_path, "cpu", None, ())
     with pytest.raises(GuardError, match="older than bench guard"), timing.started(sides, SOME[:1]):
         pass
 
