@@ -274,7 +274,7 @@ def _check_shapes(model: Model, task: Task, recipe: Recipe) -> None:
     train = task.splits["train"]
     first = train.take(np.arange(min(4, len(train)), dtype=np.int64))
     batch = recipe.collate(first, task.facts, "cpu")
-    contract.shapes(model.score(batch), batch, task.facts.target_sizes)
+    contract.check_shapes(model.score(batch), batch, task.facts.target_sizes)
 
 
 def _test(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from bench.plugins import loading
+from bench.plugins import loading, registering
 from bench.training.process import prepare_process
 from tasks import TASKS
 
@@ -65,7 +65,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def registries_put_back() -> Iterator[None]:
     """What a test takes in as a plugin is gone after it."""
     registries: list[Any] = [
-        place.registry for places in loading.PLACES.values() for place in places
+        kind.registry for kinds in registering.PART_KINDS.values() for kind in kinds
     ]
     registries += [loading._origins, loading._loaded]
     before = [dict(registry) for registry in registries]

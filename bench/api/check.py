@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.plugins import contract
-from bench.plugins.contract import Finding
+from bench.plugins.contract import CheckResult
+from bench.plugins.model_checks import check_variant
+from bench.plugins.task_checks import check_task
 from bench.training.process import cached_task
 from tasks import TASKS, build
 from tasks.choices import one_of
@@ -15,7 +16,7 @@ SMALL_VARIANT = "hidden=32,embedding=16,learning_rate=0.01"
 """What a checked value of an axis is tried on: small enough to train in seconds."""
 
 
-def check_part(name: str, tagging: bool, data: Path) -> list[Finding]:
+def check_part(name: str, tagging: bool, data: Path) -> list[CheckResult]:
     """Return what the contract tests say of a variant, a value alone, or a task.
 
     Args:
@@ -28,12 +29,12 @@ def check_part(name: str, tagging: bool, data: Path) -> list[Finding]:
     """
     if name.partition(":")[0] in [task.name for task in TASKS]:
         cached_task(name, data)  # raises for settings that the task has not
-        return contract.of_task(lambda: build(name, data))
+        return check_task(lambda: build(name, data))
     variant = variant_of(name)
     reason = inapplicable(variant, tagging)
     if reason is not None:
         raise ValueError(f"{name} does not apply: {reason}")
-    return contract.of_variant(variant, tagging)
+    return check_variant(variant, tagging)
 
 
 def variant_of(name: str) -> Variant:

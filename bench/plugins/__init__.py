@@ -1,1 +1,1 @@
-"""Takes in parts and tasks from outside, and checks that they keep the contract."""
+"""Loads parts and tasks from outside, and checks that they keep the contract."""

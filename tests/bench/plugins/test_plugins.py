@@ -1,7 +1,7 @@
-"""Proves that parts and tasks come in from outside whole or not at all, and never unnoticed.
+"""Proves that plugins are loaded completely or not at all, and are part of a run's id.
 
-The plugins of docs/plugins.md keep the contract and train; what is wrong with others is told in a
-sentence, leaves the registries as they were, and never breaks a store.
+The plugins of docs/plugins.md keep the contract and train. A mistake in another one is reported in
+a sentence, leaves the registries as they were, and never damages a store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import pytest
 
 from bench.cli.app import main as bench
 from bench.plan.matrix import from_options, plan
-from bench.plugins import contract, loading
+from bench.plugins import loading, registering
+from bench.plugins.model_checks import check_variant
+from bench.plugins.task_checks import check_task
 from bench.runner import execute
 from bench.training.process import RunError
 from tasks import build as build_task
@@ -47,7 +49,7 @@ def example(folder: Path, name: str) -> Path:
     return written(folder, EXAMPLES[name], name)
 
 
-# the documented ones
+# the plugins of the documentation
 
 
 def test_the_documentation_has_one_of_each_kind() -> None:
@@ -65,33 +67,33 @@ def test_the_documentation_has_one_of_each_kind() -> None:
 )
 def test_documented_parts_keep_the_contract(tmp_path: Path, name: str, text: str) -> None:
     loading.load([example(tmp_path, name)])
-    findings = contract.of_variant(parse(text), tagging=False)
+    findings = check_variant(parse(text), tagging=False)
     assert len(findings) == 9
     assert [finding for finding in findings if finding.wrong] == []
 
 
 def test_a_documented_cell_tags_too(tmp_path: Path) -> None:
     loading.load([example(tmp_path, "mgu.py")])
-    findings = contract.of_variant(parse("cell=mgu,hidden=32,learning_rate=0.01"), tagging=True)
+    findings = check_variant(parse("cell=mgu,hidden=32,learning_rate=0.01"), tagging=True)
     assert [finding for finding in findings if finding.wrong] == []
 
 
 def test_the_documented_task_keeps_the_contract(tmp_path: Path) -> None:
     loading.load([example(tmp_path, "copying.py")])
-    findings = contract.of_task(lambda: build_task("copying:length=5"))
+    findings = check_task(lambda: build_task("copying:length=5"))
     assert [finding for finding in findings if finding.wrong] == []
 
 
 @pytest.mark.parametrize("label", ["increment", "increment:mode=fresh", "reversal", "opposites"])
 def test_the_suites_own_tasks_keep_it(label: str) -> None:
-    findings = contract.of_task(lambda: build_task(label))
+    findings = check_task(lambda: build_task(label))
     assert [finding for finding in findings if finding.wrong] == []
 
 
 @pytest.mark.parametrize("text", ["cell=lstm", "cell=transformer,hidden=32", "attention=local-p"])
 def test_the_suites_own_parts_keep_it(text: str) -> None:
     variant = parse(f"learning_rate=0.005,embedding=16,{text}")
-    assert [f for f in contract.of_variant(variant, tagging=False) if f.wrong] == []
+    assert [f for f in check_variant(variant, tagging=False) if f.wrong] == []
 
 
 def test_a_model_says_which_axes_it_reads(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_model_says_which_axes_it_reads(tmp_path: Path) -> None:
 
 
 def test_a_run_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In worker processes, with a task and two parts from outside."""
+    """A run in worker processes uses a task and two parts from outside."""
     files = [example(tmp_path, name) for name in ("copying.py", "mgu.py", "cosine.py")]
     given = [part for file in files for part in ("--plugin", str(file))]
     options = ["--task", "copying", "--base", "cell=mgu,learning_rate=0.01", "--seeds", "1"]
@@ -116,12 +118,12 @@ def test_a_run_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     scores = {row["variant"]: row["score_mean"] for row in rows}
     assert scores["attention=cosine"] > scores["base"]
     assert all(row["status"].get("failed") is None for row in rows)
-    # and nothing is done twice
+    # no run is done twice
     assert bench(command) == 0
     assert "2 of 2 runs are finished already" in capsys.readouterr().out
 
 
-# what a run's id says of plugins
+# plugins in a run's id
 
 
 def planned(base: str, task: str = "opposites") -> Any:
@@ -149,12 +151,12 @@ def test_another_source_is_another_run(tmp_path: Path) -> None:
     loading.load([written(tmp_path, EXAMPLES["mgu.py"] + "\n# changed\n", "mgu.py")])
     after = planned("cell=mgu")
     assert before.id != after.id
-    # and a run that was planned with the other source is not done
+    # a run that was planned with the other source is refused
     with pytest.raises(RunError, match="changed since the run was planned"):
         execute(before, None, lambda point, timed: None)
 
 
-# what will not do
+# plugins that are refused
 
 HEAD = "from variants.cells import Cell, Hidden\nfrom torch import nn\nimport torch\n"
 REFUSED = {
@@ -170,10 +172,10 @@ REFUSED = {
     "PARTS = {'cell': {'mine': 3}}": "is not a class derived from Cell or a ModelKind",
     "PARTS = {'cell': {'mine': dict}}": "is not a class derived from Cell",
     HEAD + "PARTS = {'attention': {'mine': Cell}}": "not a class derived from Attention",
-    HEAD + "PARTS = {'cell': {'gru': Cell}}": "'gru' is there already",
-    HEAD + "PARTS = {'cell': {'transformer': Cell}}": "'transformer' is there already",
-    HEAD + "PARTS = {'cell': {'a,b=c': Cell}}": "is no name",
-    HEAD + "PARTS = {'cell': {'fine': Cell, 'lstm': Cell}}": "'lstm' is there already",
+    HEAD + "PARTS = {'cell': {'gru': Cell}}": "'gru' exists already",
+    HEAD + "PARTS = {'cell': {'transformer': Cell}}": "'transformer' exists already",
+    HEAD + "PARTS = {'cell': {'a,b=c': Cell}}": "is not a name",
+    HEAD + "PARTS = {'cell': {'fine': Cell, 'lstm': Cell}}": "'lstm' exists already",
     "from variants.models import ModelKind\n"
     "PARTS = {'cell': {'mine': ModelKind(print, ['hidden'], 'mine')}}": "give a set of names",
     "from variants.models import ModelKind\n"
@@ -184,17 +186,17 @@ REFUSED = {
     "from tasks import Entry\nfrom dataclasses import dataclass\n@dataclass\nclass S:\n    on: "
     "bool = True\nTASKS = (Entry('mine', S, dict, ''),)": "which no label can hold",
     "TASKS = 'x'": "not a tuple of tasks.Entry",
-    "from tasks import Entry\nTASKS = (Entry('reversal', dict, dict, ''),)": "is there already",
-    "from tasks import Entry\nTASKS = (Entry('a b', dict, dict, ''),)": "is no name",
+    "from tasks import Entry\nTASKS = (Entry('reversal', dict, dict, ''),)": "exists already",
+    "from tasks import Entry\nTASKS = (Entry('a b', dict, dict, ''),)": "is not a name",
 }
 
 
 @pytest.mark.parametrize("source", REFUSED)
-def test_refused_whole(source: str, tmp_path: Path) -> None:
-    before = [dict(p.registry) for places in loading.PLACES.values() for p in places]
+def test_a_wrong_plugin_is_refused_completely(source: str, tmp_path: Path) -> None:
+    before = [dict(p.registry) for kinds in registering.PART_KINDS.values() for p in kinds]
     with pytest.raises(loading.PluginError, match=REFUSED[source]):
         loading.load([written(tmp_path, source)])
-    assert before == [dict(p.registry) for places in loading.PLACES.values() for p in places]
+    assert before == [dict(p.registry) for kinds in registering.PART_KINDS.values() for p in kinds]
     assert not loading._loaded
     # the command line says so, and no store is made
     assert (
@@ -203,15 +205,15 @@ def test_refused_whole(source: str, tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_no_plugins_are_refused(tmp_path: Path) -> None:
     with pytest.raises(loading.PluginError, match="cannot be read"):
         loading.load([tmp_path / "none.py"])
     with pytest.raises(loading.PluginError, match=r"ends in \.py"):
         loading.load([written(tmp_path, "PARTS = {}", "plugin.txt")])
 
 
-def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "SECONDS", 1)
+def test_a_plugin_that_hangs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "IMPORT_SECONDS", 1)
     source = "while True:\n    try:\n        pass\n    except Exception:\n        pass\n"
     with pytest.raises(loading.PluginError, match="not imported within 1 s"):
         loading.load([written(tmp_path, source)])
@@ -239,15 +241,15 @@ class Mine(Cell):
 PARTS = {"cell": {"mine": Mine}}
 """
 )
-SOUND = BROKEN.replace("        self.spare = nn.Linear(1, 1)\n", "").replace("CHANGE", "h")
+CORRECT = BROKEN.replace("        self.spare = nn.Linear(1, 1)\n", "").replace("CHANGE", "h")
 WRONG = {
-    "raises": (SOUND.replace("torch.tanh(", "torch.tahn("), "it raises AttributeError"),
-    "shape": (SOUND.replace("Hidden(h)", "Hidden(h[:, :-1])"), "it raises RuntimeError"),
-    "nan": (SOUND.replace("Hidden(h)", "Hidden(h / (h - h))"), "is nan"),
+    "raises": (CORRECT.replace("torch.tanh(", "torch.tahn("), "it raises AttributeError"),
+    "shape": (CORRECT.replace("Hidden(h)", "Hidden(h[:, :-1])"), "it raises RuntimeError"),
+    "nan": (CORRECT.replace("Hidden(h)", "Hidden(h / (h - h))"), "is nan"),
     "dead": (BROKEN.replace("CHANGE", "h"), "spare.* gets no gradient"),
-    "mixes rows": (SOUND.replace("Hidden(h)", "Hidden(h - h.mean(0))"), "rows are mixed"),
-    "draws": (SOUND.replace("Hidden(h)", "Hidden(h + torch.rand(1))"), "draw elsewhere"),
-    "constant": (SOUND.replace("Hidden(h)", "Hidden(h * 1e-6)"), "the loss is still"),
+    "mixes rows": (CORRECT.replace("Hidden(h)", "Hidden(h - h.mean(0))"), "rows are mixed"),
+    "draws": (CORRECT.replace("Hidden(h)", "Hidden(h + torch.rand(1))"), "draw elsewhere"),
+    "constant": (CORRECT.replace("Hidden(h)", "Hidden(h * 1e-6)"), "the loss is still"),
 }
 
 
@@ -263,8 +265,8 @@ def test_check_says_what_is_wrong(
     assert re.search(r"mine fails \d of 9 checks", err)
 
 
-def test_check_of_a_sound_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = written(tmp_path, SOUND)
+def test_check_of_a_correct_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = written(tmp_path, CORRECT)
     assert bench(["check", "cell=mine", "--plugin", str(file)]) == 0
     assert capsys.readouterr().out.count("holds") == 9
     assert bench(["check", "mine", "--json", "--plugin", str(file)]) == 0
@@ -276,7 +278,7 @@ def test_check_of_a_sound_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ("name", "said"),
     [("mein", "did you mean"), ("cell=mien", "does not exist"), ("window=5", "does not apply")],
 )
-def test_check_of_what_is_not(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_of_an_unknown_name(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(["check", name]) == 2
     assert said in capsys.readouterr().err
 
@@ -330,10 +332,10 @@ RAISING = TASK.replace("letters = [", "raise KeyError('gone'); letters = [")
 
 
 @pytest.mark.parametrize("source", [SINGLE, NAMELESS])
-def test_scores_that_will_not_do_are_a_failed_run(
+def test_wrong_scores_are_a_failed_run(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And the other task is run."""
+    """The other task of the command is still run."""
     file, store = str(written(tmp_path, source)), str(tmp_path / "store")
     command = ["--task", "copying", "--task", "opposites", "--vary", "cell=gru", "--seeds", "1"]
     command += ["--budget", "20steps", "--plugin", file, "--store", store]
@@ -409,7 +411,7 @@ def test_a_broken_part_is_a_failed_run(
 
 
 def installed(folder: Path, source: str) -> dict[str, str]:
-    """An environment in which a package offers a module as a plugin."""
+    """Return an environment in which a package offers a module as a plugin."""
     written(folder, source, "my_parts.py")
     about = folder / "my_parts-1.0.dist-info"
     about.mkdir()
@@ -423,7 +425,7 @@ def listed(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
 
 
-def test_an_entry_point_is_taken_in(tmp_path: Path) -> None:
+def test_an_entry_point_is_loaded(tmp_path: Path) -> None:
     done = listed(installed(tmp_path, EXAMPLES["mgu.py"]))
     assert done.returncode == 0
     rows = json.loads(done.stdout)["rows"]
@@ -432,7 +434,7 @@ def test_an_entry_point_is_taken_in(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_broken_entry_point_is_told_and_left_out(tmp_path: Path) -> None:
+def test_a_broken_entry_point_is_reported_and_left_out(tmp_path: Path) -> None:
     done = listed(installed(tmp_path, "raise OSError('gone')"))
     assert done.returncode == 0
     assert "the plugin my_parts cannot be imported (OSError: gone)" in done.stderr
