@@ -141,7 +141,7 @@ def test_paths_exist(page: Path) -> None:
 @every_current_page
 def test_modules_and_their_names_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    for module in re.findall(r"python -m (tests[\w.]+)", text):
+    for module in re.findall(r"python -m ((?:bench|tests)\.[\w.]+)", text):
         assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
     for span in code(text):
         for dotted in re.findall(rf"(?<![\w./-])(?:{'|'.join(ROOMS)})(?:\.[A-Za-z_]\w*)+", span):
