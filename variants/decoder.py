@@ -1,7 +1,7 @@
 """The decoder: what enters its cell, where it attends, what it reads out.
 
-The structures of Cho et al. 2014 and Sutskever et al. 2014, as source 004 draws them, are the
-axis `decoder_input`. Without attention the context is the encoder's last top state. With
+The structures of Cho et al. 2014 and Sutskever et al. 2014 are the axis
+`decoder_input`. Without attention the context is the encoder's last top state. With
 attention it is the attention's, as fresh as the order allows: with attention_order=before it is
 that of this step (Bahdanau et al. 2015, section 3.1), with `after` that of the step before, and
 zeros at first. In a residual stack `after` queries with what the top layer gives, its inputs

@@ -394,8 +394,8 @@ def _unclipped(
 
 FAULTS: dict[str, Fault] = {
     "softmax-over-time": Fault(
-        "the softmax runs over the time axis, padding included, as in source 003's code, where a "
-        "tensor with time first and no axis named has it so",
+        "the softmax runs over the time axis, padding included: torch's default for a tensor of "
+        "three axes, of which time is the first, when no axis is named",
         _loss(over_time),
     ),
     "softmax-over-batch": Fault(
@@ -426,13 +426,13 @@ FAULTS: dict[str, Fault] = {
         _loss(transposed),
     ),
     "one-label": Fault(
-        "the commonest label outweighs all others, so that the tagger gives nothing else, as in "
-        "source 001 on imbalanced tags",
+        "the commonest label outweighs all others, so that the tagger gives nothing else, as "
+        "happens with imbalanced tags",
         _loss(one_label),
         sequences=False,
     ),
     "unshifted-targets": Fault(
-        "the decoder reads at each step the very token that it is to give, as in source 000's code",
+        "the decoder reads at each step the very token that it is to give: targets fed unshifted",
         _collated(_unshifted),
         tagging=False,
     ),

@@ -97,7 +97,7 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
 def test_all_logits_never_exist(kind: torch.dtype) -> None:
-    """A batch of 64 x 30 tokens over 62,684 words, as source 000 has them."""
+    """A batch of 64 x 30 tokens over 62,684 words, a large vocabulary."""
     count, symbols, hidden = 64 * 30, 62_684, 8
     readout, target_N = drawn(count, symbols, hidden)
     readout = readout._replace(values_NH=readout.values_NH.to(kind))
