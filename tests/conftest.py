@@ -35,7 +35,8 @@ LONGEST_FILES = (
     "bench/engines/test_ray.py",
     "bench/engines/test_kill.py",
     "bench/guard/test_guard.py",
-    "bench/cli/test_cli.py",
+    "bench/cli/test_run.py",
+    "bench/cli/test_read.py",
     "bench/engines/test_local.py",
     "bench/training/test_checkpoint.py",
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.cli.shared import STOPPED, CommandError, console, print_notice
 
 if TYPE_CHECKING:
+    from bench.api.run import Cost
     from bench.engines.contract import Engine
     from bench.plan.matrix import Plan
     from bench.specs import RunSpec
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def execute_with_progress(
     store: Store,
     plan: Plan,
-    cost: Callable[[RunSpec], float],
+    cost: Cost,
     engine: Engine,
     *,
     rerun: bool = False,

@@ -1,0 +1,147 @@
+"""Proves that a mistake of the user is one line on standard error and exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from results.store import writing
+from tests.bench.cli.commands import Bench
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("run --workers 0", "workers=0"),
+        ("run --workers -1", "workers=-1"),
+        ("run --workers 9999", "give 1 to"),
+        ("run --seeds 0", "seeds=0"),
+        ("run --seeds -3", "seeds=-3"),
+        ("run --budget 5x", "500steps"),
+        ("run --budget 0", "500steps"),
+        ("run --batch 4", "go with --vary"),
+        ("run --grid", "go with --vary"),
+        ("run --device gpu", "device 'gpu'"),
+        ("run --matrix qick", "did you mean quick"),
+        ("run --matrix none.toml", "no matrix file"),
+        (f"run --matrix {'n' * 300}.toml", "cannot be read"),
+        ("run --task opposits", "did you mean opposites"),
+        ("run --vary cell=gru", "add --task"),
+        ("run --vary cell=gru --task opposits", "did you mean opposites"),
+        ("run --vary cell=gru --task opposites:x=1", "no settings"),
+        ("run --vary cell=gru --task opposites --matrix quick", "leave --matrix out"),
+        ("run --vary cell= --task opposites", "axis=value"),
+        ("run --vary cell --task opposites", "axis=value"),
+        ("run --vary cell=gru,,lstm --task opposites", "cell ''"),
+        ("run --vary cel=gru --task opposites", "did you mean cell"),
+        ("run --vary cell=gruu --task opposites", "did you mean gru"),
+        ("run --vary hidden=-1 --task opposites", "hidden="),
+        ("run --vary cell=gru --batch 0 --task opposites", "batch=0"),
+        ("run --base cell --task opposites", "axis=value"),
+        ("run --base window=5 --task opposites", "nothing of this applies"),
+        ("table --task opposits", "did you mean opposites"),
+        ("curves --task opposits", "did you mean opposites"),
+        ("curves --metric los", "there are"),
+        ("export --format xml", "markdown"),
+        ("export --task opposits", "did you mean opposites"),
+        ("export --output no/such/folder/x.csv", "name another file"),
+        ("show 0123", "no run 0123"),
+        ("show zz", "no run zz"),
+        ("try zz man", "no run zz"),
+        ("drop", "nothing was chosen"),
+        ("drop zz", "no run zz"),
+        ("drop --task opposits", "did you mean opposites"),
+        ("drop --status done", "status 'done'"),
+        ("data get tatoebo", "tatoeba"),
+        ("data get tatoeba --from none.zip", "none.zip"),
+        ("data add x none.tsv", "none.tsv"),
+        ("data add x none.txt --vectors", "none.txt"),
+        ("data add x a.txt b.txt --vectors", "2 files of vectors"),
+        ("run --decoding beem=5", "give greedy"),
+        ("run --decoding beam=0", "give greedy"),
+        ("run --plugin none.py", "none.py cannot be read"),
+        ("list --plugin none.py", "none.py cannot be read"),
+        ("run --base embedding_init=vectors,vectors=g --task opposites", "no vectors 'g'"),
+        ("run --base embedding_init=vectors --task opposites", "nothing of this applies"),
+        ("run --base input_feeding=on --task opposites", "nothing of this applies"),
+        ("check gruu", "did you mean gru"),
+    ],
+)
+def test_a_mistake_is_one_line_and_2(
+    bench: Bench, filled: Path, command: str, message: str
+) -> None:
+    code, out, err = bench(*command.split(" "))
+    assert (code, out) == (2, "")
+    assert err.startswith("bench: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+@pytest.mark.parametrize("command", ["runn", "table --jsn", "show", "run --seeds x", "data gt"])
+def test_what_is_no_command_is_answered_with_usage(bench: Bench, command: str) -> None:
+    code, out, err = bench(*command.split())
+    assert (code, out) == (2, "")
+    assert "Usage: bench" in err
+    assert "Error" in err
+
+
+@pytest.mark.parametrize(
+    "command", ["table", "status", "curves", "show ab", "export", "try ab c", "drop --all"]
+)
+def test_a_missing_store_is_an_error_and_none_is_made(
+    bench: Bench, store: Path, command: str
+) -> None:
+    code, _, err = bench(*command.split())
+    assert code == 2
+    assert "there is no store in" in err
+    assert not store.exists()
+
+
+def test_an_empty_store_is_an_error(bench: Bench, store: Path) -> None:
+    with writing(store):
+        pass
+    for command in ("table", "curves", "export"):
+        code, _, err = bench(command)
+        assert code == 2
+        assert "no finished run" in err
+    assert bench("status")[0] == 0
+    assert bench("data", "list")[0] == 0
+
+
+def test_an_ambiguous_id_asks_for_more(bench: Bench, filled: Path) -> None:
+    code, _, err = bench("show", "")
+    assert code == 2
+    assert "begins 4 runs" in err
+
+
+def test_the_option_goes_before_the_environment(bench: Bench, filled: Path) -> None:
+    assert bench("status")[0] == 0
+    assert bench("status", "--store", "elsewhere")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"), [(b"", "bench rebuild"), (b"x" * 5000, "bench rebuild")]
+)
+def test_a_damaged_store_says_what_mends_it(
+    bench: Bench, filled: Path, damage: bytes, message: str
+) -> None:
+    (filled / "store.sqlite3").write_bytes(damage)
+    for command in ("table", "status", "curves", "export"):
+        code, _, err = bench(command)
+        assert code == 2
+        assert message in err
+    assert bench("rebuild")[0] == 0
+    assert bench("table")[0] == 0
+
+
+def test_a_damaged_corpus_is_an_error(bench: Bench, filled: Path) -> None:
+    folder = filled / "data" / "mine"
+    folder.mkdir(parents=True)
+    for content in ("{", "3", "[]x"):
+        (folder / "about.json").write_text(content)
+        code, _, err = bench("data", "list")
+        assert code == 2
+        assert "is damaged" in err
+    (folder / "about.json").write_text("{}")
+    assert bench("data", "list")[0] == 0

@@ -1,0 +1,183 @@
+"""Proves what `bench run` does to a store, from a matrix's first run to its last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from results.store import reading
+from tests.bench.cli.commands import TINY, Bench, rows
+from tests.records import record
+
+
+def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> None:
+    code, out, err = bench(*TINY, "--dry-run")
+    assert (code, err) == (0, "")
+    assert "4 runs, 0 of them finished" in out
+    assert not store.exists()
+
+    code, out, err = bench(*TINY, "--keep-weights")
+    assert (code, err) == (0, "")
+    assert "opposites  (30 steps, batch 32, cpu" in out
+    with reading(store) as opened:
+        first = {entry.id: entry for entry in opened.records(details=True)}
+        assert opened.journal.unfinished() == []
+    assert len(first) == 4
+    assert bench(*TINY, "--dry-run")[1].count("4 runs, 4 of them finished") == 1
+
+    code, out, _ = bench(*TINY)
+    assert code == 0
+    assert "4 of 4 runs are finished already" in out
+    with reading(store) as opened:
+        assert {entry.id: entry.measured for entry in opened.records(details=True)} == {
+            run: entry.measured for run, entry in first.items()
+        }
+
+    code, out, _ = bench("table", "--json")
+    assert code == 0
+    assert {row["variant"] for row in rows(out)} == {"base", "cell=rnn"}
+    assert all(row["seeds"] == 2 for row in rows(out))
+    code, table, _ = bench("table", "--task", "opposites")
+    assert code == 0
+    assert "cell=rnn" in table
+
+    run = next(iter(first))
+    code, out, _ = bench("show", run[:10])
+    assert code == 0
+    assert run in out
+    assert "woman" in out
+    (shown,) = rows(bench("show", run, "--json")[1])
+    assert shown == first[run].plain()
+
+    code, out, _ = bench("curves", "--metric", "loss")
+    assert code == 0
+    assert "cell=rnn" in out
+    assert "not finite" not in out
+
+    code, out, _ = bench("status")
+    assert code == 0
+    assert "last asked for: 4 runs" in out
+    assert "no driver is at work" in out
+
+    code, out, err = bench("try", run, "man")
+    assert (code, err) == (0, "")
+    assert out.strip().isalpha()
+
+    code, out, _ = bench("drop", run)
+    assert (code, out) == (0, "1 run removed\n")
+    assert bench("show", run)[0] == 2
+    states = {row["run"]: row["state"] for row in rows(bench("status", "--json")[1])}
+    assert states[run] == "waiting"
+
+    before = bench("table")[1]
+    code, out, _ = bench("rebuild")
+    assert (code, out) == (0, "3 runs in the database again\n")
+    assert bench("table")[1] == before
+    states = {row["run"]: row["state"] for row in rows(bench("status", "--json")[1])}
+    assert states[run] == "waiting"
+
+    assert bench(*TINY)[0] == 0  # only the one that is missing
+    assert bench(*TINY, "--rerun")[0] == 0
+    with reading(store) as opened:
+        again = {entry.id: entry for entry in opened.records(details=True)}
+    assert {run: entry.outcome for run, entry in again.items()} == {
+        run: entry.outcome for run, entry in first.items()
+    }
+    others = set(first) - {run}
+    assert all(again[r].measured["began"] > first[r].measured["began"] for r in others)
+
+    code, out, _ = bench("drop", "--all")
+    assert (code, out) == (0, "4 runs removed\n")
+    assert list((store / "journal").iterdir()) == []
+    assert list((store / "weights").iterdir()) == []
+
+
+def test_outputs_are_made_as_asked(bench: Bench, store: Path) -> None:
+    given = ("run", "--task", "opposites", "--vary", "cell=gru", "--seeds", "1", "--workers", "1")
+    code, out, _ = bench(*given, "--budget", "30steps", "--decoding", "beam=3", "--keep-weights")
+    assert code == 0
+    assert "30 steps, batch 32, cpu, beam=3" in out
+    (row,) = rows(bench("table", "--json")[1])
+    for asked in ([], ["--decoding", "greedy"], ["--decoding", "beam=4,length_penalty=0.6"]):
+        code, out, err = bench("try", row["runs"][0], "man", *asked)
+        assert (code, err) == (0, "")
+        assert out.strip().isalpha()
+    assert bench("try", row["runs"][0], "man", "--decoding", "x")[0] == 2
+
+
+def test_vectors_from_a_file_to_a_table(bench: Bench, store: Path, tmp_path: Path) -> None:
+    file = tmp_path / "letters.txt"
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    file.write_text("".join(f"{c} {n} {-n} 0.5\n" for n, c in enumerate(letters)))
+    code, _, _ = bench("data", "add", "letters", str(file), "--vectors")
+    assert code == 0
+    assert "vectors of 26 words, 3 numbers each" in bench("data", "list")[1]
+    given = ("run", "--task", "opposites", "--vary", "embedding_trained=tuned,frozen")
+    base = "embedding_init=vectors,vectors=letters,embedding=3"
+    code, _, err = bench(*given, "--base", base, "--seeds", "1", "--budget", "10steps")
+    assert (code, err) == (0, "")
+    found = rows(bench("table", "--json")[1])
+    assert {row["variant"] for row in found} == {"base", "embedding_trained=frozen"}
+    assert all("failed" not in row["status"] for row in found)
+
+
+def test_a_run_without_weights_cannot_be_tried(bench: Bench, filled: Path) -> None:
+    code, _, err = bench("try", record(1).id, "man")
+    assert code == 2
+    assert "--keep-weights" in err
+
+
+def test_replicas_are_trained_when_asked(bench: Bench) -> None:
+    code, out, _ = bench(*TINY, "--execution", "replicas", "--dry-run")
+    assert code == 0
+    assert "2 seeds, 30 steps, as replicas" in out
+    code, _, _ = bench(*TINY, "--execution", "replicas")
+    assert code == 0
+    rows = json.loads(bench("table", "--json")[1])["rows"]
+    assert [row["seeds"] for row in rows] == [2, 2]
+    code, _, err = bench(*TINY, "--execution", "fast")
+    assert code == 2
+    assert "eager, replicas" in err
+
+
+UNTIL = ["run", "--until-decided", "optimizer=adam", "optimizer=sgd", "--workers", "2"]
+
+
+SMALL = ["--base", "hidden=24,embedding=16,learning_rate=0.02", "--budget", "60"]
+
+
+def test_seeds_are_added_until_decided(bench: Bench) -> None:
+    code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL)
+    assert code == 0
+    lines = [line for line in out.splitlines() if line.startswith("opposites: ")]
+    assert [line.split()[1] for line in lines[:-1]] == ["6", "8", "11"]
+    assert lines[-2].endswith(", better")
+    assert "is better than optimizer=sgd after 11 of at most 40 seeds" in lines[-1]
+    code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL, "--seeds", "6")
+    assert code == 0
+    assert "better" in out or "cannot be told" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--until-decided needs --task"),
+        (["--task", "opposites", "--matrix", "quick"], "--until-decided needs --task"),
+        (["--task", "opposites", "--seeds", "4"], "seeds=4 are too few"),
+        (["--task", "opposites", "--base", "optimizer=nope"], "optimizer"),
+        (["--task", "oposites"], "opposites"),
+        (["--task", "keyphrase", "--base", "attention=dot"], "does not apply"),
+    ],
+)
+def test_wrong_arguments_of_until_decided(bench: Bench, arguments: list[str], message: str) -> None:
+    code, _, err = bench(*UNTIL, *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_a_variant_is_not_compared_with_itself(bench: Bench) -> None:
+    code, _, err = bench("run", "--until-decided", "base", "cell=gru", "--task", "opposites")
+    assert code == 2
+    assert "the same variant" in err

@@ -1,0 +1,93 @@
+"""Proves that bench runs in odd surroundings: closed streams, other packages of its names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.store import reading
+from tests.bench.cli.commands import ROOT
+from tests.records import record
+
+
+def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:
+    for command in (f"show {record(1).id} --json", "table", "export"):
+        done = subprocess.run(
+            f"{sys.executable} -m bench {command} | true",
+            shell=True,
+            cwd=ROOT,
+            env=os.environ | {"BENCH_STORE": str(filled)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["table", "table --json", "export"])
+@pytest.mark.parametrize(
+    ("where", "code", "message"),
+    [
+        (">&-", 0, ""),
+        ("> /dev/full", 3, "standard output cannot be written (No space left"),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_output_that_goes_nowhere_is_a_sentence_at_most(
+    filled: Path, command: str, where: str, code: int, message: str
+) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m bench {command} {where}",
+        shell=True,
+        cwd=ROOT,
+        env=os.environ | {"BENCH_STORE": str(filled)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code
+    assert done.stderr.count("\n") == bool(message)
+    assert message in done.stderr
+
+
+def test_our_packages_are_found_where_others_have_their_names(tmp_path: Path) -> None:
+    """Runs for real, as worker processes have to find them too."""
+    for name in ("tasks.py", "variants.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')\n")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "__init__.py").write_text("raise SystemExit('nor this')\n")
+    run_in(tmp_path, "-m", "bench", seeds=1)
+    # python -m itself would stumble over these; the command has only its workers to keep off
+    for name in ("queue.py", "random.py", "signal.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')\n")
+    run_in(tmp_path, str(ROOT / "bench" / "__main__.py"), seeds=2)
+    with reading(tmp_path / ".bench") as opened:
+        assert len(opened.ids()) == 2
+
+
+def run_in(folder: Path, *start: str, seeds: int) -> None:
+    command = f"run --task opposites --base cell=rnn --seeds {seeds} --budget 5 --workers 1".split()
+    done = subprocess.run(
+        [sys.executable, *start, *command],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k not in ("BENCH_STORE", "PYTHONSAFEPATH")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_working_directory_that_was_removed_is_no_traceback(filled: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f"cd {gone} && rmdir {gone} && {sys.executable} -P -m bench table"
+    done = subprocess.run(
+        command,
+        shell=True,
+        env=os.environ | {"BENCH_STORE": str(filled), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
