@@ -13,12 +13,11 @@ from typing import Any
 from tasks import sentence_pairs
 from tasks.en_zh import SOLVED_REAL, EnZh, Settings, cut_pairs, facts_of
 from tasks.mapped import Mapped
-from tasks.sentence_pairs import TextPair
+from tasks.sentence_pairs import ABOUT_FILE, TextPair
 from tasks.sentences import chinese_characters, chinese_words
 from tasks.task import Split
 from tasks.vocabulary import Vocabulary
 
-ABOUT_FILE = "about.json"
 VOCABULARY_FILE = "vocabulary.json"
 HELD_OUT_FILES = {"valid": "valid.tsv", "test": "test.tsv"}
 KIND = "streamed pairs"

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 PAIRS_FILE = "pairs.tsv"
+"""File of a prepared corpus: English, Chinese and attribution, separated by TABs."""
+ABOUT_FILE = "about.json"
+"""File of every prepared corpus: where it comes from and how it was prepared."""
 HELD_OUT_PAIRS = 1_000
 RESERVED_NAMES = ("grammar", "generated")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from tasks.spans import positions_of, spans_of_tags
 
-FILES = {"train": "train.txt", "valid": "dev.txt", "test": "test.txt"}
+TAGGED_FILES = {"train": "train.txt", "valid": "dev.txt", "test": "test.txt"}
+"""File of each split in the folder of a tagged corpus."""
 _LINE = re.compile(r"([^\t ]+)\t(O|[BI]-\S+)")
 _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"\w+(?:[-'’.,/]\w+)*|[^\w\s]")
@@ -52,7 +53,7 @@ def read_corpus(folder: Path) -> tuple[dict[str, list[Document]], dict[str, int]
     seen: set[tuple[str, ...]] = set()
     splits: dict[str, list[Document]] = {}
     dropped: dict[str, int] = {}
-    for name, file in FILES.items():
+    for name, file in TAGGED_FILES.items():
         given = _read(folder, file)
         kept = [document for document in given if document.tokens not in seen]
         if not kept:

@@ -1,10 +1,10 @@
-"""Corpora on disk: fetch a known one, add one's own, list what is there.
+"""Fetches a known corpus, adds one of the user's own, and lists those on disk.
 
 A corpus is a folder of its name. Parallel text is prepared once, into pairs.tsv: English,
 Chinese and the attribution that its licence asks for, TAB between; simplified script, one way to
-write punctuation and spaces, no pair twice. Tagged documents are train.txt, dev.txt and test.txt,
-as they came. about.json says where a corpus comes from and what was dropped. A folder appears
-when it is whole, or not at all.
+write punctuation and spaces, no pair twice. Tagged documents are kept as they came, in train.txt,
+dev.txt and test.txt. about.json says where a corpus comes from and what was dropped. A folder
+appears only when it is complete.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from typing import Any
 
 from bench.corpora import preparation, vectors
 from bench.corpora.download import fetch, sha256_of
-from bench.corpora.preparation import ABOUT_FILE, TAGGED_FILES, Prepared
+from bench.corpora.preparation import Prepared
 from bench.corpora.streamed import write_streamed
 from tasks.choices import at_least, one_of
-from tasks.sentence_pairs import check_name
+from tasks.sentence_pairs import ABOUT_FILE, check_name
+from tasks.tagged import TAGGED_FILES
 
 __all__ = ["DOWNLOADS", "Download", "Prepared", "add", "get", "listing"]
 
 
 @dataclass(frozen=True)
 class Download:
-    """A corpus that can be fetched. member: the one file of the zip archive that is read."""
+    """A corpus that can be fetched: a zip archive, of which the one file `member` is read."""
 
     url: str
     sha256: str
@@ -50,11 +51,16 @@ DOWNLOADS: dict[str, Download] = {
 def get(
     name: str, folder: Path, archive: Path | None = None, sha256: str | None = None
 ) -> Prepared:
-    """Fetch a known corpus, or take its archive from a file, and prepare it under `folder`.
+    """Fetch a known corpus and prepare it, unless it is prepared already.
 
-    sha256: the hash of a newer archive that is accepted knowingly. What was fetched and prepared
-    before is left as it is. ValueError for a wrong name, hash or archive; FileNotFoundError where
-    there is no such file or no network.
+    Args:
+        folder: The data folder, in which the corpus gets a folder of its own.
+        archive: The archive, if it was downloaded already.
+        sha256: The checksum of a newer archive that the user accepts.
+
+    Raises:
+        ValueError: The name, checksum or archive is wrong.
+        FileNotFoundError: There is no such file, or the host cannot be reached.
     """
     if name not in DOWNLOADS:
         raise ValueError(
@@ -66,7 +72,7 @@ def get(
     ready = _ready(name, folder, expected)
     if archive is None and ready is not None:
         return ready
-    simple = preparation.simplifier()  # if it is missing, before anything is downloaded
+    simple = preparation.simplifier()  # raises before anything is downloaded
     file = preparation.existing(archive) if archive else folder / f"{name}.zip.part"
     if not archive:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,23 +93,30 @@ def get(
 
 
 def add(name: str, files: Sequence[Path], folder: Path) -> Prepared:
-    """Import one's own corpus under a new name.
+    """Import a corpus of the user's own under a new name.
 
-    files: one of English TAB Chinese lines (a third column: the attribution), two with as many
-    lines each, English first, or a folder of tagged documents. ValueError for a name or number
-    of files that will not do, for text that is not UTF-8, and where no line is left.
+    Args:
+        files: One file of English TAB Chinese lines (an optional third column is the
+            attribution), two files with equally many lines, English first, or one folder of
+            tagged documents.
+        folder: The data folder.
+
+    Raises:
+        ValueError: The name or the number of files is wrong, a text is not UTF-8, or no usable
+            line is left.
+        FileNotFoundError: A file does not exist.
     """
     _check_new(name, folder)
     for file in files:
         preparation.existing(file)
-    about = _about_own(files)
+    about = _about(files)
     if len(files) == 1 and files[0].is_dir():
         return preparation.write_tagged(name, folder, files[0], about)
     if len(files) not in (1, 2) or any(file.is_dir() for file in files):
         raise ValueError(
             f"{len(files)} files or folders were given for the corpus {name!r}; give one file of "
             "English TAB Chinese lines, two files with as many lines each, or one folder of "
-            f"{', '.join(TAGGED_FILES)}"
+            f"{', '.join(TAGGED_FILES.values())}"
         )
     about["sha256"] = " ".join(map(sha256_of, files))
     return preparation.write_pairs(name, folder, _rows(files), preparation.simplifier(), about)
@@ -114,33 +127,42 @@ def add_streamed(
 ) -> Prepared:
     """Import a corpus that is larger than memory, one file of English TAB Chinese lines.
 
-    ValueError for a name, a setting or a file that will not do.
+    Args:
+        tokens: Whether Chinese is cut into characters or words.
+        longest: The largest number of symbols of a training sentence.
+        symbols: The largest number of symbols in each vocabulary.
+
+    Raises:
+        ValueError: The name, a setting or the file is wrong.
+        FileNotFoundError: The file does not exist.
     """
     _check_new(name, folder)
     one_of("tokens", tokens, ("characters", "words"))
-    for what, value in (("longest", longest), ("symbols", symbols)):
-        at_least(what, value, 1)
+    at_least("longest", longest, 1)
+    at_least("symbols", symbols, 1)
     if not preparation.existing(file).is_file():
         raise ValueError(f"{file} is a folder; give one file of English TAB Chinese lines")
-    about = {**_about_own([file]), "sha256": sha256_of(file)}
+    about = {**_about([file]), "sha256": sha256_of(file)}
     simple = preparation.simplifier()
     return write_streamed(name, folder, file, simple, about, tokens, longest, symbols)
 
 
 def add_vectors(name: str, file: Path, folder: Path) -> Prepared:
-    """Import word vectors, the text format of word2vec or GloVe, under a new name.
+    """Import word vectors under a new name, from the text format of word2vec or GloVe.
 
-    ValueError for a name or a file that will not do.
+    Raises:
+        ValueError: The name or the file is wrong.
+        FileNotFoundError: The file does not exist.
     """
     _check_new(name, folder)
     content = preparation.existing(file).read_bytes()
     found = vectors.parse(preparation.lines(content, str(file)), str(file))
-    about = {**_about_own([file]), "sha256": sha256_of(file)}
+    about = {**_about([file]), "sha256": sha256_of(file)}
     return preparation.write_vectors(name, folder, found, about)
 
 
 def listing(folder: Path) -> list[Prepared]:
-    """The corpora that are ready under a folder, by name."""
+    """Return the corpora and word vectors in the data folder, sorted by name."""
     found = []
     for file in sorted(folder.glob(f"*/{ABOUT_FILE}")):
         try:
@@ -152,7 +174,7 @@ def listing(folder: Path) -> list[Prepared]:
 
 
 def _ready(name: str, folder: Path, sha256: str) -> Prepared | None:
-    """What was prepared from the archive of that hash, in today's way."""
+    """Return the corpus if it was prepared from that archive by the present version."""
     wanted = {"sha256": sha256, "preparation": preparation.VERSION}
     for prepared in listing(folder):
         if prepared.name == name and wanted.items() <= prepared.about.items():
@@ -178,7 +200,8 @@ def _check_new(name: str, folder: Path) -> None:
         )
 
 
-def _about_own(files: Sequence[Path]) -> dict[str, Any]:
+def _about(files: Sequence[Path]) -> dict[str, Any]:
+    """Return what about.json says of files that are the user's own."""
     newest = max((file.stat().st_mtime for file in files), default=0.0)
     return {
         "source": ", ".join(file.name for file in files),
@@ -188,6 +211,7 @@ def _about_own(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def _rows(files: Sequence[Path]) -> Iterable[Sequence[str]]:
+    """Return rows of English and Chinese from one file of columns or two parallel files."""
     sides = [preparation.lines(file.read_bytes(), str(file)) for file in files]
     if len(sides) == 1:
         return [line.split("\t") for line in sides[0]]

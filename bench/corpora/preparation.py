@@ -1,4 +1,4 @@
-"""How text that came from outside becomes a corpus: read strictly, cleaned, put in place whole."""
+"""Prepares corpora from any text: reads it strictly, cleans it, and publishes a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,21 +19,20 @@ from typing import Any
 import numpy as np
 
 from bench.corpora.vectors import VALUES_FILE, WORDS_FILE, Vectors
-from tasks.sentence_pairs import PAIRS_FILE
+from tasks.sentence_pairs import ABOUT_FILE, PAIRS_FILE
 from tasks.sentences import normalise_chinese, normalise_english
+from tasks.tagged import TAGGED_FILES
 
 VERSION = 1
-"""Raised when the same text would be prepared differently."""
-ABOUT_FILE = "about.json"
-TAGGED_FILES = ("train.txt", "dev.txt", "test.txt")
+"""Version of the preparation: increased when the same text would give another corpus."""
 LARGEST_MEMBER_BYTES = 200_000_000
 DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError)
-"""What comes of an archive that is not whole."""
+"""Errors that reading a damaged archive can raise."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A corpus that is ready. about: plain values, as in its about.json."""
+    """A prepared corpus with its folder and the content of its about.json."""
 
     name: str
     folder: Path
@@ -41,14 +41,14 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Simplifier:
-    """Traditional to simplified script; version: of OpenCC, whose dictionaries change."""
+    """Converts traditional to simplified script; OpenCC's version says by which dictionaries."""
 
     convert: Callable[[str], str]
     version: str
 
 
 def simplifier() -> Simplifier:
-    """OpenCC's t2s; ValueError where OpenCC is missing."""
+    """Return OpenCC's converter t2s; raise ValueError if OpenCC is not installed."""
     try:
         import opencc
     except ImportError:
@@ -59,14 +59,14 @@ def simplifier() -> Simplifier:
 
 
 def existing(file: Path) -> Path:
-    """Give a path back that is there; FileNotFoundError otherwise."""
+    """Return the path of a file or folder; raise FileNotFoundError if it does not exist."""
     if not file.exists():
         raise FileNotFoundError(f"{file} does not exist; give a file that does")
     return file
 
 
 def lines(content: bytes, where: str) -> list[str]:
-    """Lines of UTF-8 text; ValueError for another encoding."""
+    """Return the lines of a text; raise ValueError, which names `where`, if it is not UTF-8."""
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -74,15 +74,16 @@ def lines(content: bytes, where: str) -> list[str]:
             f"{where} is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}; "
             "save it as UTF-8"
         ) from None
-    # splitlines() would also part at characters that stand inside sentences.
+    # splitlines() would also split at characters that stand inside sentences
     parts = text.split("\n")
     return parts[:-1] if parts[-1] == "" else parts
 
 
 def member(archive: Path, name: str) -> tuple[bytes, date]:
-    """One file of a zip archive and its date; nothing is unpacked to disk.
+    """Return the content and date of one file in a zip archive, without unpacking it to disk.
 
-    ValueError for an archive that is damaged, encrypted, lacks the file, or holds too much.
+    Raises:
+        ValueError: The archive is damaged or encrypted, lacks the file, or unpacks to too much.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -93,7 +94,7 @@ def member(archive: Path, name: str) -> tuple[bytes, date]:
             if entry.flag_bits & 1:
                 raise ValueError(f"{name} in {archive} is encrypted; give one that is not")
             with opened.open(entry) as stream:
-                # What comes is counted, for the size that the archive states may be untrue.
+                # the size that an archive states may be false, so the bytes are counted
                 content = stream.read(LARGEST_MEMBER_BYTES + 1)
             day = _day(entry.date_time)
     except DAMAGED as error:
@@ -122,7 +123,11 @@ def write_pairs(
     simple: Simplifier,
     about: dict[str, Any],
 ) -> Prepared:
-    """Clean rows of English, Chinese and perhaps attribution, and put the corpus in place."""
+    """Clean rows of English, Chinese and an optional attribution, and publish them as a corpus.
+
+    Raises:
+        ValueError: No row is left after cleaning.
+    """
     kept, dropped = _clean(rows, simple)
     if not kept:
         raise ValueError(
@@ -144,16 +149,21 @@ def write_pairs(
 
 
 def write_tagged(name: str, folder: Path, source: Path, about: dict[str, Any]) -> Prepared:
-    """Put a folder of tagged documents in place, its files as they are."""
-    contents = {file: existing(source / file).read_bytes() for file in TAGGED_FILES}
+    """Publish a folder of tagged documents as a corpus, its files unchanged.
+
+    Raises:
+        ValueError: A file is not UTF-8.
+        FileNotFoundError: A file does not exist.
+    """
+    contents = {file: existing(source / file).read_bytes() for file in TAGGED_FILES.values()}
     for file, content in contents.items():
-        lines(content, str(source / file))  # refuses another encoding
+        lines(content, str(source / file))  # raises for another encoding
     about = {"name": name, "kind": "tagged", **about, "preparation": VERSION}
     return _publish(name, folder, contents, about)
 
 
 def write_vectors(name: str, folder: Path, found: Vectors, about: dict[str, Any]) -> Prepared:
-    """Put word vectors in place."""
+    """Publish word vectors."""
     values = io.BytesIO()
     np.save(values, found.values_VE, allow_pickle=False)
     count, size = found.values_VE.shape
@@ -168,7 +178,7 @@ def write_vectors(name: str, folder: Path, found: Vectors, about: dict[str, Any]
 def _clean(
     rows: Iterable[Sequence[str]], simple: Simplifier
 ) -> tuple[dict[tuple[str, str], str], dict[str, int]]:
-    """Normalised pairs with their attribution, in order, and how many rows were dropped."""
+    """Return normalised pairs with their attribution, in order, and the numbers of dropped rows."""
     kept: dict[tuple[str, str], str] = {}
     dropped = {"empty": 0, "duplicate": 0}
     for row in rows:
@@ -184,17 +194,34 @@ def _clean(
 
 
 def _publish(name: str, folder: Path, files: dict[str, bytes], about: dict[str, Any]) -> Prepared:
-    """Write the corpus beside its place, then move it there whole; an older one goes."""
+    """Write a corpus from the contents of its files."""
+    with new_folder(name, folder) as fresh:
+        for file, content in files.items():
+            (fresh / file).write_bytes(content)
+        write_about(fresh, about)
+    return Prepared(name, folder / name, about)
+
+
+@contextmanager
+def new_folder(name: str, folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write to, and move it to `folder / name` at the end.
+
+    It replaces an older folder of that name. If the block raises, nothing is left behind, and the
+    older folder stays. Files beside it, in its parent, are temporary.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / name
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as scratch:
-        fresh = Path(scratch) / "fresh"  # not scratch itself, which only its owner may read
+        # not scratch itself, which only its owner may read
+        fresh = Path(scratch) / "fresh"
         fresh.mkdir()
-        for file, content in files.items():
-            (fresh / file).write_bytes(content)
-        text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
-        (fresh / ABOUT_FILE).write_text(text, encoding="utf-8")
+        yield fresh
         if place.exists():
             shutil.move(place, Path(scratch) / "older")
         fresh.replace(place)
-    return Prepared(name, place, about)
+
+
+def write_about(folder: Path, about: dict[str, Any]) -> None:
+    """Write a corpus's about.json."""
+    text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
+    (folder / ABOUT_FILE).write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Word vectors in files, and as bench data keeps them. Loads no torch."""
+"""Reads word vectors from text files and from the data folder. Loads no torch."""
 
 from __future__ import annotations
 
@@ -17,17 +17,23 @@ WORDS_FILE, VALUES_FILE = "words.json", "vectors.npy"
 
 
 class Vectors(NamedTuple):
-    """words: one a row of values_VE."""
+    """Word vectors: the word of each row of values_VE, an array of V words and E numbers each."""
 
     words: list[str]
     values_VE: Floats
 
 
 def parse(lines: Iterable[str], where: str) -> Vectors:
-    """The text format of word2vec, whose first line says `words size`, or of GloVe, which has
-    none: a word and its numbers a line, spaces between.
+    """Read word vectors in the text format of word2vec or GloVe.
 
-    A word that stands twice counts once. ValueError names the line that will not do.
+    A line holds a word and its numbers, separated by spaces. word2vec has a first line
+    `words size`, GloVe has not. Of a word that stands twice, the first vector counts.
+
+    Args:
+        where: What errors call the text.
+
+    Raises:
+        ValueError: A line is not a word and as many finite numbers as the others.
     """
     words: dict[str, int] = {}
     rows: list[Floats] = []
@@ -38,13 +44,10 @@ def parse(lines: Iterable[str], where: str) -> Vectors:
             size = int(parts[1])
             continue
         size = size or len(parts) - 1
-        # GloVe's words may hold spaces, so the numbers are the last ones
+        # GloVe's words may hold spaces, so the numbers are the last parts
         word = " ".join(parts[: len(parts) - size])
-        try:
-            row = np.array(parts[len(parts) - size :], dtype=np.float32)
-        except ValueError:
-            row = np.zeros(0, dtype=np.float32)
-        if size < 1 or not word or len(row) != size or not np.isfinite(row).all():
+        row = _numbers(parts[len(parts) - size :], size)
+        if row is None or not word:
             raise ValueError(
                 f"{where}, line {number} is not a word and {max(size, 1)} numbers; give the text "
                 "format of word2vec or GloVe"
@@ -57,9 +60,18 @@ def parse(lines: Iterable[str], where: str) -> Vectors:
     return Vectors(list(words), np.stack(rows))
 
 
+def _numbers(parts: list[str], size: int) -> Floats | None:
+    """Return `size` finite numbers, or None if the parts are something else."""
+    try:
+        row = np.array(parts, dtype=np.float32)
+    except ValueError:
+        return None
+    return row if size >= 1 and len(row) == size and np.isfinite(row).all() else None
+
+
 @lru_cache(maxsize=4)
 def load(name: str, data: Path) -> Vectors:
-    """Vectors that bench data holds; FileNotFoundError says how to add them."""
+    """Return vectors of the data folder; raise FileNotFoundError, which says how to add them."""
     folder = data / name
     if not name or not (folder / VALUES_FILE).is_file():
         raise FileNotFoundError(
@@ -71,7 +83,10 @@ def load(name: str, data: Path) -> Vectors:
 
 
 def digest(task_digest: str, variant: Mapping[str, Any], data: Path | None) -> str:
-    """Of all data that a run learns from: its task's, and the vectors that it starts from."""
+    """Return the digest of all data that a run learns from.
+
+    It is the task's digest, and for pretrained embeddings that of the vectors too.
+    """
     if variant.get("embedding_init") != "vectors":
         return task_digest
     return f"{task_digest}+{_vectors_digest(str(variant['vectors']), _folder(data))}"
@@ -86,7 +101,12 @@ def _vectors_digest(name: str, data: Path) -> str:
 
 
 def check(variant: Mapping[str, Any], data: Path | None) -> None:
-    """ValueError or FileNotFoundError where a variant asks for vectors that will not do."""
+    """Check the word vectors that a variant starts from, if it starts from any.
+
+    Raises:
+        ValueError: Their size is not the variant's embedding size.
+        FileNotFoundError: The data folder does not hold them.
+    """
     if variant.get("embedding_init") == "vectors":
         name, wanted = str(variant["vectors"]), variant["embedding"]
         size = load(name, _folder(data)).values_VE.shape[1]

@@ -1,6 +1,6 @@
-"""Proves that a corpus arrives whole, unaltered and safely, or not at all with a reason.
+"""Proves that a corpus is fetched and prepared completely, or refused with a reason.
 
-Archives are made up here; downloads come from a server on this machine.
+The tests make their own archives; downloads come from a local server.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def sha(content: bytes) -> str:
 
 @pytest.fixture(autouse=True)
 def simplify(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of traditional script these texts hold one character, so OpenCC is not needed."""
+    """Replace OpenCC: these texts hold a single traditional character."""
     stand_in = Simplifier(lambda text: text.replace("歲", "岁"), "none")
     monkeypatch.setattr(preparation, "simplifier", lambda: stand_in)
 
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes tatoeba a download of that content, at that address."""
+    """Return a function that makes tatoeba a download of some content at a URL."""
 
     def change(content: bytes, url: str = "http://127.0.0.1:9/refused.zip") -> None:
         entry = replace(catalogue.DOWNLOADS["tatoeba"], url=url, sha256=sha(content))
@@ -142,7 +142,7 @@ def test_too_large_a_member_is_refused(
         catalogue.get("tatoeba", tmp_path / "data", archive=tmp_path / "a.zip")
 
 
-def test_another_archive_is_accepted_only_knowingly(
+def test_another_archive_is_accepted_only_by_its_checksum(
     tmp_path: Path, known: Callable[..., None]
 ) -> None:
     known(zipped("Hi.\t嗨。\told\n"))
@@ -196,7 +196,11 @@ def test_a_missing_opencc_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
 
 @dataclass
 class Host:
-    """Serves `content`, `breaks_after` bytes of it at most; resumes: whether it knows Range."""
+    """A server of `content` that may break off a download.
+
+    breaks_after: the number of bytes after which it breaks off. resumes: whether it supports the
+    header Range.
+    """
 
     content: bytes = b""
     breaks_after: int | None = None
@@ -227,7 +231,7 @@ def host() -> Iterator[Host]:
             served.answer(self)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Silent."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     served.url = f"http://127.0.0.1:{server.server_address[1]}/cmn-eng.zip"
@@ -252,7 +256,7 @@ def test_a_download_is_prepared_once(
 
 
 @pytest.mark.parametrize("resumes", [True, False])
-def test_a_broken_download_goes_on(
+def test_a_broken_download_is_resumed(
     tmp_path: Path, known: Callable[..., None], host: Host, resumes: bool
 ) -> None:
     host.content, host.breaks_after, host.resumes = zipped(), 100, resumes
@@ -292,7 +296,7 @@ def test_a_newer_download_is_kept_until_it_is_accepted(
     assert host.ranges == [None, f"bytes={len(host.content)}-"]  # nothing was left to send
 
 
-def test_without_a_network_the_file_way_is_named(
+def test_without_a_network_the_error_names_the_option_for_a_file(
     tmp_path: Path, known: Callable[..., None], host: Host
 ) -> None:
     known(b"")

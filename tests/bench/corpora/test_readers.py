@@ -1,5 +1,7 @@
-"""Proves that whatever a file holds, its reader gives what it says or one clear sentence, and
-changes nothing. (Matrix files, journals, vectors and checkpoints: beside their own tests.)"""
+"""Proves that every reader reads any file or reports it in one sentence, and changes nothing.
+
+Readers of matrix files, journals, vectors and checkpoints are tested with their modules.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.corpora import catalogue, preparation
-from bench.corpora.preparation import TAGGED_FILES, Simplifier
+from bench.corpora.preparation import Simplifier
 from bench.guard import baseline
 from bench.guard.timing import GuardError
 from results.errors import StoreError
 from results.guard import pytest_benchmark
 from results.store import Store, reading, rebuild, writing
 from tasks import build
+from tasks.tagged import TAGGED_FILES
 from tests.records import SUITE, record
 
 FEW = settings(max_examples=60, deadline=None)
@@ -37,18 +40,18 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
-def told(error: Exception) -> None:
-    """One sentence, without what only a programmer reads."""
+def check_sentence(error: Exception) -> None:
+    """Check that an error is one sentence without a traceback."""
     text = str(error)
     assert 10 < len(text) < 600
     assert "Traceback" not in text
 
 
-def read_or_told(read: Callable[[], object], *kinds: type[Exception]) -> None:
+def read_or_reported(read: Callable[[], object], *kinds: type[Exception]) -> None:
     try:
         read()
     except kinds as error:
-        told(error)
+        check_sentence(error)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,7 +75,7 @@ def test_pairs(content: bytes, copies: int) -> None:
             catalogue.add("any", [file], place / "data")
             build("en-zh:corpus=any,least=1", place / "data")
 
-        read_or_told(read, ValueError)
+        read_or_reported(read, ValueError)
         assert file.read_bytes() == before
 
 
@@ -83,14 +86,14 @@ def test_tagged_documents(contents: tuple[bytes, bytes, bytes]) -> None:
     with folder() as place:
         source = place / "tagged"
         source.mkdir()
-        for name, content in zip(TAGGED_FILES, contents, strict=True):
+        for name, content in zip(TAGGED_FILES.values(), contents, strict=True):
             (source / name).write_bytes(content)
 
         def read() -> None:
             catalogue.add("any", [source], place / "data")
             build("keyphrase:corpus=any", place / "data")
 
-        read_or_told(read, ValueError)
+        read_or_reported(read, ValueError)
 
 
 @FEW
@@ -110,7 +113,7 @@ def test_streamed_pairs(line: str, copies: int, places: st.DataObject) -> None:
             damaged.write_bytes(content[:at] + places.draw(st.binary(max_size=5)))
             build("en-zh:corpus=any", place / "data")
 
-        read_or_told(read, ValueError, FileNotFoundError)
+        read_or_reported(read, ValueError, FileNotFoundError)
 
 
 def archive() -> bytes:
@@ -129,7 +132,7 @@ def test_archives(at: int, change: int, cut: bool) -> None:
     with folder() as place:
         file = place / "any.zip"
         file.write_bytes(WHOLE[:at] + (b"" if cut else bytes([change]) + WHOLE[at + 1 :]))
-        read_or_told(lambda: preparation.member(file, "cmn.txt"), ValueError)
+        read_or_reported(lambda: preparation.member(file, "cmn.txt"), ValueError)
         assert [path.name for path in place.iterdir()] == ["any.zip"]
 
 
@@ -167,7 +170,7 @@ def test_store_files(stored: Path, at: float, noise: bytes) -> None:
             with reading(place / "store") as opened:
                 everything(opened)
 
-        read_or_told(read, StoreError)
+        read_or_reported(read, StoreError)
         assert file.read_bytes() == before
         # and it can be made anew from the journals, whatever happened to it
         assert rebuild(place / "store", SUITE) == 12
@@ -196,9 +199,9 @@ def test_files_of_guards(content: bytes) -> None:
     with folder() as place:
         file = place / "any.json"
         file.write_bytes(content)
-        read_or_told(lambda: baseline.read(file, "cpu"), GuardError)
+        read_or_reported(lambda: baseline.read(file, "cpu"), GuardError)
         kind = pytest_benchmark.PytestBenchmarkError
-        read_or_told(lambda: pytest_benchmark.compare_benchmark_files(file, file, 0.05), kind)
+        read_or_reported(lambda: pytest_benchmark.compare_benchmark_files(file, file, 0.05), kind)
 
 
 @FEW
@@ -215,5 +218,5 @@ def test_about_files(content: bytes) -> None:
     with folder() as place:
         (place / "any").mkdir()
         (place / "any" / "about.json").write_bytes(content)
-        read_or_told(lambda: catalogue.listing(place), ValueError)
-        read_or_told(lambda: build("en-zh:corpus=any", place), ValueError, FileNotFoundError)
+        read_or_reported(lambda: catalogue.listing(place), ValueError)
+        read_or_reported(lambda: build("en-zh:corpus=any", place), ValueError, FileNotFoundError)

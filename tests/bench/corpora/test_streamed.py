@@ -1,5 +1,8 @@
-"""Proves that a corpus on disk is what it would be in memory: same ids, splits that share no
-sentence, every example once an epoch, and runs that go on from any place in it."""
+"""Proves that a streamed corpus trains like one in memory.
+
+It has the same ids and splits that share no sentence, an epoch has every example once, and a run
+can be resumed anywhere in it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ ACTS = "看爱找听怕懂"
 
 
 def lines() -> Iterator[str]:
-    """Pairs, with repetitions, an empty one, and many English for one Chinese."""
+    """Yield pairs: some repeated, one empty, and several English sentences for one Chinese one."""
     for copy in range(3):
         for verb, act in zip(VERBS, ACTS, strict=True):
             for one, beast in zip(NOUNS, BEASTS, strict=True):
@@ -47,13 +50,13 @@ def lines() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the corpus `zoo`, written in many small pieces."""
+    """Return a store with the corpus `zoo`, written in many small pieces."""
     folder = tmp_path_factory.mktemp("streamed")
     file = folder / "zoo.tsv"
     file.write_text("\n".join(lines()) + "\n", encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparation, "simplifier", lambda: Simplifier(str, "0"))
-        patch.setattr(streamed, "BUFFER", 50)
+        patch.setattr(streamed, "BUFFERED_IDS", 50)
         catalogue.add_streamed("zoo", file, folder / "data", "characters", 50, 100)
     return folder
 
@@ -106,7 +109,7 @@ def test_splits_share_no_sentence(zoo: Task) -> None:
             assert not left & right
 
 
-def test_what_is_known_of_it_is_true(zoo: Task) -> None:
+def test_stored_lengths_are_the_real_ones(zoo: Task) -> None:
     for ragged in (zoo.splits["train"].source, zoo.splits["train"].targets[0]):
         assert ragged.on_disk
         assert ragged.longest == ragged.lengths.max()
@@ -131,7 +134,7 @@ def test_every_example_once_an_epoch_in_another_order_each(zoo: Task) -> None:
     assert first != other
 
 
-def test_it_goes_on_from_any_position(zoo: Task) -> None:
+def test_reading_resumes_from_any_position(zoo: Task) -> None:
     train = zoo.splits["train"]
     steps = list(islice(endless(train, 32, 3, Position()), 150))
     assert steps[-1][1].epoch >= 1
@@ -142,13 +145,13 @@ def test_it_goes_on_from_any_position(zoo: Task) -> None:
             np.testing.assert_array_equal(indices, expected)
 
 
-def test_batches_are_of_like_lengths_and_of_one_part(zoo: Task) -> None:
+def test_a_batch_is_of_one_part(zoo: Task) -> None:
     train = zoo.splits["train"]
     for indices, _ in islice(endless(train, 8, 0, Position()), 30):
         assert len(np.unique(indices // 16)) <= 8
 
 
-def test_what_was_read_may_be_let_go(zoo: Task) -> None:
+def test_released_pages_are_read_again(zoo: Task) -> None:
     train = zoo.splits["train"]
     before = train.source.ids[:100].copy()
     train.source.release()
@@ -156,10 +159,10 @@ def test_what_was_read_may_be_let_go(zoo: Task) -> None:
 
 
 class StoppedError(BaseException):
-    """As a process that is killed."""
+    """Stands for the end of a process that is killed."""
 
 
-def test_a_run_goes_on_in_the_middle_of_a_part(
+def test_a_run_resumes_in_the_middle_of_a_part(
     zoo: Task, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
@@ -185,14 +188,14 @@ def test_a_run_goes_on_in_the_middle_of_a_part(
     assert record["outcome"] == whole["outcome"]
 
 
-def test_settings_are_those_it_was_prepared_with(store: Path) -> None:
+def test_settings_other_than_the_prepared_ones_are_refused(store: Path) -> None:
     with pytest.raises(ValueError, match="prepared with tokens=characters and longest=50; leave"):
         build("en-zh:corpus=zoo,pairs=10", store / "data")
 
 
 @pytest.mark.parametrize("file", ["source.ids", "target.offsets", "vocabulary.json", "valid.tsv"])
 @pytest.mark.parametrize("content", [None, b"", b"12345678" * 9, b"\xff\xfe"])
-def test_a_damaged_corpus_is_told(
+def test_a_damaged_corpus_is_reported(
     store: Path, tmp_path: Path, file: str, content: bytes | None
 ) -> None:
     import shutil
@@ -208,7 +211,7 @@ def test_a_damaged_corpus_is_told(
         build("en-zh:corpus=zoo", tmp_path)
 
 
-def test_in_the_command_line(
+def test_streamed_corpora_on_the_command_line(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(preparation, "simplifier", lambda: Simplifier(str, "0"))
