@@ -1,1 +1,5 @@
-"""What came out: records, store, tables. Numbers and strings; never torch."""
+"""Keeps the outcome of runs and answers questions about them.
+
+Records, the store, statistics, comparisons, tables, reports, and the verdicts of doctor and guard.
+Nothing in here imports torch, so that reading a store is quick.
+"""

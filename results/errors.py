@@ -1,22 +1,25 @@
-"""What can go wrong with a store, in one sentence each."""
+"""Defines the errors of a store, and how long a full disk is waited for."""
 
 from __future__ import annotations
 
 import errno
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Of an OSError: there is no room, on the disk or in one's share of it."""
+"""Error numbers of an OSError that mean: the disk, or the user's quota on it, is full."""
 
 
 class StoreError(Exception):
-    """A sentence for the user: what was found, and what to do. What was there stays."""
+    """Tells the user, in one sentence, what is wrong with a store and what to do.
+
+    Whatever the store held before the error is still there.
+    """
 
 
 class DiskFullError(StoreError):
-    """Nothing more can be kept until there is room."""
+    """Says that nothing more can be written until space is freed."""
 
 
 PATIENCE = 3600.0
-"""Seconds that a full disk is waited for."""
+"""Seconds to wait for space on a full disk before giving up."""
 PAUSE = 2.0
-"""Seconds between two tries to write to it."""
+"""Seconds between two attempts to write to a full disk."""

@@ -1,56 +1,73 @@
-"""Groups the runs that may be compared, and names what each group has in common."""
+"""Groups the runs that may be compared, and names what each group has in common.
+
+A group is a task with a setting: the text of everything that all runs of one table share, such
+as budget and device.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results import naming
 from results.record import Record
 
-LIMITS = ("steps", "tokens", "seconds")
-UNSEEN = ("torch", "data", "execution", "numerics", "host")
-"""Of a spec: what a setting does not name unless runs differ in it."""
+BUDGET_LIMITS = ("steps", "tokens", "seconds")
+"""Keys of a budget of which exactly one is set."""
+HIDDEN_KEYS = ("torch", "data", "execution", "numerics", "host")
+"""Keys of a spec that a setting names only where runs differ in them."""
 
 
 def grouped(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
-    """Runs that may be compared, by task and setting, in order.
+    """Group runs that may be compared, by task and setting, in alphabetical order.
 
-    Runs that read alike but differ in what a run's id holds beyond variant and seed (torch's
-    version, the data, ...) are kept apart too, and then the setting says in what.
+    Runs that share the text of a setting may still differ in something else that is part of a
+    run's id (torch's version, the data, ...) or in how their scores were computed. Those are kept
+    apart too, and their settings then name the difference.
     """
-    alike: dict[tuple[str, str], list[Record]] = {}
-    for record in records:
-        alike.setdefault((record.task, group_text(record)), []).append(record)
     found: dict[tuple[str, str], list[Record]] = {}
-    for (task, setting), group in alike.items():
-        unlike = [key for key in UNSEEN if len({_compared(r, key) for r in group}) > 1]
-        signatures = sorted({signed for r in group if (signed := signature(r.outcome))})
-        for record in group:
-            said = [f"{key} {_compared(record, key)}" for key in unlike]
-            if len(signatures) > 1:
-                # a run without scores, being failed, goes with the first
-                said.append(f"scored by {signature(record.outcome) or signatures[0]}")
-            found.setdefault((task, ", ".join([setting, *said])), []).append(record)
+    for (task, setting), runs in by_setting(records).items():
+        for record, details in zip(runs, _distinctions(runs), strict=True):
+            found.setdefault((task, ", ".join([setting, *details])), []).append(record)
     return dict(sorted(found.items()))
 
 
-def _compared(record: Record, key: str) -> Any:
-    """What must be alike. Vectors that a variant starts from belong to it, not to the task."""
+def by_setting(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
+    """Group runs by task and the text of their setting alone."""
+    found: dict[tuple[str, str], list[Record]] = {}
+    for record in records:
+        found.setdefault((record.task, setting_text(record)), []).append(record)
+    return found
+
+
+def _distinctions(runs: Sequence[Record]) -> list[list[str]]:
+    """Return for each of these runs what sets it apart from the others; mostly nothing."""
+    differing = [key for key in HIDDEN_KEYS if len({_hidden(run, key) for run in runs}) > 1]
+    signatures = sorted({signed for run in runs if (signed := signature(run.outcome))})
+    found = [[f"{key} {_hidden(run, key)}" for key in differing] for run in runs]
+    if len(signatures) > 1:
+        for run, details in zip(runs, found, strict=True):
+            # a failed run has no scores and so no signature; it stays with the first
+            details.append(f"scored by {signature(run.outcome) or signatures[0]}")
+    return found
+
+
+def _hidden(record: Record, key: str) -> Any:
+    """Return a value of the spec; pretrained vectors belong to the variant, not to the data."""
     value = record.spec.get(key)
     return value.partition("+")[0] if key == "data" and isinstance(value, str) else value
 
 
 def signature(outcome: Mapping[str, Any]) -> str | None:
-    """How the deciding score was made, where its scorer says so."""
+    """Return the signature of the deciding score, as sacrebleu gives one; None without one."""
     signed = outcome.get("signatures", {}).get(outcome.get("metric"))
     return None if signed is None else str(signed)
 
 
-def group_text(record: Record) -> str:
-    """What must be alike for runs to stand in one table: budget, device, and how they scored."""
+def setting_text(record: Record) -> str:
+    """Return what must be equal for runs to stand in one table: `800 steps, batch 32, cpu`."""
     budget = record.spec["budget"]
-    limit = next(f"{_exactly(budget[k])} {k}" for k in LIMITS if budget[k])
+    limit = next(f"{_plain_number(budget[k])} {k}" for k in BUDGET_LIMITS if budget[k])
     parts = [limit, f"batch {budget['batch']}", str(record.spec["device"])]
     parts += [f"evaluated every {budget['every']}"] if budget["every"] else []
     parts += ["no early stop"] if budget["stop"] != "solved" else []
@@ -60,39 +77,48 @@ def group_text(record: Record) -> str:
     return ", ".join(parts)
 
 
-def budget(setting: str) -> str:
-    """What a setting begins with: `800 steps`."""
+def budget_of(setting: str) -> str:
+    """Return the budget that a setting begins with: `800 steps`."""
     return setting.partition(",")[0]
 
 
-def _exactly(value: float) -> str:
+def _plain_number(value: float) -> str:
     return str(int(value)) if value == int(value) else str(value)
 
 
 def by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list[Record]]:
-    """Runs by their variant's name; where one name is another thing by another plugin or other
-    vectors, with what tells them apart."""
+    """Group runs by the name of their variant.
+
+    One name may stand for different models if a plugin's source or the pretrained vectors
+    changed; then the names say in brackets which is which.
+    """
     named: dict[str, dict[str, list[Record]]] = {}
     for record in records:
         versions = named.setdefault(naming.name(record.variant, base), {})
-        plugin, vectors = record.spec.get("plugin"), record.spec.get("data", "").partition("+")[2]
-        said = [f"plugin {plugin}"] * bool(plugin) + [f"vectors {vectors}"] * bool(vectors)
-        versions.setdefault(", ".join(said), []).append(record)
+        versions.setdefault(_version(record), []).append(record)
     return {
-        name if len(versions) == 1 else f"{name} [{said}]": runs
+        name if len(versions) == 1 else f"{name} [{version}]": runs
         for name, versions in named.items()
-        for said, runs in versions.items()
+        for version, runs in versions.items()
     }
 
 
+def _version(record: Record) -> str:
+    plugin, vectors = record.spec.get("plugin"), record.spec.get("data", "").partition("+")[2]
+    details = [f"plugin {plugin}"] * bool(plugin) + [f"vectors {vectors}"] * bool(vectors)
+    return ", ".join(details)
+
+
 def core_share(records: Iterable[Record]) -> float | None:
-    """Of the time of a run, what its process had a core for, at the least; None where no run says.
-    What is missing went to other programs, or was waited for."""
+    """Return the smallest share of its training time that a run had a CPU core for.
+
+    The rest of the time the core served other programs. None if no run measured it.
+    """
     shares = [record.measured.get("core_share") for record in records]
     return min((share for share in shares if share is not None), default=None)
 
 
 def test_score(outcome: Mapping[str, Any]) -> float | None:
-    """The test score that decides; None if the run has none."""
+    """Return the deciding score on test; None if the run has none."""
     score = outcome.get("scores", {}).get("test", {}).get(outcome.get("metric"))
     return None if score is None else float(score)

@@ -1,4 +1,4 @@
-"""What is measured, one row each: title, unit, which way is better, how it is written."""
+"""Lists what is measured: for each metric its title, unit, direction and number format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """title: over a column. unit: "" for a share or a count. higher: whether more is better."""
+    """Describes how a metric is named, judged and written.
+
+    Attributes:
+        title: heading of its column.
+        unit: its unit; "" for a share or a count.
+        higher: True if a higher value is better.
+        write: formats a value as text.
+    """
 
     title: str
     unit: str
@@ -17,31 +24,32 @@ class Metric(NamedTuple):
 
 
 def share(value: float) -> str:
-    """A share between 0 and 1: `0.987`."""
+    """Format a share between 0 and 1 with three decimals: `0.987`."""
     return f"{value:.3f}"
 
 
 def points(value: float) -> str:
-    """A score between 0 and 100: `25.2`."""
+    """Format a score between 0 and 100 with one decimal: `25.2`."""
     return f"{value:.1f}"
 
 
 def short(value: float) -> str:
-    """Three digits with a suffix: `14.7k`, `950`, `1.20M`."""
+    """Format a number with three digits and a suffix: `14.7k`, `950`, `1.20M`."""
     if math.isinf(value):
         return "never"
     for size, suffix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        # 999.5 rounds to 1000, so it already belongs to the next suffix
         if abs(value) >= size * 0.9995:
-            return _three(value / size) + suffix
-    return f"{value:.0f}" if value >= 99.95 or value == int(value) else _three(value)
+            return _three_digits(value / size) + suffix
+    return f"{value:.0f}" if value >= 99.95 or value == int(value) else _three_digits(value)
 
 
-def _three(value: float) -> str:
+def _three_digits(value: float) -> str:
     return f"{value:.{max(0, 2 - int(math.log10(max(abs(value), 1))))}f}"
 
 
 def megabytes(value: float) -> str:
-    """Bytes as MiB."""
+    """Format a number of bytes in MiB, without decimals."""
     return f"{value / 2**20:.0f}"
 
 
@@ -57,12 +65,13 @@ SCORES = {
     "keyword_f1": Metric("keyword F1", "", True, share),
     "keyword_precision": Metric("keyword precision", "", True, share),
     "keyword_recall": Metric("keyword recall", "", True, share),
-    # of a curve's last point, and of two scores: for claims
+    # used by claims: the last training loss of a curve, and the difference of two test scores
     "loss": Metric("training loss", "nats", False, lambda value: f"{value:.4f}"),
     "exposure_gap": Metric("forced minus free accuracy", "", False, share),
 }
+"""Scores of a task, by the key that records use."""
 MARGINS = {"bleu": 0.5, "chrf": 0.5}
-"""The smallest difference of a score that matters, where it is not a hundredth."""
+"""Smallest difference that matters, for scores where it is not 0.01."""
 COSTS = {
     "tokens_to_target": Metric("tokens to target", "tokens", False, short),
     "seconds_to_target": Metric("s to target", "s", False, short),
@@ -70,15 +79,16 @@ COSTS = {
     "peak_bytes": Metric("peak MiB", "MiB", False, megabytes),
     "parameters": Metric("parameters", "", False, short),
 }
+"""Costs of a run, by the key that records and rows use."""
 
 
 def score(name: str) -> Metric:
-    """The metric of a task's score; an unknown one (a plugin's) is written plainly."""
+    """Return the metric of a score; one that is not listed (a plugin's) gets a plain format."""
     return SCORES.get(name) or Metric(
         name.replace("_", " "), "", True, lambda value: f"{value:.4g}"
     )
 
 
 def margin(name: str) -> float:
-    """The smallest difference of a score that matters."""
+    """Return the smallest difference of a score that matters."""
     return MARGINS.get(name, 0.01)

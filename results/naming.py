@@ -1,4 +1,8 @@
-"""Names of variants: how one differs from a base, and what the rows of a table share."""
+"""Names a variant by its difference from a base variant.
+
+Each table has its own base: the variant that its rows share most values with, so that names stay
+short. It need not be the suite's base.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,40 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHORTHANDS = {"depth": ("encoder_depth", "decoder_depth")}
+"""Names for several axes that are set to one value together."""
 
 
 def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) -> dict[str, Any]:
-    """Each axis's most common value over different variants: the centre of a star.
+    """Return the most common value of each axis among the distinct variants.
 
-    suite: the suite's own base, which wins a tie; then the value that comes first. A variant
-    from before an axis was there counts as having the suite's value.
+    For a star (one axis changed at a time) this is its centre. If several values are equally
+    common, the suite's own value wins, else the first in alphabetical order. A variant stored
+    before an axis existed counts as having the suite's value.
+
+    Args:
+        variants: the variants of one table.
+        suite: the suite's base variant.
     """
-    different = list({repr(sorted(v.items())): v for v in variants}.values())
+    distinct = list({repr(sorted(v.items())): v for v in variants}.values())
     base = {}
-    for axis in dict.fromkeys(axis for variant in different for axis in variant):
-        counts = Counter(variant.get(axis, suite.get(axis)) for variant in different)
-        most = max(counts.values())
-        common = [value for value, count in counts.items() if count == most]
+    for axis in dict.fromkeys(axis for variant in distinct for axis in variant):
+        counts = Counter(variant.get(axis, suite.get(axis)) for variant in distinct)
+        highest = max(counts.values())
+        common = [value for value, count in counts.items() if count == highest]
         base[axis] = suite[axis] if suite.get(axis) in common else min(common, key=str)
     return base
 
 
 def differences(variant: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-    """Axes on which a variant differs, shorthands where they hold."""
+    """Return the axes on which a variant differs from the base, with its values.
+
+    A shorthand replaces its axes where all of them differ and have one value.
+    """
     found = {axis: value for axis, value in variant.items() if value != base.get(axis)}
     for short, axes in SHORTHANDS.items():
         values = {found.get(axis) for axis in axes}
         if len(values) == 1 and None not in values:
+            # the shorthand takes the place of its first axis, so that the order stays
             found = {
                 (short if axis == axes[0] else axis): value
                 for axis, value in found.items()
@@ -40,13 +54,13 @@ def differences(variant: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str
 
 
 def name(variant: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    """`base`, or the differences: `cell=lstm,attention=dot`."""
+    """Return a variant's name: `base`, or its differences, as in `cell=lstm,attention=dot`."""
     found = differences(variant, base)
     return ",".join(f"{axis}={text(value)}" for axis, value in found.items()) or "base"
 
 
 def text(value: object) -> str:
-    """A value as it stands in a name, short but read back as the same one."""
+    """Write an axis's value as in a variant's name: short, but parsed back as the same value."""
     if not isinstance(value, float):
         return str(value)
     short = f"{value:g}"

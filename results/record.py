@@ -1,4 +1,4 @@
-"""A finished run: what it was, what came out, what was measured. Immutable, plain values."""
+"""Defines the record of a finished run: its spec, its outcome, and what was measured."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 STATUSES = ("solved", "finished", "diverged", "failed")
+"""Every status that a finished run can have."""
 SPEC_KEYS = ("task", "variant", "seed", "budget", "device")
-"""What of a spec is read here; the rest is for who runs it."""
+"""Keys that every spec must have; its other keys matter only to whoever trains the run."""
 HEAVY = {"outcome": ("curve", "samples", "traceback", "health"), "measured": ("clock",)}
-"""What a table does not need; the store keeps it apart, so that tables stay quick."""
+"""Large values that tables do not need. The store keeps them in a table of their own, so that
+reading all runs for a table stays fast."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """id: of the spec. spec: everything that determines the outcome. outcome: deterministic.
-    measured: what a clock or a machine said, never compared for equality."""
+    """Holds a finished run as plain, JSON-compatible values.
+
+    Attributes:
+        id: hash of the spec.
+        spec: everything that determines the outcome.
+        outcome: what the run produced; deterministic, so two equal specs have equal outcomes.
+        measured: times, memory and machine; never compared for equality.
+    """
 
     id: str
     spec: Mapping[str, Any]
@@ -25,21 +33,25 @@ class Record:
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Record:
-        """From plain values; ValueError if a part is missing or the status unknown."""
+        """Build a record from plain values.
+
+        Raises:
+            ValueError: a part or a key of the spec is missing, or the status is unknown.
+        """
         parts = ("id", "spec", "outcome", "measured")
-        missing = [part for part in parts if part not in plain]
-        if missing:
-            raise ValueError(f"a record has no {' and no '.join(missing)}")
+        missing_parts = [part for part in parts if part not in plain]
+        if missing_parts:
+            raise ValueError(f"a record has no {' and no '.join(missing_parts)}")
         record = cls(*(plain[part] for part in parts))
-        odd = [key for key in SPEC_KEYS if key not in record.spec]
-        if odd:
-            raise ValueError(f"a record's spec has no {' and no '.join(odd)}")
+        missing_keys = [key for key in SPEC_KEYS if key not in record.spec]
+        if missing_keys:
+            raise ValueError(f"a record's spec has no {' and no '.join(missing_keys)}")
         if record.status not in STATUSES:
             raise ValueError(f"a record's status {record.status!r} is none of {STATUSES}")
         return record
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the record as a dict that can be written as JSON."""
         return {
             "id": self.id,
             "spec": dict(self.spec),
@@ -49,21 +61,21 @@ class Record:
 
     @property
     def status(self) -> str:
-        """solved, finished, diverged or failed."""
+        """The status: solved, finished, diverged or failed."""
         return str(self.outcome.get("status"))
 
     @property
     def task(self) -> str:
-        """The task's label."""
+        """The task's label, with its settings if they differ from the defaults."""
         return str(self.spec["task"])
 
     @property
     def variant(self) -> Mapping[str, Any]:
-        """Every axis and its value."""
+        """The value of every axis, by the axis's name."""
         variant: Mapping[str, Any] = self.spec["variant"]
         return variant
 
     @property
     def seed(self) -> int:
-        """The seed."""
+        """The seed of all random draws of the run."""
         return int(self.spec["seed"])

@@ -1,4 +1,4 @@
-"""Summarises the runs of a task: one row per variant, over its seeds."""
+"""Summarises the runs of each task: one row per variant, over its seeds."""
 
 from __future__ import annotations
 
@@ -6,91 +6,151 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from results import naming
 from results.grouping import by_variant, core_share, grouped, signature, test_score
 from results.record import Record
 
-SummaryRow = dict[str, Any]
+Outcome = Mapping[str, Any]
+
+
+class SummaryRow(TypedDict):
+    """Summarises the runs of one variant in one table; `bench table --json` prints these rows.
+
+    A value is None where no run has it. Medians and means are taken over seeds.
+    """
+
+    task: str
+    setting: str
+    common: str
+    """Name of the table's base variant as a difference from the suite's."""
+    variant: str
+    seeds: int
+    solved: int
+    """Number of runs that reached the target."""
+    metric: str
+    memorisation: bool
+    """True if the task tests on its training examples."""
+    score_mean: float | None
+    score_sd: float | None
+    other_scores_mean: dict[str, float]
+    runs_without_score: int
+    tokens_to_target: float | None
+    """Median over all runs; None if the median run never reached the target."""
+    seconds_to_target: float | None
+    tokens_spent_in_vain: int
+    """Fewest tokens that a run used up without reaching the target; 0 if one broke off."""
+    tokens_per_second: float | None
+    peak_bytes: float | None
+    parameters: int | None
+    trained_beside: int
+    """Largest number of other runs that were trained at the same time."""
+    core_share: float | None
+    hosts: list[str]
+    status: dict[str, int]
+    findings: dict[str, int]
+    """Number of runs with each cause that the doctor found."""
+    examined: int
+    """Number of runs that the doctor examined."""
+    signature: str | None
+    runs: list[str]
+    """Ids of the runs, by seed."""
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Holds what all rows of one table have in common."""
+
+    task: str
+    setting: str
+    common: str
+    metric: str
 
 
 def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[SummaryRow]:
-    """One row a task, budget and variant: plain numbers over its seeds, best first in a task.
+    """Return one row per task, setting and variant, best first within a table.
 
-    suite: the suite's base variant. Every run counts: one that never reached the target is
-    later than any that did (`*_to_target` is the median over all, null if that is never), and
-    one that diverged or failed has no score, which `runs_without_score` says and which ranks a
-    row below those where every run has one. A run that reached the target and diverged later
-    counts as both.
+    No run is left out. One that never reached the target counts as later than any that did, so
+    that `*_to_target` is the median over all runs, and None if that is never. A run that diverged
+    or failed has no score: `runs_without_score` counts these, and a variant with such a run ranks
+    below all variants without one. A run that reached the target and diverged later is counted
+    both as solved and as diverged.
+
+    Args:
+        records: runs of any tasks and settings.
+        suite: the suite's base variant.
     """
     rows = []
     for (task, setting), group in grouped(records).items():
-        rows += _table(task, setting, group, suite)
+        rows += _table_rows(task, setting, group, suite)
     return rows
 
 
-def _table(
-    task: str, group: str, records: list[Record], suite: Mapping[str, Any]
+def _table_rows(
+    task: str, setting: str, records: list[Record], suite: Mapping[str, Any]
 ) -> list[SummaryRow]:
     base = naming.shared_base([record.variant for record in records], suite)
-    variants = by_variant(records, base)
-    common = naming.name(base, suite)
-    # a variant that only failed has no metric of its own
+    # a variant of which every run failed has no metric of its own
     metric = next((r.outcome["metric"] for r in records if "metric" in r.outcome), "score")
-    rows = [_row(task, group, common, name, metric, runs) for name, runs in variants.items()]
+    table = _Table(task, setting, naming.name(base, suite), metric)
+    rows = [_row(table, name, runs) for name, runs in by_variant(records, base).items()]
     return sorted(rows, key=_rank)
 
 
-def _row(
-    task: str, group: str, common: str, name: str, metric: str, records: list[Record]
-) -> SummaryRow:
+def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
-    scores = [s for o in outcomes if (s := test_score(o)) is not None]
-    tokens = [o["to_target"]["tokens"] if o.get("to_target") else math.inf for o in outcomes]
-    seconds = [_or_never(record.measured.get("seconds_to_target")) for record in records]
-    unreached = [o for o in outcomes if o.get("to_target") is None]
-    # how far the target is beyond, at least: but a run that broke off says nothing of it
-    whole = all(o["status"] == "finished" for o in unreached)
-    spent = min((o["tokens"] for o in unreached), default=0) if whole else 0
+    scores = [score for outcome in outcomes if (score := test_score(outcome)) is not None]
     return {
-        "task": task,
-        "setting": group,
-        "common": common,
-        "variant": name,
+        "task": table.task,
+        "setting": table.setting,
+        "common": table.common,
+        "variant": variant,
         "seeds": len(records),
-        "solved": sum(o.get("to_target") is not None for o in outcomes),
-        "metric": metric,
-        "memorisation": any(o.get("memorisation") for o in outcomes),
+        "solved": sum(outcome.get("to_target") is not None for outcome in outcomes),
+        "metric": table.metric,
+        "memorisation": any(outcome.get("memorisation") for outcome in outcomes),
         "score_mean": statistics.fmean(scores) if scores else None,
-        "score_sd": _deviation(scores) if len(scores) > 1 else None,
-        "other_scores_mean": _others(outcomes, metric),
+        "score_sd": _deviation(scores),
+        "other_scores_mean": _other_scores(outcomes, table.metric),
         "runs_without_score": len(records) - len(scores),
-        "tokens_to_target": _median_or_none(tokens),
-        "seconds_to_target": _median_or_none(seconds),
-        "tokens_spent_in_vain": spent,
-        "tokens_per_second": _median(records, "tokens_per_second"),
-        "peak_bytes": _median(records, "peak_bytes"),
-        "parameters": next((o["parameters"] for o in outcomes if "parameters" in o), None),
+        "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
+        "seconds_to_target": _median_to_target(
+            record.measured.get("seconds_to_target") for record in records
+        ),
+        "tokens_spent_in_vain": _spent_in_vain(outcomes),
+        "tokens_per_second": _median_measured(records, "tokens_per_second"),
+        "peak_bytes": _median_measured(records, "peak_bytes"),
+        "parameters": _first(outcome.get("parameters") for outcome in outcomes),
         "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
         "core_share": core_share(records),
-        "hosts": sorted({str(r.measured["host"]) for r in records if "host" in r.measured}),
+        "hosts": _hosts(records),
         "status": dict(Counter(record.status for record in records)),
-        "findings": dict(Counter(cause for o in outcomes for cause in o.get("findings", ()))),
-        "examined": sum("findings" in o for o in outcomes),
-        "signature": next((signed for o in outcomes if (signed := signature(o))), None),
+        "findings": _findings(outcomes),
+        "examined": sum("findings" in outcome for outcome in outcomes),
+        "signature": _first(map(signature, outcomes)),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
 
 
-def _deviation(values: Sequence[float]) -> float:
-    """As statistics.stdev, which goes by fractions and takes ten times as long."""
-    mean = statistics.fmean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+def _deviation(scores: Sequence[float]) -> float | None:
+    """Return the standard deviation of a sample; None for fewer than two values.
+
+    Like statistics.stdev in floats: ten times faster.
+    """
+    if len(scores) < 2:
+        return None
+    mean = statistics.fmean(scores)
+    return math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
 
 
-def _others(outcomes: Sequence[Mapping[str, Any]], metric: str) -> dict[str, float]:
-    """Means of the other scores: of test by their name, of further splits as `split metric`."""
+def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
+    """Return the means of the scores that do not decide.
+
+    These are the other scores on test, by their names, and the deciding score on each further
+    split, as `split metric`.
+    """
     values: dict[str, list[float]] = {}
     for outcome in outcomes:
         for split, scores in outcome.get("scores", {}).items():
@@ -102,24 +162,55 @@ def _others(outcomes: Sequence[Mapping[str, Any]], metric: str) -> dict[str, flo
     return {name: statistics.fmean(found) for name, found in values.items()}
 
 
+def _tokens_to_target(outcome: Outcome) -> float | None:
+    reached = outcome.get("to_target")
+    return reached["tokens"] if reached else None
+
+
+def _spent_in_vain(outcomes: Sequence[Outcome]) -> int:
+    """Return the tokens after which the target was surely not reached yet.
+
+    A run that broke off says nothing about how far away the target was.
+    """
+    unreached = [outcome for outcome in outcomes if outcome.get("to_target") is None]
+    if any(outcome["status"] != "finished" for outcome in unreached):
+        return 0
+    return min((outcome["tokens"] for outcome in unreached), default=0)
+
+
 def _or_never(value: float | None) -> float:
     return math.inf if value is None else value
 
 
-def _median_or_none(values: Sequence[float]) -> float | None:
-    """The median with never as infinity; None if it is never, which it is if the upper of two
-    middle ones is."""
-    median = statistics.median(values)
+def _median_to_target(values: Iterable[float | None]) -> float | None:
+    """Return the median, counting None (never) as infinity; None if the median is never.
+
+    With an even number of runs the median is never if the upper of the two middle ones is.
+    """
+    median = statistics.median(map(_or_never, values))
     return None if math.isinf(median) or math.isnan(median) else median
 
 
-def _median(records: Sequence[Record], key: str) -> float | None:
+def _median_measured(records: Sequence[Record], key: str) -> float | None:
     values = [record.measured[key] for record in records if record.measured.get(key) is not None]
     return statistics.median(values) if values else None
 
 
+def _first(values: Iterable[Any]) -> Any:
+    """Return the first value that is not None, if there is one."""
+    return next((value for value in values if value is not None), None)
+
+
+def _hosts(records: Sequence[Record]) -> list[str]:
+    return sorted({str(r.measured["host"]) for r in records if "host" in r.measured})
+
+
+def _findings(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    return dict(Counter(cause for outcome in outcomes for cause in outcome.get("findings", ())))
+
+
 def _rank(row: SummaryRow) -> tuple[bool, float, float, str]:
-    """Best first: rows whose every run has a score, then score, tokens to target, name."""
+    """Return a sorting key: variants with a score for every run first, then the best first."""
     score = -math.inf if row["score_mean"] is None else row["score_mean"]
     partial = row["runs_without_score"] > 0
     return partial, -score, _or_never(row["tokens_to_target"]), row["variant"]

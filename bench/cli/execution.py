@@ -78,7 +78,7 @@ def _stopped(store: Store, plan: Plan) -> CommandError:
     """Return the error that tells how many runs are left and which command goes on."""
     from bench.engines.driver import to_do
 
-    store.take_in()  # a run may have ended between its journal and the database
+    store.insert_journals()  # a run may have ended between its journal and the database
     left = len(to_do(plan.specs, store))
     command = shlex.join([*_program(), *(a for a in sys.argv[1:] if a != "--rerun")])
     return CommandError(

@@ -1,1 +1,1 @@
-"""Compares runs: variants, axes, stores, equal costs, claims. Prints nothing."""
+"""Compares variants over paired runs, and returns rows of effects with verdicts."""

@@ -1,23 +1,28 @@
-"""What others reported, held against this store's runs: reproduced, reversed, or not settled."""
+"""Checks what others reported against this store's runs: reproduced, reversed, or undecided."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from results.compare.measures import MeasureReader, measure
-from results.compare.pairs import ComparisonRow, Pairs, by_seed, judged, paired
+from results.compare.pairs import Compared, ComparisonRow, Head, by_seed, judged, paired
 from results.record import Record
-
-CLAIM_VERDICTS = ("reproduced", "reversed", "no difference", "undecided")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """says: the claim in words. a, b: names of the sides. key: the measure, "" for the score of
-    the task. expected: of a against b, better, worse or tie. near, within: a value that a's mean
-    should have, and the share by which it may be off; None if none was reported."""
+    """States one comparison of a claim.
+
+    Attributes:
+        says: the statement in words.
+        a, b: names of the two sides.
+        key: key of the measure; "" for the task's score.
+        expected: what a is compared with b: better, worse or tie.
+        near: the value that the mean of a should have; None if none was reported.
+        within: the share of `near` by which the mean may differ from it.
+    """
 
     says: str
     a: str
@@ -28,48 +33,123 @@ class Comparison:
     within: float
 
 
+class ClaimSource(TypedDict):
+    """Names a claim, what it is about, and where it was made."""
+
+    claim: str
+    about: str
+    source: str
+
+
+class JudgedRow(ComparisonRow):
+    """States the effect of a claim's comparison, and what that means for the claim."""
+
+    expected: str
+    near: float | None
+    within: float
+    word: str
+    """reproduced, reversed, no difference or undecided."""
+
+
+class ClaimRow(ClaimSource, JudgedRow):
+    """States one comparison of a claim; `bench claims --json` prints these rows."""
+
+    verdict_of_claim: str
+    further_seeds: int | None
+    runs: int
+
+
+def claim_rows(
+    source: ClaimSource,
+    task: str,
+    comparisons: Sequence[Comparison],
+    sides: Mapping[str, Sequence[Record]],
+    metric: str,
+) -> list[ClaimRow]:
+    """Return a row for each comparison of a claim.
+
+    Args:
+        source: the claim.
+        task: label of the task on which it was tried.
+        comparisons: what the claim says.
+        sides: the runs of each side, by name.
+        metric: key of the task's score.
+    """
+    judged_rows = judge(comparisons, sides, metric, task)
+    return [
+        {
+            **source,
+            "verdict_of_claim": overall(judged_rows),
+            "further_seeds": seeds_wanting(judged_rows),
+            "runs": sum(map(len, sides.values())),
+            **row,
+        }
+        for row in judged_rows
+    ]
+
+
 def judge(
-    comparisons: Sequence[Comparison], sides: Mapping[str, Sequence[Record]], metric: str
-) -> list[ComparisonRow]:
-    """A row a comparison, as `comparison.judged` makes them, with the claim's verdict as `claim`.
+    comparisons: Sequence[Comparison],
+    sides: Mapping[str, Sequence[Record]],
+    metric: str,
+    task: str = "",
+) -> list[JudgedRow]:
+    """Return a row for each comparison, with its verdict on the claim as `word`.
 
     All comparisons of a claim that have one measure are a family.
     """
     reader = MeasureReader([record for records in sides.values() for record in records])
-    found: list[Pairs] = []
-    for one in comparisons:
-        head = {"task": "", "setting": "", "says": one.says, "a": one.a, "b": one.b}
-        a, b = (by_seed(sides[name]) for name in (one.a, one.b))
-        found.append(paired(head, measure(one.key or metric), reader, [a], [b]))
-    rows = judged(found)
-    for row, one in zip(rows, comparisons, strict=True):
-        row["expected"], row["near"], row["within"] = one.expected, one.near, one.within
-        row["claim"] = _claim(row, one)
-    return rows
+    found: list[Compared] = []
+    for comparison in comparisons:
+        head: Head = {
+            "task": task,
+            "setting": "",
+            "says": comparison.says,
+            "a": comparison.a,
+            "b": comparison.b,
+        }
+        ours, theirs = by_seed(sides[comparison.a]), by_seed(sides[comparison.b])
+        pairs = paired(measure(comparison.key or metric), reader, [ours], [theirs])
+        found.append(Compared(head, pairs))
+    return [
+        {
+            **row,
+            "expected": comparison.expected,
+            "near": comparison.near,
+            "within": comparison.within,
+            "word": _word(row, comparison),
+        }
+        for row, comparison in zip(judged(found), comparisons, strict=True)
+    ]
 
 
-def _claim(row: Mapping[str, Any], one: Comparison) -> str:
-    word = row["verdict"]
-    if word in (None, "undecided"):
+def _word(row: ComparisonRow, comparison: Comparison) -> str:
+    verdict = row["verdict"]
+    if verdict in (None, "undecided"):
         return "undecided"
-    if word != one.expected:
-        return "no difference" if word == "tie" else "reversed"
-    if one.near is not None and abs(row["a_mean"] - one.near) > one.within * abs(one.near):
-        return "reversed"
-    return "reproduced"
+    if verdict != comparison.expected:
+        return "no difference" if verdict == "tie" else "reversed"
+    return "reproduced" if _is_near(row["a_mean"], comparison) else "reversed"
 
 
-def overall(rows: Sequence[Mapping[str, Any]]) -> str:
-    """One word for all comparisons of a claim: what it says is reproduced if each of them is."""
-    words = [row["claim"] for row in rows]
+def _is_near(mean: float | None, comparison: Comparison) -> bool:
+    """Return True if the mean of a is about what was reported, or if nothing was."""
+    if mean is None or comparison.near is None:
+        return True
+    return abs(mean - comparison.near) <= comparison.within * abs(comparison.near)
+
+
+def overall(rows: Sequence[JudgedRow]) -> str:
+    """Return the verdict on a claim: it is reproduced if each of its comparisons is."""
+    words = [row["word"] for row in rows]
     for word in ("undecided", "reversed", "no difference"):
         if word in words:
             return word
     return "reproduced"
 
 
-def seeds_wanting(rows: Sequence[Mapping[str, Any]]) -> int | None:
-    """Further seeds that would settle it, as far as can be said."""
-    wanting = [row["more_seeds"] for row in rows if row["claim"] == "undecided"]
+def seeds_wanting(rows: Sequence[JudgedRow]) -> int | None:
+    """Return the number of further seeds that would decide; None if it is unknown."""
+    wanting = [row["more_seeds"] for row in rows if row["word"] == "undecided"]
     known = [number for number in wanting if number is not None]
     return max(known) if known and len(known) == len(wanting) else None

@@ -1,14 +1,15 @@
-"""The same comparison at equal cost: does the order of two variants change with what is equal?
+"""Compares two variants at equal cost: does their order change with what is held equal?
 
-Runs are read as they went, from their curves, so these compare the score on valid; but where each
-stands at its best learning rate, which valid chose, test is compared.
+For steps, tokens and seconds, scores are read from the curves at the point where both had spent
+the same, so these are scores on the validation split. At equal size, and at each variant's best
+learning rate, which the validation split chose, scores on test are compared.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,20 +17,26 @@ import numpy as np
 from results import naming
 from results.compare.measures import Measure, MeasureReader, Reading, machine, measure
 from results.compare.pairs import (
+    UNLIKE_MACHINES,
+    Compared,
     ComparisonError,
     ComparisonRow,
-    Pairs,
+    Head,
     Side,
     by_seed,
     judged,
     paired,
+    runs_of_both,
 )
-from results.grouping import by_variant, grouped
+from results.grouping import grouped
 from results.record import Record
 
 MODES = ("steps", "tokens", "seconds", "parameters", "learning_rate")
+"""What can be held equal; for `learning_rate` each variant has its best one."""
 PARAMETER_TOLERANCE = 0.05
-"""Share by which numbers of parameters may differ and still be equal."""
+"""Share by which numbers of parameters may differ and still count as equal."""
+Unmatched = Callable[[str, Mapping[str, Any], int], str]
+"""Says what to do if no run has the right size, given task, variant and number of parameters."""
 
 
 def compare_at_equal_cost(
@@ -38,65 +45,106 @@ def compare_at_equal_cost(
     a: str,
     b: str,
     modes: Sequence[str],
-    unmatched: Callable[[str, Mapping[str, Any], int], str] = lambda task, variant, count: "",
+    unmatched: Unmatched = lambda task, variant, count: "",
 ) -> list[ComparisonRow]:
-    """A row a mode, in every task and setting that has both; `mode` says what is equal.
+    """Compare two variants in every task and setting that has both; one row per mode.
 
-    records: with their curves. unmatched: what to add where no stored run of a variant has about
-    as many parameters as the other, given the task, the variant and that number.
-    ComparisonError where no setting has both.
+    Args:
+        records: runs with their curves.
+        suite: the suite's base variant.
+        a: name of a variant.
+        b: name of the variant to compare it with.
+        modes: what to hold equal, of MODES.
+        unmatched: adds advice where no run of a has about as many parameters as b.
+
+    Raises:
+        ComparisonError: no setting has both.
     """
     rows: list[ComparisonRow] = []
     for (task, setting), group in grouped(records).items():
-        for base in (naming.shared_base([r.variant for r in group], suite), suite):
-            named = by_variant(list(group), base)
-            if a in named and b in named:
-                head = {"task": task, "setting": setting, "a": a, "b": b}
-                one, other = named[a], named[b]
-                for mode in modes:  # each answers a question of its own, so each is a family
-                    rows += judged([_pairs(mode, head, group, one, other, unmatched)])
-                break
+        both = runs_of_both(group, suite, a, b)
+        if both:
+            question = _Question(task, setting, a, b, group, *both)
+            for mode in modes:
+                # each mode is a question of its own, and so a family of its own
+                rows += judged([_compared(question, mode, unmatched)])
     if not rows:
-        raise ComparisonError(f"{a} and {b} have no task and setting in common; run both alike")
+        raise ComparisonError(
+            f"{a} and {b} have no task and setting in common; run both with the same task and "
+            "budget"
+        )
     return rows
 
 
-def _pairs(
-    mode: str,
-    head: Mapping[str, str],
-    group: Sequence[Record],
-    one: list[Record],
-    other: list[Record],
-    unmatched: Callable[[str, Mapping[str, Any], int], str],
-) -> Pairs:
-    reader, said = MeasureReader(group), {**head, "mode": mode, "at": ""}
-    score = measure(reader.metric)
+@dataclass(frozen=True)
+class _Question:
+    """Holds the runs of one table and of the two variants to compare."""
+
+    task: str
+    setting: str
+    a: str
+    b: str
+    group: Sequence[Record]
+    ours: list[Record]
+    theirs: list[Record]
+
+    @property
+    def reader(self) -> MeasureReader:
+        return MeasureReader(self.group)
+
+    @property
+    def score(self) -> Measure:
+        return measure(self.reader.metric)
+
+    def head(self, mode: str, at: str) -> Head:
+        return {
+            "task": self.task,
+            "setting": self.setting,
+            "a": self.a,
+            "b": self.b,
+            "mode": mode,
+            "at": at,
+        }
+
+    def refused(self, mode: str, why: str) -> Compared:
+        nothing: Side = {}
+        pairs = paired(self.score, MeasureReader([]), [nothing], [nothing])
+        return Compared(self.head(mode, ""), replace(pairs, refused=why))
+
+
+def _compared(question: _Question, mode: str, unmatched: Unmatched) -> Compared:
     if mode == "learning_rate":
-        chosen = [_best_rate(side, group) for side in (one, other)]
-        rates = [naming.text(side[0].variant["learning_rate"]) for side in chosen]
-        said["at"] = f"{rates[0]} and {rates[1]}"
-        return paired(said, score, reader, [by_seed(chosen[0])], [by_seed(chosen[1])])
+        return _at_best_rates(question)
     if mode == "parameters":
-        return _same_size(said, score, reader, group, one, other, unmatched)
-    sides = by_seed(one), by_seed(other)
-    shared = [side[seed] for seed in set(sides[0]) & set(sides[1]) for side in sides]
-    if mode == "seconds" and len({told for run in shared if (told := machine(run))}) > 1:
-        return _refused(said, score, "timed on unlike machines, which do not compare")
-    at = min((_spent(run, mode)[-1] for run in shared if run.status == "finished"), default=None)
-    if at is None:  # all of them got there, whatever it cost
-        at = max((_spent(run, mode)[-1] for run in shared), default=0.0)
-    said["at"] = f"{at:.3g} {mode}"
-    known = _AtCost(reader, mode, at)
-    return paired(said, score, known, [sides[0]], [sides[1]])
+        return _at_equal_size(question, unmatched)
+    return _at_equal_spending(question, mode)
 
 
-class _AtCost(MeasureReader):
-    """Reads the score on valid that a run had when so much was spent."""
+# steps, tokens and seconds
+
+
+def _at_equal_spending(question: _Question, mode: str) -> Compared:
+    ours, theirs = by_seed(question.ours), by_seed(question.theirs)
+    runs = [side[seed] for seed in set(ours) & set(theirs) for side in (ours, theirs)]
+    if mode == "seconds" and len({known for run in runs if (known := machine(run))}) > 1:
+        return question.refused(mode, UNLIKE_MACHINES)
+    # the last point that every run reached, unless it stopped early because it was solved
+    at = min((_spent(run, mode)[-1] for run in runs if run.status == "finished"), default=None)
+    if at is None:
+        # all were solved, so each keeps its last score from then on
+        at = max((_spent(run, mode)[-1] for run in runs), default=0.0)
+    pairs = paired(question.score, _ReaderAtCost(question.reader, mode, at), [ours], [theirs])
+    return Compared(question.head(mode, f"{at:.3g} {mode}"), pairs)
+
+
+class _ReaderAtCost(MeasureReader):
+    """Reads the score on the validation split that a run had at a given cost."""
 
     def __init__(self, reader: MeasureReader, mode: str, at: float) -> None:
         self.metric, self._mode, self._at = reader.metric, mode, at
 
     def read(self, record: Record, measure: Measure) -> Reading | None:
+        """Interpolate between two evaluations; a run that ended earlier keeps its last score."""
         curve = record.outcome.get("curve")
         if not curve or record.status == "diverged":
             return Reading(0.0, True)
@@ -107,23 +155,32 @@ class _AtCost(MeasureReader):
         ]
         if not known:
             return None
-        # on the way between two evaluations; a run that ended early stays where it was
-        spent, values = np.array(known).T
-        return Reading(float(np.interp(self._at, spent, values)), False)
+        costs, scores = np.array(known).T
+        return Reading(float(np.interp(self._at, costs, scores)), False)
 
 
 def _spent(record: Record, mode: str) -> list[float]:
-    """What a run had cost at each point of its curve."""
+    """Return the steps, tokens or seconds spent by each point of a run's curve."""
     if mode == "seconds":
         return [float(row["train_seconds"]) for row in record.measured.get("clock", [])] or [0.0]
     key = {"steps": "step", "tokens": "tokens"}[mode]
     return [float(point[key]) for point in record.outcome.get("curve", [])] or [0.0]
 
 
+# learning rates
+
+
+def _at_best_rates(question: _Question) -> Compared:
+    ours, theirs = (_best_rate(side, question.group) for side in (question.ours, question.theirs))
+    rates = [naming.text(side[0].variant["learning_rate"]) for side in (ours, theirs)]
+    pairs = paired(question.score, question.reader, [by_seed(ours)], [by_seed(theirs)])
+    return Compared(question.head("learning_rate", f"{rates[0]} and {rates[1]}"), pairs)
+
+
 def _best_rate(side: list[Record], group: Sequence[Record]) -> list[Record]:
-    """Of runs alike but for the learning rate, those whose mean score on valid is best."""
+    """Return the runs at the learning rate whose mean score on the validation split is best."""
     rates: dict[Any, list[Record]] = {}
-    for record in _alike(side[0], group, "learning_rate"):
+    for record in _differing_in(side[0], group, "learning_rate"):
         rates.setdefault(record.variant["learning_rate"], []).append(record)
     return max(rates.values(), key=lambda runs: float(np.mean([_valid(run) for run in runs])))
 
@@ -133,43 +190,34 @@ def _valid(record: Record) -> float:
     return 0.0 if value is None else float(value)
 
 
-def _same_size(
-    said: dict[str, str],
-    score: Measure,
-    reader: MeasureReader,
-    group: Sequence[Record],
-    one: list[Record],
-    other: list[Record],
-    unmatched: Callable[[str, Mapping[str, Any], int], str],
-) -> Pairs:
-    """b as it is, and a in the hidden size whose number of parameters is nearest."""
-    wanted = next((r.outcome["parameters"] for r in other if "parameters" in r.outcome), None)
+# numbers of parameters
+
+
+def _at_equal_size(question: _Question, unmatched: Unmatched) -> Compared:
+    """Compare b as it is with a in the hidden size whose number of parameters is nearest."""
+    theirs = [r for r in question.theirs if "parameters" in r.outcome]
     sizes: dict[Any, list[Record]] = {}
-    for record in _alike(one[0], group, "hidden"):
+    for record in _differing_in(question.ours[0], question.group, "hidden"):
         if "parameters" in record.outcome:
             sizes.setdefault(record.variant["hidden"], []).append(record)
-    if wanted is None or not sizes:
-        return _refused(said, score, "nothing is known of its parameters, as every run failed")
+    if not theirs or not sizes:
+        why = "nothing is known of its parameters, as every run failed"
+        return question.refused("parameters", why)
+    wanted = theirs[0].outcome["parameters"]
     hidden, runs = min(
         sizes.items(), key=lambda item: abs(item[1][0].outcome["parameters"] - wanted)
     )
     count = runs[0].outcome["parameters"]
     if abs(math.log(count / wanted)) > math.log(1 + PARAMETER_TOLERANCE):
-        more = unmatched(said["task"], one[0].variant, wanted)
-        return _refused(
-            said, score, f"{said['a']} was not run with about {wanted:,} parameters{more}"
-        )
-    said["at"] = f"{count:,} and {wanted:,} parameters, hidden={hidden} of a"
-    return paired(said, score, reader, [by_seed(runs)], [by_seed(other)])
+        advice = unmatched(question.task, question.ours[0].variant, wanted)
+        why = f"{question.a} was not run with about {wanted:,} parameters{advice}"
+        return question.refused("parameters", why)
+    at = f"{count:,} and {wanted:,} parameters, hidden={hidden} of a"
+    pairs = paired(question.score, question.reader, [by_seed(runs)], [by_seed(question.theirs)])
+    return Compared(question.head("parameters", at), pairs)
 
 
-def _alike(record: Record, group: Sequence[Record], axis: str) -> list[Record]:
-    """Runs of a table that are alike but for an axis."""
+def _differing_in(record: Record, group: Sequence[Record], axis: str) -> list[Record]:
+    """Return the runs of a table whose variants differ from this one in one axis at most."""
     rest = {key: value for key, value in record.variant.items() if key != axis}
     return [r for r in group if {k: v for k, v in r.variant.items() if k != axis} == rest]
-
-
-def _refused(said: Mapping[str, str], score: Measure, why: str) -> Pairs:
-    empty: Side = {}
-    none = paired({**said}, score, MeasureReader([]), [empty], [empty])
-    return replace(none, refused=why)

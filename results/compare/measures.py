@@ -1,22 +1,39 @@
-"""What of a run is compared, and how: as a difference or as a ratio, and how much of it matters."""
+"""Defines the measures by which runs are compared, and reads their values from records.
+
+Scores are compared as differences; costs (tokens, seconds, speed, memory) as ratios, whose
+logarithms are treated like differences.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from results import metrics
 from results.record import Record
 
 RATIO_MARGIN = math.log(1.05)
-"""Speed and memory that differ by less do not matter."""
+"""Smallest ratio of speed or memory that matters, as a logarithm."""
 TARGET_MARGIN = math.log(1.1)
-"""Nor does a target reached with so little more."""
+"""Smallest ratio of tokens or seconds to the target that matters, as a logarithm."""
+COMPARED_COSTS = ("tokens_to_target", "seconds_to_target", "tokens_per_second", "peak_bytes")
+"""Costs that are compared, the most important first."""
+LEAST_SECONDS = 1e-9
+"""Replaces a time of zero, which has no logarithm."""
 
 
 class Measure(NamedTuple):
-    """ratio: compared by logarithms. timed: only between runs of one machine."""
+    """Describes a measure of a run.
+
+    Attributes:
+        key: its key in records and rows.
+        title: heading of its column.
+        higher: True if a higher value is better.
+        ratio: True if values are compared as a ratio, by their logarithms.
+        timed: True if values compare only between runs on one machine.
+        margin: the smallest effect that matters, a logarithm for a ratio.
+    """
 
     key: str
     title: str
@@ -26,7 +43,7 @@ class Measure(NamedTuple):
     margin: float
 
     def write(self, estimate: float) -> str:
-        """An estimate of a minus b, as a person reads it: `+0.120`, or `×1.31` of a ratio."""
+        """Format an effect of a against b: `+0.120`, or `×1.31` for a ratio."""
         if math.isinf(estimate):
             return "?"
         if self.ratio:
@@ -35,29 +52,31 @@ class Measure(NamedTuple):
         return ("-" if estimate < 0 else "+") + text
 
     def write_value(self, value: float) -> str:
-        """One side's."""
+        """Format the value of one side, which is a logarithm for a ratio."""
         known = metrics.COSTS.get(self.key) or metrics.score(self.key)
         return known.write(math.exp(value) if self.ratio else value)
 
 
 class Reading(NamedTuple):
-    """value: a logarithm, of a ratio. censored: the target was not reached, or there is no score;
-    the value is then the least bad that it could be."""
+    """Holds the value of a measure of one run.
+
+    Attributes:
+        value: the value, as a logarithm for a ratio.
+        censored: True if the target was not reached or there is no score; the value is then the
+            best that the run could have had.
+    """
 
     value: float
     censored: bool
 
 
 def measures(metric: str) -> list[Measure]:
-    """All that two variants are compared by, what matters most first. metric: of the task."""
+    """Return all measures by which two variants are compared: a task's metric, then the costs."""
     return [measure(key) for key in (metric, *COMPARED_COSTS)]
 
 
-COMPARED_COSTS = ("tokens_to_target", "seconds_to_target", "tokens_per_second", "peak_bytes")
-
-
 def measure(key: str) -> Measure:
-    """One of COSTS, or a score."""
+    """Return the measure with this key: a cost, or else a score."""
     if key not in COMPARED_COSTS:
         score = metrics.score(key)
         return Measure(key, score.title, score.higher, False, False, metrics.margin(key))
@@ -67,49 +86,61 @@ def measure(key: str) -> Measure:
 
 
 class MeasureReader:
-    """Reads a measure of runs that stand in one table, whose budgets are alike.
+    """Reads measures of the runs of one table, which share a budget.
 
-    A run that never reached the target counts as one that reached it when the most that any run
-    of the table spent was spent, so that none of them looks better than one that got there. A run
-    without a score, as it diverged or failed, counts as 0. metric: what decides.
+    A run that never reached the target counts as having reached it at the largest cost that any
+    run of the table had, so that it never looks better than one that did. A run without a score,
+    because it diverged or failed, counts as 0.
+
+    Attributes:
+        metric: key of the score that decides.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
         known = (str(r.outcome["metric"]) for r in records if "metric" in r.outcome)
         self.metric = next(known, "score")
-        self._most = {
-            "tokens_to_target": max((_tokens(record) for record in records), default=1.0),
-            "seconds_to_target": max((_seconds(record) for record in records), default=1.0),
+        self._largest = {
+            "tokens_to_target": max(map(_tokens, records), default=1.0),
+            "seconds_to_target": max(map(_seconds, records), default=1.0),
         }
 
     def read(self, record: Record, measure: Measure) -> Reading | None:
-        """None where nothing was measured: speed and memory of a failed run."""
-        if measure.key in self._most:
+        """Return a run's value; None if it was not measured, as the speed of a failed run."""
+        if measure.key in self._largest:
             reached = _reached(record, measure.key)
-            took = self._most[measure.key] if reached is None else reached
-            return Reading(math.log(max(took, 1e-9)), reached is None)
+            cost = self._largest[measure.key] if reached is None else reached
+            return Reading(math.log(max(cost, LEAST_SECONDS)), reached is None)
         if not measure.ratio:
-            return _score(record, measure)
+            return _score(record, measure.key)
         value = record.measured.get(measure.key)
         return Reading(math.log(value), False) if value else None
 
 
-def _score(record: Record, measure: Measure) -> Reading | None:
-    """Of test, or of the last point of the curve."""
-    outcome = record.outcome
-    tested = outcome.get("scores", {}).get("test", {})
-    if measure.key == "loss":
-        curve = outcome.get("curve") or [{}]
-        loss = curve[-1].get("loss")
-        return None if loss is None else Reading(float(loss), False)
-    if measure.key == "exposure_gap":
-        both = tested.get("forced_accuracy"), tested.get("token_accuracy")
-        return None if None in both else Reading(both[0] - both[1], False)
-    score = tested.get(measure.key)
+def _score(record: Record, key: str) -> Reading | None:
+    """Return a score on test, or a value that is derived from the curve or from two scores."""
+    tested = record.outcome.get("scores", {}).get("test", {})
+    if key == "loss":
+        return _last_loss(record)
+    if key == "exposure_gap":
+        return _exposure_gap(tested)
+    score = tested.get(key)
     return Reading(0.0, True) if score is None else Reading(float(score), False)
 
 
+def _last_loss(record: Record) -> Reading | None:
+    curve = record.outcome.get("curve") or [{}]
+    loss = curve[-1].get("loss")
+    return None if loss is None else Reading(float(loss), False)
+
+
+def _exposure_gap(tested: Mapping[str, Any]) -> Reading | None:
+    """Return how much accuracy falls when the model is fed its own output."""
+    forced, free = tested.get("forced_accuracy"), tested.get("token_accuracy")
+    return None if forced is None or free is None else Reading(forced - free, False)
+
+
 def _reached(record: Record, key: str) -> float | None:
+    """Return the cost at which a run reached the target; None if it never did."""
     if key == "seconds_to_target":
         seconds = record.measured.get("seconds_to_target")
         return None if seconds is None else float(seconds)
@@ -122,13 +153,16 @@ def _tokens(record: Record) -> float:
 
 
 def _seconds(record: Record) -> float:
-    return float(record.measured.get("train_seconds") or 1e-9)
+    return float(record.measured.get("train_seconds") or LEAST_SECONDS)
 
 
 def machine(record: Record) -> tuple[str, str] | None:
-    """What a run was timed on; None for one that was not timed."""
-    told = record.measured.get("machine")
-    if not told:
+    """Return the host and hardware a run was timed on; None if it was not timed."""
+    described = record.measured.get("machine")
+    if not described:
         return None
-    where = f"{told.get('processor')}, {told.get('device', 'cpu')}, {told.get('threads')} threads"
-    return str(record.measured.get("host")), where
+    hardware = (
+        f"{described.get('processor')}, {described.get('device', 'cpu')}, "
+        f"{described.get('threads')} threads"
+    )
+    return str(record.measured.get("host")), hardware

@@ -1,14 +1,15 @@
-"""Variants over several tasks at once (Agarwal et al. 2021): interquartile mean of all runs'
-scores, resampled within each task, and how often a variant's run beats the base's.
+"""Ranks variants over several tasks at once, after Agarwal et al. 2021.
 
-Scores are taken as shares of the most there can be, so that tasks weigh alike; what a task's
-score means is lost in that, and the tables of each task stand first.
+For each variant it gives the interquartile mean of all runs' scores, resampled within each task,
+and how often one of its runs beats one of the base's. Scores are taken as shares of the full
+score, so that all tasks have equal weight. What a task's score means is lost in that, so the
+tables of each task come first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -18,67 +19,97 @@ from results.grouping import by_variant, grouped
 from results.record import Record
 from results.stats import inference
 
-OverTasksRow = dict[str, Any]
 FULL_SCORES = {"bleu": 100.0, "chrf": 100.0}
-"""Of scores that are no shares."""
+"""Highest possible value of scores for which it is not 1."""
+LEVELS = np.linspace(0.0, 1.0, 51)
+"""Scores at which a performance profile is computed."""
+
+
+class OverTasksRow(TypedDict):
+    """Summarises one variant over the tables of several tasks."""
+
+    variant: str
+    tables: int
+    runs: int
+    interquartile_mean: float
+    low: float
+    high: float
+    beats_base: float
+    """Probability that one of its runs scores higher than one of the base's."""
+    scores: list[list[float]]
+    """Scores of all runs, by table."""
+
+
+class ProfileLine(TypedDict):
+    """Holds the performance profile of one variant."""
+
+    variant: str
+    levels: list[float]
+    shares: list[float]
+    """Share of runs above each level."""
 
 
 def over_tasks(records: Iterable[Record], suite: Mapping[str, Any]) -> list[OverTasksRow]:
-    """One row a variant that every task's table has, best first; none of fewer than two tables.
-    `scores` by table, for profiles.
+    """Return a row for each variant that the tables of all tasks have, best first.
 
-    Of several tables of a task it is the one with the most variants, and it needs a `base`.
+    Of several tables of a task the one with the most variants is used; it needs a `base`. With
+    fewer than two tables there are no rows.
     """
+    tables = _largest_tables(records, suite)
+    if len(tables) < 2:
+        return []
+    shared = set.intersection(*(set(table) for table in tables))
+    rows = [_row(name, tables) for name in sorted(shared)]
+    return sorted(rows, key=lambda row: -row["interquartile_mean"])
+
+
+def _largest_tables(
+    records: Iterable[Record], suite: Mapping[str, Any]
+) -> list[dict[str, list[float]]]:
+    """Return the scores by variant of each task's largest table that has a base."""
     largest: dict[str, dict[str, list[float]]] = {}
     for (task, _), group in grouped(records).items():
         table = _scores(group, suite)
         if "base" in table and len(table) > len(largest.get(task, ())):
             largest[task] = table
-    tables = list(largest.values())
-    if len(tables) < 2:
-        return []
-    shared = set.intersection(*(set(table) for table in tables))
-    rows = []
-    for name in sorted(shared):
-        strata = [table[name] for table in tables]
-        interval = inference.stratified(strata, inference.interquartile_mean)
-        rows.append(
-            {
-                "variant": name,
-                "tables": len(tables),
-                "runs": sum(map(len, strata)),
-                "interquartile_mean": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "beats_base": inference.probability_of_improvement(
-                    strata, [table["base"] for table in tables]
-                ),
-                "scores": strata,
-            }
-        )
-    return sorted(rows, key=lambda row: -row["interquartile_mean"])
+    return list(largest.values())
 
 
-def profile(rows: Sequence[OverTasksRow], count: int) -> list[OverTasksRow]:
-    """Of the best rows and the base, the share of runs above each score."""
+def _row(name: str, tables: Sequence[Mapping[str, list[float]]]) -> OverTasksRow:
+    strata = [table[name] for table in tables]
+    base = [table["base"] for table in tables]
+    interval = inference.stratified_interval(strata, inference.interquartile_mean)
+    return {
+        "variant": name,
+        "tables": len(tables),
+        "runs": sum(map(len, strata)),
+        "interquartile_mean": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "beats_base": inference.probability_of_improvement(strata, base),
+        "scores": strata,
+    }
+
+
+def profile(rows: Sequence[OverTasksRow], count: int) -> list[ProfileLine]:
+    """Return the performance profiles of the first rows, and of the base."""
     chosen = [row for place, row in enumerate(rows) if place < count or row["variant"] == "base"]
-    levels = np.linspace(0.0, 1.0, 51)
     return [
         {
             "variant": row["variant"],
-            "levels": levels.tolist(),
-            "shares": inference.performance_profile(row["scores"], levels).tolist(),
+            "levels": LEVELS.tolist(),
+            "shares": inference.performance_profile(row["scores"], LEVELS).tolist(),
         }
         for row in chosen
     ]
 
 
 def _scores(group: Sequence[Record], suite: Mapping[str, Any]) -> dict[str, list[float]]:
-    """By variant, of every run: one that has none counts as 0."""
+    """Return the scores of all runs by variant, as shares; a run without one counts as 0."""
     reader = MeasureReader(group)
-    known, most = measure(reader.metric), FULL_SCORES.get(reader.metric, 1.0)
+    known, full = measure(reader.metric), FULL_SCORES.get(reader.metric, 1.0)
     named = by_variant(list(group), naming.shared_base([r.variant for r in group], suite))
     return {
-        name: [reading.value / most for run in runs if (reading := reader.read(run, known))]
+        name: [reading.value / full for run in runs if (reading := reader.read(run, known))]
         for name, runs in named.items()
     }

@@ -1,145 +1,249 @@
-"""Is one variant better than another, by how much, how surely, and what would it take to know?
+"""Compares two variants over the seeds that both have, and judges the effects.
 
-Rows are plain numbers; `results.show.verdicts` writes them. An effect is the mean of a minus b over
-shared seeds, of ratios in logarithms.
+An effect is the mean of a minus b over shared seeds; for ratios, of their logarithms. Rows are
+plain numbers and words, which `results.tables.comparisons` turns into text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
 from results import naming
-from results.compare.measures import Measure, MeasureReader, machine, measures
+from results.compare.measures import Measure, MeasureReader, Reading, machine, measures
 from results.grouping import by_variant, core_share, grouped
 from results.record import Record
 from results.stats import inference
 from results.stats.inference import Values
 
-ComparisonRow = dict[str, Any]
 Side = dict[int, Record]
-"""Runs of one variant by seed."""
+"""Runs of one variant, by seed."""
 NEITHER = "neither got there"
+"""Reason for `undecided`: no run of either side reached the target."""
 NOT_ALL = "not all got there"
+"""Reason for `undecided` instead of a tie: some runs did not reach the target."""
+UNLIKE_MACHINES = "timed on unlike machines, which do not compare"
+"""Reason why times are not compared."""
+LISTED = 8
+"""Number of names that an error message lists."""
 
 
 class ComparisonError(ValueError):
-    """What cannot be compared, and why, in a sentence."""
+    """Says in one sentence what cannot be compared, and why."""
+
+
+class Head(TypedDict):
+    """Names what a row compares; which of the optional keys it has depends on the question."""
+
+    task: str
+    setting: str
+    a: str
+    b: str
+    where: NotRequired[str]
+    """Of an axis: what the axis was crossed with; "" for the base alone."""
+    variant: NotRequired[str]
+    """Of two sets of runs: the variant that both have."""
+    mode: NotRequired[str]
+    """Of equal cost: what is equal."""
+    at: NotRequired[str]
+    """Of equal cost: its value."""
+    says: NotRequired[str]
+    """Of a claim: what it says."""
+
+
+class Judgement(TypedDict):
+    """States what pairs show; all values are None if the pairs cannot be compared."""
+
+    a_mean: float | None
+    b_mean: float | None
+    effect: float | None
+    low: float | None
+    high: float | None
+    interval: str | None
+    p: float | None
+    p_adjusted: float | None
+    detectable: float | None
+    verdict: str | None
+    more_seeds: int | None
+    why: str
+
+
+class ComparisonRow(Head, Judgement):
+    """States the effect of one measure; `bench compare --json` prints these rows."""
+
+    measure: str
+    pairs: int
+    unpaired: int
+    trained_beside: int
+    core_share: float | None
+    contexts: int
+    censored_a: int
+    censored_b: int
+    ratio: bool
+    margin: float
+    family: int
+    refused: str
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """What two sides gave on a measure. head: the first keys of its row. values_NC2: by seed (as in
-    `seeds`) and context, of a and b. censored: of a and of b. unpaired: seeds that one side lacks.
-    beside: most runs that ran at the same time as one that was timed. share: the least of a core
-    that one of them had. refused: why nothing can be said."""
+    """Holds the values of a measure for two sides.
 
-    head: Mapping[str, str]
+    Attributes:
+        measure: the measure.
+        seeds: the N seeds for which both sides of every context have a value.
+        values_NC2: by seed, by context (what the two variants were crossed with), of a and of b.
+        censored: number of censored values of a and of b.
+        unpaired: number of seeds that one of the sides lacks.
+        beside: largest number of other runs at the same time as one of these, if it is timed.
+        core_share: smallest share of a core that one of these had, if it is timed.
+        refused: why the two cannot be compared; "" if they can.
+    """
+
     measure: Measure
     seeds: tuple[int, ...]
     values_NC2: Values
     censored: tuple[int, int]
     unpaired: int
     beside: int
-    share: float | None
+    core_share: float | None
     refused: str
 
     @property
     def differences(self) -> Values:
-        """a minus b of each seed, the mean over contexts."""
-        apart: Values = (self.values_NC2[..., 0] - self.values_NC2[..., 1]).mean(axis=1)
-        return apart
+        """a minus b for each seed, as the mean over contexts."""
+        differences: Values = (self.values_NC2[..., 0] - self.values_NC2[..., 1]).mean(axis=1)
+        return differences
+
+
+class Compared(NamedTuple):
+    """Holds pairs with the names of what they compare."""
+
+    head: Head
+    pairs: Pairs
 
 
 def paired(
-    head: Mapping[str, str],
-    measure: Measure,
-    reader: MeasureReader,
-    one: Sequence[Side],
-    other: Sequence[Side],
+    measure: Measure, reader: MeasureReader, ours: Sequence[Side], theirs: Sequence[Side]
 ) -> Pairs:
-    """Sides by context: what the two variants were crossed with. A seed counts if both sides of
-    every context have it."""
-    sides = [side for both in zip(one, other, strict=True) for side in both]
-    shared = set.intersection(*map(set, sides))
-    machines = {told for seed in shared for side in sides if (told := machine(side[seed]))}
-    refused = ""
-    if measure.timed and len(machines) > 1:
-        refused = "timed on unlike machines, which do not compare"
-    values: dict[int, list[float]] = {}
-    censored = np.zeros(2, dtype=int)
-    for seed in sorted(shared) if not refused else ():
-        read = [reading for side in sides if (reading := reader.read(side[seed], measure))]
-        if len(read) == len(sides):
-            values[seed] = [reading.value for reading in read]
-            censored += np.array([r.censored for r in read]).reshape(-1, 2).sum(axis=0)
-    if not values and not refused:
-        refused = "no shared seed was measured"
-    timed = [side[seed] for seed in values for side in sides] if measure.timed else []
+    """Pair the runs of two variants by seed.
+
+    Args:
+        measure: what to read of each run.
+        reader: reads it.
+        ours: the runs of a, one side for each of the contexts.
+        theirs: the runs of b in the same contexts.
+    """
+    sides = [side for both in zip(ours, theirs, strict=True) for side in both]
+    shared = sorted(set.intersection(*map(set, sides)))
+    refused = _refused(measure, [side[seed] for seed in shared for side in sides])
+    readings = {} if refused else _readings(measure, reader, sides, shared)
+    values = [[reading.value for reading in row] for row in readings.values()]
+    timed = [side[seed] for seed in readings for side in sides] if measure.timed else []
     return Pairs(
-        {**head, "measure": measure.key},
         measure,
-        tuple(values),
-        np.array(list(values.values())).reshape(len(values), len(one), 2),
-        (int(censored[0]), int(censored[1])),
-        len(set.union(*map(set, sides))) - len(values),
-        max((_beside(run) for run in timed), default=0),
+        tuple(readings),
+        np.array(values, dtype=float).reshape(len(readings), len(ours), 2),
+        (_censored(readings, 0), _censored(readings, 1)),
+        len(set.union(*map(set, sides))) - len(readings),
+        max((int(run.measured.get("beside", 0)) for run in timed), default=0),
         core_share(timed),
-        refused,
+        refused or ("" if readings else "no shared seed was measured"),
     )
 
 
-def _beside(record: Record) -> int:
-    return int(record.measured.get("beside", 0))
+def _refused(measure: Measure, runs: Iterable[Record]) -> str:
+    if measure.timed and len({known for run in runs if (known := machine(run))}) > 1:
+        return UNLIKE_MACHINES
+    return ""
 
 
-def judged(found: Sequence[Pairs]) -> list[ComparisonRow]:
-    """Rows with verdicts, p values corrected within each family: task, setting and measure."""
-    families: dict[tuple[str, ...], list[Pairs]] = {}
-    for pairs in found:
-        key = (pairs.head["task"], pairs.head["setting"], pairs.measure.key)
-        families.setdefault(key, []).append(pairs)
+def _readings(
+    measure: Measure, reader: MeasureReader, sides: Sequence[Side], seeds: Sequence[int]
+) -> dict[int, list[Reading]]:
+    """Return the readings of all sides, for the seeds for which none of them is missing."""
+    found = {}
+    for seed in seeds:
+        readings = [reading for side in sides if (reading := reader.read(side[seed], measure))]
+        if len(readings) == len(sides):
+            found[seed] = readings
+    return found
+
+
+def _censored(readings: Mapping[int, Sequence[Reading]], side: int) -> int:
+    """Count the censored readings of a (0) or b (1), which alternate."""
+    return sum(reading.censored for row in readings.values() for reading in row[side::2])
+
+
+def judged(found: Sequence[Compared]) -> list[ComparisonRow]:
+    """Return a row with a verdict for each of these, in their order.
+
+    All that compare one measure in one task and setting are a family, within which p values are
+    corrected by Holm's method.
+    """
+    families: dict[tuple[str, ...], list[int]] = {}
+    for place, (head, pairs) in enumerate(found):
+        key = (head["task"], head["setting"], pairs.measure.key)
+        families.setdefault(key, []).append(place)
     rows: dict[int, ComparisonRow] = {}
-    for family in families.values():
-        tested = [pairs for pairs in family if not pairs.refused]
-        raw = [inference.sign_flip(pairs.differences) for pairs in tested]
-        corrected = dict(
-            zip(map(id, tested), zip(raw, inference.holm(raw), strict=True), strict=True)
-        )
-        for pairs in family:
-            rows[id(pairs)] = _row(pairs, *corrected.get(id(pairs), (1.0, 1.0)), len(tested))
-    return [rows[id(pairs)] for pairs in found]
+    for places in families.values():
+        tested = [place for place in places if not found[place].pairs.refused]
+        raw = [inference.sign_flip(found[place].pairs.differences) for place in tested]
+        adjusted = dict(zip(tested, inference.holm(raw), strict=True))
+        p_values = dict(zip(tested, raw, strict=True))
+        for place in places:
+            p = p_values.get(place, 1.0), adjusted.get(place, 1.0)
+            rows[place] = _row(found[place], *p, len(tested))
+    return [rows[place] for place in range(len(found))]
 
 
-def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> ComparisonRow:
-    measure = pairs.measure
-    row: ComparisonRow = {
-        **pairs.head,
+def _row(compared: Compared, p: float, adjusted: float, family: int) -> ComparisonRow:
+    head, pairs = compared
+    return {
+        **head,
+        "measure": pairs.measure.key,
         "pairs": len(pairs.values_NC2),
         "unpaired": pairs.unpaired,
         "trained_beside": pairs.beside,
-        "core_share": pairs.share,
+        "core_share": pairs.core_share,
         "contexts": pairs.values_NC2.shape[1],
         "censored_a": pairs.censored[0],
         "censored_b": pairs.censored[1],
-        "ratio": measure.ratio,
-        "margin": measure.margin,
+        "ratio": pairs.measure.ratio,
+        "margin": pairs.measure.margin,
         "family": family,
         "refused": pairs.refused,
-        **dict.fromkeys(("a_mean", "b_mean", "effect", "low", "high", "interval", "p")),
-        **dict.fromkeys(("p_adjusted", "detectable", "verdict", "more_seeds")),
+        **(_no_judgement() if pairs.refused else _judgement(pairs, p, adjusted, family)),
+    }
+
+
+def _no_judgement() -> Judgement:
+    return {
+        "a_mean": None,
+        "b_mean": None,
+        "effect": None,
+        "low": None,
+        "high": None,
+        "interval": None,
+        "p": None,
+        "p_adjusted": None,
+        "detectable": None,
+        "verdict": None,
+        "more_seeds": None,
         "why": "",
     }
-    if pairs.refused:
-        return row
-    apart = pairs.differences
-    interval = inference.mean_interval(apart)
-    verdict = _verdict(pairs, apart, adjusted, family)
-    spread = float(apart.std(ddof=1)) if len(apart) > 1 else 0.0
-    return row | {
+
+
+def _judgement(pairs: Pairs, p: float, adjusted: float, family: int) -> Judgement:
+    differences = pairs.differences
+    interval = inference.mean_interval(differences)
+    verdict = _verdict(pairs, differences, adjusted, family)
+    spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
+    detectable = inference.detectable(spread, len(differences), inference.ALPHA / family)
+    return {
         "a_mean": float(pairs.values_NC2[..., 0].mean()),
         "b_mean": float(pairs.values_NC2[..., 1].mean()),
         "effect": interval.estimate,
@@ -148,22 +252,22 @@ def _row(pairs: Pairs, p: float, adjusted: float, family: int) -> ComparisonRow:
         "interval": interval.kind,
         "p": p,
         "p_adjusted": adjusted,
-        "detectable": _finite(inference.detectable(spread, len(apart), inference.ALPHA / family)),
+        "detectable": _finite(detectable),
         "verdict": verdict.word,
         "more_seeds": verdict.more,
         "why": verdict.why,
     }
 
 
-def _verdict(pairs: Pairs, apart: Values, adjusted: float, family: int) -> inference.Verdict:
-    lost = pairs.censored if pairs.measure.key.endswith("to_target") else (0, 0)
-    if min(lost) == pairs.values_NC2[..., 0].size:
+def _verdict(pairs: Pairs, differences: Values, adjusted: float, family: int) -> inference.Verdict:
+    censored = pairs.censored if pairs.measure.key.endswith("to_target") else (0, 0)
+    if min(censored) == pairs.values_NC2[..., 0].size:
         return inference.Verdict("undecided", None, NEITHER)
-    better = apart if pairs.measure.higher else -apart
+    better = differences if pairs.measure.higher else -differences
     interval = inference.mean_interval(better)
     found = inference.verdict(better, interval, adjusted, pairs.measure.margin, family)
-    if found.word == "tie" and max(lost):
-        # two that both stopped at the budget's end look alike, however far they had to go
+    if found.word == "tie" and max(censored):
+        # runs that stopped at the budget's end have equal costs, however far the target was
         return inference.Verdict("undecided", None, NOT_ALL)
     return found
 
@@ -175,62 +279,95 @@ def _finite(value: float) -> float | None:
 def compare_variants(
     records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str
 ) -> list[ComparisonRow]:
-    """Two variants by their names, in every task and setting that has both: a row a measure.
+    """Compare two variants in every task and setting that has both; one row per measure.
 
-    A name may be that of a table or the difference from the suite's base. ComparisonError where
-    no setting has both.
+    Args:
+        records: runs of any variants.
+        suite: the suite's base variant.
+        a: a variant's name as in a table, or its difference from the suite's base.
+        b: the variant to compare it with.
+
+    Raises:
+        ComparisonError: no setting has both.
     """
-    found: list[Pairs] = []
-    seen: dict[str, list[str]] = {a: [], b: []}
-    known: set[str] = set()
-    for (task, setting), group in grouped(records).items():
-        # both names by one convention, or `base` of the one may be what the other calls by name
-        for base in (naming.shared_base([r.variant for r in group], suite), suite):
-            named = by_variant(list(group), base)
-            known |= set(named)
-            for name in (a, b):
-                if name in named:
-                    seen[name].append(f"{task} ({setting})")
-            if a in named and b in named:
-                head = {"task": task, "setting": setting, "a": a, "b": b}
-                found += all_measures(
-                    head, MeasureReader(group), [by_seed(named[a])], [by_seed(named[b])]
-                )
-                break
-    if found:
-        return judged(found)
-    for name, where in seen.items():
-        if not where:
-            raise ComparisonError(
-                f"no finished run is of the variant {name}; there are {_some(sorted(known))}"
+    groups = grouped(records)
+    found: list[Compared] = []
+    for (task, setting), group in groups.items():
+        both = runs_of_both(group, suite, a, b)
+        if both:
+            head: Head = {"task": task, "setting": setting, "a": a, "b": b}
+            ours, theirs = map(by_seed, both)
+            found += all_measures(head, MeasureReader(group), [ours], [theirs])
+    if not found:
+        raise _nothing_in_common(groups, suite, a, b)
+    return judged(found)
+
+
+def runs_of_both(
+    group: Sequence[Record], suite: Mapping[str, Any], a: str, b: str
+) -> tuple[list[Record], list[Record]] | None:
+    """Return the runs of two named variants of one table; None if it lacks one of them."""
+    for named in _namings(group, suite):
+        if a in named and b in named:
+            return named[a], named[b]
+    return None
+
+
+def _namings(
+    group: Sequence[Record], suite: Mapping[str, Any]
+) -> Iterable[dict[str, list[Record]]]:
+    """Yield the runs of a table by name: relative to the table's base, then to the suite's.
+
+    Both names of a comparison must come from one of the two, because `base` of the one may be a
+    variant that has another name in the other.
+    """
+    for base in (naming.shared_base([record.variant for record in group], suite), suite):
+        yield by_variant(list(group), base)
+
+
+def _nothing_in_common(
+    groups: Mapping[tuple[str, str], Sequence[Record]], suite: Mapping[str, Any], a: str, b: str
+) -> ComparisonError:
+    """Return an error that says which of two variants is where."""
+    places: dict[str, set[str]] = {}
+    for (task, setting), group in groups.items():
+        for named in _namings(group, suite):
+            for name in named:
+                places.setdefault(name, set()).add(f"{task} ({setting})")
+    for name in (a, b):
+        if name not in places:
+            return ComparisonError(
+                f"no finished run is of the variant {name}; there are {_listed(places)}"
             )
-    raise ComparisonError(
-        f"{a} and {b} have no task and setting in common: {a} has {_some(sorted({*seen[a]}))}, {b} "
-        f"has {_some(sorted({*seen[b]}))}; run both alike"
+    return ComparisonError(
+        f"{a} and {b} have no task and setting in common: {a} has {_listed(places[a])}, {b} "
+        f"has {_listed(places[b])}; run both with the same task and budget"
     )
 
 
 def all_measures(
-    head: Mapping[str, str],
+    head: Head,
     reader: MeasureReader,
-    one: Sequence[Side],
-    other: Sequence[Side],
+    ours: Sequence[Side],
+    theirs: Sequence[Side],
     only: Sequence[str] = (),
-) -> list[Pairs]:
-    """Every measure of two variants of one table. only: these, if any is named."""
+) -> list[Compared]:
+    """Pair two variants of one table by every measure, or by those named in `only`."""
     return [
-        paired(head, measure, reader, one, other)
+        Compared(head, paired(measure, reader, ours, theirs))
         for measure in measures(reader.metric)
         if not only or measure.key in only
     ]
 
 
 def by_seed(records: Iterable[Record]) -> Side:
-    """The last begun of each."""
+    """Return runs by seed; of several with one seed, the one that began last."""
     ordered = sorted(records, key=lambda record: float(record.measured.get("began", 0.0)))
     return {record.seed: record for record in ordered}
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return "; ".join(names[:8]) + more
+def _listed(names: Iterable[str]) -> str:
+    """List the first names in alphabetical order, and say how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
+    return "; ".join(ordered[:LISTED]) + more

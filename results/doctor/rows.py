@@ -9,7 +9,7 @@ from typing import Any
 from results import naming
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
-from results.grouping import group_text
+from results.grouping import setting_text
 from results.record import Record
 
 Row = dict[str, Any]
@@ -25,7 +25,7 @@ def _row(record: Record, suite: Mapping[str, Any]) -> Row:
     return {
         "run": record.id,
         "task": record.task,
-        "setting": group_text(record),
+        "setting": setting_text(record),
         "variant": naming.name(record.variant, suite),
         "seed": record.seed,
         "status": record.status,

@@ -1,1 +1,1 @@
-"""Writes runs and tables for other programs: files and experiment trackers."""
+"""Writes runs and tables for other programs: files, and experiment trackers."""

@@ -1,52 +1,20 @@
-"""Rows as CSV, Markdown or JSON."""
+"""Writes rows as JSON, CSV or Parquet, and tables of text as Markdown or LaTeX."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.show.tables import by_table, cells, heading, notes
-from results.show.terminal import Table, titles
-from results.summary import SummaryRow
+from results.tables.text import TextTable, used_titles
 
 JSON_SCHEMA = 1
+"""Version of the rows' form in everything that is printed with `--json`."""
 FORMATS = ("csv", "markdown", "json", "latex", "parquet")
+"""Formats of a table."""
 BINARY = ("parquet",)
-"""Formats that are no text, and so want a file."""
-
-
-def as_json(rows: Sequence[dict[str, Any]], ascii_only: bool = False) -> str:
-    """`{"schema": n, "rows": [...]}`; units stand in the keys."""
-    return json.dumps({"schema": JSON_SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
-
-
-def as_csv(rows: Sequence[SummaryRow]) -> str:
-    """One line a row, all columns, nested ones flattened as `outer.inner`."""
-    text: str = _flat(rows).to_csv(index=False)
-    return text
-
-
-def as_parquet(rows: Sequence[SummaryRow]) -> bytes:
-    """The same columns as CSV. ImportError without pyarrow, which the extra `parquet` brings."""
-    table = _flat(rows)
-    for column in table.columns:
-        # a column of lists, as hosts are, reads better as text
-        if table[column].map(lambda value: isinstance(value, list)).any():
-            table[column] = table[column].map(" ".join)
-    data: bytes = table.to_parquet(None, index=False, engine="pyarrow")
-    return data
-
-
-def _flat(rows: Sequence[SummaryRow]) -> Any:
-    import pandas as pd  # only here, so that tables and help stay quick
-
-    return pd.json_normalize(
-        [{key: " ".join(v) if key == "runs" else v for key, v in row.items()} for row in rows]
-    )
-
-
-LATEX = str.maketrans({
+"""Formats that are not text, and so need a file."""
+LATEX_ESCAPES = str.maketrans({
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -56,49 +24,89 @@ LATEX = str.maketrans({
     ">": r"$>$",
     "<": r"$<$",
 })  # fmt: skip
+"""Replacements for characters that LaTeX would interpret."""
+
+JsonRow = Mapping[str, Any]
+"""A row of any verb, with plain values."""
 
 
-def summary_tables(rows: Sequence[SummaryRow]) -> list[Table]:
-    """A table a task and setting, as the terminal has them but with every column."""
-    return [
-        (heading(group[0]), [cells(row) for row in group], notes(group))
-        for group in by_table(rows).values()
-    ]
+def as_json(rows: Sequence[JsonRow], ascii_only: bool = False) -> str:
+    """Return `{"schema": n, "rows": [...]}`; the rows' keys contain units."""
+    return json.dumps({"schema": JSON_SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
 
 
-def as_latex(tables: Sequence[Table]) -> str:
-    """With booktabs' rules; needs \\usepackage{booktabs}."""
-    parts = []
-    for said, texts, _ in tables:
-        columns = titles(texts)
-        lines = [
+def as_csv(rows: Sequence[JsonRow]) -> str:
+    """Return all columns of the rows; nested ones are flattened as `outer.inner`."""
+    text: str = _flat(rows).to_csv(index=False)
+    return text
+
+
+def as_parquet(rows: Sequence[JsonRow]) -> bytes:
+    """Return the same columns as in CSV.
+
+    Raises:
+        ImportError: pyarrow is not installed; the extra `parquet` brings it.
+    """
+    table = _flat(rows)
+    for column in table.columns:
+        # a column of lists, such as hosts, is easier to use as text
+        if table[column].map(lambda value: isinstance(value, list)).any():
+            table[column] = table[column].map(" ".join)
+    data: bytes = table.to_parquet(None, index=False, engine="pyarrow")
+    return data
+
+
+def _flat(rows: Sequence[JsonRow]) -> Any:
+    import pandas as pd  # imported here, so that tables and help stay fast
+
+    return pd.json_normalize(
+        [{key: " ".join(v) if key == "runs" else v for key, v in row.items()} for row in rows]
+    )
+
+
+def as_latex(tables: Sequence[TextTable]) -> str:
+    """Return LaTeX tables with the rules of the package booktabs."""
+    return "\n\n".join(map(_latex_table, tables)) + "\n"
+
+
+def _latex_table(table: TextTable) -> str:
+    columns = used_titles(table.lines)
+    rows = [[line.get(title, "") for title in columns] for line in table.lines]
+    return "\n".join(
+        [
             r"\begin{table}",
-            rf"\caption{{{said.translate(LATEX)}}}",
+            rf"\caption{{{table.heading.translate(LATEX_ESCAPES)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\toprule",
-            " & ".join(title.translate(LATEX) for title in columns) + r" \\",
+            _latex_row(columns),
             r"\midrule",
+            *map(_latex_row, rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
         ]
-        lines += [
-            " & ".join(text.get(title, "").translate(LATEX) for title in columns) + r" \\"
-            for text in texts
-        ]
-        lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    )
 
 
-def as_markdown(tables: Sequence[Table]) -> str:
-    """Each with its heading above and its notes below."""
-    parts = []
-    for said, texts, remarks in tables:
-        columns = titles(texts)
-        lines = [f"**{said}**", ""]
-        lines.append("| " + " | ".join(columns) + " |")
-        lines.append("| --- |" + " ---: |" * (len(columns) - 1))
-        for text in texts:
-            written = (text.get(title, "").replace("|", "\\|") for title in columns)
-            lines.append("| " + " | ".join(written) + " |")
-        sentences = [remark[0].upper() + remark[1:] + "." for remark in remarks]
-        parts.append("\n".join(lines) + ("\n\n" + " ".join(sentences) if sentences else ""))
-    return "\n\n".join(parts) + "\n"
+def _latex_row(texts: Sequence[str]) -> str:
+    return " & ".join(text.translate(LATEX_ESCAPES) for text in texts) + r" \\"
+
+
+def as_markdown(tables: Sequence[TextTable]) -> str:
+    """Return Markdown tables, each with its heading above and its notes below."""
+    return "\n\n".join(map(_markdown_table, tables)) + "\n"
+
+
+def _markdown_table(table: TextTable) -> str:
+    columns = used_titles(table.lines)
+    lines = [
+        f"**{table.heading}**",
+        "",
+        "| " + " | ".join(columns) + " |",
+        "| --- |" + " ---: |" * (len(columns) - 1),
+    ]
+    for line in table.lines:
+        written = (line.get(title, "").replace("|", "\\|") for title in columns)
+        lines.append("| " + " | ".join(written) + " |")
+    sentences = [note[0].upper() + note[1:] + "." for note in table.notes]
+    return "\n".join(lines) + ("\n\n" + " ".join(sentences) if sentences else "")

@@ -1,1 +1,1 @@
-"""Judges two versions of the code: timings, counts, quality."""
+"""Judges what a guard measured of two versions of the code, and prints the verdicts."""

@@ -1,7 +1,8 @@
-"""Two files of pytest-benchmark, compared by what their rounds say.
+"""Compares two files of pytest-benchmark by what their rounds say.
 
-What stands in one file was measured in one sitting; what changed on the machine between the two
-is in no interval. So a slow-down counts only if the whole interval is beyond the threshold.
+All values of one file were measured in one session. What changed on the machine between the two
+sessions is in no interval. So a slow-down only counts if the whole interval is beyond the
+threshold.
 """
 
 from __future__ import annotations
@@ -16,25 +17,46 @@ from typing import Any
 import numpy as np
 
 from results.guard.verdict import LOOK_CONFIDENCE, GuardRow, word_of_ratio
-from results.stats.inference import RESAMPLES, generator
+from results.stats.inference import RESAMPLES, fixed_generator
 
 MACHINE = ("node", "machine", "python_version", "system")
+"""Facts about a machine that must be equal for times to compare, besides its CPU."""
+QUARTILE_RANGE = 1.349
+"""Distance between the quartiles of a normal distribution, in standard deviations."""
+MEDIAN_ERROR = 1.2533
+"""Standard error of a normal sample's median in relation to its mean's, sqrt(pi / 2)."""
+LARGEST_SAMPLE = 10_000
+"""Number of rounds of a benchmark that are resampled."""
+MEDIAN_RESAMPLES = min(RESAMPLES, 500)
+"""Number of resamples for the error of a median."""
 
 
 class PytestBenchmarkError(ValueError):
-    """What is wrong with a file, in a sentence."""
+    """Says in one sentence what is wrong with a file."""
 
 
 def compare_benchmark_files(old: Path, new: Path, threshold: float) -> list[GuardRow]:
-    """A row a benchmark that is in both. PytestBenchmarkError for what cannot be read."""
+    """Return a row for each benchmark that is in both files.
+
+    Args:
+        old: file of the reference.
+        new: file of the present code.
+        threshold: the smallest slow-down that matters, 0.05 for 5 %.
+
+    Raises:
+        PytestBenchmarkError: a file cannot be read, or they have no benchmark in common.
+    """
     before, now = _read(old), _read(new)
-    unlike = _unlike(before["machine_info"], now["machine_info"])
+    differences = _differences(before["machine_info"], now["machine_info"])
     known = {one["fullname"]: one["stats"] for one in before["benchmarks"]}
     rows = []
-    for one in now["benchmarks"]:
-        if one["fullname"] in known:
-            row = _row(one["fullname"], known[one["fullname"]], one["stats"], threshold)
-            rows.append(row | ({"verdict": "cannot tell", "why": unlike} if unlike else {}))
+    for benchmark in now["benchmarks"]:
+        name = benchmark["fullname"]
+        if name in known:
+            row = _row(name, known[name], benchmark["stats"], threshold)
+            rows.append(
+                row | ({"verdict": "cannot tell", "why": differences} if differences else {})
+            )
     if not rows:
         raise PytestBenchmarkError(
             f"{old} and {new} have no benchmark in common; give two files of the same tests"
@@ -44,10 +66,11 @@ def compare_benchmark_files(old: Path, new: Path, threshold: float) -> list[Guar
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
-        for one in told["benchmarks"]:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        # fail here, with a sentence, if anything that is used later is missing
+        for one in content["benchmarks"]:
             str(one["fullname"]), float(one["stats"]["median"]), int(one["stats"]["rounds"])
-        found: dict[str, Any] = {"machine_info": dict(told["machine_info"]), **told}
+        return {"machine_info": dict(content["machine_info"]), **content}
     except OSError as error:
         raise PytestBenchmarkError(f"{file} cannot be read ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -55,22 +78,26 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file} is no file of pytest-benchmark ({error!r}); make one with pytest "
             "--benchmark-json FILE"
         ) from None
-    return found
 
 
-def _unlike(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    told = [{key: some.get(key) for key in MACHINE} for some in (before, now)]
-    for place, some in enumerate((before, now)):
-        told[place]["cpu"] = (some.get("cpu") or {}).get("brand_raw")
-    differ = [key for key in told[0] if told[0][key] != told[1][key]]
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Say in what two machines differ; "" if they are equal as far as is known."""
+    facts = [_machine_facts(info) for info in (before, now)]
+    differ = [key for key in facts[0] if facts[0][key] != facts[1][key]]
     return f"measured on unlike machines: {', '.join(differ)} differ" if differ else ""
+
+
+def _machine_facts(info: Mapping[str, Any]) -> dict[str, Any]:
+    cpu = (info.get("cpu") or {}).get("brand_raw")
+    return {**{key: info.get(key) for key in MACHINE}, "cpu": cpu}
 
 
 def _row(
     name: str, before: Mapping[str, Any], now: Mapping[str, Any], threshold: float
 ) -> GuardRow:
+    """Judge the ratio of two medians, whose logarithm is taken as normal."""
     ratio = now["median"] / before["median"]
-    spread = math.hypot(_spread(before), _spread(now))
+    spread = math.hypot(_log_median_error(before), _log_median_error(now))
     reach = math.exp(NormalDist().inv_cdf((1 + LOOK_CONFIDENCE) / 2) * spread)
     low, high = ratio / reach, ratio * reach
     return {
@@ -85,14 +112,19 @@ def _row(
     }
 
 
-def _spread(stats: Mapping[str, Any]) -> float:
-    """Standard error of the logarithm of the median: by resampling the rounds where the file has
-    them, else from their quartiles, which for normal values spread by 1.349 (McGill 1978)."""
+def _log_median_error(stats: Mapping[str, Any]) -> float:
+    """Return the standard error of the logarithm of the median.
+
+    It is estimated by resampling if the file has all rounds, else from the quartiles, as for
+    notches of box plots (McGill et al. 1978). A single round says nothing of it.
+    """
     rounds = stats.get("data")
     if rounds and len(rounds) > 1:
-        values = np.log(np.asarray(rounds, dtype=float)[:10_000])
-        drawn = generator().integers(0, len(values), size=(min(RESAMPLES, 500), len(values)))
+        values = np.log(np.asarray(rounds, dtype=float)[:LARGEST_SAMPLE])
+        drawn = fixed_generator().integers(0, len(values), size=(MEDIAN_RESAMPLES, len(values)))
         return float(np.median(values[drawn], axis=1).std(ddof=1))
     if stats["rounds"] < 2:
         return math.inf
-    return float(1.2533 * stats["iqr"] / 1.349 / math.sqrt(stats["rounds"]) / stats["median"])
+    return float(
+        MEDIAN_ERROR * stats["iqr"] / QUARTILE_RANGE / math.sqrt(stats["rounds"]) / stats["median"]
+    )

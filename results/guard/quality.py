@@ -1,4 +1,4 @@
-"""Did any variant get worse? Runs of the same matrix by two versions of the code."""
+"""Judges whether a variant became worse, from runs of one matrix by two versions of the code."""
 
 from __future__ import annotations
 
@@ -8,83 +8,99 @@ from typing import Any
 from results import naming
 from results.compare import stores
 from results.compare.measures import measure
-from results.compare.pairs import NEITHER
-from results.compare.pairs import ComparisonRow as Compared
-from results.grouping import by_variant, group_text
+from results.compare.pairs import NEITHER, ComparisonRow
+from results.grouping import by_variant, setting_text
 from results.guard.verdict import GuardRow
 from results.record import Record
 from results.stats import inference
 
 Key = tuple[str, str, str]
-"""Task, setting, variant."""
+"""Task, setting and variant."""
+ByKey = dict[Key, list[Record]]
 
 
 def differing(
     now: Iterable[Record], before: Iterable[Record], suite: Mapping[str, Any]
 ) -> set[Key]:
-    """Variants of which a run of one seed came out otherwise, or is on one side only."""
-    ours, theirs = _by_variant(now, before, suite)
-    return {
-        key
-        for key in ours.keys() | theirs.keys()
-        if _outcomes(ours.get(key, [])) != _outcomes(theirs.get(key, []))
-    }
+    """Return the variants with a seed whose outcome changed, or that only one side has."""
+    return _differing(*_by_key(now, before, suite))
 
 
 def rows(
     now: Sequence[Record], before: Sequence[Record], suite: Mapping[str, Any]
 ) -> list[GuardRow]:
-    """One a variant that is bit-identical, else one a variant and measure: score, tokens to target.
+    """Return a row for each variant that is identical, else rows for score and tokens to target.
 
-    worse: surely, by the statistics of `bench compare`, or a run fails that did not. better: as
-    surely. cannot tell: too few seeds for the family. fine: neither, though seeds were enough;
+    The verdict is `worse` if the statistics of `bench compare` say so, or if more runs fail than
+    before; `better` by the same statistics; `cannot tell` if there are too few seeds for the size
+    of the family; and `fine` if neither is found though there were seeds enough. Then
     `detectable` says what would have been found.
     """
-    ours, theirs = _by_variant(now, before, suite)
-    changed = differing(now, before, suite)
-    found = [
-        {**_head(key), "measure": "", "verdict": "same", "why": "bit for bit"}
-        for key in sorted(ours)
-        if key not in changed
-    ]
+    ours, theirs = _by_key(now, before, suite)
+    changed = _differing(ours, theirs)
+    found = [_row(key, "same", "bit for bit") for key in sorted(ours) if key not in changed]
     for key in sorted(changed):
-        failing = [_failed(side.get(key, [])) for side in (ours, theirs)]
-        if key not in ours or key not in theirs:
-            why = "not run" if key not in ours else "not run before"
-            found.append({**_head(key), "measure": "", "verdict": "cannot tell", "why": why})
-        elif failing[0] > failing[1]:
-            why = f"{failing[0]} runs fail, {failing[1]} did before"
-            found.append({**_head(key), "measure": "", "verdict": "worse", "why": why})
-    compared = [r for r in now if _key_of(r, ours) in changed & theirs.keys()]
-    others = [r for r in before if _key_of(r, theirs) in changed & ours.keys()]
-    if compared and others:
+        found += _failure_rows(key, ours.get(key, []), theirs.get(key, []))
+    both = changed & ours.keys() & theirs.keys()
+    our_runs = [record for key in both for record in ours[key]]
+    their_runs = [record for key in both for record in theirs[key]]
+    if our_runs and their_runs:
+        # in the order in which they were given, on which the names of variants may depend
+        compared = stores.compare_run_sets(
+            _in_order(now, our_runs), _in_order(before, their_runs), suite, "now", "before"
+        )
         found += [
-            _row(row)
-            for row in stores.compare_run_sets(compared, others, suite, "now", "before")
-            if row["measure"] in (row_metric(compared, row["task"]), "tokens_to_target")
+            _compared_row(row)
+            for row in compared
+            if row["measure"] in (task_metric(our_runs, row["task"]), "tokens_to_target")
         ]
     return found
 
 
-def row_metric(records: Sequence[Record], task: str) -> str:
-    """What decides in a task."""
+def _in_order(records: Iterable[Record], chosen: Sequence[Record]) -> list[Record]:
+    identities = {id(record) for record in chosen}
+    return [record for record in records if id(record) in identities]
+
+
+def _row(key: Key, verdict: str, why: str) -> GuardRow:
+    task, setting, variant = key
+    return {
+        "kind": "quality",
+        "subject": f"{task} {variant}",
+        "setting": setting,
+        "measure": "",
+        "verdict": verdict,
+        "why": why,
+    }
+
+
+def _failure_rows(key: Key, ours: Sequence[Record], theirs: Sequence[Record]) -> list[GuardRow]:
+    """Return a row if only one side has runs, or if more runs fail than before."""
+    if not ours or not theirs:
+        return [_row(key, "cannot tell", "not run" if not ours else "not run before")]
+    failing, failed_before = _failed(ours), _failed(theirs)
+    if failing > failed_before:
+        return [_row(key, "worse", f"{failing} runs fail, {failed_before} did before")]
+    return []
+
+
+def _failed(records: Sequence[Record]) -> int:
+    return sum(record.status == "failed" for record in records)
+
+
+def task_metric(records: Sequence[Record], task: str) -> str:
+    """Return the key of a task's deciding score."""
     return next(
         str(r.outcome["metric"]) for r in records if r.task == task and "metric" in r.outcome
     )
 
 
-def _row(row: Compared) -> GuardRow:
-    verdict = str(row["verdict"])
-    if verdict == "undecided":
-        enough = row["pairs"] >= inference.fewest(inference.ALPHA / row["family"])
-        verdict = "fine" if enough or row["why"] == NEITHER else "cannot tell"
+def _compared_row(row: ComparisonRow) -> GuardRow:
     known = measure(row["measure"])
     return {
-        **_head((row["task"], row["setting"], row["variant"])),
+        **_row((row["task"], row["setting"], row["variant"]), _verdict(row), row["why"]),
         "measure": known.title,
-        "verdict": {"tie": "fine"}.get(verdict, verdict),
-        "why": row["why"],
-        "effect": known.write(row["effect"]),
+        "effect": "" if row["effect"] is None else known.write(row["effect"]),
         "low": row["low"],
         "high": row["high"],
         "pairs": row["pairs"],
@@ -93,21 +109,26 @@ def _row(row: Compared) -> GuardRow:
     }
 
 
-def _head(key: Key) -> GuardRow:
-    return {"kind": "quality", "subject": f"{key[0]} {key[2]}", "setting": key[1]}
+def _verdict(row: ComparisonRow) -> str:
+    if row["verdict"] == "tie":
+        return "fine"
+    if row["verdict"] != "undecided":
+        return str(row["verdict"])
+    enough = row["pairs"] >= inference.fewest_pairs(inference.ALPHA / row["family"])
+    return "fine" if enough or row["why"] == NEITHER else "cannot tell"
 
 
-def _by_variant(
+def _by_key(
     now: Iterable[Record], before: Iterable[Record], suite: Mapping[str, Any]
-) -> tuple[dict[Key, list[Record]], dict[Key, list[Record]]]:
-    """Both sides by names that one base gives."""
+) -> tuple[ByKey, ByKey]:
+    """Group the runs of both sides by variant, named in relation to one base for both."""
     sides = [list(now), list(before)]
     tables: dict[tuple[str, str], list[list[Record]]] = {}
     for place, side in enumerate(sides):
         for record in side:
-            table = tables.setdefault((record.task, group_text(record)), [[], []])
+            table = tables.setdefault((record.task, setting_text(record)), [[], []])
             table[place].append(record)
-    found: tuple[dict[Key, list[Record]], dict[Key, list[Record]]] = ({}, {})
+    found: tuple[ByKey, ByKey] = ({}, {})
     for (task, setting), both in tables.items():
         base = naming.shared_base([r.variant for side in both for r in side], suite)
         for place, side in enumerate(both):
@@ -116,13 +137,13 @@ def _by_variant(
     return found
 
 
-def _key_of(record: Record, side: Mapping[Key, Sequence[Record]]) -> Key | None:
-    return next((key for key, records in side.items() if record in records), None)
+def _differing(ours: ByKey, theirs: ByKey) -> set[Key]:
+    return {
+        key
+        for key in ours.keys() | theirs.keys()
+        if _outcomes(ours.get(key, [])) != _outcomes(theirs.get(key, []))
+    }
 
 
 def _outcomes(records: Sequence[Record]) -> dict[int, Mapping[str, Any]]:
     return {record.seed: record.outcome for record in records}
-
-
-def _failed(records: Sequence[Record]) -> int:
-    return sum(record.status == "failed" for record in records)

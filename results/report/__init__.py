@@ -1,5 +1,5 @@
-"""One HTML file that says what a store's runs show; nothing is loaded from elsewhere."""
+"""Writes a report on a store's runs: one HTML file that loads nothing from elsewhere."""
 
-from results.report.sections import write
+from results.report.document import write
 
 __all__ = ["write"]

@@ -1,4 +1,7 @@
-"""Charts of a report as SVG whose text and axes take the page's colours, light or dark."""
+"""Draws the charts of a report as SVG, with text and axes in the page's own colours.
+
+So they follow the reader's light or dark mode.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,30 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
+
+from results.compare.over_tasks import ProfileLine
+from results.curves import CurvePoint
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
 
 PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999933", "#888888")
-"""Paul Tol's bright scheme: told apart by the colour-blind, and seen on white and on black."""
+"""Colours of lines: Paul Tol's bright scheme, which colour-blind readers can distinguish, and which
+is visible on white and on black."""
 MARKERS = "osD^vP*X"
+"""Matplotlib's markers of lines, in the order of PALETTE."""
 VERDICT_COLOURS = {
     "better": "#4477AA",
     "worse": "#EE6677",
     "tie": "#888888",
     "undecided": "#CCBB44",
 }
+"""Colours of verdicts."""
 INK = "#010203"
-"""Stands for the page's colour of text."""
+"""Colour that is replaced by the page's text colour."""
 
 CHART_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -44,10 +53,30 @@ CHART_STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
 }
+"""Matplotlib's settings of all charts."""
+LOGARITHMIC_RATIO = 30
+"""Ratio of the highest to the lowest mean from which curves have a logarithmic scale."""
+
+
+class Bar(NamedTuple):
+    """Holds an effect with its interval and verdict."""
+
+    label: str
+    effect: float
+    low: float
+    high: float
+    verdict: str
 
 
 def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> str:
-    """One chart. name: of no other chart of the page. draw: given the axes."""
+    """Return a chart as an SVG element.
+
+    Args:
+        name: prefix of the chart's ids, unique within the page.
+        size: width and height in inches; the chart shrinks with the page.
+        draw: draws into matplotlib's axes.
+    """
+    # the salt makes ids, and so the file, identical each time
     with mpl.rc_context({**CHART_STYLE, "svg.hashsalt": name}):
         figure, axes = plt.subplots(figsize=size)
         draw(axes)
@@ -57,15 +86,15 @@ def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> 
         plt.close(figure)
     text = file.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
-    # ids are the page's, where other charts have the same
+    # all charts share the page's ids, so each gets a prefix
     text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{name}-", text)
-    # as wide as there is room; the picture's own size is the widest
+    # without a height the browser scales the chart to the width that there is
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     return re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text, flags=re.S).strip()
 
 
-def bands(name: str, title: str, lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Curves over steps: the mean of each line, and a band from its least to its most seed."""
+def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> str:
+    """Draw curves over steps: the mean of each, and a band from its least to its most seed."""
 
     def draw(axes: Any) -> None:
         for number, (label, points) in enumerate(lines.items()):
@@ -81,20 +110,20 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[Mapping[str, Any]]
                 markevery=max(1, len(steps) // 8),
                 label=label,
             )
-            least, most = ([p[key] for p in known] for key in ("least", "most"))
+            least, most = [p["least"] for p in known], [p["most"] for p in known]
             axes.fill_between(steps, least, most, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel("steps")
         axes.set_ylabel(title)
         means = [p["mean"] for points in lines.values() for p in points if p["mean"] is not None]
-        if means and min(means) > 0 and max(means) / min(means) > 30:
+        if means and min(means) > 0 and max(means) / min(means) > LOGARITHMIC_RATIO:
             axes.set_yscale("log")
         axes.legend()
 
     return drawn(name, (5.6, 3.4), draw)
 
 
-def profiles(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
-    """Share of runs above each score, a line a variant."""
+def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
+    """Draw the share of runs above each score, one line per variant."""
 
     def draw(axes: Any) -> None:
         for number, line in enumerate(lines):
@@ -118,8 +147,14 @@ def profiles(name: str, lines: Sequence[Mapping[str, Any]]) -> str:
 def scatter(
     name: str, across: str, up: str, points: Sequence[tuple[str, str, float, float]]
 ) -> str:
-    """Label, kind, x and y of each: kinds by colour and marker, and names where none is both
-    further right and higher."""
+    """Draw points, and label those for which none is both further right and higher.
+
+    Args:
+        name: prefix of the chart's ids.
+        across: title of the x axis, which is logarithmic.
+        up: title of the y axis.
+        points: label, kind, x and y of each; the kind sets colour and marker.
+    """
 
     def draw(axes: Any) -> None:
         kinds = list(dict.fromkeys(kind for _, kind, _, _ in points))
@@ -134,10 +169,10 @@ def scatter(
                 label=kind,
                 alpha=0.8,
             )
-        best = -math.inf
+        highest = -math.inf
         for label, _, x, y in sorted(points, key=lambda point: (-point[2], -point[3])):
-            if y > best:
-                best = y
+            if y > highest:
+                highest = y
                 axes.annotate(label, (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points")
         axes.set_xscale("log")
         axes.set_xlabel(across)
@@ -147,19 +182,22 @@ def scatter(
     return drawn(name, (6.6, 4.0), draw)
 
 
-def forest(name: str, title: str, rows: Sequence[tuple[str, float, float, float, str]]) -> str:
-    """Label, effect, low, high and verdict of each, one line each; an effect beyond all others'
-    intervals stays within the picture."""
+def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
+    """Draw effects with their intervals, one line each, coloured by verdict.
+
+    The range of the x axis follows the effects, so that one very wide interval does not squeeze
+    all others.
+    """
 
     def draw(axes: Any) -> None:
-        lines = list(enumerate(reversed(rows)))
+        lines = list(enumerate(reversed(bars)))
         for word, colour in VERDICT_COLOURS.items():
-            own = [(place, row) for place, row in lines if row[4] == word]
+            own = [(place, bar) for place, bar in lines if bar.verdict == word]
             places = [place for place, _ in own]
-            lows, highs = [row[2] for _, row in own], [row[3] for _, row in own]
+            lows, highs = [bar.low for _, bar in own], [bar.high for _, bar in own]
             axes.hlines(places, lows, highs, color=colour, linewidth=2, label=word)
             axes.plot(
-                [row[1] for _, row in own],
+                [bar.effect for _, bar in own],
                 places,
                 linestyle="none",
                 marker="D" if word == "undecided" else "o",
@@ -167,14 +205,14 @@ def forest(name: str, title: str, rows: Sequence[tuple[str, float, float, float,
                 markerfacecolor="none" if word == "undecided" else colour,
                 markersize=5,
             )
-        axes.set_yticks(range(len(rows)), [row[0] for row in reversed(rows)])
-        axes.set_ylim(-0.7, len(rows) - 0.3)
+        axes.set_yticks(range(len(bars)), [bar.label for bar in reversed(bars)])
+        axes.set_ylim(-0.7, len(bars) - 0.3)
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_xlabel(title)
-        middle = [row[1] for row in rows]
-        room = 0.6 * (max(map(abs, middle)) or 1.0)
+        effects = [bar.effect for bar in bars]
+        room = 0.6 * (max(map(abs, effects)) or 1.0)
         left, right = axes.get_xlim()
-        axes.set_xlim(max(left, min(middle) - room), min(right, max(middle) + room))
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.6 / (0.19 * len(rows) + 0.9)), ncols=4)
+        axes.set_xlim(max(left, min(effects) - room), min(right, max(effects) + room))
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.6 / (0.19 * len(bars) + 0.9)), ncols=4)
 
-    return drawn(name, (7.2, 0.19 * len(rows) + 1.3), draw)
+    return drawn(name, (7.2, 0.19 * len(bars) + 1.3), draw)

@@ -1,10 +1,13 @@
-"""HTML around a report: one file, readable without scripts, in light and dark, on any width."""
+"""Builds the HTML of a report from plain parts.
+
+The page can be read without scripts, in light and dark mode, and on a screen of any width.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 PAGE_CSS = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; }
@@ -28,6 +31,7 @@ figcaption, .note { font-size: .85rem; opacity: .8; } code { font-size: .9em; }
 details { margin: 1rem 0; } nav a { margin-right: 1rem; display: inline-block; }
 a { color: #4477aa; } @media (prefers-color-scheme: dark) { a, .better { color: #7db3e8; } }
 """
+"""Style sheet of the page, whose colours follow the light or dark mode of the reader."""
 SORT_SCRIPT = """
 document.querySelectorAll('table:not(.heat)').forEach(table => {
   table.querySelectorAll('thead th').forEach((head, column) => {
@@ -52,14 +56,15 @@ document.querySelectorAll('table:not(.heat)').forEach(table => {
   });
 });
 """
+"""Sorts a table by the column whose title is clicked; an empty cell counts as the least."""
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """The whole file."""
+    """Return the whole document."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        # an icon of nothing, or a browser asks for one
+        # an empty icon, or the browser would ask the server for one
         '<link rel="icon" href="data:,">\n'
         f"<title>{escape(title)}</title>\n<style>{PAGE_CSS}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
@@ -67,18 +72,35 @@ def page(title: str, parts: Sequence[str]) -> str:
     )
 
 
+@dataclass(frozen=True)
 class TableCell:
-    """What a cell shows. value: by which it is sorted. kind: its class."""
+    """Holds what a cell of a table shows.
 
-    def __init__(self, text: str, value: float | None = None, kind: str = "") -> None:
-        self.text, self.value, self.kind = text, value, kind
+    Attributes:
+        text: what is printed.
+        value: number by which the column is sorted; None sorts by the text.
+        kind: the cell's CSS classes; `text` aligns words to the left.
+    """
+
+    text: str
+    value: float | None = None
+    kind: str = ""
 
 
-def table(rows: Sequence[Mapping[str, Any]], caption: str) -> str:
-    """Texts or cells by column title; scrolls by itself where it is too wide."""
+Line = Mapping[str, TableCell | str]
+"""A line of a table: cells or plain texts, by the titles of their columns."""
+
+
+def words(text: str) -> TableCell:
+    """Return a cell of words, aligned to the left."""
+    return TableCell(text, None, "text")
+
+
+def table(rows: Sequence[Line], caption: str) -> str:
+    """Return a table that scrolls by itself if it is wider than the page."""
     titles = list(dict.fromkeys(title for row in rows for title in row))
     head = "".join(
-        f'<th scope="col"{_text_class(title, rows)}>{escape(title)}</th>' for title in titles
+        f'<th scope="col"{_title_class(title, rows)}>{escape(title)}</th>' for title in titles
     )
     body = "".join(
         "<tr>" + "".join(_cell(row.get(title, "")) for title in titles) + "</tr>" for row in rows
@@ -89,22 +111,22 @@ def table(rows: Sequence[Mapping[str, Any]], caption: str) -> str:
     )
 
 
-def _text_class(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Over words a title stands where they begin."""
+def _title_class(title: str, rows: Sequence[Line]) -> str:
+    """Align a title to the left if its column has words."""
     cell = next((row[title] for row in rows if title in row), "")
     return ' class="text"' if isinstance(cell, TableCell) and "text" in cell.kind else ""
 
 
-def _cell(given: TableCell | str) -> str:
-    if isinstance(given, str):
-        return f"<td>{escape(given)}</td>"
-    value = "" if given.value is None else f' data-value="{given.value:g}"'
-    kind = f' class="{given.kind}"' if given.kind else ""
-    return f"<td{kind}{value}>{escape(given.text)}</td>"
+def _cell(cell: TableCell | str) -> str:
+    if isinstance(cell, str):
+        return f"<td>{escape(cell)}</td>"
+    value = "" if cell.value is None else f' data-value="{cell.value:g}"'
+    kind = f' class="{cell.kind}"' if cell.kind else ""
+    return f"<td{kind}{value}>{escape(cell.text)}</td>"
 
 
 def figure(svg: str, caption: str) -> str:
-    """A chart with what it shows."""
+    """Return a chart with its caption, which is also its text for screen readers."""
     named = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
     return f"<figure>{named}<figcaption>{escape(caption)}</figcaption></figure>"
 
@@ -112,16 +134,17 @@ def figure(svg: str, caption: str) -> str:
 def heat(
     weights: Sequence[Sequence[float]], across: Sequence[str], down: Sequence[str], caption: str
 ) -> str:
-    """Attention as a table: a row an output symbol, a column a source symbol, darker where more
-    of it lies. The numbers can be read too."""
+    """Return attention weights as a table of coloured cells, with the numbers as titles.
+
+    Args:
+        weights: a row for each output symbol, a value for each source symbol.
+        across: the source symbols.
+        down: the output symbols.
+        caption: text below the table.
+    """
     head = "".join(f'<th scope="col">{escape(symbol)}</th>' for symbol in across)
     body = "".join(
-        f'<tr><th scope="row">{escape(symbol)}</th>'
-        + "".join(
-            f'<td style="background:rgba(68,119,170,{weight:.2f})" title="{weight:.2f}"></td>'
-            for weight in row
-        )
-        + "</tr>"
+        f'<tr><th scope="row">{escape(symbol)}</th>' + "".join(map(_heat_cell, row)) + "</tr>"
         for symbol, row in zip(down, weights, strict=False)
     )
     return (
@@ -131,11 +154,15 @@ def heat(
     )
 
 
+def _heat_cell(weight: float) -> str:
+    return f'<td style="background:rgba(68,119,170,{weight:.2f})" title="{weight:.2f}"></td>'
+
+
 def note(lines: Sequence[str]) -> str:
-    """What has to be said."""
+    """Return remarks, each as a paragraph in small print."""
     return "".join(f'<p class="note">{escape(line)}</p>' for line in lines)
 
 
 def folded(summary: str, content: str) -> str:
-    """Shown when asked for."""
+    """Return content that is hidden until its summary is clicked."""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"

@@ -1,1 +1,1 @@
-"""Prints what came out: tables, curves, verdicts, single runs."""
+"""Prints tables, curves, comparisons, claims and single runs on a terminal."""

@@ -1,8 +1,8 @@
-"""One run on a terminal."""
+"""Prints one run: its settings, scores, curve and sample outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -11,37 +11,21 @@ from rich.table import Table
 from rich.text import Text
 
 from results import metrics, naming
-from results.grouping import group_text
+from results.grouping import setting_text
 from results.record import Record
 from results.show.terminal import sparkline
 
 DRAWN = ("loss", "valid_loss", "forced_accuracy", "gradient_norm", "update_ratio", "saturation")
+"""Values of a curve that are drawn; the deciding metric comes after the first three."""
 
 
 def show_run(record: Record, suite: Mapping[str, Any], console: Console) -> None:
-    """Settings, scores, curve and samples of a run."""
+    """Print everything that a record holds, as far as it fits a terminal."""
     name = naming.name(record.variant, suite)
     console.print(Text(f"{record.id}  {record.task}  {name}  seed {record.seed}", style="bold"))
-    outcome, measured = record.outcome, record.measured
-    lines = [f"{record.status}, {group_text(record)}"]
-    if "steps" in outcome:
-        lines.append(
-            f"{outcome['steps']} steps, {metrics.short(outcome['tokens'])} target tokens, "
-            f"{measured['train_seconds']:.1f} s of training at "
-            f"{metrics.short(measured['tokens_per_second'])} tokens/s, "
-            f"{metrics.short(outcome['parameters'])} parameters"
-        )
-        lines += _scores(outcome)
-    if "machine" in measured:
-        machine = measured["machine"]
-        lines.append(
-            f"on {measured['host']}: {machine['processor']}, {machine['threads']} thread of "
-            f"{machine['cores']} cores, {measured['beside']} runs beside, torch {machine['torch']}"
-        )
-    settings = ", ".join(f"{axis}={naming.text(value)}" for axis, value in record.variant.items())
-    lines.append(settings)
-    for line in lines:
+    for line in _facts(record):
         console.print(Text(line))
+    outcome = record.outcome
     if outcome.get("error"):
         console.print(Text(outcome["error"], style="red"))
         console.print(Text(outcome.get("traceback", ""), style="dim"))
@@ -51,28 +35,56 @@ def show_run(record: Record, suite: Mapping[str, Any], console: Console) -> None
         _show_samples(outcome["samples"], console)
 
 
-def _scores(outcome: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for split, scores in outcome["scores"].items():
-        shown = ", ".join(
-            f"{metrics.score(key).title} {metrics.score(key).write(value)}"
-            for key, value in scores.items()
-        )
-        lines.append(f"{split}: {shown}")
-    for name, signature in outcome["signatures"].items():
-        lines.append(f"{metrics.score(name).title} by {signature}")
-    if outcome["to_target"]:
-        reached = outcome["to_target"]
+def _facts(record: Record) -> list[str]:
+    """Return status, costs, scores, machine and axes, each as a line."""
+    outcome, measured = record.outcome, record.measured
+    lines = [f"{record.status}, {setting_text(record)}"]
+    if "steps" in outcome:
         lines.append(
-            f"target {outcome['metric']} {outcome['solved_at']:g} on valid reached at step "
-            f"{reached['steps']}, {metrics.short(reached['tokens'])} tokens"
+            f"{outcome['steps']} steps, {metrics.short(outcome['tokens'])} target tokens, "
+            f"{measured['train_seconds']:.1f} s of training at "
+            f"{metrics.short(measured['tokens_per_second'])} tokens/s, "
+            f"{metrics.short(outcome['parameters'])} parameters"
         )
-    else:
-        lines.append(f"target {outcome['metric']} {outcome['solved_at']:g} on valid not reached")
+        lines += [*_scores(outcome), _target(outcome)]
+    if "machine" in measured:
+        machine = measured["machine"]
+        others = measured["beside"]
+        lines.append(
+            f"on {measured['host']}: {machine['processor']}, {machine['threads']} thread of "
+            f"{machine['cores']} cores, {others} other run{'s' * (others != 1)} at the same time, "
+            f"torch {machine['torch']}"
+        )
+    lines.append(", ".join(f"{axis}={naming.text(v)}" for axis, v in record.variant.items()))
     return lines
 
 
-def _show_curve(curve: list[dict[str, Any]], metric: str, console: Console) -> None:
+def _scores(outcome: Mapping[str, Any]) -> list[str]:
+    """Return a line for each split, and one for each signature of a score."""
+    lines = []
+    for split, scores in outcome["scores"].items():
+        written = ", ".join(
+            f"{metrics.score(key).title} {metrics.score(key).write(value)}"
+            for key, value in scores.items()
+        )
+        lines.append(f"{split}: {written}")
+    for name, signature in outcome["signatures"].items():
+        lines.append(f"{metrics.score(name).title} by {signature}")
+    return lines
+
+
+def _target(outcome: Mapping[str, Any]) -> str:
+    """Say whether and when the target was reached."""
+    target = f"target {outcome['metric']} {outcome['solved_at']:g} on valid"
+    reached = outcome["to_target"]
+    if not reached:
+        return f"{target} not reached"
+    tokens = metrics.short(reached["tokens"])
+    return f"{target} reached at step {reached['steps']}, {tokens} tokens"
+
+
+def _show_curve(curve: Sequence[Mapping[str, Any]], metric: str, console: Console) -> None:
+    """Print a sparkline of each value that the curve has, over the same points."""
     width = max(console.width - 44, 10)
     count = min(width, len(curve))
     picked = [curve[i * (len(curve) - 1) // max(count - 1, 1)] for i in range(count)]
@@ -86,15 +98,20 @@ def _show_curve(curve: list[dict[str, Any]], metric: str, console: Console) -> N
             console.print(Text(f"  {key:<16} {line}  {ends}"), no_wrap=True, overflow="ellipsis")
 
 
-def _show_samples(samples: list[dict[str, Any]], console: Console) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+def _show_samples(samples: Sequence[Mapping[str, Any]], console: Console) -> None:
+    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for title in ("source", "output", "reference"):
-        table.add_column(title, overflow="fold", ratio=1)
+        grid.add_column(title, overflow="fold", ratio=1)
     for sample in samples:
-        reference = Text("probe, no right answer" if sample.get("probe") else "", style="dim")
-        if "reference" in sample:
-            right = sample["reference"] == sample["output"]
-            reference = Text(sample["reference"], style="green" if right else "")
         ended = "" if sample.get("ended", True) else " (no end)"
-        table.add_row(Text(sample["source"]), Text(sample["output"] + ended), reference)
-    console.print(table)
+        output = Text(sample["output"] + ended)
+        grid.add_row(Text(sample["source"]), output, _reference(sample))
+    console.print(grid)
+
+
+def _reference(sample: Mapping[str, Any]) -> Text:
+    """Return the reference, green if the output is identical; a probe has none."""
+    if "reference" in sample:
+        identical = sample["reference"] == sample["output"]
+        return Text(sample["reference"], style="green" if identical else "")
+    return Text("probe, no right answer" if sample.get("probe") else "", style="dim")

@@ -1,1 +1,1 @@
-"""Statistics of paired runs: tests, intervals, power, sequential looks."""
+"""Computes statistics of paired runs: intervals, tests, power, and looks at growing samples."""

@@ -1,8 +1,8 @@
-"""How surely one thing is better than another: intervals, tests and what more runs would tell.
+"""Computes intervals, tests, power and verdicts for differences between paired runs.
 
-Runs are compared in pairs: the same seed is the same first values, the same order of data and the
-same coins, as far as two variants can share them. All that is said of a pair rests on the
-differences of its pairs.
+Runs are compared in pairs that share a seed: the same initial weights, the same order of data and
+the same random choices, as far as two variants can share them. All statements about two variants
+rest on the differences within pairs; the spread between seeds cancels.
 """
 
 from __future__ import annotations
@@ -19,20 +19,32 @@ from scipy import special, stats
 Values = npt.NDArray[np.float64]
 
 ALPHA = 0.05
+"""Probability of a wrong verdict that is accepted, over a whole family of comparisons."""
 POWER = 0.8
+"""Probability with which a difference should be found to count as detectable."""
 RESAMPLES = 2000
+"""Number of bootstrap resamples."""
 BOOTSTRAP_FROM = 12
-"""Values from which on an interval heeds their skew; fewer say little of how they are spread."""
+"""Number of values from which on intervals take skewness into account by a bootstrap.
+
+A smaller sample says too little about the shape of its distribution.
+"""
 EXACT_TO = 16
-"""Pairs up to which all sign flips are gone through; beyond, DRAWS of them are."""
+"""Number of pairs up to which a sign-flip test enumerates all flips; beyond, it samples DRAWS."""
 DRAWS = 20_000
+"""Number of random sign flips of a sampled test."""
 MOST_PAIRS = 10_000
-"""Pairs beyond which a question counts as not to be settled."""
+"""Number of pairs beyond which a question counts as undecidable."""
 
 
 class Interval(NamedTuple):
-    """An estimate and where the truth lies with the confidence that was asked for. kind: how it
-    was made; `none` where one value says nothing of the spread."""
+    """Holds an estimate and its confidence interval.
+
+    Attributes:
+        estimate: the point estimate.
+        low, high: the bounds; infinite where a single value says nothing about the spread.
+        kind: how the interval was made: `t`, `BCa`, `percentile`, or `none`.
+    """
 
     estimate: float
     low: float
@@ -40,177 +52,222 @@ class Interval(NamedTuple):
     kind: str
 
 
-def generator() -> np.random.Generator:
-    """The same draws at every call, so that a table says the same twice."""
+def fixed_generator() -> np.random.Generator:
+    """Return a generator with a fixed seed, so that a table is identical each time it is made."""
     return np.random.default_rng(20_261_121)
 
 
-# one sample
+# intervals of one sample
 
 
 def interquartile_mean(values_RN: npt.ArrayLike) -> Values:
-    """The mean of the middle half of each row (Agarwal et al. 2021, section 4.3): a quarter of the
-    values, the number rounded down, is left out at either end."""
+    """Return the mean of the middle half of each row (Agarwal et al. 2021, section 4.3).
+
+    A quarter of the values, rounded down, is left out at either end.
+    """
     ordered = np.sort(np.atleast_2d(np.asarray(values_RN, dtype=float)), axis=1)
     cut = ordered.shape[1] // 4
     middle: Values = ordered[:, cut : ordered.shape[1] - cut].mean(axis=1)
     return middle
 
 
-def stratified(
+def stratified_interval(
     strata: Sequence[npt.ArrayLike],
     statistic: Callable[[Values], Values],
     alpha: float = ALPHA,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """A statistic of all values together, with a percentile interval from resampling seeds within
-    each stratum (a task), so that every resample has as many of each (Agarwal et al. 2021, section
-    4.1). statistic: of each row."""
-    random, parts = generator(), [np.asarray(values, dtype=float) for values in strata]
-    drawn = [part[random.integers(0, len(part), (resamples, len(part)))] for part in parts]
+    """Return a statistic of several samples together, with a percentile bootstrap interval.
+
+    Seeds are resampled within each stratum (a task), so that every resample has as many values of
+    each task as the original (Agarwal et al. 2021, section 4.1).
+
+    Args:
+        strata: one sample per task.
+        statistic: computes one value for each row of an array.
+        alpha: one minus the confidence.
+        resamples: number of bootstrap resamples.
+    """
+    random, samples = fixed_generator(), [np.asarray(values, dtype=float) for values in strata]
+    drawn = [
+        sample[random.integers(0, len(sample), (resamples, len(sample)))] for sample in samples
+    ]
     low, high = np.quantile(statistic(np.concatenate(drawn, axis=1)), [alpha / 2, 1 - alpha / 2])
-    whole = float(statistic(np.concatenate(parts)[None])[0])
-    return Interval(whole, float(low), float(high), "percentile")
+    estimate = float(statistic(np.concatenate(samples)[None])[0])
+    return Interval(estimate, float(low), float(high), "percentile")
 
 
 def mean_interval(
     values: npt.ArrayLike, alpha: float = ALPHA, resamples: int = RESAMPLES
 ) -> Interval:
-    """The mean and its interval: Student's t, and from BOOTSTRAP_FROM values on BCa, widened to
-    Student's where it is narrower.
+    """Return the mean and its interval: Student's t, from BOOTSTRAP_FROM values on joined with BCa.
 
-    BCa alone, even at the level that `expanded` gives, covers heavy-tailed and two-humped values
-    (some seeds solve a task, some do not) in 91 to 93 of 100 cases where it should in 95, and
-    Student's alone does as badly where values are skewed; the wider of the two does in 94 to 97
-    (tests/results/stats/test_inference.py).
+    With BOOTSTRAP_FROM values or more the interval reaches from the lower of the two lower bounds
+    to the higher of the two upper ones. BCa alone, even at the level of `expanded_alpha`, covers
+    heavy-tailed and bimodal values (some seeds solve a task, some do not) in 91 to 93 of 100
+    cases where it should in 95, and Student's alone does as badly with skewed values. The union
+    covers in 94 to 97 (tests/results/stats/test_inference.py).
     """
-    given = np.asarray(values, dtype=float)
-    count, mean = len(given), float(np.mean(given))
+    sample = np.asarray(values, dtype=float)
+    count, mean = len(sample), float(np.mean(sample))
     if count < 2:
         return Interval(mean, -math.inf, math.inf, "none")
-    half = float(stats.t.ppf(1 - alpha / 2, count - 1) * given.std(ddof=1) / math.sqrt(count))
-    if count < BOOTSTRAP_FROM or np.ptp(given) == 0:
+    half = float(stats.t.ppf(1 - alpha / 2, count - 1) * sample.std(ddof=1) / math.sqrt(count))
+    if count < BOOTSTRAP_FROM or np.ptp(sample) == 0:
         return Interval(mean, mean - half, mean + half, "t")
-    low, high = bca(given, expanded(alpha, count), resamples)
+    low, high = bca(sample, expanded_alpha(alpha, count), resamples)
     return Interval(mean, min(low, mean - half), max(high, mean + half), "BCa")
 
 
-def expanded(alpha: float, count: int) -> float:
-    """The level at which a bootstrap of so few values covers as it says: resamples spread by
-    sqrt((n - 1) / n) too little, and know no t (Hesterberg 2015, section 4.3.3)."""
+def expanded_alpha(alpha: float, count: int) -> float:
+    """Return the level at which a bootstrap of a small sample covers as it says.
+
+    Resamples spread too little by a factor of sqrt((n - 1) / n), and their quantiles are those of
+    a normal distribution instead of Student's (Hesterberg 2015, section 4.3.3).
+    """
     reach = stats.t.ppf(1 - alpha / 2, count - 1) * math.sqrt(count / (count - 1))
     return float(2 * stats.norm.sf(reach))
 
 
 def bca(values: Values, alpha: float, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Bias-corrected and accelerated interval of the mean (Efron 1987, section 6)."""
+    """Return the bias-corrected and accelerated interval of the mean (Efron 1987, section 6)."""
     count = len(values)
-    drawn = generator().integers(0, count, size=(resamples, count))
+    drawn = fixed_generator().integers(0, count, size=(resamples, count))
     means = np.sort(values[drawn].mean(axis=1))
     mean = values.mean()
-    # ties count half, as scores often repeat
+    # z0: how far the median of the resampled means is from the mean; ties, which are common
+    # among scores, count half
     below = (np.sum(means < mean) + 0.5 * np.sum(means == mean)) / resamples
     bias = special.ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
-    away = mean - (values.sum() - values) / (count - 1)
-    acceleration = np.sum(away**3) / (6 * np.sum(away**2) ** 1.5)
+    # a: a sixth of the skewness of the jackknife, which leaves out one value at a time
+    jackknife = mean - (values.sum() - values) / (count - 1)
+    acceleration = np.sum(jackknife**3) / (6 * np.sum(jackknife**2) ** 1.5)
+    # the levels of the two quantiles, shifted by both
     reach = special.ndtri(np.array([alpha / 2, 1 - alpha / 2]))
     level = special.ndtr(bias + (bias + reach) / (1 - acceleration * (bias + reach)))
     low, high = np.quantile(means, level)
     return float(low), float(high)
 
 
-# pairs
+# tests on pairs
 
 
 def sign_flip(differences: npt.ArrayLike) -> float:
-    """Two-sided p that differences lie around 0: the share of all ways to swap a pair's two sides
-    whose mean is as far from 0 (Fisher 1935, section 21). Never below 2 / 2**n."""
-    given = np.asarray(differences, dtype=float)
-    count = len(given)
+    """Return the two-sided p value of the hypothesis that differences are symmetric around 0.
+
+    It is the share of all ways to swap the two sides of some pairs for which the mean is at least
+    as far from 0 (Fisher 1935, section 21). It is never below 2 / 2**n for n pairs.
+    """
+    values = np.asarray(differences, dtype=float)
+    count = len(values)
     if count == 0:
         return 1.0
-    seen = abs(given.sum())
-    # what is equal but for rounding is as far
-    reached = seen - 1e-12 * np.abs(given).sum()
-    # not by BLAS, which would take another core for so little
-    as_far = np.abs(np.einsum("dn,n->d", _signs(count), given)) >= reached
+    observed = abs(values.sum())
+    # sums that are equal but for rounding must count as equal
+    threshold = observed - 1e-12 * np.abs(values).sum()
+    # einsum, because a matrix product by BLAS would start threads for so little work
+    as_far = np.abs(np.einsum("dn,n->d", _signs(count), values)) >= threshold
     if count <= EXACT_TO:
         return float(np.mean(as_far))
+    # the observed signs count as one draw, so that p is never 0 (Phipson and Smyth 2010)
     return float((np.sum(as_far) + 1) / (DRAWS + 1))
 
 
 @lru_cache(maxsize=32)
 def _signs(count: int) -> Values:
-    """All sign patterns whose first is +, as their mirror images are as far from 0; or some."""
+    """Return sign patterns (D, N): all whose first sign is +, or DRAWS random ones beyond EXACT_TO.
+
+    The patterns whose first sign is - are mirror images, whose sums are as far from 0.
+    """
     if count > EXACT_TO:
-        return generator().choice(np.array([-1.0, 1.0]), size=(DRAWS, count))
+        return fixed_generator().choice(np.array([-1.0, 1.0]), size=(DRAWS, count))
     bits = (np.arange(2 ** (count - 1))[:, None] >> np.arange(count)) & 1
     return np.where(bits, -1.0, 1.0)
 
 
-def fewest(alpha: float) -> int:
-    """Pairs that a two-sided sign-flip test needs at least to reach alpha."""
+def fewest_pairs(alpha: float) -> int:
+    """Return the number of pairs that a two-sided sign-flip test needs to reach alpha at all."""
+    # 2 / 2**n <= alpha; the last term makes up for rounding where the logarithm is an integer
     return math.ceil(math.log2(2 / alpha) - 1e-9)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values of a family (Holm 1979): none is rejected wrongly with more than alpha."""
+    """Return the adjusted p values of a family of tests, by the step-down method of Holm 1979.
+
+    Rejecting those at most alpha rejects any true hypothesis with probability alpha at most.
+    """
     adjusted, highest = [1.0] * len(p_values), 0.0
     for rank, place in enumerate(np.argsort(np.asarray(p_values), kind="stable")):
+        # an adjusted value must not be below that of a smaller p
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = highest
     return adjusted
 
 
 def probability_of_improvement(
-    mine: Sequence[npt.ArrayLike], others: Sequence[npt.ArrayLike]
+    ours: Sequence[npt.ArrayLike], theirs: Sequence[npt.ArrayLike]
 ) -> float:
-    """That a run of mine beats one of others', ties half, meaned over strata (Agarwal et al. 2021,
-    section 4.3)."""
+    """Return the probability that a run of ours scores higher than one of theirs.
+
+    Ties count half, and the mean is taken over strata (Agarwal et al. 2021, section 4.3).
+    """
     shares = []
-    for a, b in zip(mine, others, strict=True):
-        apart = np.asarray(a, dtype=float)[:, None] - np.asarray(b, dtype=float)[None]
-        shares.append(float(np.mean((apart > 0) + 0.5 * (apart == 0))))
+    for a, b in zip(ours, theirs, strict=True):
+        differences = np.asarray(a, dtype=float)[:, None] - np.asarray(b, dtype=float)[None]
+        shares.append(float(np.mean((differences > 0) + 0.5 * (differences == 0))))
     return float(np.mean(shares))
 
 
 def performance_profile(strata: Sequence[npt.ArrayLike], levels: npt.ArrayLike) -> Values:
-    """The share of runs above each level, meaned over strata (Agarwal et al. 2021, section 4.2)."""
+    """Return the share of runs above each level, as the mean over strata.
+
+    This is the score distribution of Agarwal et al. 2021, section 4.2.
+    """
     above = [
-        (np.asarray(part, dtype=float)[:, None] > np.asarray(levels)).mean(axis=0)
-        for part in strata
+        (np.asarray(sample, dtype=float)[:, None] > np.asarray(levels)).mean(axis=0)
+        for sample in strata
     ]
     shares: Values = np.mean(above, axis=0)
     return shares
 
 
-# what more runs would tell
+# power, and how many more pairs would decide
 
 
 def power(effect: float, spread: float, count: int, alpha: float = ALPHA) -> float:
-    """That a two-sided paired t test of so many pairs finds a mean difference of so much, whose
-    pairs spread so much."""
+    """Return the probability that a two-sided paired t test finds a mean difference.
+
+    Args:
+        effect: the true mean difference.
+        spread: the standard deviation of the differences.
+        count: the number of pairs.
+        alpha: the level of the test.
+    """
     if count < 2:
         return 0.0
     if spread == 0:
         return float(effect != 0)
     bound = stats.t.ppf(1 - alpha / 2, count - 1)
+    # under the alternative the statistic has a noncentral t distribution
     shift = abs(effect) / spread * math.sqrt(count)
     found = stats.nct.sf(bound, count - 1, shift) + stats.nct.cdf(-bound, count - 1, shift)
-    # scipy gives nan far out, where the chance is 1
+    # scipy returns nan far out in the tail, where the probability is 1
     return 1.0 if math.isnan(found) else float(found)
 
 
 def detectable(spread: float, count: int, alpha: float = ALPHA) -> float:
-    """The smallest difference that so many pairs find with POWER; infinite where none is."""
-    if count < max(2, fewest(alpha)):
+    """Return the smallest mean difference that a number of pairs finds with POWER.
+
+    It is infinite if a sign-flip test cannot reach alpha with so few pairs.
+    """
+    if count < max(2, fewest_pairs(alpha)):
         return math.inf
-    return spread * _detectable_of_one(count, alpha)
+    return spread * _detectable_at_unit_spread(count, alpha)
 
 
 @lru_cache(maxsize=4096)
-def _detectable_of_one(count: int, alpha: float) -> float:
-    """Where pairs spread by 1."""
+def _detectable_at_unit_spread(count: int, alpha: float) -> float:
+    """Find by bisection the difference that is found with POWER if pairs spread by 1."""
     low, high = 0.0, 1.0
     while power(high, 1.0, count, alpha) < POWER:
         low, high = high, 2 * high
@@ -221,47 +278,73 @@ def _detectable_of_one(count: int, alpha: float) -> float:
     return high
 
 
-def pairs_to_settle(
+def pairs_to_decide(
     effect: float, spread: float, margin: float, alpha: float = ALPHA
 ) -> int | None:
-    """Pairs after which a mean difference that stays as it is would be decided: found with POWER
-    where it is beyond the margin, else its interval within the margin. None beyond MOST."""
-    beyond = abs(effect) > margin
-    away = abs(effect) if beyond else margin - abs(effect)
+    """Return the number of pairs that would decide, if mean and spread stay as they are.
 
-    def settled(count: int) -> bool:
+    A mean difference beyond the margin is decided once a test finds it with POWER; one within the
+    margin, once its interval fits within the margin too.
+
+    Args:
+        effect: the mean difference so far.
+        spread: the standard deviation of the differences so far.
+        margin: the smallest difference that matters.
+        alpha: the level of the test.
+
+    Returns:
+        The number of pairs, or None if it is beyond MOST_PAIRS.
+    """
+    beyond = abs(effect) > margin
+    distance = abs(effect) if beyond else margin - abs(effect)
+
+    def decided(count: int) -> bool:
         if beyond:
             return power(effect, spread, count, alpha) >= POWER
         half = stats.t.ppf(1 - ALPHA / 2, count - 1) * spread / math.sqrt(count)
-        return bool(half < away)
+        return bool(half < distance)
 
-    least = max(2, fewest(alpha)) if beyond else 2
-    # about where it will be, if there were no t
+    least = max(2, fewest_pairs(alpha)) if beyond else 2
+    # the normal approximation says about where the answer is: n = (reach * spread / distance)^2
     reach = special.ndtri(1 - alpha / 2) + special.ndtri(POWER) if beyond else special.ndtri(0.975)
-    if 1.1 * away * math.sqrt(MOST_PAIRS) < reach * spread:
+    if 1.1 * distance * math.sqrt(MOST_PAIRS) < reach * spread:
         return None
-    about = float(reach * spread / away) ** 2 if spread else 0.0
-    low, high = max(least, int(about * 0.9) - 2), max(least, int(about * 1.1) + 6)
-    if settled(low):
+    guess = float(reach * spread / distance) ** 2 if spread else 0.0
+    low, high = max(least, int(guess * 0.9) - 2), max(least, int(guess * 1.1) + 6)
+    if decided(low):
         low = least
-        if settled(low):
-            return low
-    while not settled(high):
+    return _first_decided(decided, low, high)
+
+
+def _first_decided(decided: Callable[[int], bool], low: int, high: int) -> int | None:
+    """Return the smallest count from low on that decides; None beyond MOST_PAIRS.
+
+    A larger count always decides too, so the smallest is found by doubling and bisection.
+    """
+    if decided(low):
+        return low
+    while not decided(high):
         if high >= MOST_PAIRS:
             return None
         low, high = high, min(2 * high, MOST_PAIRS)
-    while high - low > 1:  # more pairs never unsettle
+    while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if settled(middle) else (middle, high)
+        low, high = (low, middle) if decided(middle) else (middle, high)
     return high
 
 
-# in words
+# verdicts
 
 
 class Verdict(NamedTuple):
-    """word: better, worse, tie or undecided. more: further pairs that would settle it, 0 if it is
-    settled, None if no number within reason would. why: what stands against a word."""
+    """States the outcome of a comparison.
+
+    Attributes:
+        word: better, worse, tie or undecided.
+        more: further pairs that would decide; 0 if it is decided, None if no reasonable number
+            would.
+        why: what prevents a decision, where there is more to say than the spread.
+    """
 
     word: str
     more: int | None
@@ -276,19 +359,28 @@ def verdict(
     family: int,
     alpha: float = ALPHA,
 ) -> Verdict:
-    """Of differences of which more is better. p: adjusted for the family of so many comparisons.
-    margin: the smallest difference that matters; an interval within it is a tie."""
-    given = np.asarray(differences, dtype=float)
+    """Return the verdict on differences of which positive ones are better.
+
+    Args:
+        differences: one value per pair.
+        interval: the interval of their mean.
+        p: the p value of the sign-flip test, adjusted for the family.
+        margin: the smallest difference that matters; an interval within it is a tie.
+        family: the number of comparisons that share alpha.
+        alpha: the level of the family.
+    """
+    values = np.asarray(differences, dtype=float)
     if -margin <= interval.low and interval.high <= margin:
         return Verdict("tie", 0, "")
     if p <= alpha:
         return Verdict("better" if interval.estimate > 0 else "worse", 0, "")
-    count = len(given)
-    spread = float(given.std(ddof=1)) if count > 1 else math.nan
-    own = alpha / family  # at worst, by Holm
-    needed = fewest(own)
+    count = len(values)
+    spread = float(values.std(ddof=1)) if count > 1 else math.nan
+    # the share of alpha that Holm's method leaves to a comparison in the worst case
+    own_alpha = alpha / family
+    needed = fewest_pairs(own_alpha)
     if count < 2:
         return Verdict("undecided", max(needed - count, 1), "too few seeds")
-    total = pairs_to_settle(interval.estimate, spread, margin, own)
+    total = pairs_to_decide(interval.estimate, spread, margin, own_alpha)
     why = "too few seeds" if count < needed else ""
     return Verdict("undecided", None if total is None else max(total - count, 1), why)

@@ -1,4 +1,8 @@
-"""Intervals that assume nothing of how values are spread."""
+"""Computes the median of a sample with a confidence interval from its order statistics.
+
+The interval assumes nothing about the distribution except that values are independent. It is
+used for times, whose distributions are skewed and have outliers.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 CONFIDENCE = 0.95
+"""Confidence that an interval has unless another is asked for."""
 
 
 class MedianInterval(NamedTuple):
-    """A median and its interval. confidence: that which the interval has, at least what was asked
-    for where there are values enough (6 for 95 %), less for fewer."""
+    """Holds a median and its interval.
+
+    Attributes:
+        median: the sample's median.
+        low, high: the values of the sample that bound the interval.
+        confidence: the interval's actual confidence. It is at least what was asked for if there
+            are enough values (6 for 95 %), and less if there are fewer.
+    """
 
     median: float
     low: float
@@ -21,10 +32,14 @@ class MedianInterval(NamedTuple):
 
 
 def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> MedianInterval:
-    """The median, and between which order statistics it lies: by the binomial distribution, as
-    each value falls below the true median with probability 1/2 (Conover 1999, section 3.2)."""
+    """Return the median and its narrowest interval between two order statistics.
+
+    The number of values below the true median is binomial with probability 1/2 (Conover 1999,
+    section 3.2). So the true median is below the k-th smallest value with probability
+    P(Binomial(n, 1/2) < k), and by symmetry it is as often above the k-th largest.
+    """
     ordered, count = sorted(values), len(values)
-    # values that are left out on either side
+    # values left out at either end, and the probability that the true median is beyond them
     left_out, tail = 0, 2.0**-count
     for cut in range(1, (count + 1) // 2):
         wider = tail + math.comb(count, cut) * 2.0**-count

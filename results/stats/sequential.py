@@ -1,7 +1,8 @@
-"""Adding seeds until a verdict stands, without fooling oneself by looking often.
+"""Plans looks at a growing sample, so that seeds can be added until a verdict is reached.
 
-Each look may spend a part of alpha, and what all looks spend adds up to alpha at the most, so
-that a false verdict comes no more often than that however many looks there are.
+Testing again after each added seed would find a difference too often where there is none. So each
+look may only spend a part of ALPHA, and all looks together spend ALPHA at most: the probability
+of a wrong verdict stays below ALPHA, however many looks there are.
 """
 
 from __future__ import annotations
@@ -17,21 +18,28 @@ from results.stats import inference
 from results.stats.inference import ALPHA, Interval, Verdict
 
 FIRST_LOOK = 6
-"""Pairs of the first look."""
+"""Number of pairs at the first look."""
 GROWTH = 1.3
-"""By which the next look has more, so that few looks are paid for."""
+"""Factor by which the number of pairs grows between looks, so that alpha is split few times."""
 
 
 class Look(NamedTuple):
-    """pairs: how many by then. alpha: what it may spend."""
+    """Describes one look: the number of pairs by then, and the part of alpha it may spend."""
 
     pairs: int
     alpha: float
 
 
 def looks(most: int) -> list[Look]:
-    """All looks up to so many pairs: alpha is spent as Lan and DeMets 1983 give it for Pocock's
-    bounds, early looks getting a good share. ValueError for fewer pairs than a first look has."""
+    """Return all looks up to a number of pairs.
+
+    By the share t of the pairs seen so far, ALPHA * log(1 + (e - 1) t) is spent: the spending
+    function of Lan and DeMets 1983 that approximates Pocock's boundaries. It gives early looks a
+    good share, because most differences worth finding are large.
+
+    Raises:
+        ValueError: `most` is smaller than FIRST_LOOK.
+    """
     if most < FIRST_LOOK:
         raise ValueError(f"seeds={most} are too few to decide anything; give at least {FIRST_LOOK}")
     counts = [FIRST_LOOK]
@@ -45,14 +53,19 @@ def looks(most: int) -> list[Look]:
 
 
 def decide(differences: npt.ArrayLike, look: Look, margin: float) -> tuple[Interval, Verdict]:
-    """At a look, from differences of which more is better: the interval at its level, and better,
-    worse, tie or undecided."""
-    apart = np.asarray(differences, dtype=float)
-    interval = inference.mean_interval(apart, look.alpha)
-    p = inference.sign_flip(apart)
-    return interval, inference.verdict(apart, interval, p, margin, 1, look.alpha)
+    """Return the interval and the verdict at a look.
+
+    Args:
+        differences: one value per pair; positive means better.
+        look: its alpha sets the level of the test and of the interval.
+        margin: the smallest difference that matters.
+    """
+    values = np.asarray(differences, dtype=float)
+    interval = inference.mean_interval(values, look.alpha)
+    p = inference.sign_flip(values)
+    return interval, inference.verdict(values, interval, p, margin, 1, look.alpha)
 
 
-def nearest(more: Sequence[int | None]) -> list[int]:
-    """Places in the order of how few seeds they still want: what settles most comes first."""
+def closest_to_decided(more: Sequence[int | None]) -> list[int]:
+    """Return indices by the number of seeds still needed, fewest first; None (unknown) is last."""
     return sorted(range(len(more)), key=lambda place: (more[place] is None, more[place] or 0))

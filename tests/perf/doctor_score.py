@@ -13,7 +13,8 @@ from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.grouping import test_score
 from results.record import Record
-from results.show.terminal import show_texts
+from results.show.terminal import print_table
+from results.tables.text import TextTable
 
 FALL = 0.05
 """Fall of the test score (0 to 1; BLEU divided by 100) that counts as harm."""
@@ -124,4 +125,4 @@ def show(cases: Sequence[Case], healthy: Sequence[Record], half: str, console: C
         f"{totals['healthy_runs']} healthy runs: something found in {totals['false_findings']:.1%}"
         + (f" ({false})" if false else ""),
     ]
-    show_texts(f"faults planted, {half}", texts, notes, console)
+    print_table(TextTable(f"faults planted, {half}", texts, notes), console)

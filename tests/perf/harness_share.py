@@ -24,7 +24,8 @@ from bench.specs import RunSpec
 from bench.training.loop import Recipe, train_step
 from bench.training.process import cached_digest, cached_task, freeze_imports, prepare_process
 from results.export.files import as_json
-from results.show.terminal import show_texts
+from results.show.terminal import print_table
+from results.tables.text import TextTable
 
 
 def measure(spec: RunSpec, data: Path) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def show(rows: Sequence[dict[str, Any]], console: Console) -> None:
         f"once per process, outside the runs: its start, {rows[0]['start_seconds']:.1f} s, "
         "and each task's data",
     ]
-    show_texts("one run of each task of quick", texts, notes, console)
+    print_table(TextTable("one run of each task of quick", texts, notes), console)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -20,11 +20,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results import store as stores
 from results.errors import DiskFullError, StoreError
 from results.journal import Journal
 from results.record import Record
-from results.store import Planned, Store, has_driver, reading, rebuild, writing
+from results.store import Planned, Store, has_driver, reading, rebuild, schema, writing
 from tests.records import SUITE, failed, record
 
 ROOT = Path(__file__).parents[2]
@@ -283,14 +282,14 @@ def test_the_first_version_is_brought_up(tmp_path: Path) -> None:
         assert store.ids() == set()
         keep(store, RECORDS[0])
     connection = sqlite3.connect(tmp_path / "store.sqlite3")
-    assert connection.execute("PRAGMA user_version").fetchone() == (len(stores.MIGRATIONS),)
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
     connection.close()
 
 
 def test_each_migration_is_done_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path)
     more = "CREATE TABLE later (x TEXT);"
-    monkeypatch.setattr(stores, "MIGRATIONS", (*stores.MIGRATIONS, more))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, more))
     for _ in range(2):
         with writing(tmp_path) as store:
             assert store.ids() == set(EXPECTED)

@@ -17,6 +17,7 @@ from bench.speed.timing import Shape, of_shape, of_task
 from bench.training.batching import collate
 from results.export.files import JSON_SCHEMA
 from results.show import throughput as shown
+from results.tables.throughput import throughput_line
 from tasks import EOS, build
 from variants.axes import parse
 
@@ -72,7 +73,7 @@ def test_what_a_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
     # adam keeps two numbers a weight; all four are read and written
     (row,) = timing.rows([case], limits, "cpu")
     assert row["bytes_per_step"] == 4 * row["parameters"] * 2 * 4
-    texts = shown.cells({**row, "sweep": "", "sweep_value": 0})
+    texts = throughput_line({**row, "sweep": "", "sweep_value": 0})
     assert (texts["ms a step"], texts["busy"], texts["interval"]) == ("200", "1/3", "100-400")
 
 
@@ -88,7 +89,7 @@ def test_other_formats_are_not_held_against_float32() -> None:
     (row,) = timing.rows([case], Limits(1e6, 1e9), "cpu")
     assert row["machine_share"] is None
     assert row["flops_per_step"] > 0
-    assert shown.cells({**row, "sweep": "", "sweep_value": 0})["of machine"] == ""
+    assert throughput_line({**row, "sweep": "", "sweep_value": 0})["of machine"] == ""
 
 
 def test_sampled_tokens_cost_their_output_layer() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from results.compare.claims import Comparison, judge, overall, seeds_wanting
+from results.compare.claims import Comparison, JudgedRow, judge, overall, seeds_wanting
 from results.record import Record
 from tests.records import failed, record
 
@@ -38,7 +38,7 @@ HIGH, LOW = [0.9, 0.8, 0.85] * 2, [0.1, 0.2, 0.15] * 2
 def test_words(a: list[float], b: list[float], expected: str, word: str) -> None:
     sides = {"a": side(a, cell="lstm"), "b": side(b)}
     (row,) = judge([claim(expected)], sides, "exact_match")
-    assert row["claim"] == word
+    assert row["word"] == word
     assert overall([row]) == word
 
 
@@ -49,12 +49,12 @@ def test_a_value_that_was_reported(near: float, word: str) -> None:
     sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
     (row,) = judge([claim("better", near)], sides, "exact_match")
     assert row["a_mean"] == pytest.approx(0.85)
-    assert row["claim"] == word
+    assert row["word"] == word
 
 
 def test_of_several_the_worst_counts() -> None:
-    def rows(*words: str) -> list[dict[str, Any]]:
-        return [{"claim": word, "more_seeds": 3} for word in words]
+    def rows(*words: str) -> list[JudgedRow]:
+        return [cast(JudgedRow, {"word": word, "more_seeds": 3}) for word in words]
 
     assert overall(rows("reproduced", "reproduced")) == "reproduced"
     assert overall(rows("reproduced", "no difference")) == "no difference"
@@ -69,7 +69,7 @@ def test_comparisons_of_one_measure_are_a_family() -> None:
     sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW), "c": side(LOW, cell="rnn")}
     one, two = claim("better"), Comparison("", "a", "c", "", "better", None, 0.0)
     rows = judge([one, two], sides, "exact_match")
-    assert [row["claim"] for row in rows] == ["undecided"] * 2
+    assert [row["word"] for row in rows] == ["undecided"] * 2
     assert {row["family"] for row in rows} == {2}
 
 
@@ -77,10 +77,10 @@ def test_measures_beyond_the_score() -> None:
     sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
     (row,) = judge([claim("tie", key="loss")], sides, "exact_match")
     assert row["a_mean"] == pytest.approx(1 / 30)  # the last of the curve
-    assert row["claim"] == "reproduced"
+    assert row["word"] == "reproduced"
     # forced_accuracy is 0.25 in all, and token_accuracy is not there
     (row,) = judge([claim("tie", key="exposure_gap")], sides, "exact_match")
     assert row["refused"]
     lost = {"a": [failed(seed, cell="lstm") for seed in range(6)], "b": side(LOW)}
     (row,) = judge([claim("worse")], lost, "exact_match")
-    assert (row["a_mean"], row["claim"]) == (0.0, "reproduced")
+    assert (row["a_mean"], row["word"]) == (0.0, "reproduced")

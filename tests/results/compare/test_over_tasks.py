@@ -30,7 +30,7 @@ def test_tables_weigh_alike_and_only_what_all_have_is_there() -> None:
     # the middle half of 0.9 four times and 0.3 four times
     assert lstm["interquartile_mean"] == pytest.approx(0.6)
     assert base["interquartile_mean"] == pytest.approx(0.5)
-    assert (lstm["low"], lstm["high"]) == (pytest.approx(0.6),) * 2
+    assert [lstm["low"], lstm["high"]] == pytest.approx([0.6, 0.6])
     # ahead in every pair of one task, behind in every pair of the other
     assert (lstm["beats_base"], base["beats_base"]) == (0.5, 0.5)
 

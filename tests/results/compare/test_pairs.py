@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from results.compare import axis_effects, stores
+from results.compare import axis_effects, interactions, stores
+from results.compare.interactions import InteractionRow
 from results.compare.measures import MeasureReader, measure, measures
 from results.compare.pairs import NEITHER, NOT_ALL, ComparisonError, ComparisonRow, compare_variants
 from results.record import Record
-from results.show import verdicts
+from results.show import comparisons
 from results.stats import inference
+from results.tables.comparisons import overview_tables
 from tests.records import SUITE, failed, record
 
 A, B = "cell=lstm", "base"
@@ -29,9 +32,10 @@ def runs(scores: list[float | None], **changes: Any) -> list[Record]:
     return [record(seed, score, **changes) for seed, score in enumerate(scores)]
 
 
-def row_of(rows: list[ComparisonRow], key: str = "exact_match") -> ComparisonRow:
+def row_of(rows: Sequence[ComparisonRow], key: str = "exact_match") -> dict[str, Any]:
+    """Return the only row of a measure, as a dict whose values mypy does not check."""
     (found,) = [row for row in rows if row["measure"] == key]
-    return found
+    return dict(found)
 
 
 def timed(one: Record, **measured: Any) -> Record:
@@ -172,7 +176,7 @@ def crossed(effect: float, extra: float = 0.0) -> list[Record]:
 
 
 def test_an_axis_is_held_against_its_base_over_all_it_was_crossed_with() -> None:
-    row = row_of(axis_effects.effects(crossed(0.1, 0.1), SUITE, "cell"))
+    row = row_of(axis_effects.axis_effects(crossed(0.1, 0.1), SUITE, "cell"))
     assert (row["a"], row["b"]) == ("cell=lstm", "cell=gru")
     assert (row["contexts"], row["pairs"], row["where"]) == (2, 6, "2 contexts")
     assert row["effect"] == pytest.approx(0.15 + 0.0025)
@@ -195,43 +199,45 @@ def test_a_family_is_corrected() -> None:
     many = crossed(0.1)
     for cell in ("rnn", "slstm"):
         many += [record(seed, 0.2, cell=cell) for seed in range(6)]
-    rows = [r for r in axis_effects.effects(many, SUITE, "cell") if r["measure"] == "exact_match"]
+    found = axis_effects.axis_effects(many, SUITE, "cell")
+    rows = [dict(row) for row in found if row["measure"] == "exact_match"]
     assert [row["a"] for row in rows] == ["cell=lstm", "cell=rnn", "cell=slstm"]
     assert {row["family"] for row in rows} == {3}
-    assert [row["p_adjusted"] for row in rows] == inference.holm([row["p"] for row in rows])
+    p_values: list[Any] = [row["p"] for row in rows]
+    assert [row["p_adjusted"] for row in rows] == inference.holm(p_values)
     assert rows[0]["verdict"] == "undecided"  # 2 / 2**6 in a family of three
 
 
 def test_interactions() -> None:
-    (row,) = axis_effects.interactions(crossed(0.1, 0.2), SUITE, "cell")
+    (row,) = interactions.axis_interactions(crossed(0.1, 0.2), SUITE, "cell")
     assert (row["of"], row["at"], row["not_at"]) == ("cell=lstm", "attention=dot", "attention=none")
     assert row["effect"] == pytest.approx(0.2)
     assert row["significant"]
-    (none,) = axis_effects.interactions(crossed(0.1, 0.0), SUITE, "cell")
+    (none,) = interactions.axis_interactions(crossed(0.1, 0.0), SUITE, "cell")
     assert none["effect"] == pytest.approx(0.0)
     assert not none["significant"]
 
 
 def test_a_shorthand_is_an_axis_too() -> None:
     deep = [record(seed, 0.4, encoder_depth=2, decoder_depth=2) for seed in range(6)]
-    row = row_of(axis_effects.effects([*deep, *runs([0.2] * 6)], SUITE, "depth"))
+    row = row_of(axis_effects.axis_effects([*deep, *runs([0.2] * 6)], SUITE, "depth"))
     assert (row["a"], row["b"]) == ("depth=2", "depth=1")
 
 
 def test_an_effect_away_from_the_base_says_where() -> None:
     found = [*runs([0.5] * 6), *runs([0.4] * 6, hidden=32), *runs([0.6] * 6, attention="dot")]
     found += runs([0.9] * 6, attention="dot", cell="lstm")
-    row = row_of(axis_effects.effects(found, SUITE, "cell"))
+    row = row_of(axis_effects.axis_effects(found, SUITE, "cell"))
     assert (row["a"], row["where"]) == ("cell=lstm", "attention=dot")
-    text = "\n".join(shown(axis_effects.effects(found, SUITE, "cell"), label="a"))
+    text = "\n".join(shown_effects(axis_effects.axis_effects(found, SUITE, "cell")))
     assert "cell=lstm (at attention=dot)" in text
-    row = row_of(axis_effects.effects(found, SUITE, "hidden"))
+    row = row_of(axis_effects.axis_effects(found, SUITE, "hidden"))
     assert row["where"] == ""
 
 
 def test_an_axis_that_nothing_varies() -> None:
     with pytest.raises(ComparisonError, match="differ in attention alone"):
-        axis_effects.effects(runs([0.5]), SUITE, "attention")
+        axis_effects.axis_effects(runs([0.5]), SUITE, "attention")
 
 
 # two sets
@@ -254,24 +260,27 @@ def test_two_stores() -> None:
 def test_two_times() -> None:
     old = [timed(one, began=0.0) for one in runs([0.1])]
     new = [timed(one, began=4e9) for one in runs([0.1], torch="2.14.0")]
-    assert stores.by_day([*old, *new], "2026-11-21") == (new, old)
+    assert stores.split_by_day([*old, *new], "2026-11-21") == (new, old)
     with pytest.raises(ComparisonError, match="no run was begun since 2026-11-21"):
-        stores.by_day(old, "2026-11-21")
+        stores.split_by_day(old, "2026-11-21")
     with pytest.raises(ComparisonError, match="is no day"):
-        stores.by_day(old, "yesterday")
+        stores.split_by_day(old, "yesterday")
 
 
 # in words
 
 
-def shown(
-    rows: list[ComparisonRow], crossings: list[ComparisonRow] | None = None, label: str = ""
+def shown(rows: Sequence[ComparisonRow]) -> list[str]:
+    console = Console(width=80, highlight=False, record=True, file=io.StringIO())
+    comparisons.show_pairs(rows, console)
+    return console.export_text().splitlines()
+
+
+def shown_effects(
+    rows: Sequence[ComparisonRow], crossed: Sequence[InteractionRow] = ()
 ) -> list[str]:
     console = Console(width=80, highlight=False, record=True, file=io.StringIO())
-    if label:
-        verdicts.show_effects(rows, crossings or [], console, label)
-    else:
-        verdicts.show_pairs(rows, console)
+    comparisons.show_effects(rows, crossed, console)
     return console.export_text().splitlines()
 
 
@@ -290,26 +299,25 @@ def test_a_pair_at_80_columns() -> None:
 
 
 def test_an_axis_at_80_columns() -> None:
-    lines = shown(
-        axis_effects.effects(crossed(0.1, 0.2), SUITE, "cell"),
-        axis_effects.interactions(crossed(0.1, 0.2), SUITE, "cell"),
-        "a",
+    lines = shown_effects(
+        axis_effects.axis_effects(crossed(0.1, 0.2), SUITE, "cell"),
+        interactions.axis_interactions(crossed(0.1, 0.2), SUITE, "cell"),
     )
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "cell=lstm" in text
     assert "better" in text
     assert "against cell=gru" in text
-    assert "cell=lstm does +0.200 more at attention=dot than at attention=none" in text
+    assert "effect of cell=lstm changes by +0.200 from attention=none to attention=dot" in text
     assert "×1.00 =" in text
 
 
 def test_every_axis_at_80_columns() -> None:
     found = [*crossed(0.1, 0.2), *runs([0.5] * 8, task="reversal")]
     found += [record(n, 0.9, 1000, task="reversal", hidden=32) for n in range(8)]
-    rows = axis_effects.every_axis(found, SUITE, verdicts.OVERVIEW)
+    rows = axis_effects.every_axis(found, SUITE, axis_effects.OVERVIEW_COSTS)
     console = Console(width=80, highlight=False, record=True, file=io.StringIO())
-    verdicts.show_every_axis(rows, console)
+    comparisons.show_every_axis(rows, console)
     lines = console.export_text().splitlines()
     assert max(map(len, lines)) <= 80
     score = lines[: lines.index("every axis: tokens to target")]
@@ -323,7 +331,7 @@ def test_every_axis_at_80_columns() -> None:
     assert "cell" not in tokens
     # what an axis does elsewhere is in the mean over what it was crossed with
     (cell,) = [line.split() for line in score if line.startswith("cell=lstm")]
-    effect = row_of(axis_effects.effects(found, SUITE, "cell"))["effect"]
+    effect = row_of(axis_effects.axis_effects(found, SUITE, "cell"))["effect"]
     assert cell == ["cell=lstm", f"{effect:+.3f}", "+"]
     assert [line.split()[0] for line in score if "=" in line.split(" ")[0]] == [
         "attention=dot", "cell=lstm", "hidden=32",
@@ -337,7 +345,7 @@ def test_columns_that_do_not_fit_beside_each_other_come_below() -> None:
     rows = axis_effects.every_axis(found, SUITE)
     for width in (20, 60, 80, 200):
         console = Console(width=width, highlight=False, record=True, file=io.StringIO())
-        verdicts.show_every_axis(rows, console)
+        comparisons.show_every_axis(rows, console)
         text = console.export_text()
         assert "opposites" in text
         if width > 20:
@@ -347,7 +355,7 @@ def test_columns_that_do_not_fit_beside_each_other_come_below() -> None:
 def test_two_budgets_of_one_task_are_two_columns() -> None:
     found = [*runs([0.5] * 8), *runs([0.9] * 8, cell="lstm")]
     found += [*runs([0.5] * 8, steps=7), *runs([0.7] * 8, steps=7, cell="lstm")]
-    _, texts, _ = verdicts.every_axis(axis_effects.every_axis(found, SUITE))[0]
+    _, texts, _ = overview_tables(axis_effects.every_axis(found, SUITE))[0]
     (line,) = [text for text in texts if text["value"] == "cell=lstm"]
     assert sorted(line.values()) == ["+0.200 +", "+0.400 +", "cell=lstm"]
     assert list(line) == ["value", "opposites, 100 steps", "opposites, 7 steps"]
@@ -370,7 +378,7 @@ def test_speeds_taken_beside_other_runs_are_rough() -> None:
     rows = compare_variants([timed(both[0], beside=3), *both[1:]], SUITE, A, B)
     assert row_of(rows)["trained_beside"] == 0
     assert row_of(rows, "tokens_per_second")["trained_beside"] == 3
-    assert "timed with up to 3 other runs beside" in "\n".join(shown(rows))
+    assert "timed with up to 3 other runs at the same time" in "\n".join(shown(rows))
 
 
 def test_speeds_of_runs_that_lacked_a_core_are_rough() -> None:

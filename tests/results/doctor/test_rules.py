@@ -32,8 +32,8 @@ from results.doctor.rows import diagnose
 from results.doctor.rules import findings
 from results.doctor.show import show
 from results.record import Record
-from results.show.tables import cells, notes
 from results.summary import summarise
+from results.tables.summaries import summary_line, summary_notes
 from tests.perf import doctor_score
 from tests.records import SUITE, failed, record
 
@@ -327,15 +327,15 @@ def test_rows_and_terminal() -> None:
 def test_tables_have_a_column_of_findings() -> None:
     (row,) = summarise([examined(0, True), examined(1, True), examined(2)], SUITE)
     assert row["findings"] == {"unsorted-sources": 2}
-    assert cells(row)["findings"] == "unsorted-sources 2/3"
-    assert not any("examined" in line for line in notes([row]))
+    assert summary_line(row)["findings"] == "unsorted-sources 2/3"
+    assert not any("examined" in line for line in summary_notes([row]))
     (row,) = summarise([examined(0, True), record(1), record(2)], SUITE)
-    assert cells(row)["findings"] == "unsorted-sources 1/1"
-    assert "findings are of the 1 of 3 runs that were examined" in notes([row])
+    assert summary_line(row)["findings"] == "unsorted-sources 1/1"
+    assert "findings are of the 1 of 3 runs that were examined" in summary_notes([row])
     (row,) = summarise([examined(0)], SUITE)
-    assert cells(row)["findings"] == ""
+    assert summary_line(row)["findings"] == ""
     (row,) = summarise([examined(0), record(1)], SUITE)
-    assert not any("examined" in line for line in notes([row]))
+    assert not any("examined" in line for line in summary_notes([row]))
 
 
 def test_a_run_that_was_not_examined_is_not_judged() -> None:

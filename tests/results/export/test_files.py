@@ -20,10 +20,9 @@ from results.export.files import (
     as_latex,
     as_markdown,
     as_parquet,
-    summary_tables,
 )
-from results.show.tables import cells
-from results.summary import summarise
+from results.summary import SummaryRow, summarise
+from results.tables.summaries import summary_line, summary_tables
 from tests.records import SUITE, failed, record
 
 ROWS = summarise(
@@ -89,9 +88,9 @@ def test_a_bar_in_a_markdown_cell_does_not_end_it() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_markdown_has_all_that_a_terminal_could_show(row: dict[str, object]) -> None:
+def test_markdown_has_all_that_a_terminal_could_show(row: SummaryRow) -> None:
     text = as_markdown(TABLES)
-    assert all(value.replace("|", "\\|") in text for value in cells(row).values())
+    assert all(value.replace("|", "\\|") in text for value in summary_line(row).values())
 
 
 def test_parquet_read_back_is_the_table() -> None:

@@ -9,8 +9,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from results.curves import CurveRow, average_curves, only_variants
 from results.record import Record
-from results.show.curves import curves, only, show_curves
+from results.show.curves import show_curves
 from results.show.run import show_run
 from tests.records import SUITE, failed, record
 
@@ -25,13 +26,13 @@ def run(seed: int, values: dict[int, float | None], **changes: Any) -> Record:
 
 
 def points(*runs: Record) -> dict[int, tuple[float | None, float | None, float | None]]:
-    (row,) = curves(runs, SUITE, "loss")
+    (row,) = average_curves(runs, SUITE, "loss")
     return {
         point["step"]: (point["mean"], point["least"], point["most"]) for point in row["points"]
     }
 
 
-def drawn(rows: list[dict[str, Any]], width: int = 80) -> str:
+def drawn(rows: list[CurveRow], width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, highlight=False)
     show_curves(rows, console)
     assert isinstance(console.file, io.StringIO)
@@ -39,7 +40,7 @@ def drawn(rows: list[dict[str, Any]], width: int = 80) -> str:
 
 
 def test_rows_and_points_have_these_keys() -> None:
-    (row,) = curves([record()], SUITE, "loss")
+    (row,) = average_curves([record()], SUITE, "loss")
     assert set(row) == ROW_KEYS
     assert all(set(point) == POINT_KEYS for point in row["points"])
 
@@ -61,7 +62,7 @@ def test_from_where_one_diverged_there_is_no_mean() -> None:
 
 
 def test_variants_and_settings_are_kept_apart() -> None:
-    rows = curves([record(0), record(0, cell="lstm"), record(0, steps=7)], SUITE, "loss")
+    rows = average_curves([record(0), record(0, cell="lstm"), record(0, steps=7)], SUITE, "loss")
     assert [(row["setting"][:9], row["variant"]) for row in rows] == [
         ("100 steps", "base"),
         ("100 steps", "cell=lstm"),
@@ -71,17 +72,17 @@ def test_variants_and_settings_are_kept_apart() -> None:
 
 def test_a_metric_that_no_run_has_is_answered_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"no curve has 'los'; there are .*loss"):
-        curves([record()], SUITE, "los")
+        average_curves([record()], SUITE, "los")
 
 
 def test_runs_without_a_curve_are_no_rows() -> None:
-    assert curves([failed()], SUITE, "loss") == []
+    assert average_curves([failed()], SUITE, "loss") == []
     assert drawn([]) == ""
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_lines_fit_the_screen(width: int) -> None:
-    rows = curves(
+    rows = average_curves(
         [
             run(0, {10: 4.0, 20: None}),
             run(0, {10: 2.0, 20: 1.0, 30: 0.5}, cell="注意力" * 12),
@@ -99,7 +100,7 @@ def test_lines_fit_the_screen(width: int) -> None:
 
 
 def test_a_task_of_which_nothing_is_finite_is_said_so() -> None:
-    text = drawn(curves([run(0, {10: None})], SUITE, "loss"))
+    text = drawn(average_curves([run(0, {10: None})], SUITE, "loss"))
     assert "opposites" in text
     assert "not finite" in text
 
@@ -122,7 +123,7 @@ def test_one_run_is_shown_whatever_became_of_it(one: Record, width: int) -> None
 
 
 def test_a_few_curves_share_a_chart() -> None:
-    rows = curves(
+    rows = average_curves(
         [run(seed, {10: 4.0 - seed, 20: 2.0, 30: 1.0}) for seed in range(3)]
         + [run(seed, {10: 4.0, 20: 4.0, 30: 4.0 + seed}, cell="lstm") for seed in range(2)],
         SUITE,
@@ -136,12 +137,15 @@ def test_a_few_curves_share_a_chart() -> None:
     assert chart[0].rstrip().endswith("b")  # the highest seed of the other
     assert any(line.strip() == "A base" for line in lines)
     assert any(line.strip() == "B cell=lstm" for line in lines)
-    many = curves([run(0, {10: 1.0}, hidden=n) for n in range(7)], SUITE, "loss")
+    many = average_curves([run(0, {10: 1.0}, hidden=n) for n in range(7)], SUITE, "loss")
     assert "│" not in drawn(many, 60)
 
 
 def test_variants_can_be_chosen() -> None:
-    rows = curves([record(0), record(0, cell="lstm"), record(0, cell="rnn")], SUITE, "loss")
-    assert [row["variant"] for row in only(rows, ["cell=rnn", "base"])] == ["cell=rnn", "base"]
+    rows = average_curves([record(0), record(0, cell="lstm"), record(0, cell="rnn")], SUITE, "loss")
+    assert [row["variant"] for row in only_variants(rows, ["cell=rnn", "base"])] == [
+        "cell=rnn",
+        "base",
+    ]
     with pytest.raises(ValueError, match="no curve is of the variant 'cell=x'; there are base"):
-        only(rows, ["cell=x"])
+        only_variants(rows, ["cell=x"])

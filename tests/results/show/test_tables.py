@@ -14,13 +14,14 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from results import naming
+from results.curves import average_curves
 from results.metrics import SCORES
 from results.record import Record
-from results.show.curves import curves
-from results.show.tables import cells
-from results.show.terminal import show_tables, sparkline
+from results.show.tables import show_tables
+from results.show.terminal import sparkline
 from results.store import Planned
 from results.summary import SummaryRow, summarise
+from results.tables.summaries import summary_line
 from tests.records import BASE, SUITE, failed, record
 
 KEYS = set(
@@ -65,7 +66,7 @@ def test_never_reached_is_later_than_any(tokens: list[int | None], median: int |
     assert row["tokens_to_target"] == median
     assert row["seconds_to_target"] == (None if median is None else pytest.approx(median / 1000))
     assert row["solved"] == sum(value is not None for value in tokens)
-    text = cells(row)
+    text = summary_line(row)
     assert text["solved"] == f"{row['solved']}/{len(tokens)}"
     assert text["tokens to target"] == ("> 4.00k" if median is None else str(median))
     assert (text["s to target"] == "never") == (median is None)
@@ -76,7 +77,7 @@ def test_mean_and_sd_are_over_the_seeds() -> None:
     row = one_row(*(record(seed, score) for seed, score in enumerate(scores)))
     assert row["score_mean"] == statistics.fmean(scores)
     assert row["score_sd"] == pytest.approx(statistics.stdev(scores))
-    assert cells(row)["exact match"] == "0.533 ±.351"
+    assert summary_line(row)["exact match"] == "0.533 ±.351"
     assert row["other_scores_mean"] == {"forced_accuracy": 0.25}
     assert one_row(record())["score_sd"] is None
 
@@ -119,7 +120,7 @@ def test_one_lucky_seed_is_not_the_best() -> None:
     lucky = [record(0, 0.99, cell="rnn"), record(1, None, cell="rnn"), record(2, None, cell="rnn")]
     rows = summarise([*lucky, *(record(seed, 0.9) for seed in range(3))], SUITE)
     assert [row["score_mean"] for row in rows] == [0.9, 0.99]
-    assert "0.990 (1 of 3)" in cells(rows[1]).values()
+    assert "0.990 (1 of 3)" in summary_line(rows[1]).values()
 
 
 def test_beyond_is_said_of_what_was_spent_in_vain() -> None:
@@ -127,9 +128,9 @@ def test_beyond_is_said_of_what_was_spent_in_vain() -> None:
     reached = record(0, 1.0, 9000, spent=10_000)
     vain = [record(seed, 0.5, spent=spent) for seed, spent in ((1, 5000), (2, 4000))]
     (row,) = summarise([reached, *vain], SUITE)
-    assert cells(row)["tokens to target"] == "> 4.00k"
+    assert summary_line(row)["tokens to target"] == "> 4.00k"
     (row,) = summarise([reached, *vain, record(3, None, spent=10)], SUITE)
-    assert cells(row)["tokens to target"] == "never"
+    assert summary_line(row)["tokens to target"] == "never"
 
 
 def test_scores_by_unlike_signatures_never_share_a_row() -> None:
@@ -211,7 +212,7 @@ def test_versions_of_a_variant_stand_in_rows_of_their_own(key: str, one: str, ot
     assert len(named) == 3
     assert sum("abc" in name for name in named) == sum("def" in name for name in named) == 1
     # and so do their curves
-    assert {row["variant"] for row in curves([*both, plain], SUITE, "loss")} == named
+    assert {row["variant"] for row in average_curves([*both, plain], SUITE, "loss")} == named
     # where there is one version, nothing need be said
     (row, _) = sorted(summarise([both[0], plain], SUITE), key=lambda row: -len(row["variant"]))
     assert "abc" not in row["variant"]
@@ -250,7 +251,7 @@ def test_what_runs_were_beside_and_where_is_said() -> None:
     one = record(0)
     other = Record(one.id, one.spec, one.outcome, {**one.measured, "beside": 3, "host": "there"})
     text = shown([one_row(one, other)])
-    assert "up to 3 other runs beside" in text
+    assert "up to 3 other runs at the same time" in text
     assert "several machines" in text
 
 
@@ -299,7 +300,7 @@ def test_no_line_is_wider_than_the_screen_and_nothing_goes_unsaid(
     text = shown(rows, width=width)
     assert max(map(cell_len, text.splitlines())) <= width
     head = text.replace("\n", " ")
-    for title in {title for row in rows for title, value in cells(row).items() if value}:
+    for title in {title for row in rows for title, value in summary_line(row).items() if value}:
         assert title.split()[0] in head
     # a column that is shown is shown whole: the variant's name folds, numbers do not end in ...
     assert "…" not in text

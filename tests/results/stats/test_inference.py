@@ -91,7 +91,7 @@ def test_the_least_p_is_as_few_pairs_allow(count: int) -> None:
     least = inference.sign_flip(np.ones(count))
     assert least == 2 / 2**count
     for alpha in (0.05, 0.01, 0.2):
-        assert (least <= alpha) == (count >= inference.fewest(alpha))
+        assert (least <= alpha) == (count >= inference.fewest_pairs(alpha))
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
@@ -131,7 +131,9 @@ def test_performance_profile() -> None:
 
 def test_stratified_resampling_keeps_strata_apart() -> None:
     """Two tasks, each all alike: whatever is drawn, the mean is the same."""
-    found = inference.stratified([[1.0] * 4, [5.0] * 8], lambda values: values.mean(axis=1))
+    found = inference.stratified_interval(
+        [[1.0] * 4, [5.0] * 8], lambda values: values.mean(axis=1)
+    )
     assert (found.low, found.high, found.estimate) == pytest.approx((11 / 3,) * 3)
 
 
@@ -164,7 +166,7 @@ def test_what_too_few_pairs_detect() -> None:
 
 @given(st.floats(0.0, 2.0), st.floats(0.05, 3.0), st.floats(0.0, 0.5))
 def test_pairs_to_settle_are_the_fewest(effect: float, spread: float, margin: float) -> None:
-    found = inference.pairs_to_settle(effect, spread, margin)
+    found = inference.pairs_to_decide(effect, spread, margin)
     if found is None:
         assert abs(abs(effect) - margin) < 0.1 * spread
         return
@@ -247,7 +249,7 @@ def test_students_intervals_of_few_cover_too(count: int) -> None:
 def test_a_true_difference_is_found_with_the_power_that_was_said() -> None:
     """With as many pairs as were called for; the sign-flip test is nearly the t test."""
     random = np.random.default_rng(1)
-    needed = inference.pairs_to_settle(0.8, 1.0, 0.1)
+    needed = inference.pairs_to_decide(0.8, 1.0, 0.1)
     assert needed is not None
     assert needed <= inference.EXACT_TO
     found = sum(inference.sign_flip(random.normal(0.8, 1, needed)) <= 0.05 for _ in range(TABLES))

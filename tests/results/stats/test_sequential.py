@@ -83,4 +83,4 @@ def test_a_clear_difference_takes_few_seeds() -> None:
 
 
 def test_what_is_nearest_to_a_verdict_comes_first() -> None:
-    assert sequential.nearest([7, None, 2]) == [2, 0, 1]
+    assert sequential.closest_to_decided([7, None, 2]) == [2, 0, 1]

@@ -1,0 +1,109 @@
+"""Averages the curves of several seeds into one curve per variant."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from results import naming
+from results.grouping import by_variant, grouped
+from results.record import Record
+
+
+class CurvePoint(TypedDict):
+    """Holds a metric at one step over seeds; None from where a seed has no finite value."""
+
+    step: int
+    mean: float | None
+    least: float | None
+    most: float | None
+
+
+class CurveRow(TypedDict):
+    """Holds the curve of one variant; `bench curves --json` prints these rows."""
+
+    task: str
+    setting: str
+    variant: str
+    metric: str
+    seeds: int
+    points: list[CurvePoint]
+
+
+def average_curves(
+    records: Iterable[Record], suite: Mapping[str, Any], metric: str
+) -> list[CurveRow]:
+    """Return one row per task, setting and variant.
+
+    A run that stopped early because it had solved the task keeps its last value to the end; one
+    that diverged has no value after its last point. Failed runs have no curve and are left out.
+
+    Args:
+        records: runs with their curves.
+        suite: the suite's base variant.
+        metric: key of the curve's values.
+
+    Raises:
+        ValueError: no run has the metric.
+    """
+    groups = grouped(record for record in records if record.outcome.get("curve"))
+    known = sorted(
+        {key for runs in groups.values() for run in runs for key in run.outcome["curve"][0]}
+    )
+    if groups and metric not in known:
+        raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
+    rows = []
+    for (task, setting), runs in groups.items():
+        base = naming.shared_base([run.variant for run in runs], suite)
+        steps = sorted({point["step"] for run in runs for point in run.outcome["curve"]})
+        for name, seeds in sorted(by_variant(runs, base).items()):
+            rows.append(
+                CurveRow(
+                    task=task,
+                    setting=setting,
+                    variant=name,
+                    metric=metric,
+                    seeds=len(seeds),
+                    points=_points(seeds, steps, metric),
+                )
+            )
+    return rows
+
+
+def only_variants(rows: Sequence[CurveRow], variants: Sequence[str]) -> list[CurveRow]:
+    """Return the rows of these variants, in this order; ValueError if one does not exist."""
+    known = sorted({row["variant"] for row in rows})
+    for name in variants:
+        if name not in known:
+            raise ValueError(f"no curve is of the variant {name!r}; there are {', '.join(known)}")
+    chosen = [row for name in variants for row in rows if row["variant"] == name]
+    return sorted(chosen, key=lambda row: (row["task"], row["setting"]))
+
+
+def _points(runs: Sequence[Record], steps: Sequence[int], metric: str) -> list[CurvePoint]:
+    longest = max(run.outcome["curve"][-1]["step"] for run in runs)
+    return [_point(runs, step, metric) for step in steps if step <= longest]
+
+
+def _point(runs: Sequence[Record], step: int, metric: str) -> CurvePoint:
+    values = [value for run in runs if (value := _value_at(run, step, metric)) is not None]
+    if len(values) < len(runs):
+        # a mean over fewer seeds would jump where one ends
+        return {"step": step, "mean": None, "least": None, "most": None}
+    return {
+        "step": step,
+        "mean": statistics.fmean(values),
+        "least": min(values),
+        "most": max(values),
+    }
+
+
+def _value_at(run: Record, step: int, metric: str) -> float | None:
+    """Return the last value at or before a step; before the first evaluation, the first value."""
+    curve = run.outcome["curve"]
+    if run.status == "diverged" and step > curve[-1]["step"]:
+        return None
+    reached = [point for point in curve if point["step"] <= step] or curve[:1]
+    value = reached[-1].get(metric)
+    return None if value is None else float(value)

@@ -1,0 +1,120 @@
+"""Assembles a report: its head, a section for each task and setting, and the environment."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from html import escape
+from typing import Any
+
+from results.compare.axis_effects import every_axis_in
+from results.compare.crossing import CrossedRuns
+from results.compare.over_tasks import over_tasks
+from results.grouping import budget_of, grouped
+from results.record import Record
+from results.report.content import Details, Section
+from results.report.page import Line, page, table, words
+from results.report.sections import (
+    all_variants_part,
+    curves_part,
+    findings_part,
+    over_tasks_section,
+    samples_part,
+    speed_part,
+    verdicts_part,
+)
+from results.summary import summarise
+
+REPORTED_COSTS = ("tokens_to_target", "tokens_per_second")
+"""Costs that a report compares besides the score."""
+
+
+def write(
+    records: Sequence[Record], suite: Mapping[str, Any], details: Details, today: date
+) -> str:
+    """Return a report on these runs as an HTML document.
+
+    Args:
+        records: the runs, without curves.
+        suite: the suite's base variant.
+        details: reads runs with curves, by their ids.
+        today: the date to print.
+    """
+    groups = grouped(records)
+    parts = [_head(records, list(groups), today), *over_tasks_section(over_tasks(records, suite))]
+    for number, ((task, setting), group) in enumerate(groups.items()):
+        parts += _section(f"t{number}", task, setting, group, suite, details)
+    parts.append(_environment(records))
+    return page("seq2seq-bench report", parts)
+
+
+def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: date) -> str:
+    """Return the title, how to read verdicts, and links to the sections."""
+    counts = Counter(record.status for record in records)
+    statuses = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
+    settings = Counter(task for task, _ in tables)
+    names = [
+        f"{task}, {budget_of(setting)}" if settings[task] > 1 else task for task, setting in tables
+    ]
+    links = "".join(f'<a href="#t{number}">{escape(name)}</a>' for number, name in enumerate(names))
+    return (
+        f"<h1>Which recurrent sequence-to-sequence architecture?</h1>"
+        f"<p>{len(records):,} runs ({statuses}) in {len(tables)} tables, {today.isoformat()}.</p>"
+        "<p>Each value of an axis is compared with the base's over the seeds that both have. "
+        "<b>better</b> and <b>worse</b> are significant (sign-flip test, Holm over the axis), "
+        "<b>tie</b> is an interval within what matters, and <b>undecided: n more</b> says how many "
+        "further seeds would decide if effect and spread stay the same.</p>"
+        f"<nav>{links}<a href='#environment'>environment</a></nav>"
+    )
+
+
+def _section(
+    name: str,
+    task: str,
+    setting: str,
+    group: list[Record],
+    suite: Mapping[str, Any],
+    details: Details,
+) -> list[str]:
+    summary = summarise(group, suite)
+    rows = every_axis_in(CrossedRuns(group, suite), task, setting, REPORTED_COSTS)
+    scores = [row for row in rows if not row["ratio"] and not row["refused"]]
+    section = Section(name, task, setting, group, suite, summary, scores, details)
+    memorised = ", memorised: test = train" if summary[0]["memorisation"] else ""
+    return [
+        f'<h2 id="{name}">{escape(task)}</h2>',
+        f"<p>{escape(setting + memorised)}</p>",
+        *verdicts_part(section, rows),
+        *speed_part(section),
+        *curves_part(section),
+        *findings_part(section),
+        *samples_part(section),
+        *all_variants_part(section),
+    ]
+
+
+def _environment(records: Sequence[Record]) -> str:
+    """Return the machines, and the commands that print the same again."""
+    machines = Counter(
+        ", ".join(f"{key} {value}" for key, value in record.measured["machine"].items())
+        for record in records
+        if record.measured.get("machine")
+    )
+    rows: list[Line] = [
+        {"machine": words(text), "runs": f"{count:,}"} for text, count in machines.items()
+    ]
+    tasks = sorted({record.task for record in records})
+    commands = [
+        "bench table",
+        *(f"bench compare --axis cell --task {shlex.quote(task)}" for task in tasks[:1]),
+        "bench report --output report.html",
+    ]
+    listed = "".join(f"<li><code>{escape(command)}</code></li>" for command in commands)
+    return (
+        '<h2 id="environment">Environment</h2>'
+        + table(rows, "machines")
+        + "<p>Each run's settings are in the store (<code>bench show RUN</code>). These commands, "
+        f"given the same store, print the same results:</p><ul>{listed}</ul>"
+    )

@@ -1,0 +1,21 @@
+"""Keeps runs in one folder: a database, journals, weights, checkpoints and data.
+
+    .bench/store.sqlite3        finished runs, and the last plan
+    .bench/journal/ID.jsonl     log of each run; `bench rebuild` makes the database from these
+    .bench/weights/ID.safetensors
+    .bench/checkpoints/         training state of runs that have not ended
+    .bench/data/                corpora, see `bench data`
+    .bench/lock                 locked by the one driver that may write
+    .bench/engine.json          state of the engine that is running, for `bench status`
+
+A record is written to its journal before it is written to the database, so that a kill at any
+moment loses nothing: the next driver inserts what only a journal has. SQLite commits with
+`synchronous=FULL`, so that a power cut loses nothing that was committed.
+"""
+
+from results.store.access import reading, writing
+from results.store.database import Planned, Store
+from results.store.lock import has_driver
+from results.store.rebuilding import rebuild
+
+__all__ = ["Planned", "Store", "has_driver", "reading", "rebuild", "writing"]

@@ -1,0 +1,69 @@
+"""Writes the parts of a comparison's row as text: effect, interval, verdict, values."""
+
+from __future__ import annotations
+
+from results import metrics
+from results.compare.measures import measure
+from results.compare.pairs import NEITHER, ComparisonRow
+
+SIGNS = {"better": "+", "worse": "-", "tie": "=", "undecided": "?"}
+"""Verdicts as signs, for tables of many effects."""
+
+
+def effect_text(row: ComparisonRow) -> str:
+    """Return an effect: `+0.120`, or `×0.61` of a ratio; "" if there is none."""
+    if row["effect"] is None or row["why"] == NEITHER:
+        return ""
+    return measure(row["measure"]).write(row["effect"])
+
+
+def cost_text(row: ComparisonRow) -> str:
+    """Return an effect with its verdict as a sign: `×0.61 +`."""
+    if row["verdict"] is None:
+        return "not compared"
+    if row["why"] == NEITHER:
+        return "never"
+    return f"{effect_text(row)} {SIGNS[row['verdict']]}"
+
+
+def interval_text(row: ComparisonRow) -> str:
+    """Return the interval of an effect: `+0.020 to +0.310`; "" if there is no effect."""
+    if row["refused"] or row["why"] == NEITHER:
+        return ""
+    if row["low"] is None or row["high"] is None:
+        return "unknown"
+    write = measure(row["measure"]).write
+    return f"{write(row['low'])} to {write(row['high'])}"
+
+
+def verdict_text(row: ComparisonRow) -> str:
+    """Return the verdict, and the number of seeds that would decide: `undecided: 4 more`."""
+    if row["verdict"] != "undecided":
+        return str(row["verdict"])
+    if row["why"] == NEITHER:
+        return NEITHER
+    more = row["more_seeds"]
+    return "undecided" + (f": {metrics.short(more)} more" if more else "")
+
+
+def p_text(row: ComparisonRow) -> str:
+    """Return the adjusted p value; "" if nothing was tested."""
+    return "" if row["p_adjusted"] is None else f"{row['p_adjusted']:.3f}"
+
+
+def side_text(row: ComparisonRow, side: str) -> str:
+    """Return the mean of side `a` or `b`, and whether runs without a target make it too small."""
+    mean, censored = row["a_mean"], row["censored_a"]
+    if side == "b":
+        mean, censored = row["b_mean"], row["censored_b"]
+    known = measure(row["measure"])
+    if not known.key.endswith("to_target"):
+        censored = 0
+    if mean is None or censored == row["pairs"] * row["contexts"]:
+        return "never"
+    return ("> " if censored else "") + known.write_value(mean)
+
+
+def where_text(row: ComparisonRow) -> str:
+    """Return ` (at depth=2)` for an effect that is not that at the base, else ""."""
+    return f" (at {row['where']})" if row.get("where") else ""

@@ -1,0 +1,116 @@
+"""Writes the summary of a task's runs as a table: one line per variant, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from results import metrics
+from results.summary import SummaryRow
+from results.tables.text import Texts, TextTable, grouped_rows
+
+FULL_CORE = 0.9
+"""Share of a core below which a run counts as slowed down by other programs."""
+
+
+def summary_tables(rows: Iterable[SummaryRow]) -> list[TextTable]:
+    """Return a table for each task and setting, with all columns."""
+    groups = grouped_rows(((row["task"], row["setting"]), row) for row in rows)
+    return [summary_table(group) for group in groups.values()]
+
+
+def summary_table(rows: Sequence[SummaryRow]) -> TextTable:
+    """Return the table of one task and setting."""
+    memorised = ", memorised: test = train" if rows[0]["memorisation"] else ""
+    heading = f"{rows[0]['task']}  ({rows[0]['setting']}{memorised})"
+    return TextTable(heading, [summary_line(row) for row in rows], summary_notes(rows))
+
+
+def summary_line(row: SummaryRow) -> Texts:
+    """Return a row as texts by column title, the most important first."""
+    costs = metrics.COSTS
+    broken = {k: n for k, n in row["status"].items() if k in ("diverged", "failed")}
+    tokens, seconds = row["tokens_to_target"], row["seconds_to_target"]
+    # without a value it says how far away the target is at least
+    later = f"> {metrics.short(row['tokens_spent_in_vain'])}" if row["tokens_spent_in_vain"] else ""
+    return {
+        "variant": row["variant"],
+        metrics.score(row["metric"]).title: _score(row),
+        "solved": f"{row['solved']}/{row['seeds']}",
+        "status": ", ".join(f"{count} {status}" for status, count in broken.items()),
+        "findings": _findings(row),
+        costs["tokens_to_target"].title: _written("tokens_to_target", tokens, later or "never"),
+        costs["seconds_to_target"].title: _written("seconds_to_target", seconds, "never"),
+        costs["tokens_per_second"].title: _written("tokens_per_second", row["tokens_per_second"]),
+        costs["parameters"].title: _written("parameters", row["parameters"]),
+        costs["peak_bytes"].title: _written("peak_bytes", row["peak_bytes"]),
+        **_other_scores(row["other_scores_mean"]),
+    }
+
+
+def _score(row: SummaryRow) -> str:
+    """Write the mean score, its deviation, and how many seeds have a score if not all do."""
+    if row["score_mean"] is None:
+        return "none"
+    write = metrics.score(row["metric"]).write
+    text = write(row["score_mean"])
+    if row["score_sd"] is not None:
+        text += f" ±{write(row['score_sd']).lstrip('0') or '0'}"
+    if row["runs_without_score"]:
+        text += f" ({row['seeds'] - row['runs_without_score']} of {row['seeds']})"
+    return text
+
+
+def _findings(row: SummaryRow) -> str:
+    found = row["findings"].items()
+    return ", ".join(f"{cause} {count}/{row['examined']}" for cause, count in found)
+
+
+def _written(cost: str, value: float | None, missing: str = "") -> str:
+    return missing if value is None else metrics.COSTS[cost].write(value)
+
+
+def _other_scores(means: Mapping[str, float]) -> Texts:
+    """Write further scores, whose names are `chrf` or, on another split, `longer exact_match`."""
+    lines = {}
+    for name, mean in means.items():
+        *split, key = name.split()
+        metric = metrics.score(key)
+        lines[" ".join([*split, metric.title])] = metric.write(mean)
+    return lines
+
+
+def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
+    """Return the remarks below the table of one task and setting."""
+    notes = []
+    if rows[0]["common"] != "base":
+        notes.append(f"base here: {rows[0]['common']}")
+    beside = max(row["trained_beside"] for row in rows)
+    notes += timing_notes(beside, (row["core_share"] for row in rows))
+    if len({host for row in rows for host in row["hosts"]}) > 1:
+        notes.append("timed on several machines: seconds and tokens/s do not compare")
+    notes += _examined_note(rows)
+    if rows[0]["signature"]:
+        notes.append(f"scored by {metrics.score(rows[0]['metric']).title} {rows[0]['signature']}")
+    return notes
+
+
+def _examined_note(rows: Sequence[SummaryRow]) -> list[str]:
+    examined, runs = sum(row["examined"] for row in rows), sum(row["seeds"] for row in rows)
+    if examined < runs and any(row["findings"] for row in rows):
+        return [f"findings are of the {examined} of {runs} runs that were examined"]
+    return []
+
+
+def timing_notes(beside: int, shares: Iterable[float | None]) -> list[str]:
+    """Return remarks on what makes seconds and tokens/s imprecise.
+
+    Args:
+        beside: the largest number of other runs at the same time.
+        shares: the share of a core that each run had.
+    """
+    others = f"{beside} other run{'s' * (beside > 1)}"
+    notes = [f"timed with up to {others} at the same time"] if beside else []
+    least = min((share for share in shares if share is not None), default=1.0)
+    if least < FULL_CORE:
+        notes.append(f"timed with as little as {least:.0%} of a core, as other programs ran too")
+    return notes
