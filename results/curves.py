@@ -53,22 +53,29 @@ def average_curves(
     )
     if groups and metric not in known:
         raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
-    rows = []
+    rows: list[CurveRow] = []
     for (task, setting), runs in groups.items():
-        base = naming.shared_base([run.variant for run in runs], suite)
-        steps = sorted({point["step"] for run in runs for point in run.outcome["curve"]})
-        for name, seeds in sorted(by_variant(runs, base).items()):
-            rows.append(
-                CurveRow(
-                    task=task,
-                    setting=setting,
-                    variant=name,
-                    metric=metric,
-                    seeds=len(seeds),
-                    points=_points(seeds, steps, metric),
-                )
-            )
+        rows += _table_rows(task, setting, runs, suite, metric)
     return rows
+
+
+def _table_rows(
+    task: str, setting: str, runs: list[Record], suite: Mapping[str, Any], metric: str
+) -> list[CurveRow]:
+    """Return the curves of one table, all at the same steps."""
+    base = naming.shared_base([run.variant for run in runs], suite)
+    steps = sorted({point["step"] for run in runs for point in run.outcome["curve"]})
+    return [
+        {
+            "task": task,
+            "setting": setting,
+            "variant": name,
+            "metric": metric,
+            "seeds": len(seeds),
+            "points": _points(seeds, steps, metric),
+        }
+        for name, seeds in sorted(by_variant(runs, base).items())
+    ]
 
 
 def only_variants(rows: Sequence[CurveRow], variants: Sequence[str]) -> list[CurveRow]:

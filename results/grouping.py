@@ -43,13 +43,17 @@ def by_setting(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]
 def _distinctions(runs: Sequence[Record]) -> list[list[str]]:
     """Return for each of these runs what sets it apart from the others; mostly nothing."""
     differing = [key for key in HIDDEN_KEYS if len({_hidden(run, key) for run in runs}) > 1]
-    signatures = sorted({signed for run in runs if (signed := signature(run.outcome))})
+    signatures = _signatures(runs)
     found = [[f"{key} {_hidden(run, key)}" for key in differing] for run in runs]
     if len(signatures) > 1:
         for run, details in zip(runs, found, strict=True):
             # a failed run has no scores and so no signature; it stays with the first
             details.append(f"scored by {signature(run.outcome) or signatures[0]}")
     return found
+
+
+def _signatures(runs: Sequence[Record]) -> list[str]:
+    return sorted({signed for run in runs if (signed := signature(run.outcome))})
 
 
 def _hidden(record: Record, key: str) -> Any:

@@ -101,14 +101,14 @@ def _table_rows(
 
 def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
-    scores = [score for outcome in outcomes if (score := test_score(outcome)) is not None]
+    scores = _scores(outcomes)
     return {
         "task": table.task,
         "setting": table.setting,
         "common": table.common,
         "variant": variant,
         "seeds": len(records),
-        "solved": sum(outcome.get("to_target") is not None for outcome in outcomes),
+        "solved": len(outcomes) - len(_unreached(outcomes)),
         "metric": table.metric,
         "memorisation": any(outcome.get("memorisation") for outcome in outcomes),
         "score_mean": statistics.fmean(scores) if scores else None,
@@ -116,9 +116,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "other_scores_mean": _other_scores(outcomes, table.metric),
         "runs_without_score": len(records) - len(scores),
         "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
-        "seconds_to_target": _median_to_target(
-            record.measured.get("seconds_to_target") for record in records
-        ),
+        "seconds_to_target": _median_to_target(map(_seconds_to_target, records)),
         "tokens_spent_in_vain": _spent_in_vain(outcomes),
         "tokens_per_second": _median_measured(records, "tokens_per_second"),
         "peak_bytes": _median_measured(records, "peak_bytes"),
@@ -132,6 +130,15 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "signature": _first(map(signature, outcomes)),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
+
+
+def _scores(outcomes: Sequence[Outcome]) -> list[float]:
+    return [score for outcome in outcomes if (score := test_score(outcome)) is not None]
+
+
+def _unreached(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes of runs that did not reach the target."""
+    return [outcome for outcome in outcomes if outcome.get("to_target") is None]
 
 
 def _deviation(scores: Sequence[float]) -> float | None:
@@ -167,12 +174,17 @@ def _tokens_to_target(outcome: Outcome) -> float | None:
     return reached["tokens"] if reached else None
 
 
+def _seconds_to_target(record: Record) -> float | None:
+    seconds: float | None = record.measured.get("seconds_to_target")
+    return seconds
+
+
 def _spent_in_vain(outcomes: Sequence[Outcome]) -> int:
     """Return the tokens after which the target was surely not reached yet.
 
     A run that broke off says nothing about how far away the target was.
     """
-    unreached = [outcome for outcome in outcomes if outcome.get("to_target") is None]
+    unreached = _unreached(outcomes)
     if any(outcome["status"] != "finished" for outcome in unreached):
         return 0
     return min((outcome["tokens"] for outcome in unreached), default=0)

@@ -58,7 +58,7 @@ class CrossedRuns:
         return [*shorthands, *found]
 
     def where(self, places: Sequence[Rest]) -> str:
-        """Describe contexts: their number, the only one's name, or "" if that is the base."""
+        """Return the number of contexts, or the name of the only one, which is "" for the base."""
         if len(places) > 1:
             return f"{len(places)} contexts"
         name = naming.name(dict(places[0]), self.base)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from results import naming
-from results.compare.measures import Measure, MeasureReader, Reading, machine, measure
+from results.compare.measures import Measure, MeasureReader, Reading, measure, unlike_machines
 from results.compare.pairs import (
     UNLIKE_MACHINES,
     Compared,
@@ -126,7 +126,7 @@ def _compared(question: _Question, mode: str, unmatched: Unmatched) -> Compared:
 def _at_equal_spending(question: _Question, mode: str) -> Compared:
     ours, theirs = by_seed(question.ours), by_seed(question.theirs)
     runs = [side[seed] for seed in set(ours) & set(theirs) for side in (ours, theirs)]
-    if mode == "seconds" and len({known for run in runs if (known := machine(run))}) > 1:
+    if mode == "seconds" and unlike_machines(runs):
         return question.refused(mode, UNLIKE_MACHINES)
     # the last point that every run reached, unless it stopped early because it was solved
     at = min((_spent(run, mode)[-1] for run in runs if run.status == "finished"), default=None)

@@ -108,22 +108,29 @@ def _interactions(
     base = runs.base[other] if runs.base.get(other) in counts else counts.most_common(1)[0][0]
     score = measure(runs.metric)
     for value in sorted(counts.keys() - {base}, key=str):
+        at, not_at = f"{other}={naming.text(value)}", f"{other}={naming.text(base)}"
         for level in other_levels(contexts, reference):
-            # only where all four corners were run
-            complete = [
-                crossed
-                for crossed in crossings
-                if _has(crossed, value, level, reference) and _has(crossed, base, level, reference)
-            ]
+            complete = _complete(crossings, (value, base), (level, reference))
             if not complete:
                 continue
             there, here = (
-                _effect(complete, at, level, reference, score, runs.reader) for at in (value, base)
+                _effect(complete, at_value, level, reference, score, runs.reader)
+                for at_value in (value, base)
             )
             differences = _differences(there, here)
             if len(differences):
-                at, not_at = (f"{other}={naming.text(v)}" for v in (value, base))
                 yield _Interaction(level, at, not_at, differences)
+
+
+def _complete(
+    crossings: Sequence[Crossed], values: tuple[Any, Any], levels: tuple[Level, Level]
+) -> list[Crossed]:
+    """Return the crossings in which all four combinations were run."""
+    return [
+        crossed
+        for crossed in crossings
+        if all(level in crossed.get(value, {}) for value in values for level in levels)
+    ]
 
 
 def _crossings(contexts: Contexts, other: str) -> list[Crossed]:
@@ -133,10 +140,6 @@ def _crossings(contexts: Contexts, other: str) -> list[Crossed]:
         without = tuple(item for item in rest if item[0] != other)
         found.setdefault(without, {})[dict(rest)[other]] = levels
     return list(found.values())
-
-
-def _has(crossed: Crossed, value: Any, level: Level, reference: Level) -> bool:
-    return value in crossed and level in crossed[value] and reference in crossed[value]
 
 
 def _effect(

@@ -7,7 +7,7 @@ logarithms are treated like differences.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from results import metrics
@@ -156,7 +156,12 @@ def _seconds(record: Record) -> float:
     return float(record.measured.get("train_seconds") or LEAST_SECONDS)
 
 
-def machine(record: Record) -> tuple[str, str] | None:
+def unlike_machines(records: Iterable[Record]) -> bool:
+    """Return True if these runs were timed on several hosts or kinds of hardware."""
+    return len({known for record in records if (known := _machine(record))}) > 1
+
+
+def _machine(record: Record) -> tuple[str, str] | None:
     """Return the host and hardware a run was timed on; None if it was not timed."""
     described = record.measured.get("machine")
     if not described:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 import numpy as np
 
 from results import naming
-from results.compare.measures import Measure, MeasureReader, Reading, machine, measures
+from results.compare.measures import Measure, MeasureReader, Reading, measures, unlike_machines
 from results.grouping import by_variant, core_share, grouped
 from results.record import Record
 from results.stats import inference
@@ -139,10 +139,13 @@ def paired(
     """
     sides = [side for both in zip(ours, theirs, strict=True) for side in both]
     shared = sorted(set.intersection(*map(set, sides)))
-    refused = _refused(measure, [side[seed] for seed in shared for side in sides])
-    readings = {} if refused else _readings(measure, reader, sides, shared)
+    if measure.timed and unlike_machines(_runs(sides, shared)):
+        readings, refused = {}, UNLIKE_MACHINES
+    else:
+        readings = _readings(measure, reader, sides, shared)
+        refused = "" if readings else "no shared seed was measured"
     values = [[reading.value for reading in row] for row in readings.values()]
-    timed = [side[seed] for seed in readings for side in sides] if measure.timed else []
+    timed = _runs(sides, readings) if measure.timed else []
     return Pairs(
         measure,
         tuple(readings),
@@ -151,14 +154,12 @@ def paired(
         len(set.union(*map(set, sides))) - len(readings),
         max((int(run.measured.get("beside", 0)) for run in timed), default=0),
         core_share(timed),
-        refused or ("" if readings else "no shared seed was measured"),
+        refused,
     )
 
 
-def _refused(measure: Measure, runs: Iterable[Record]) -> str:
-    if measure.timed and len({known for run in runs if (known := machine(run))}) > 1:
-        return UNLIKE_MACHINES
-    return ""
+def _runs(sides: Sequence[Side], seeds: Iterable[int]) -> list[Record]:
+    return [side[seed] for seed in seeds for side in sides]
 
 
 def _readings(

@@ -31,7 +31,7 @@ JsonRow = Mapping[str, Any]
 
 
 def as_json(rows: Sequence[JsonRow], ascii_only: bool = False) -> str:
-    """Return `{"schema": n, "rows": [...]}`; the rows' keys contain units."""
+    """Return rows as a JSON object with the keys `schema` and `rows`; keys contain units."""
     return json.dumps({"schema": JSON_SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
 
 

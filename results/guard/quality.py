@@ -42,24 +42,27 @@ def rows(
     for key in sorted(changed):
         found += _failure_rows(key, ours.get(key, []), theirs.get(key, []))
     both = changed & ours.keys() & theirs.keys()
-    our_runs = [record for key in both for record in ours[key]]
-    their_runs = [record for key in both for record in theirs[key]]
-    if our_runs and their_runs:
-        # in the order in which they were given, on which the names of variants may depend
-        compared = stores.compare_run_sets(
-            _in_order(now, our_runs), _in_order(before, their_runs), suite, "now", "before"
-        )
-        found += [
-            _compared_row(row)
-            for row in compared
-            if row["measure"] in (task_metric(our_runs, row["task"]), "tokens_to_target")
-        ]
-    return found
+    our_runs, their_runs = _in_order(now, ours, both), _in_order(before, theirs, both)
+    return found + _compared_rows(our_runs, their_runs, suite)
 
 
-def _in_order(records: Iterable[Record], chosen: Sequence[Record]) -> list[Record]:
-    identities = {id(record) for record in chosen}
-    return [record for record in records if id(record) in identities]
+def _compared_rows(
+    now: Sequence[Record], before: Sequence[Record], suite: Mapping[str, Any]
+) -> list[GuardRow]:
+    """Compare the scores and the tokens to the target of changed variants."""
+    if not now or not before:
+        return []
+    return [
+        _compared_row(row)
+        for row in stores.compare_run_sets(now, before, suite, "now", "before")
+        if row["measure"] in (task_metric(now, row["task"]), "tokens_to_target")
+    ]
+
+
+def _in_order(records: Iterable[Record], by_key: ByKey, keys: Iterable[Key]) -> list[Record]:
+    """Return the runs of these variants in their original order, on which names may depend."""
+    chosen = {id(record) for key in keys for record in by_key[key]}
+    return [record for record in records if id(record) in chosen]
 
 
 def _row(key: Key, verdict: str, why: str) -> GuardRow:

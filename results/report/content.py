@@ -96,23 +96,32 @@ class AxisCurves(NamedTuple):
 
 def axis_curves(section: Section) -> list[AxisCurves]:
     """Return the curves of the axes with the most values, each with the base."""
-    base = section.base
-    named = by_variant(list(section.group), base)
+    named = by_variant(list(section.group), section.base)
     counts = Counter(row["a"].partition("=")[0] for row in section.scores)
     found: list[AxisCurves] = []
-    for number, (axis, _) in enumerate(counts.most_common(DRAWN_AXES)):
+    metrics: tuple[str, ...] = ("valid_loss", *GRADIENT_METRICS)
+    for axis, _ in counts.most_common(DRAWN_AXES):
         values = [label for label in named if label.startswith(f"{axis}=") and "," not in label]
-        if "base" not in named or not values:
+        if "base" in named and values:
+            labels = ["base", *values[:DRAWN_VALUES]]
+            ids = [run.id for label in labels for run in named[label]]
+            found += _curves_of(section, axis, list(section.details(ids)), metrics)
+        metrics = ("valid_loss",)
+    return found
+
+
+def _curves_of(
+    section: Section, axis: str, runs: Sequence[Record], metrics: Sequence[str]
+) -> list[AxisCurves]:
+    base = section.base
+    found = []
+    for metric in metrics:
+        try:
+            rows = average_curves(runs, section.suite, metric)
+        except ValueError:  # it was measured in none of these runs
             continue
-        labels = ["base", *values[:DRAWN_VALUES]]
-        runs = list(section.details([run.id for label in labels for run in named[label]]))
-        for metric in ("valid_loss", *(GRADIENT_METRICS if number == 0 else ())):
-            try:
-                rows = average_curves(runs, section.suite, metric)
-            except ValueError:  # it was measured in none of these runs
-                continue
-            lines = {_value_text(row["variant"], axis, base): row["points"] for row in rows}
-            found.append(AxisCurves(axis, metric, lines))
+        lines = {_value_text(row["variant"], axis, base): row["points"] for row in rows}
+        found.append(AxisCurves(axis, metric, lines))
     return found
 
 

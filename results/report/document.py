@@ -1,4 +1,4 @@
-"""Assembles a report: its head, a section for each task and setting, and the environment."""
+"""Assembles a report from its head, a section for each task and setting, and the environment."""
 
 from __future__ import annotations
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from rich.text import Text
 
-from results.curves import CurvePoint, CurveRow
+from results.curves import CurveRow
 
 MARKS = "ABCDEF"
 """Characters of the curves: the mean is drawn with a capital, the least and most seed with the
@@ -22,6 +23,9 @@ LEAST_COLUMNS = 10
 """Number of columns below which no chart is drawn."""
 LOGARITHMIC_FROM = 30
 """Ratio of the highest to the lowest value from which the scale is logarithmic."""
+
+PointKey = Literal["least", "mean", "most"]
+"""Keys of a point's values."""
 
 
 @dataclass(frozen=True)
@@ -58,56 +62,57 @@ def curve_chart(rows: Sequence[CurveRow], width: int, write: Callable[[float], s
         The chart's lines; none if no value is finite or the width is too small.
     """
     rows = rows[: len(MARKS)]
-    points = [point for row in rows for point in row["points"] if point["mean"] is not None]
-    if not points:
+    lows, highs = _finite(rows, "least"), _finite(rows, "most")
+    if not lows:
         return []
-    low = min(_value(point["least"]) for point in points)
-    high = max(_value(point["most"]) for point in points)
+    low, high = min(value for _, value in lows), max(value for _, value in highs)
     labels = {0: write(high), HEIGHT - 1: write(low)}
     edge = max(map(len, labels.values())) + 1
     columns = width - edge - 1
     if columns < LEAST_COLUMNS:
         return []
-    scale = Scale(low, high, max(point["step"] for point in points), columns)
+    scale = Scale(low, high, max(step for step, _ in lows), columns)
+    return [*_body(rows, scale, labels, edge), *_axis(scale, edge), *_legend(rows, width)]
+
+
+def _body(
+    rows: Sequence[CurveRow], scale: Scale, labels: Mapping[int, str], edge: int
+) -> list[Text]:
+    """Return the lines above the axis, with their labels."""
     grid = _grid(rows, scale)
     lines = []
     for line in range(HEIGHT):
         text = Text(labels.get(line, "").rjust(edge - 1) + " │")
-        for column in range(columns):
+        for column in range(scale.columns):
             mark, number = grid.get((line, column), (" ", 0))
             text.append(mark, style=TERMINAL_COLOURS[number] if mark != " " else "")
         lines.append(text)
-    return [*lines, *_axis(scale, edge), *_legend(rows, width)]
+    return lines
 
 
 def _grid(rows: Sequence[CurveRow], scale: Scale) -> dict[tuple[int, int], tuple[str, int]]:
     """Return the character and the curve's number of each cell that is not empty."""
     grid: dict[tuple[int, int], tuple[str, int]] = {}
-    finite = [[p for p in row["points"] if p["mean"] is not None] for row in rows]
-    for number, points in enumerate(finite):
-        mark = MARKS[number].lower()
-        for values in ([p["least"] for p in points], [p["most"] for p in points]):
-            for cell in _line(_cells(points, values, scale)):
-                grid.setdefault(cell, (mark, number))
-    # means are drawn over bands, and the first mean over others
-    for number, points in enumerate(finite):
-        for cell in _line(_cells(points, [p["mean"] for p in points], scale)):
+    for number, row in enumerate(rows):
+        for cell in (*_drawn(row, "least", scale), *_drawn(row, "most", scale)):
+            grid.setdefault(cell, (MARKS[number].lower(), number))
+    # means are drawn over bands, but not over earlier means
+    for number, row in enumerate(rows):
+        for cell in _drawn(row, "mean", scale):
             if not grid.get(cell, ("", 0))[0].isupper():
                 grid[cell] = (MARKS[number], number)
     return grid
 
 
-def _cells(
-    points: Sequence[CurvePoint], values: Sequence[float | None], scale: Scale
-) -> list[tuple[int, int]]:
-    pairs = zip(points, values, strict=True)
-    return [scale.cell(point["step"], _value(value)) for point, value in pairs]
+def _finite(rows: Sequence[CurveRow], key: PointKey) -> list[tuple[int, float]]:
+    """Return the steps and values of all points that have a value."""
+    points = [point for row in rows for point in row["points"]]
+    return [(point["step"], value) for point in points if (value := point[key]) is not None]
 
 
-def _value(value: float | None) -> float:
-    """Return a value that is finite, because its mean is."""
-    assert value is not None
-    return value
+def _drawn(row: CurveRow, key: PointKey, scale: Scale) -> list[tuple[int, int]]:
+    """Return the cells of the line of one value, where it is finite."""
+    return _line([scale.cell(step, value) for step, value in _finite([row], key)])
 
 
 def _line(cells: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Prints one run: its settings, scores, curve and sample outputs."""
+"""Prints one run with its settings, scores, curve and sample outputs."""
 
 from __future__ import annotations
 

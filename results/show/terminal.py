@@ -18,7 +18,7 @@ SPARKLINE_BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def print_table(table: TextTable, console: Console) -> None:
-    """Print a table. Columns that do not fit are left out from the right, and named below."""
+    """Print a table; columns that do not fit are left out from the right, and named below."""
     kept = fitting_titles(table.lines, console.width)
     dropped = [title for title in used_titles(table.lines) if title not in kept]
     console.print(Text(table.heading, style="bold"))

@@ -24,7 +24,7 @@ GROWTH = 1.3
 
 
 class Look(NamedTuple):
-    """Describes one look: the number of pairs by then, and the part of alpha it may spend."""
+    """Describes one look by the number of pairs so far and the part of alpha it may spend."""
 
     pairs: int
     alpha: float

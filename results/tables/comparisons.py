@@ -133,16 +133,9 @@ def overview_tables(rows: Sequence[ComparisonRow]) -> list[TextTable]:
     There is a line for each value of every axis, and a column for each task.
     """
     scores = [row for row in rows if not row["ratio"]]
-    titles = {row["task"]: measure(row["measure"]).title for row in scores}
-    notes = [
-        "scores of test: " + ", ".join(f"{task} {title}" for task, title in titles.items()),
-        "+ better than the base's value, - worse, = a tie, ? undecided; bench compare --axis has "
-        "intervals, seeds and costs",
-        *(note for note in comparison_notes(scores) if note.startswith("too few")),
-    ]
     tokens = [row for row in rows if row["ratio"]]
     tables = [
-        TextTable("every axis: score", _overview_lines(scores), notes),
+        TextTable("every axis: score", _overview_lines(scores), _overview_notes(scores)),
         TextTable(
             "every axis: tokens to target",
             _overview_lines(tokens),
@@ -150,6 +143,16 @@ def overview_tables(rows: Sequence[ComparisonRow]) -> list[TextTable]:
         ),
     ]
     return [table for table in tables if table.lines]
+
+
+def _overview_notes(scores: Sequence[ComparisonRow]) -> list[str]:
+    titles = {row["task"]: measure(row["measure"]).title for row in scores}
+    return [
+        "scores of test: " + ", ".join(f"{task} {title}" for task, title in titles.items()),
+        "+ better than the base's value, - worse, = a tie, ? undecided; bench compare --axis has "
+        "intervals, seeds and costs",
+        *(note for note in comparison_notes(scores) if note.startswith("too few")),
+    ]
 
 
 def _overview_lines(rows: Sequence[ComparisonRow]) -> list[Texts]:

@@ -11,7 +11,7 @@ SIGNS = {"better": "+", "worse": "-", "tie": "=", "undecided": "?"}
 
 
 def effect_text(row: ComparisonRow) -> str:
-    """Return an effect: `+0.120`, or `×0.61` of a ratio; "" if there is none."""
+    """Return an effect as `+0.120`, or `×0.61` for a ratio; "" if there is none."""
     if row["effect"] is None or row["why"] == NEITHER:
         return ""
     return measure(row["measure"]).write(row["effect"])
