@@ -16,8 +16,7 @@ from bench.plan.matrix import Plan
 from bench.training.process import cached_task
 from results import naming
 from results import store as stores
-from results.compare.claims import judge, overall, seeds_wanting
-from results.compare.pairs import ComparisonRow
+from results.compare.claims import ClaimRow, ClaimSource, claim_rows
 from results.record import Record
 from results.store import Store
 from tasks import Task
@@ -93,7 +92,7 @@ def whole_plan(planned: Iterable[PlannedClaim]) -> Plan:
 
 def run_claims(
     planned: Sequence[PlannedClaim], store: Store, engine: Engine, run: Execute = execute
-) -> list[ComparisonRow]:
+) -> list[ClaimRow]:
     """Do the runs that claims need and the store does not hold, and return the verdicts.
 
     Args:
@@ -107,7 +106,7 @@ def run_claims(
     return verdict_rows(planned, store)
 
 
-def stored_verdicts(planned: Sequence[PlannedClaim], folder: Path) -> list[ComparisonRow]:
+def stored_verdicts(planned: Sequence[PlannedClaim], folder: Path) -> list[ClaimRow]:
     """Return the verdicts by the runs of a store, which need not exist."""
     if not stores.exists(folder):
         return verdict_rows(planned, None)
@@ -123,25 +122,12 @@ def stored_records(planned: PlannedClaim, folder: Path) -> dict[str, list[Record
         return planned.records(store)
 
 
-def verdict_rows(planned: Iterable[PlannedClaim], store: Store | None) -> list[ComparisonRow]:
+def verdict_rows(planned: Iterable[PlannedClaim], store: Store | None) -> list[ClaimRow]:
     """Return a row per comparison of each claim, with its effect and verdict."""
     return [row for entry in planned for row in _rows_of(entry, entry.records(store))]
 
 
-def _rows_of(
-    planned: PlannedClaim, sides: Mapping[str, Sequence[Record]]
-) -> Iterable[ComparisonRow]:
+def _rows_of(planned: PlannedClaim, sides: Mapping[str, Sequence[Record]]) -> Iterable[ClaimRow]:
     claim = planned.claim
-    judged = judge(claim.comparisons, sides, planned.task.metric)
-    about = {
-        "claim": claim.name,
-        "about": claim.about,
-        "source": claim.source,
-        "verdict_of_claim": overall(judged),
-        "further_seeds": seeds_wanting(judged),
-        "runs": sum(map(len, sides.values())),
-    }
-    for row in judged:
-        row["task"] = claim.task
-        row["word"] = row.pop("claim")
-        yield {**about, **row}
+    source: ClaimSource = {"claim": claim.name, "about": claim.about, "source": claim.source}
+    return claim_rows(source, claim.task, claim.comparisons, sides, planned.task.metric)

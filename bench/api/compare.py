@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.api.store import runs_of
-from results.compare import axis_effects, equal_cost, pairs, stores
+from results.compare import axis_effects, equal_cost, interactions, pairs, stores
+from results.compare.interactions import InteractionRow
 from results.compare.pairs import ComparisonRow
 from results.record import Record
-from results.show.verdicts import OVERVIEW
 from results.store import reading
 from tasks.choices import one_of
 
@@ -43,16 +43,16 @@ def two_variants(folder: Path, a: str, b: str, tasks: Tasks = None) -> list[Comp
 def every_axis(folder: Path, tasks: Tasks = None) -> list[ComparisonRow]:
     """Return the effect on the score of each value of every axis."""
     records, suite = _runs(folder, tasks)
-    return axis_effects.every_axis(records, suite, OVERVIEW)
+    return axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
 
 
 def one_axis(
     folder: Path, axis: str, tasks: Tasks = None
-) -> tuple[list[ComparisonRow], list[ComparisonRow]]:
+) -> tuple[list[ComparisonRow], list[InteractionRow]]:
     """Return the effects of an axis's values, and their interactions with other axes."""
     records, suite = _runs(folder, tasks)
-    effects = axis_effects.effects(records, suite, axis)
-    return effects, axis_effects.interactions(records, suite, axis)
+    effects = axis_effects.axis_effects(records, suite, axis)
+    return effects, interactions.axis_interactions(records, suite, axis)
 
 
 def two_stores(folder: Path, other: Path, tasks: Tasks = None) -> list[ComparisonRow]:
@@ -65,7 +65,7 @@ def two_stores(folder: Path, other: Path, tasks: Tasks = None) -> list[Compariso
 def since(folder: Path, day: str, tasks: Tasks = None) -> list[ComparisonRow]:
     """Return the effects of runs begun since a day (a) against earlier ones (b)."""
     records, suite = _runs(folder, tasks)
-    after, before = stores.by_day(records, day)
+    after, before = stores.split_by_day(records, day)
     return stores.compare_run_sets(after, before, suite, f"since {day}", f"before {day}")
 
 

@@ -9,10 +9,11 @@ from bench.api.store import runs_of
 from results.compare import axis_effects
 from results.compare.pairs import ComparisonRow
 from results.export import files
-from results.show import verdicts
-from results.show.terminal import Table
 from results.store import reading
 from results.summary import SummaryRow, summarise
+from results.tables.comparisons import overview_tables
+from results.tables.summaries import summary_tables
+from results.tables.text import TextTable
 from tasks.choices import one_of
 
 TRACKERS = ("mlflow", "tensorboard")
@@ -66,17 +67,19 @@ def rendered(
     return write(tables).encode()
 
 
-def _summary(folder: Path, tasks: Sequence[str] | None) -> tuple[list[SummaryRow], list[Table]]:
+def _summary(folder: Path, tasks: Sequence[str] | None) -> tuple[list[SummaryRow], list[TextTable]]:
     with reading(folder) as store:
         rows = summarise(runs_of(store, tasks), store.base())
-    return rows, files.summary_tables(rows)
+    return rows, summary_tables(rows)
 
 
-def _effects(folder: Path, tasks: Sequence[str] | None) -> tuple[list[ComparisonRow], list[Table]]:
+def _effects(
+    folder: Path, tasks: Sequence[str] | None
+) -> tuple[list[ComparisonRow], list[TextTable]]:
     with reading(folder) as store:
         records, suite = runs_of(store, tasks), store.base()
-    rows = axis_effects.every_axis(records, suite, verdicts.OVERVIEW)
-    return rows, verdicts.every_axis(rows)
+    rows = axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
+    return rows, overview_tables(rows)
 
 
 def track(

@@ -189,7 +189,7 @@ def decide(
 def _next(undecided: Mapping[str, _Progress]) -> str:
     """Return the task that is nearest to its verdict."""
     labels = list(undecided)
-    return labels[sequential.nearest([undecided[label].wanted for label in labels])[0]]
+    return labels[sequential.closest_to_decided([undecided[label].wanted for label in labels])[0]]
 
 
 def _judge(metric: str, store: Store, plans: tuple[Plan, Plan], look: Look) -> tuple[Verdict, str]:
@@ -197,7 +197,7 @@ def _judge(metric: str, store: Store, plans: tuple[Plan, Plan], look: Look) -> t
     sides = [list(store.records([spec.id for spec in plan.specs])) for plan in plans]
     known = measure(metric)
     reader = MeasureReader([record for side in sides for record in side])
-    pairs = paired({}, known, reader, [by_seed(sides[0])], [by_seed(sides[1])])
+    pairs = paired(known, reader, [by_seed(sides[0])], [by_seed(sides[1])])
     interval, verdict = sequential.decide(pairs.differences, look, known.margin)
     low, high = known.write(interval.low), known.write(interval.high)
     return verdict, f"{known.title} {known.write(interval.estimate)} ({low} to {high})"

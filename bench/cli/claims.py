@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.api.claims import PlannedClaim
-    from results.compare.pairs import ComparisonRow
+    from results.compare.claims import ClaimRow
 
 claims_app = typer.Typer(
     help="Try what others reported.", no_args_is_help=True, rich_markup_mode=None
@@ -127,7 +127,7 @@ def _planned(claims: list[str] | None, device: str, store: Path) -> list[Planned
     return planned_claims(claims or [], device_of(device), store)
 
 
-def _show(rows: list[ComparisonRow], as_json: bool, strict: bool) -> None:
+def _show(rows: list[ClaimRow], as_json: bool, strict: bool) -> None:
     from results.show.claims import show_all
 
     if as_json:

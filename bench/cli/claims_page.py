@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.cli.tables import markdown_table
+from results.compare.claims import ClaimRow
 from results.compare.measures import measure
-from results.compare.pairs import ComparisonRow
-from results.show import verdicts
-from results.show.claims import word
+from results.tables.claims import claim_verdict_text
+from results.tables.effects import effect_text, interval_text
 
 HEAD = """# What others reported
 
@@ -20,7 +20,7 @@ IN_BOLD = ("reproduced", "reversed")
 """Verdicts that are printed in bold."""
 
 
-def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ComparisonRow]) -> str:
+def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ClaimRow]) -> str:
     """Return a page with a table of verdicts, if there are runs, and one of how claims are tried.
 
     Args:
@@ -51,18 +51,18 @@ def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ComparisonRo
     return "\n\n".join(parts) + "\n"
 
 
-def _verdict_cells(row: ComparisonRow) -> list[str]:
-    verdict = f"**{row['word']}**" if row["word"] in IN_BOLD else word(row)
+def _verdict_cells(row: ClaimRow) -> list[str]:
+    verdict = f"**{row['word']}**" if row["word"] in IN_BOLD else claim_verdict_text(row)
     return [f"`{row['claim']}`: {row['says']}", row["source"], verdict, _effect(row)]
 
 
-def _effect(row: ComparisonRow) -> str:
+def _effect(row: ClaimRow) -> str:
     """Return an effect with its interval as text, or why there is none."""
     if row["refused"]:
         return str(row["refused"]) if row["pairs"] else "no runs"
     known = measure(row["measure"])
-    text = f"{known.title} {verdicts.effect_text(row)} ({verdicts.interval_text(row)})"
-    if row["near"] is not None:
-        mean, reported = (known.write_value(row[key]) for key in ("a_mean", "near"))
+    text = f"{known.title} {effect_text(row)} ({interval_text(row)})"
+    if row["near"] is not None and row["a_mean"] is not None:
+        mean, reported = (known.write_value(value) for value in (row["a_mean"], row["near"]))
         text += f"; stands at {mean}, reported {reported}"
     return text

@@ -22,7 +22,7 @@ from bench.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from results.compare.pairs import ComparisonRow
+    from results.compare.interactions import InteractionRow
 
 
 def compare(
@@ -65,7 +65,7 @@ def compare(
     Where a verdict is undecided, the number of further seeds that would decide it is printed.
     """
     from bench.api import compare as comparisons
-    from results.show import verdicts
+    from results.show import comparisons as shown
 
     ways = [a is not None or b is not None, axis, with_store, dates]
     if sum(map(bool, ways)) != 1 or (a is None) != (b is None):
@@ -78,7 +78,7 @@ def compare(
         return
     if fair is not None:
         raise CommandError("--fair compares two variants; name them: bench compare A B --fair all")
-    interactions: list[ComparisonRow] = []
+    interactions: list[InteractionRow] = []
     with _comparison_errors():
         if axis == "all":
             rows = comparisons.every_axis(store, task)
@@ -92,9 +92,9 @@ def compare(
     if as_json:
         print_json([*rows, *interactions])
     elif axis == "all":
-        verdicts.show_every_axis(rows, console())
+        shown.show_every_axis(rows, console())
     else:
-        verdicts.show_effects(rows, interactions, console(), "a" if axis else "variant")
+        shown.show_effects(rows, interactions, console())
 
 
 def _compare_variants(
@@ -102,18 +102,18 @@ def _compare_variants(
 ) -> None:
     """Compare two variants, at equal cost if asked."""
     from bench.api import compare as comparisons
-    from results.show import verdicts
+    from results.show import comparisons as shown
 
     if fair is None:
         with _comparison_errors():
             rows = comparisons.two_variants(store, a, b, task)
-        show = verdicts.show_pairs
+        show = shown.show_pairs
     else:
         with user_errors():
             modes = comparisons.modes_of_cost(fair)
         with _comparison_errors():
             rows = comparisons.at_equal_cost(store, a, b, modes, task)
-        show = verdicts.show_fair
+        show = shown.show_equal_cost
     if as_json:
         print_json(rows)
     else:

@@ -22,7 +22,7 @@ from bench.cli.shared import (
 def table(task: TaskOption = None, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
     """Print scores, tokens to the target, speed and size per task."""
     from bench.api.store import runs_of
-    from results.show.terminal import show_tables
+    from results.show.tables import show_tables
     from results.summary import summarise
 
     with reading(store) as opened:
@@ -51,18 +51,19 @@ def curves(
 ) -> None:
     """Draw a metric against training steps, averaged over seeds."""
     from bench.api.store import runs_of
-    from results.show import curves as drawing
+    from results.curves import average_curves, only_variants
+    from results.show.curves import show_curves
 
     with reading(store) as opened:
         records = runs_of(opened, task, details=True)
         suite = opened.base()
     with user_errors():
-        rows = drawing.curves(records, suite, metric)
-        rows = drawing.only(rows, variant) if variant else rows
+        rows = average_curves(records, suite, metric)
+        rows = only_variants(rows, variant) if variant else rows
     if as_json:
         print_json(rows)
     else:
-        drawing.show_curves(rows, console())
+        show_curves(rows, console())
 
 
 def show_one_run(run: RunArgument, as_json: JsonOption = False, store: StoreOption = STORE) -> None:

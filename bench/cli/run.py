@@ -184,7 +184,7 @@ def _run_matrix(
     """Train the runs of a plan and print its tables, which only torchrun's first process does."""
     from bench.api.run import engine_of, follow
     from bench.engines.choose import torchrun_rank
-    from results.show.terminal import show_tables
+    from results.show.tables import show_tables
     from results.summary import summarise
 
     specs = work.plan.specs

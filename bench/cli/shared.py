@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -167,7 +167,7 @@ def writes_unicode() -> bool:
     return (sys.stdout.encoding or "utf-8").lower().startswith("utf")
 
 
-def print_json(rows: Sequence[dict[str, Any]]) -> None:
+def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as the JSON of every verb's `--json`."""
     from results.export.files import as_json
 

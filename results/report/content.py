@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from results import naming
 from results.compare.pairs import ComparisonRow
 from results.curves import CurvePoint, average_curves
-from results.doctor.rules import Finding, chart, findings
+from results.doctor.examined import Finding, examined_run
+from results.doctor.rules import findings
 from results.grouping import by_variant
 from results.record import Record
 from results.summary import SummaryRow
@@ -157,7 +158,7 @@ def _examples(records: Iterable[Record]) -> dict[str, Finding]:
     """Return the first finding of each cause."""
     found: dict[str, Finding] = {}
     for record in records:
-        read = chart(record)
+        read = examined_run(record)
         for finding in findings(read) if read else ():
             found.setdefault(finding.cause, finding)
     return found

@@ -13,9 +13,9 @@ moment loses nothing: the next driver inserts what only a journal has. SQLite co
 `synchronous=FULL`, so that a power cut loses nothing that was committed.
 """
 
-from results.store.access import reading, writing
+from results.store.access import exists, reading, writing
 from results.store.database import Planned, Store
 from results.store.lock import has_driver
 from results.store.rebuilding import rebuild
 
-__all__ = ["Planned", "Store", "has_driver", "reading", "rebuild", "writing"]
+__all__ = ["Planned", "Store", "exists", "has_driver", "reading", "rebuild", "writing"]

@@ -15,6 +15,11 @@ from results.store.lock import locked
 from results.store.schema import check_version, database_file, migrate
 
 
+def exists(folder: Path) -> bool:
+    """Return whether there is a store in a folder."""
+    return database_file(folder).is_file()
+
+
 @contextmanager
 def writing(folder: Path) -> Iterator[Store]:
     """Open a store for writing, and create it if it does not exist.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from bench.cli.app import main
 from bench.cli.claims_page import claims_page
 from bench.cli.commands_page import commands_page, verbs
 from bench.plan import claim_file
+from results.compare.claims import ClaimRow
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -69,7 +71,7 @@ def test_claims_with_runs_have_verdicts() -> None:
         "why": "",
         "near": None,
     }
-    page = claims_page([], [row])
+    page = claims_page([], [cast(ClaimRow, row)])
     assert "| `attention`: dot is better \\| than none | Luong 2015 | **reproduced** | " in page
     assert "exact match +0.250 (+0.125 to +0.375)" in page
 
