@@ -8,6 +8,7 @@ import platform
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ from bench.corpora import vectors
 from bench.doctor.examination import of_run, sampled
 from bench.doctor.faults import planted
 from bench.plugins import contract, loading
-from bench.specs import EXECUTIONS, PARALLEL, RunSpec
+from bench.specs import RunSpec, check_execution
 from bench.training import machine
-from bench.training.checkpoint import Keeper
+from bench.training.checkpoint import Checkpoint
 from bench.training.decoding import read as read_decoding
 from bench.training.evaluation import samples
-from bench.training.loop import Recipe, Report, Setting, TrainState, start, train
+from bench.training.loop import Report, train
 from bench.training.process import RunError, cached_digest, cached_task
-from bench.training.replica_loop import train_together
+from bench.training.replica_loop import train_replicas
+from bench.training.state import Recipe, Setting, TrainState, start
 from bench.training.weights import build_initial, save_weights
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
@@ -34,7 +36,29 @@ from tasks import Task
 from variants import Model, precision
 from variants.axes import from_record
 
-SAMPLES = 6
+SAMPLE_COUNT = 6
+"""Number of test examples whose outputs are kept in the record, besides the task's probes."""
+
+Parts = tuple[dict[str, Any], dict[str, Any]]
+"""The two parts of a record that training gives: `outcome`, and its share of `measured`."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a group of runs is to be done with.
+
+    specs: of runs that are trained together, or of one. data: folder of corpora and word vectors.
+    reports: called with every point of each run's curve. weights: files for each run's best
+    weights, or None. recipe: the functions that the runs are made of. examined: the runs are
+    examined however short they are.
+    """
+
+    specs: Sequence[RunSpec]
+    data: Path | None
+    reports: Sequence[Report]
+    weights: Sequence[Path | None]
+    recipe: Recipe
+    examined: bool
 
 
 def execute(
@@ -46,12 +70,21 @@ def execute(
     checkpoint: Path | None = None,
     examined: bool = False,
 ) -> dict[str, Any]:
-    """Train, evaluate, and give the record as plain values; an exception makes it `failed`.
+    """Train and evaluate one run and return its record as plain values.
 
-    report: called with every point of the curve. weights: where to keep the best weights. recipe:
-    the functions that the run is made of, the suite's own if None. checkpoint: the file where it
-    is kept how far training is, and that it goes on from. examined: however short it is.
-    RunError if the data is not what the spec was made of, or weights cannot be kept.
+    An exception while it trains makes a record whose status is `failed`.
+
+    Args:
+        spec: the run.
+        data: folder of corpora and word vectors.
+        report: called with every point of the curve.
+        weights: file for the best weights, or None.
+        recipe: the functions that the run is made of; by default the suite's own.
+        checkpoint: file that training goes on from, and that says how far it is.
+        examined: the run is examined however short it is.
+
+    Raises:
+        RunError: if the data is not what the spec was made of, or weights cannot be kept.
     """
     (record,) = execute_group(
         [spec], data, [report], [weights], recipe, checkpoint, examined=examined
@@ -66,41 +99,45 @@ def execute_group(
     weights: Sequence[Path | None],
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
-    keeps: bool = True,
+    writes_checkpoint: bool = True,
     examined: bool = False,
 ) -> list[dict[str, Any]]:
-    """`execute` for runs that are trained together, or for one. keeps: whether this process writes
-    the checkpoint."""
-    one, count, began = specs[0], len(specs), time.time()
+    """Do as `execute` for runs that are trained together, or for one.
+
+    writes_checkpoint: False where another process that trains the same run writes it.
+    """
+    request = Request(specs, data, reports, weights, recipe or Recipe(), examined)
+    first, count, began = specs[0], len(specs), time.time()
     worked = time.process_time()
     gc.collect()  # what is left of the run before is not this one's memory
-    memory = None  # counted once the task is there, which is not the run's
-    done: list[tuple[dict[str, Any], dict[str, Any]]]
+    memory = None
+    parts: list[Parts]
     try:
-        task = _task(one, data)
-        memory = machine.Peak(one.device)
+        task = _checked_task(first, data)
+        memory = machine.Peak(first.device)  # from here on: the task's memory is not the run's
         # a fault may remember more than a checkpoint knows of
-        file = None if one.fault else checkpoint
-        keeper = Keeper(file, [spec.id for spec in specs], keeps)
-        done = _run(specs, task, data, reports, weights, recipe or Recipe(), keeper, examined)
+        file = None if first.fault else checkpoint
+        parts = _run(
+            request, task, Checkpoint(file, [spec.id for spec in specs], writes_checkpoint)
+        )
         # what no file can hold would otherwise stop the driver, and again at every start
-        json.dumps(done, allow_nan=False)
+        json.dumps(parts, allow_nan=False)
     except RunError:
         raise
     except Exception as error:
-        done = [(failure(error), {})] * count
+        parts = [(failure(error), {})] * count
     peak = None if memory is None else memory.added()
-    # what was spent on all of them together falls on each alike
+    # what was spent on all of them together is divided evenly
     took = max(time.time() - began, 1e-9)  # a clock may be set back meanwhile
     shared = {
         "began": began,
         "run_seconds": took / count,
-        # on a GPU the process waits, and that says nothing
-        "core_share": None if one.device != "cpu" else (time.process_time() - worked) / took,
+        # on a GPU the process waits, and its share of a core says nothing
+        "core_share": None if first.device != "cpu" else (time.process_time() - worked) / took,
         "peak_bytes": None if peak is None else peak // count,
         "replicas": count,
         "host": platform.node(),
-        "machine": machine.describe(one.device),
+        "machine": machine.describe(first.device),
     }
     return [
         {
@@ -109,12 +146,12 @@ def execute_group(
             "outcome": outcome,
             "measured": {**measured, **shared},
         }
-        for spec, (outcome, measured) in zip(specs, done, strict=True)
+        for spec, (outcome, measured) in zip(specs, parts, strict=True)
     ]
 
 
-def _task(spec: RunSpec, data: Path | None) -> Task:
-    """The spec's task; RunError if it, or a plugin, is not what the spec was made of."""
+def _checked_task(spec: RunSpec, data: Path | None) -> Task:
+    """Return the spec's task; RunError if its data, or a plugin, changed since it was planned."""
     if loading.digest_of(spec.task, spec.variant) != spec.plugin:
         raise RunError(
             f"a plugin of {spec.task} changed since the run was planned; give the same "
@@ -131,7 +168,7 @@ def _task(spec: RunSpec, data: Path | None) -> Task:
 
 
 def failure(error: BaseException) -> dict[str, Any]:
-    """The outcome of a run that an exception ended."""
+    """Return the outcome of a run that an exception ended."""
     return {
         "status": "failed",
         "error": f"{type(error).__name__}: {error}",
@@ -139,19 +176,28 @@ def failure(error: BaseException) -> dict[str, Any]:
     }
 
 
-def _run(
-    specs: Sequence[RunSpec],
-    task: Task,
-    data: Path | None,
-    reports: Sequence[Report],
-    weights: Sequence[Path | None],
-    recipe: Recipe,
-    keeper: Keeper,
-    examined: bool,
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Outcome and measurements of each."""
-    recipe = planted(specs[0].fault, recipe)
-    settings = [
+def _run(request: Request, task: Task, checkpoint: Checkpoint) -> list[Parts]:
+    """Train the runs, from their checkpoint if there is one, and return what came of each."""
+    specs, first = request.specs, request.specs[0]
+    settings = _settings(request, task)
+    number_format = settings[0].variant.precision
+    if reason := precision.missing(number_format, first.device):
+        raise ValueError(reason)
+    precision.allow(number_format)
+    states, restored = _begin_or_resume(request, settings, checkpoint)
+    if first.execution == "replicas":
+        train_replicas(states, settings, request.reports, checkpoint, restored)
+    else:
+        train(states[0], settings[0], request.reports[0], checkpoint)
+    return [
+        _conclude(state, setting, spec, file, request.examined)
+        for state, setting, spec, file in zip(states, settings, specs, request.weights, strict=True)
+    ]
+
+
+def _settings(request: Request, task: Task) -> list[Setting]:
+    recipe = planted(request.specs[0].fault, request.recipe)
+    return [
         Setting(
             task,
             from_record(spec.variant),
@@ -161,86 +207,65 @@ def _run(
             recipe,
             read_decoding(spec.decoding),
         )
-        for spec in specs
+        for spec in request.specs
     ]
-    number_format = settings[0].variant.precision
-    if reason := precision.missing(number_format, specs[0].device):
-        raise ValueError(reason)
-    precision.allow(number_format)
+
+
+def _begin_or_resume(
+    request: Request, settings: Sequence[Setting], checkpoint: Checkpoint
+) -> tuple[list[TrainState], dict[str, Any] | None]:
+    """Return states to train from, and what their checkpoint holds besides, if they have one.
+
+    Points of the curve that a checkpoint has are reported again: the driver forgot them when it
+    lost the process.
+    """
 
     def fresh() -> list[TrainState]:
         return [
-            _begin(spec, setting, task, data) for spec, setting in zip(specs, settings, strict=True)
+            _begin(spec, setting, request.data)
+            for spec, setting in zip(request.specs, settings, strict=True)
         ]
 
     states = fresh()
-    restored = None
-    if keeper.there():
-        restored = keeper.restore(states)
-        if restored is None:
-            states = fresh()
-        for state, report in zip(states, reports, strict=True):
-            for point, clock in zip(state.curve, state.clock, strict=True):
-                report(point, clock)
-    if specs[0].execution == "replicas":
-        train_together(states, settings, reports, keeper, restored)
-    else:
-        train(states[0], settings[0], reports[0], keeper)
-    return [
-        _conclude(state, setting, spec, path, examined)
-        for state, setting, spec, path in zip(states, settings, specs, weights, strict=True)
-    ]
+    if not checkpoint.exists():
+        return states, None
+    restored = checkpoint.restore(states)
+    if restored is None:
+        states = fresh()  # a file that does not fit may have changed them
+    for state, report in zip(states, request.reports, strict=True):
+        for point, clock in zip(state.curve, state.clock, strict=True):
+            report(point, clock)
+    return states, restored
 
 
-def _begin(spec: RunSpec, setting: Setting, task: Task, data: Path | None) -> TrainState:
-    """Before the first step."""
-    _check_known(spec)
-    model = setting.recipe.built(build_initial(spec, task, data))
+def _begin(spec: RunSpec, setting: Setting, data: Path | None) -> TrainState:
+    """Return the state of a run before its first step."""
+    check_execution(spec.execution)
+    model = setting.recipe.built(build_initial(spec, setting.task, data))
     if spec.plugin:
-        _check_shapes(model, task, setting.recipe)
+        _check_shapes(model, setting.task, setting.recipe)
     return start(model, setting.variant, spec.seed, spec.device, setting.recipe)
 
 
 def _conclude(
     state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None, examined: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """After training: an examination of where it stands, then the best weights on test."""
-    task = setting.task
-    since = time.perf_counter()
-    health = None
-    # whatever went wrong early is asked about
-    wrong = spec.fault or state.status == "diverged"
-    if examined or wrong or sampled(spec.seed, state.step):
-        health = _examined(state, setting, spec.execution != "replicas")
-    examine_seconds = time.perf_counter() - since
+) -> Parts:
+    """Examine a run that has ended, then test its best weights, and return what came of it."""
+    began = time.perf_counter()
+    health = _health(state, setting, spec, examined)
+    examine_seconds = time.perf_counter() - began
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
-    since = time.perf_counter()
+    began = time.perf_counter()
     scores, shown = _test(state, setting)
-    test_seconds = time.perf_counter() - since
+    test_seconds = time.perf_counter() - began
     if weights is not None:
         save_weights(state.model, spec, weights)
-    best = state.best or {}
-    outcome = {
-        "status": state.status,
-        "metric": task.metric,
-        "solved_at": task.solved_at,
-        "memorisation": task.facts.memorisation,
-        "signatures": dict(task.signatures),
-        "steps": state.step,
-        "tokens": state.tokens,
-        "to_target": state.to_target,
-        "best_step": best.get("step"),
-        "valid": {name: best.get(name) for name in (*scores.get("test", {}), "valid_loss")},
-        "scores": scores,
-        "parameters": sum(p.numel() for p in state.model.parameters()),
-        "curve": state.curve,
-        "samples": shown,
-        "health": health,
-    }
+    outcome = _outcome(state, setting.task, scores)
+    outcome |= {"samples": shown, "health": health}
     found = examined_run(Record(spec.id, spec.plain(), outcome, {}))
     if found:
-        outcome["findings"] = [one.cause for one in findings(found)]
+        outcome["findings"] = [finding.cause for finding in findings(found)]
     measured = {
         "train_seconds": state.seconds,
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
@@ -254,23 +279,46 @@ def _conclude(
     return outcome, measured
 
 
-def _examined(state: TrainState, setting: Setting, stepped: bool) -> dict[str, Any]:
-    """What the doctor reads. A run is not lost because it could not be looked at."""
+def _outcome(state: TrainState, task: Task, scores: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """Return the deterministic part of a record, but for samples and what the doctor says."""
+    best = state.best or {}
+    return {
+        "status": state.status,
+        "metric": task.metric,
+        "solved_at": task.solved_at,
+        "memorisation": task.facts.memorisation,
+        "signatures": dict(task.signatures),
+        "steps": state.step,
+        "tokens": state.tokens,
+        "to_target": state.to_target,
+        "best_step": best.get("step"),
+        "valid": {name: best.get(name) for name in (*scores.get("test", {}), "valid_loss")},
+        "scores": scores,
+        "parameters": sum(p.numel() for p in state.model.parameters()),
+        "curve": state.curve,
+    }
+
+
+def _health(
+    state: TrainState, setting: Setting, spec: RunSpec, examined: bool
+) -> dict[str, Any] | None:
+    """Return what an examination finds, or None for a run that is not examined.
+
+    A run that went wrong, or was made to, is always examined. If the examination itself fails, its
+    error is returned: the run is not lost for that.
+    """
+    wrong = spec.fault or state.status == "diverged"
+    if not (examined or wrong or sampled(spec.seed, state.step)):
+        return None
     try:
-        return of_run(state, setting, stepped).plain()
+        return of_run(state, setting, spec.execution != "replicas").plain()
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _check_known(spec: RunSpec) -> None:
-    """A spec that asks for what is not built must not pass for one that does not."""
-    if spec.execution not in EXECUTIONS and not spec.execution.startswith(PARALLEL):
-        raise ValueError(f"execution={spec.execution!r} is not one of {', '.join(EXECUTIONS)}")
-
-
 @torch.no_grad()
 def _check_shapes(model: Model, task: Task, recipe: Recipe) -> None:
-    """What came from outside is looked at once, so that it is told in plain words."""
+    """Score a small batch with a model from outside, and say in plain words if shapes are wrong."""
     train = task.splits["train"]
     first = train.take(np.arange(min(4, len(train)), dtype=np.int64))
     batch = recipe.collate(first, task.facts, "cpu")
@@ -280,9 +328,10 @@ def _check_shapes(model: Model, task: Task, recipe: Recipe) -> None:
 def _test(
     state: TrainState, setting: Setting
 ) -> tuple[dict[str, dict[str, float]], list[dict[str, object]]]:
-    """Scores on every split that is neither trained nor selected on, read once; and samples.
+    """Return scores on every split that is neither trained nor selected on, and sample outputs.
 
-    A diverged run has none: what it was before it diverged is in its curve.
+    These splits are read here alone, once. A diverged run has neither: what it was before it
+    diverged is in its curve.
     """
     if state.status == "diverged":
         return {}, []
@@ -295,5 +344,5 @@ def _test(
             )
             scores[name] = {**result.scores, "forced_accuracy": result.forced_accuracy}
     return scores, samples(
-        state.model, task, device, SAMPLES, setting.recipe.collate, setting.decoding
+        state.model, task, device, SAMPLE_COUNT, setting.recipe.collate, setting.decoding
     )

@@ -12,19 +12,30 @@ from typing import Any
 
 NUMERICS = 4
 """Changes when the numbers of a run change; golden losses in a test hold it."""
-
+EXECUTIONS = ("eager", "replicas")
+"""Ways to carry out the steps of a run that a user can ask for."""
+DISTRIBUTED = "ddp:"
+"""Opens the execution of a run that several processes train; their number follows."""
 STOPS = ("solved", "budget")
-LONGEST = 10**15
-"""Of any limit: finite, and exact as a float."""
+"""Moments at which training can end: at the task's target, or when the budget is used up."""
+LARGEST_BUDGET = 10**15
+"""Largest number of steps, tokens or seconds: finite, and exact as a float."""
+
+
+def check_execution(execution: str) -> None:
+    """Raise ValueError for an execution mode that does not exist."""
+    if execution not in EXECUTIONS and not execution.startswith(DISTRIBUTED):
+        raise ValueError(f"execution={execution!r} is not one of {', '.join(EXECUTIONS)}")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a run trains, and on what.
+    """How long a run trains, and on batches of what size.
 
     Exactly one of steps, tokens (non-padding target tokens) and seconds (of training, evaluation
-    excluded) is set. batch: examples a step. every: steps between evaluations, 0 for a twentieth
-    of the steps, or 100. stop: at the task's target on valid (`solved`), or at the budget's end.
+    excluded) is set. batch: examples for each step. every: steps between evaluations, 0 for a
+    twentieth of the steps, or 100. stop: at the task's target on validation (`solved`), or at the
+    budget's end. ValueError for anything else.
     """
 
     steps: int = 0
@@ -36,7 +47,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         limits = [name for name in ("steps", "tokens", "seconds") if getattr(self, name)]
-        if len(limits) != 1 or not 0 < getattr(self, limits[0]) <= LONGEST:
+        if len(limits) != 1 or not 0 < getattr(self, limits[0]) <= LARGEST_BUDGET:
             raise ValueError(
                 f"a budget of steps={self.steps}, tokens={self.tokens}, seconds={self.seconds:g} "
                 "does not say how long to train; give one of the three, above 0, at most 1e15"
@@ -50,11 +61,11 @@ class Budget:
 
     @property
     def interval(self) -> int:
-        """Steps between evaluations."""
+        """Number of steps between evaluations."""
         return self.every or (max(self.steps // 20, 1) if self.steps else 100)
 
     def text(self) -> str:
-        """As a person reads it."""
+        """Return the budget in words, `500 steps` for example."""
         if self.steps:
             return f"{self.steps} steps"
         return f"{self.tokens} tokens" if self.tokens else f"{self.seconds:g} s"
@@ -62,15 +73,17 @@ class Budget:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One task x variant x seed, with everything that determines its outcome; but what a budget
-    in seconds buys depends on the machine's mood, and two such runs need not be equal.
+    """One task x variant x seed, with everything that determines its outcome.
+
+    A budget in seconds is the exception: what it buys depends on the load of the machine, so two
+    such runs need not be equal.
 
     task: canonical label. data: the task's digest. variant: every axis and its value. device:
-    cpu or cuda. torch: its version. execution: how steps are carried out, one of
-    groups.EXECUTIONS. decoding: how outputs
-    are made at the end (while training, greedily). fault: name of a planted fault. plugin: digest
-    of a plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds,
-    else empty.
+    cpu or cuda. torch: its version. execution: how steps are carried out, one of EXECUTIONS, or
+    DISTRIBUTED with the number of processes. decoding: how outputs of the test split are made;
+    while training, they are made greedily. fault: name of a planted fault. plugin: digest of a
+    plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds, else
+    empty.
     """
 
     task: str
@@ -88,23 +101,23 @@ class RunSpec:
     host: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the spec as plain values, as JSON has them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "variant": dict(self.variant), "budget": asdict(self.budget)}
 
     @cached_property
     def id(self) -> str:
-        """16 hexadecimal digits."""
+        """The run's id: 16 hexadecimal digits."""
         text = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
     @classmethod
     def read(cls, plain: dict[str, Any]) -> RunSpec:
-        """The inverse of `plain`; ValueError for unknown or missing keys."""
+        """Return the spec of what `plain` returned; ValueError for unknown or missing keys."""
         names = {field.name for field in fields(cls)}
         if set(plain) != names:
-            odd = sorted(set(plain) ^ names)
-            raise ValueError(f"a run's settings do not have these keys right: {', '.join(odd)}")
+            wrong = sorted(set(plain) ^ names)
+            raise ValueError(f"a run's settings do not have these keys right: {', '.join(wrong)}")
         try:
             return cls(**{**plain, "budget": Budget(**plain["budget"])})
         except TypeError as error:
@@ -123,7 +136,7 @@ def make(
     execution: str = "eager",
     fault: str = "",
 ) -> RunSpec:
-    """A spec for this installation."""
+    """Return a spec for the torch, the suite and, if its budget is in seconds, the host here."""
     return RunSpec(
         task=task,
         data=data,
@@ -142,10 +155,5 @@ def make(
 
 @cache
 def _torch_version() -> str:
-    """Read without loading torch; once, as thousands of specs ask for it."""
+    """Return torch's version without loading it, once, as thousands of specs ask for it."""
     return version("torch")
-
-
-EXECUTIONS = ("eager", "replicas")
-PARALLEL = "ddp:"
-"""Before the number of processes that one run is trained by."""

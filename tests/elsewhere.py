@@ -146,7 +146,7 @@ def present() -> Iterator[Device]:
     for module in [*sys.modules.values()]:
         if getattr(module, "torch_generator", None) is torchs:
             module.torch_generator = device.generator  # type: ignore[attr-defined]
-    replica_loop.ROUNDED[PLACE] = replica_loop.ROUNDED["cpu"]
+    replica_loop.PADDED_TO[PLACE] = replica_loop.PADDED_TO["cpu"]
     losses.LOGITS[NAME] = losses.LOGITS["cpu"]
     recorded = cuda_graphs.Recorded.__call__
 

@@ -23,7 +23,7 @@ from bench.doctor.probes import (
 )
 from bench.doctor.step import evaluation_losses, step_effect
 from bench.doctor.wrong_losses import losses, probabilities
-from bench.training.loop import Setting, TrainState, size
+from bench.training.state import Setting, TrainState, weight_norm
 from results.doctor.health import Health, WeightNorms
 from variants.forcing import probability
 
@@ -57,7 +57,7 @@ def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
     health = replace(
         health,
         weights=WeightNorms(
-            first=state.first_size, last=size(state.model), decay=float(max(decays))
+            first=state.first_size, last=weight_norm(state.model), decay=float(max(decays))
         ),
         evaluation=evaluation_losses(patient, setting),
         fed=probability(

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from bench.training.evaluation import Collate
-from bench.training.loop import Setting, TrainState
+from bench.training.state import Setting, TrainState
 from tasks import Facts, Indices, Split
 from variants import Batch, Model
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from bench.doctor.patient import Patient
 from bench.training.evaluation import GREEDY
-from bench.training.loop import Setting, TrainState
 from bench.training.losses import training_loss
+from bench.training.state import Setting, TrainState
 from results.doctor.health import EvaluationLosses, StepEffect
 from variants import Batch
 

@@ -28,8 +28,8 @@ from torch.nn.parallel import DistributedDataParallel
 from bench.engines.contract import IDLE, IDLE_AFTER, EngineError, Event, Job
 from bench.runner import execute_group
 from bench.specs import RunSpec
-from bench.training.loop import Loss, Recipe, TrainState, train_step
 from bench.training.process import RunError, cached_task, prepare_process
+from bench.training.state import Loss, Recipe, TrainState, train_step
 from tasks import Facts
 from variants import Batch, Model, Variant
 
@@ -150,7 +150,7 @@ def _train(job: Job, data: Path, tell: Callable[[Event], None]) -> None:
             job.weights if rank() == 0 else [None] * len(specs),
             recipe(),
             checkpoint,
-            keeps=rank() == 0,
+            writes_checkpoint=rank() == 0,
         )
     except RunError as error:
         tell(Event("refused", job.ids[0], {"reason": str(error)}))

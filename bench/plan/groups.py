@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench.specs import PARALLEL, Budget, RunSpec
+from bench.specs import DISTRIBUTED, Budget, RunSpec
 
 LARGEST_GROUP = 64
 """Largest number of runs that are trained together."""
@@ -43,7 +43,7 @@ def execution(
     Raises:
         ValueError: `ddp:N` was asked for, and the run cannot be done by several processes.
     """
-    if asked.startswith(PARALLEL):
+    if asked.startswith(DISTRIBUTED):
         if variant["dropout"] > 0 or variant["recurrent_dropout"] > 0:
             raise ValueError("dropout over several processes is not supported; set it to 0")
         if budget.seconds:

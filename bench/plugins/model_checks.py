@@ -12,9 +12,9 @@ from torch import Tensor
 from bench.plugins.contract import CheckResult, ContractError, check_shapes, run_checks
 from bench.training.batching import collate
 from bench.training.decoding import Decoding, beam, greedy
-from bench.training.loop import build_optimizer
 from bench.training.losses import mean_loss
 from bench.training.randomness import torch_generator
+from bench.training.state import build_optimizer
 from tasks import BOS, Facts, Ragged, Split
 from variants import Batch, Model, Variant, build, inapplicable
 from variants.embedding import PRETRAINED

@@ -28,10 +28,10 @@ from bench.speed.roofline import Limits, Probe
 from bench.training import machine
 from bench.training.batching import Position, collate, endless
 from bench.training.decoding import greedy
-from bench.training.loop import Recipe, TrainState, start
 from bench.training.pretrained import pretrained
 from bench.training.randomness import torch_generator
-from bench.training.replicas import Replicas, Stacked, repeated
+from bench.training.replicas import Replicas, StackedBatch, repeat
+from bench.training.state import Recipe, TrainState, start
 from tasks import EOS, Facts, Ragged, Split, Task
 from variants import Batch, Encoded, Model, Pretrained, Step, Variant, precision
 from variants import build as build_model
@@ -144,7 +144,7 @@ class Case:
     state: TrainState
     flops: int | None
     replicas: Replicas | None = None
-    stacked: list[Stacked] = field(default_factory=list)
+    stacked: list[StackedBatch] = field(default_factory=list)
     peak_bytes: int | None = None
     reserved_bytes: int | None = None
     busy_seconds: float | None = None
@@ -247,7 +247,7 @@ def prepare(
         case.flops = None if counted is None else counted * count
         case.replicas = Replicas(models, [variant] * count, facts, device, Recipe())
         case.stacked = [
-            repeated(batch, tossed(variant, batch, states[0].forcing), count)
+            repeat(batch, tossed(variant, batch, states[0].forcing), count)
             for batch in workload.batches
         ]
     since, before = time.perf_counter(), 0.0

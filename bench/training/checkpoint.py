@@ -1,8 +1,8 @@
-"""Where training stands, kept every minute in one file, so that a run whose process dies goes on
+"""Where training stands, written every minute to one file, so that a run whose process dies goes on
 and gives the curve that it would have given.
 
 One safetensors file holds everything: tensors as such, all else as JSON in its header, with a hash
-of both. Nothing is unpickled, and a file that is damaged or another run's is passed over.
+of both. Nothing is unpickled, and a file that is damaged or another run's is ignored.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bench.training.batching import Position
-from bench.training.loop import TrainState
+from bench.training.state import TrainState
 
-SCHEMA = 2
+CHECKPOINT_SCHEMA = 2
+"""Changes when the form of the file does; files of another are ignored."""
 EVERY = 60.0
 """Seconds between two checkpoints of a run."""
 PLAIN: dict[str, tuple[type, ...]] = {
@@ -37,17 +38,21 @@ PLAIN: dict[str, tuple[type, ...]] = {
     "seconds_to_target": (int, float, NoneType),
     "status": (str,),
 }
+"""Fields of a state that are no tensors, and the types that they may have."""
 TENSORS = ("best_weights", "losses", "norm")
-UNREADABLE = (
+"""Fields of a state that hold tensors."""
+INVALID_FILE = (
     *(OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError, RuntimeError),
     AttributeError,
 )
-"""What comes of a file that is damaged, or of another run."""
+"""Exceptions that reading raises on a file that is damaged, or of another run."""
 
 
-class Keeper:
-    """Checkpoints of runs that are trained together, or of one. file: None keeps none. writes:
-    False where another process does."""
+class Checkpoint:
+    """The checkpoint file of a run, or of runs that are trained together.
+
+    file: None writes none. runs: their ids. writes: False where another process does.
+    """
 
     def __init__(self, file: Path | None, runs: Sequence[str], writes: bool = True) -> None:
         self._file = file
@@ -55,53 +60,61 @@ class Keeper:
         self._writes = writes
         self._next = time.monotonic() + EVERY
 
-    def there(self) -> bool:
-        """Whether these runs have one."""
+    def exists(self) -> bool:
+        """Return whether these runs have a file to go on from."""
         return self._file is not None and self._file.is_file()
 
-    def due(self) -> bool:
-        """Whether it is time for one."""
+    def is_due(self) -> bool:
+        """Return whether it is time to write."""
         return self._writes and self._file is not None and time.monotonic() >= self._next
 
-    def keep(self, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None) -> None:
-        """Write where they stand, whole or not at all. shared: what is not one run's own.
+    def write(self, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None) -> None:
+        """Write the states of all runs, whole or not at all.
 
-        What cannot be written is left, whatever the reason: the run itself does not need it.
+        shared: what belongs to no single run. A file that cannot be written, for whatever reason,
+        is left out: the run itself does not need it.
         """
         assert self._file is not None
         with contextlib.suppress(Exception):
-            content = {"states": [_told(state) for state in states], "shared": dict(shared or {})}
+            content = {
+                "states": [_content(state) for state in states],
+                "shared": dict(shared or {}),
+            }
             tensors: dict[str, Tensor] = {}
-            plain = _apart(content, tensors, set())
-            text = json.dumps({"schema": SCHEMA, "runs": self._runs, "content": plain})
+            plain = _split_tensors(content, tensors, set())
+            text = json.dumps({"schema": CHECKPOINT_SCHEMA, "runs": self._runs, "content": plain})
             _write(self._file, tensors, {"checkpoint": text, "hash": _hash(text, tensors)})
         self._next = time.monotonic() + EVERY
 
     def restore(self, states: Sequence[TrainState]) -> dict[str, Any] | None:
-        """Bring fresh states to where the file has them, and give what was shared; None, and
-        states that may be half changed, if it does not fit."""
+        """Bring fresh states to where the file has them, and return what was shared.
+
+        Returns None if the file does not fit; the states may be half changed then, and are of no
+        more use.
+        """
         assert self._file is not None
         try:
             with safe_open(self._file, framework="pt") as opened:
                 metadata = opened.metadata() or {}
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             header = json.loads(metadata["checkpoint"])
-            ours = (header["schema"], header["runs"]) == (SCHEMA, self._runs)
+            ours = (header["schema"], header["runs"]) == (CHECKPOINT_SCHEMA, self._runs)
             if not ours or _hash(metadata["checkpoint"], tensors) != metadata["hash"]:
                 return None
-            content = _together(header["content"], tensors)
-            for state, told in zip(states, content["states"], strict=True):
-                _put_back(state, told)
+            content = _join_tensors(header["content"], tensors)
+            for state, saved in zip(states, content["states"], strict=True):
+                _restore(state, saved)
             shared: dict[str, Any] = content["shared"]
-        except UNREADABLE:
+        except INVALID_FILE:
             return None
         return shared
 
 
-def _told(state: TrainState) -> dict[str, Any]:
-    told = {name: getattr(state, name) for name in (*PLAIN, *TENSORS)}
+def _content(state: TrainState) -> dict[str, Any]:
+    """Return all of a state that changes, by name."""
+    fields = {name: getattr(state, name) for name in (*PLAIN, *TENSORS)}
     return {
-        **told,
+        **fields,
         # one a step since the last evaluation, so many that each by itself would take long
         "losses": torch.stack(state.losses) if state.losses else None,
         "model": state.model.state_dict(),
@@ -113,64 +126,77 @@ def _told(state: TrainState) -> dict[str, Any]:
     }
 
 
-def _put_back(state: TrainState, told: dict[str, Any]) -> None:
-    numbers = [(told[name], kinds) for name, kinds in PLAIN.items()]
-    numbers += [(number, (int,)) for _, number in zip(Position(), told["position"], strict=True)]
-    if not all(isinstance(value, kinds) for value, kinds in numbers):
+def _restore(state: TrainState, saved: dict[str, Any]) -> None:
+    """Put back into a fresh state what `_content` returned of it.
+
+    TypeError for values of the wrong types: the hash only proves that the file is whole, not that
+    it was this code that wrote it.
+    """
+    numbers = [(saved[name], types) for name, types in PLAIN.items()]
+    numbers += [(number, (int,)) for _, number in zip(Position(), saved["position"], strict=True)]
+    if not all(isinstance(value, types) for value, types in numbers):
         raise TypeError("these are no numbers of a run")
-    state.model.load_state_dict(told["model"])
-    state.optimizer.load_state_dict(told["optimizer"])
-    state.scaler.load_state_dict(told["scaler"])
-    state.forcing.set_state(told["forcing"])
-    state.dropout.set_state(told["dropout"])
-    state.position = Position(*told["position"])
+    state.model.load_state_dict(saved["model"])
+    state.optimizer.load_state_dict(saved["optimizer"])
+    state.scaler.load_state_dict(saved["scaler"])
+    state.forcing.set_state(saved["forcing"])
+    state.dropout.set_state(saved["dropout"])
+    state.position = Position(*saved["position"])
     for name in PLAIN:
-        setattr(state, name, told[name])
+        setattr(state, name, saved[name])
     state.resumed += 1
     device = next(state.model.parameters()).device
-    state.best_weights = {n: value.to(device) for n, value in told["best_weights"].items()}
-    losses = told["losses"]
+    state.best_weights = {n: value.to(device) for n, value in saved["best_weights"].items()}
+    losses = saved["losses"]
     state.losses = [] if losses is None else list(losses.to(device).unbind())
-    state.norm = told["norm"]
+    state.norm = saved["norm"]
 
 
-def _apart(value: Any, tensors: dict[str, Tensor], places: set[int]) -> Any:
-    """A value as JSON has it: tensors go to `tensors`, and keys that are numbers stay so. places:
-    where tensors lie in memory."""
+def _split_tensors(value: Any, tensors: dict[str, Tensor], addresses: set[int]) -> Any:
+    """Return a nested value as JSON can have it, with its tensors moved to `tensors`.
+
+    Mappings become lists of pairs, so that keys that are numbers stay numbers. addresses: where
+    the tensors so far lie in memory.
+    """
     if isinstance(value, Tensor):
         name = str(len(tensors))
-        apart = value.detach().cpu().contiguous()
-        place = apart.untyped_storage().data_ptr()
-        # a file of tensors wants none that share memory
-        tensors[name] = apart.clone() if place in places else apart
-        places.add(place)
+        tensor = value.detach().cpu().contiguous()
+        address = tensor.untyped_storage().data_ptr()
+        # safetensors refuses tensors that share memory, which tied weights do
+        tensors[name] = tensor.clone() if address in addresses else tensor
+        addresses.add(address)
         return {"tensor": name}
     if isinstance(value, Mapping):
-        return {"pairs": [[key, _apart(one, tensors, places)] for key, one in value.items()]}
+        return {
+            "pairs": [
+                [key, _split_tensors(item, tensors, addresses)] for key, item in value.items()
+            ]
+        }
     if isinstance(value, tuple):
-        return {"tuple": [_apart(one, tensors, places) for one in value]}
+        return {"tuple": [_split_tensors(item, tensors, addresses) for item in value]}
     if isinstance(value, list):
-        return [_apart(one, tensors, places) for one in value]
+        return [_split_tensors(item, tensors, addresses) for item in value]
     return value
 
 
-def _together(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """The inverse of `_apart`."""
+def _join_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Return the nested value that `_split_tensors` took apart."""
     if isinstance(value, list):
-        return [_together(one, tensors) for one in value]
+        return [_join_tensors(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
     ((kind, held),) = value.items()
     if kind == "tensor":
         return tensors[held]
     if kind == "tuple":
-        return tuple(_together(one, tensors) for one in held)
+        return tuple(_join_tensors(item, tensors) for item in held)
     if kind == "pairs":
-        return {key: _together(one, tensors) for key, one in held}
+        return {key: _join_tensors(item, tensors) for key, item in held}
     raise ValueError(f"{kind} is nothing that a checkpoint holds")
 
 
 def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return a digest of the text, and of names, types, shapes and bytes of the tensors."""
     state = hashlib.blake2b(text.encode(), digest_size=16)
     for name in sorted(tensors):
         bits = tensors[name].cpu().flatten().view(torch.uint8)
@@ -180,14 +206,14 @@ def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _write(file: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """The file, on the disk when this returns."""
-    # on a cluster one that was given up may still be at it
-    half = file.with_suffix(f".{secrets.token_hex(4)}.part")
+    """Write a safetensors file, which is on the disk when this returns."""
+    # a name of its own: on a cluster, a process that was given up may still be writing
+    unfinished = file.with_suffix(f".{secrets.token_hex(4)}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(dict(tensors), half, metadata=metadata)
-        with half.open("rb") as opened:
+        save_file(dict(tensors), unfinished, metadata=metadata)
+        with unfinished.open("rb") as opened:
             os.fsync(opened.fileno())
-        half.replace(file)
+        unfinished.replace(file)
     finally:
-        half.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)

@@ -1,5 +1,5 @@
-"""Training of runs that differ in seed or learning rate alone, as replicas: all are at the same
-step, and each has its own data, curve and end."""
+"""Trains runs that differ in seed or learning rate alone, as replicas: all are at the same step,
+and each has its own data, curve and end."""
 
 from __future__ import annotations
 
@@ -13,164 +13,184 @@ import torch
 from torch import Tensor, nn
 
 from bench.training.batching import Position, endless
-from bench.training.loop import Keeper, Report, Segment, Setting, TrainState, conclude, probe_batch
-from bench.training.replicas import Replicas, Stacked, leave, norms
+from bench.training.checkpoint import Checkpoint
+from bench.training.loop import Report, Segment, evaluate_segment, probe_batch
+from bench.training.replicas import Replicas, StackedBatch, detach_model, replica_norms
+from bench.training.schedules import reference_probability
+from bench.training.state import Setting, TrainState
 from tasks import Indices
-from variants.forcing import probability, toss
+from variants.forcing import toss
 
-ROUNDED = {"cpu": 1, "cuda": 4}
-"""Lengths of batches are filled up to multiples of this: each shape is a recording of its own."""
+PADDED_TO = {"cpu": 1, "cuda": 4}
+"""Lengths of batches are padded to multiples of this: each shape is a recording of its own."""
 
 
-def train_together(
+def train_replicas(
     states: Sequence[TrainState],
     settings: Sequence[Setting],
     reports: Sequence[Report],
-    keeper: Keeper | None = None,
+    checkpoint: Checkpoint | None = None,
     restored: Mapping[str, Any] | None = None,
 ) -> None:
-    """`training.train` for all of these at once. settings: alike but for seed and learning rate;
-    equal learning rates stand side by side. restored: what was shared in their checkpoint."""
+    """Train all these runs as `train` does one.
+
+    settings: identical but for seed and learning rate; equal learning rates must be neighbours.
+    restored: what was shared in their checkpoint, if they go on from one.
+    """
     members = list(range(len(states)))
-    group = Group(states, settings)
+    group = ReplicaGroup(states, settings)
     if restored:
         members = restored["members"]
         positions = [Position(*position) for position in restored["positions"]]
-        group = group.only(members, restored["optimizers"], restored["taken"], positions)
+        group = group.narrowed(members, restored["optimizers"], restored["taken"], positions)
         for state in states:
             if state.status != "running":
-                leave(state.model)
+                detach_model(state.model)
     report_of = {id(state): report for state, report in zip(states, reports, strict=True)}
     probe = probe_batch(settings[0])
     while running := group.running():
         # a smaller group is a new one, with recordings of its own: not for every one that ends
         if 2 * len(running) <= len(group.states):
-            group = group.only(running)
+            group = group.narrowed(running)
             members = [members[place] for place in running]
-        segments = group.segment()
+        segments = group.train_segment()
         for state, setting, segment in zip(group.states, group.settings, segments, strict=True):
             if state.status == "running":
-                conclude(state, setting, probe, segment, report_of[id(state)])
+                evaluate_segment(state, setting, probe, segment, report_of[id(state)])
                 if state.status != "running":
-                    leave(state.model)
-        if keeper is not None and keeper.due():
-            optimizers = [optimizer.state_dict() for optimizer in group.replicas.optimizers]
-            shared = {"members": members, "optimizers": optimizers, "taken": group.taken}
-            places = [list(position) for position in group.positions]
-            keeper.keep(states, {**shared, "positions": places})
+                    detach_model(state.model)
+        if checkpoint is not None and checkpoint.is_due():
+            checkpoint.write(states, group.shared(members))
 
 
-class Group:
-    """Runs from where they stand, all at the same step.
+class ReplicaGroup:
+    """Runs from where they stand, all at the same step, with one stacked model.
 
-    One that ended may stay: it is trained on, but none of that reaches its state. taken: steps
-    done. positions: in the data, of those that ended too.
+    A run that ended may stay: it is trained on, but none of that reaches its state. steps_done:
+    by all. positions: in the data, of those that ended too.
     """
 
     def __init__(
         self,
         states: Sequence[TrainState],
         settings: Sequence[Setting],
-        replicas: Replicas | None = None,
-        taken: int | None = None,
+        optimizer_states: Sequence[dict[str, Any]] = (),
+        steps_done: int | None = None,
         positions: Sequence[Position] | None = None,
     ) -> None:
         self.states, self.settings = list(states), list(settings)
-        one, self.taken = settings[0], states[0].step if taken is None else taken
+        self.steps_done = states[0].step if steps_done is None else steps_done
         self.positions = list(positions or (state.position for state in states))
-        self.replicas = replicas or Replicas(
+        first = settings[0]
+        self.replicas = Replicas(
             [state.model for state in states],
             [setting.variant for setting in settings],
-            one.task.facts,
-            one.device,
-            one.recipe,
+            first.task.facts,
+            first.device,
+            first.recipe,
+            optimizer_states,
         )
         self._batches = [
-            endless(one.task.splits["train"], one.budget.batch, setting.seed, position)
+            endless(first.task.splits["train"], first.budget.batch, setting.seed, position)
             for position, setting in zip(self.positions, settings, strict=True)
         ]
 
     def running(self) -> list[int]:
-        """Places of those that have not ended."""
+        """Return the places of the runs that have not ended."""
         return [place for place, state in enumerate(self.states) if state.status == "running"]
 
-    def only(
+    def narrowed(
         self,
         kept: Sequence[int],
-        optimizers: Sequence[dict[str, Any]] | None = None,
-        taken: int | None = None,
+        optimizer_states: Sequence[dict[str, Any]] | None = None,
+        steps_done: int | None = None,
         positions: Sequence[Position] | None = None,
-    ) -> Group:
-        """A group of these alone. optimizers, taken, positions: as they are here if None."""
-        states = [self.states[place] for place in kept]
-        settings = [self.settings[place] for place in kept]
-        one = settings[0]
-        replicas = Replicas(
-            [state.model for state in states],
-            [setting.variant for setting in settings],
-            one.task.facts,
-            one.device,
-            one.recipe,
-            self.replicas.narrowed(kept) if optimizers is None else optimizers,
-        )
-        here = [self.positions[place] for place in kept]
-        return Group(states, settings, replicas, taken, here if positions is None else positions)
+    ) -> ReplicaGroup:
+        """Return a group of the runs at these places alone.
 
-    def next(self) -> Stacked:
-        """Every replica's next batch, and the coins that it tosses."""
+        optimizer_states, steps_done, positions: of a checkpoint; by default, of this group.
+        """
+        if optimizer_states is None:
+            optimizer_states = self.replicas.optimizer_states_of(kept)
+        if positions is None:
+            positions = [self.positions[place] for place in kept]
+        return ReplicaGroup(
+            [self.states[place] for place in kept],
+            [self.settings[place] for place in kept],
+            optimizer_states,
+            steps_done,
+            positions,
+        )
+
+    def shared(self, members: Sequence[int]) -> dict[str, Any]:
+        """Return what a checkpoint holds besides the states. members: places of this group's runs
+        among all."""
+        return {
+            "members": members,
+            "optimizers": [optimizer.state_dict() for optimizer in self.replicas.optimizers],
+            "taken": self.steps_done,
+            "positions": [list(position) for position in self.positions],
+        }
+
+    def next_batch(self) -> StackedBatch:
+        """Return every replica's next batch with its coins, and count its tokens."""
         drawn = [next(batches) for batches in self._batches]
         self.positions = [position for _, position in drawn]
-        indices = [some for some, _ in drawn]
+        indices = [of_batch for of_batch, _ in drawn]
         stacked = stack_batches(self.settings[0], indices)
         tokens = stacked.mask_RBT.sum((1, 2)).tolist()
         for state, (_, position), count in zip(self.states, drawn, tokens, strict=True):
             if state.status == "running":
                 state.position = position
                 state.tokens += count
-        return stacked._replace(fed_RBT=self._fed(indices, stacked.inputs_RBT.shape))
+        return stacked._replace(fed_RBT=self._toss_coins(indices, stacked.inputs_RBT.shape))
 
-    def _fed(self, indices: Sequence[Indices], shape: torch.Size) -> Tensor | None:
-        """Each replica tosses as it would alone, for as many rows and steps."""
+    def _toss_coins(self, indices: Sequence[Indices], shape: torch.Size) -> Tensor | None:
+        """Return fed_RBT of this shape, or None where the reference is fed everywhere.
+
+        Each replica tosses for as many rows and steps as it would by itself: otherwise its
+        generator would be in another state afterwards.
+        """
         setting = self.settings[0]
-        variant, split = setting.variant, setting.task.splits["train"]
-        p = probability(variant.forcing, self.taken, variant.forcing_rate, variant.forcing_steps)
+        split = setting.task.splits["train"]
+        p = reference_probability(setting.variant, self.steps_done)
         if p >= 1.0:
             return None
         fed_RBT = torch.ones(shape, dtype=torch.bool)
-        for place, (state, some) in enumerate(zip(self.states, indices, strict=True)):
-            steps = int(split.targets[0].lengths_at(some).max()) + 1
-            fed = toss(p, variant.coin, len(some), steps, state.forcing)
-            assert fed is not None
-            fed_RBT[place, : len(some), :steps] = fed
+        for place, (state, rows) in enumerate(zip(self.states, indices, strict=True)):
+            length = int(split.targets[0].lengths_at(rows).max()) + 1
+            fed_BT = toss(p, setting.variant.coin, len(rows), length, state.forcing)
+            assert fed_BT is not None
+            fed_RBT[place, : len(rows), :length] = fed_BT
         return fed_RBT
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """One update of all: losses_R, and gradient norms_R before clipping."""
-        result = self.replicas.step(self.next(), self.taken)
-        self.taken += 1
+        """Update all replicas once; return losses_R, and gradient norms_R before clipping."""
+        result = self.replicas.step(self.next_batch(), self.steps_done)
+        self.steps_done += 1
         for place in self.running():
-            self.states[place].step = self.taken
+            self.states[place].step = self.steps_done
         return result
 
-    def segment(self) -> list[Segment]:
-        """Steps up to the next evaluation, as training has them for one run."""
-        some = self.running()[0]
-        ahead = self.settings[some].ahead(self.states[some])
+    def train_segment(self) -> list[Segment]:
+        """Train up to the next evaluation and return what the steps of each replica were like."""
+        first = self.running()[0]
+        steps = self.settings[first].steps_to_evaluation(self.states[first])
         with self._timed():
-            losses = [self.step()[0] for _ in range(ahead - 1)]
+            losses = [self.step()[0] for _ in range(steps - 1)]
         weights = [weight.detach() for weight in self.replicas.trained]
         # copying the weights is measuring, not training, so it stands outside the clock
         before = [weight.clone() for weight in weights]
         with self._timed():
             last_R, norms_R = self.step()
-        change_R = norms([new - old for new, old in zip(weights, before, strict=True)])
+        change_R = replica_norms([new - old for new, old in zip(weights, before, strict=True)])
         means_R = torch.stack([*losses, last_R]).mean(0)
-        rows = torch.stack([means_R, norms_R, change_R / norms(weights)], dim=1)
+        rows = torch.stack([means_R, norms_R, change_R / replica_norms(weights)], dim=1)
         return [Segment(*row) for row in rows.tolist()]
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        """What passes in here is training, of all that run in equal shares."""
+        """Add the time that passes in this block to all running runs, in equal shares."""
         since = time.perf_counter()
         yield
         if self.settings[0].device == "cuda":
@@ -180,27 +200,31 @@ class Group:
             self.states[place].seconds += (time.perf_counter() - since) / len(running)
 
 
-def stack_batches(setting: Setting, indices: Sequence[Indices]) -> Stacked:
-    """One batch of training examples a replica. A shorter one is filled up with examples whose
-    targets do not count."""
+def stack_batches(setting: Setting, indices: Sequence[Indices]) -> StackedBatch:
+    """Return one batch of training examples for each replica, without coins.
+
+    indices: of each replica's examples. A replica with fewer is filled up by repeating examples,
+    whose targets do not count.
+    """
     count, rows = len(indices), max(map(len, indices))
-    filled = np.concatenate([np.resize(some, rows) for some in indices])
+    filled = np.concatenate([np.resize(of_batch, rows) for of_batch in indices])
     batch = setting.recipe.collate(
         setting.task.splits["train"].take(filled), setting.task.facts, "cpu"
     )
 
-    def apart(values_NX: Tensor) -> Tensor:
-        missing = -values_NX.shape[1] % ROUNDED[setting.device]
+    def by_replica(values_NX: Tensor) -> Tensor:
+        """Return (R * B, S or T) as (R, B, S or T), padded at the end."""
+        missing = -values_NX.shape[1] % PADDED_TO[setting.device]
         return nn.functional.pad(values_NX, (0, missing)).view(count, rows, -1)
 
-    mask_RBT = apart(batch.mask_BT)
-    for place, some in enumerate(indices):
-        mask_RBT[place, len(some) :] = False
-    return Stacked(
-        apart(batch.source_BS),
-        apart(batch.source_mask_BS),
-        apart(batch.inputs_BT),
+    mask_RBT = by_replica(batch.mask_BT)
+    for place, of_batch in enumerate(indices):
+        mask_RBT[place, len(of_batch) :] = False
+    return StackedBatch(
+        by_replica(batch.source_BS),
+        by_replica(batch.source_mask_BS),
+        by_replica(batch.inputs_BT),
         mask_RBT,
-        tuple(apart(target) for target in batch.targets),
+        tuple(by_replica(target) for target in batch.targets),
         None,
     )

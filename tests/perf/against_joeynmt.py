@@ -29,10 +29,10 @@ from bench.speed import flops
 from bench.speed.roofline import Probe
 from bench.training.batching import bucketed, collate, in_order
 from bench.training.decoding import greedy
-from bench.training.loop import Recipe, start
 from bench.training.process import cached_task, prepare_process
 from bench.training.randomness import numpy_generator, torch_generator
-from bench.training.replicas import Replicas, repeated
+from bench.training.replicas import Replicas, repeat
+from bench.training.state import Recipe, start
 from results.stats.median import median_interval
 from tasks import EOS, Facts, Ragged, Split
 from tests.peers.joeynmt_weights import theirs
@@ -141,7 +141,7 @@ class Ours:
 
     def _step(self, batch: Batch) -> torch.Tensor:
         if self.recorded is not None:
-            return self.recorded.step(repeated(batch, None, 1), 0)[0]
+            return self.recorded.step(repeat(batch, None, 1), 0)[0]
         recipe = Recipe()
         loss, _ = recipe.step(self.state, self.variant, self.facts, recipe.loss, batch, None)
         return loss

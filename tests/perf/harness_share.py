@@ -21,8 +21,8 @@ from bench.plan.matrix import plan
 from bench.plan.matrix_file import read_matrix
 from bench.runner import execute
 from bench.specs import RunSpec
-from bench.training.loop import Recipe, train_step
 from bench.training.process import cached_digest, cached_task, freeze_imports, prepare_process
+from bench.training.state import Recipe, train_step
 from results.export.files import as_json
 from results.show.terminal import print_table
 from results.tables.text import TextTable

@@ -15,10 +15,10 @@ import torch
 from bench.speed.timing import Shape, of_shape
 from bench.training.batching import bucketed, collate
 from bench.training.decoding import greedy
-from bench.training.loop import Recipe, build_optimizer, start
 from bench.training.losses import readout_loss
 from bench.training.process import cached_task
 from bench.training.randomness import numpy_generator, torch_generator
+from bench.training.state import Recipe, build_optimizer, start
 from tasks import build as build_task
 from variants import Model, Readout, build
 from variants.attention import ATTENTIONS, Sizes

@@ -27,9 +27,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bench.training.decoding import greedy
-from bench.training.loop import build_optimizer
 from bench.training.losses import mean_loss
 from bench.training.randomness import torch_generator
+from bench.training.state import build_optimizer
 from tasks import BOS, EOS
 from tests.small import (
     CLASSES,

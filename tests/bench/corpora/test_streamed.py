@@ -21,7 +21,7 @@ from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training import batching, checkpoint
 from bench.training.batching import Position, endless
-from bench.training.checkpoint import Keeper
+from bench.training.checkpoint import Checkpoint
 from tasks import Task, build
 from tasks.en_zh_streamed import StreamedEnZh
 from tasks.mapped import Mapped
@@ -172,15 +172,15 @@ def test_a_run_resumes_in_the_middle_of_a_part(
     whole = execute(spec, store / "data", lambda *_: None)
     assert whole["outcome"]["status"] == "finished"
     file = tmp_path / "one.safetensors"
-    kept = Keeper.keep
+    kept = Checkpoint.write
 
-    def keep(self: Keeper, states: list[object], shared: None = None) -> None:
+    def keep(self: Checkpoint, states: list[object], shared: None = None) -> None:
         kept(self, states, shared)  # type: ignore[arg-type]
         if states[0].step == 21:  # type: ignore[attr-defined]
             raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Keeper, "keep", keep)
+        patch.setattr(Checkpoint, "write", keep)
         with pytest.raises(StoppedError):
             execute(spec, store / "data", lambda *_: None, checkpoint=file)
     record = execute(spec, store / "data", lambda *_: None, checkpoint=file)

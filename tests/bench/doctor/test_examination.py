@@ -23,8 +23,8 @@ from bench.doctor.patient import Patient
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
-from bench.training.loop import Recipe
 from bench.training.losses import training_loss
+from bench.training.state import Recipe
 from bench.training.weights import build_initial
 from results.doctor.examined import above, examined_run
 from results.doctor.health import Health, Repetition

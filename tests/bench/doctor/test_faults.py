@@ -14,7 +14,7 @@ from bench.doctor.faults import FAULTS, planted
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
-from bench.training.loop import Recipe
+from bench.training.state import Recipe
 from tasks import EOS, PAD, build
 from tests.small import SEQUENCES, built, rows, sequences
 from variants.axes import parse

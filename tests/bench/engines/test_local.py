@@ -180,14 +180,14 @@ import json, os, signal, sys
 sys.path.insert(0, {root!r})
 from bench.training import checkpoint
 checkpoint.EVERY = 0.0  # workers import this file too
-whole = checkpoint.Keeper.keep
+whole = checkpoint.Checkpoint.write
 
 def keep(self, states, shared=None):
     whole(self, states, shared)
     if states[0].step == 33 and not states[0].resumed:
         os.kill(os.getpid(), signal.SIGKILL)
 
-checkpoint.Keeper.keep = keep
+checkpoint.Checkpoint.write = keep
 if __name__ == "__main__":
     from pathlib import Path
     from bench.engines.local import LocalEngine

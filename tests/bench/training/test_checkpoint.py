@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
 from bench.training import checkpoint
-from bench.training.checkpoint import Keeper
-from bench.training.loop import TrainState
+from bench.training.checkpoint import Checkpoint
 from bench.training.process import RunError
+from bench.training.state import TrainState
 from bench.training.weights import load_trained
 from tasks import build
 from variants import BASE
@@ -55,18 +55,18 @@ def digest(task: str) -> str:
 
 def stopped_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """The process dies when it has written so many checkpoints."""
-    whole: Callable[..., None] = Keeper.keep
+    whole: Callable[..., None] = Checkpoint.write
     kept = []
 
     def keep(
-        self: Keeper, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None
+        self: Checkpoint, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None
     ) -> None:
         whole(self, states, shared)
         kept.append(states[0].step)
         if len(kept) == count:
             raise StoppedError
 
-    monkeypatch.setattr(Keeper, "keep", keep)
+    monkeypatch.setattr(Checkpoint, "write", keep)
 
 
 def dies(monkeypatch: pytest.MonkeyPatch, count: int, run: Callable[[], object]) -> None:
@@ -266,9 +266,9 @@ def test_a_whole_file_that_tells_nonsense_is_passed_over(
     value: Any,
 ) -> None:
     """Its hash is right."""
-    file, told = tmp_path / "one.safetensors", checkpoint._told
+    file, content = tmp_path / "one.safetensors", checkpoint._content
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "_told", lambda state: {**told(state), name: value})
+        patched.setattr(checkpoint, "_content", lambda state: {**content(state), name: value})
         dies(patched, 3, lambda: execute(spec("base"), None, lambda *_: None, checkpoint=file))
     assert file.is_file()
     record = execute(spec("base"), None, lambda *_: None, checkpoint=file)

@@ -29,9 +29,10 @@ from bench.training import evaluation, loop
 from bench.training.batching import Position, collate, endless
 from bench.training.decoding import Decoding
 from bench.training.evaluation import Collate, Evaluation
-from bench.training.loop import Recipe, Setting, TrainState, start, train
+from bench.training.loop import train
 from bench.training.losses import mean_loss, training_loss
 from bench.training.process import RunError
+from bench.training.state import Recipe, Setting, TrainState, start, train_step
 from bench.training.weights import build_initial, load_trained
 from tasks import Indices, Split, Task
 from tasks import build as build_task
@@ -598,7 +599,7 @@ def test_the_learning_rate_follows_its_schedule(optimizer: str) -> None:
 
     def step(state: TrainState, *given: Any) -> Any:
         seen.append({group["lr"] for group in state.optimizer.param_groups})
-        return loop.train_step(state, *given)
+        return train_step(state, *given)
 
     text = f"optimizer={optimizer},learning_rate=0.1,warmup=4,learning_rate_schedule=linear"
     budget = Budget(steps=12, batch=4, every=5, stop="budget")

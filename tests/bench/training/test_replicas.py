@@ -28,8 +28,9 @@ from bench.plan.matrix import Matrix, from_options, plan
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
 from bench.training import replicas
-from bench.training.loop import Recipe, Setting, TrainState, start, train
-from bench.training.replica_loop import Group, stack_batches, train_together
+from bench.training.loop import train
+from bench.training.replica_loop import ReplicaGroup, stack_batches, train_replicas
+from bench.training.state import Recipe, Setting, TrainState, start
 from bench.training.weights import build_initial
 from tasks import Task
 from tasks import build as build_task
@@ -73,7 +74,7 @@ def trained_alone(states: Sequence[TrainState], settings: Sequence[Setting]) -> 
 
 
 def trained_together(states: Sequence[TrainState], settings: Sequence[Setting]) -> list[TrainState]:
-    train_together(states, settings, [lambda point, timed: None] * len(states))
+    train_replicas(states, settings, [lambda point, timed: None] * len(states))
     return list(states)
 
 
@@ -230,13 +231,13 @@ def test_one_that_diverges_leaves_the_others_alone(tasks: dict[str, Task]) -> No
 
 def test_an_ended_replica_keeps_its_weights(tasks: dict[str, Task]) -> None:
     states, settings = prepared("base", tasks[LABEL])
-    group = Group(states, settings)
-    group.segment()
+    group = ReplicaGroup(states, settings)
+    group.train_segment()
     states[0].status = "finished"
-    replicas.leave(states[0].model)
+    replicas.detach_model(states[0].model)
     before = {name: value.clone() for name, value in states[0].model.state_dict().items()}
     step, tokens = states[0].step, states[0].tokens
-    group.segment()
+    group.train_segment()
     after = states[0].model.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert (states[0].step, states[0].tokens) == (step, tokens)
@@ -263,8 +264,8 @@ class NothingWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("text", PARTS)
 def test_a_step_can_be_recorded(text: str, tasks: dict[str, Task]) -> None:
-    group = Group(*prepared(text, tasks[LABEL]))
-    given = group.next().flat()
+    group = ReplicaGroup(*prepared(text, tasks[LABEL]))
+    given = group.next_batch().tensors()
     first = [value.clone() for value in group.replicas.backward(*given)]
     gradients = [gradient.clone() for gradient in group.replicas.gradients]
     with NothingWaits():  # type: ignore[no-untyped-call]
@@ -401,11 +402,11 @@ def test_tf32_is_no_format_of_the_cpu(tasks: dict[str, Task]) -> None:
 
 def test_gradients_are_clipped_for_each(tasks: dict[str, Task]) -> None:
     states, settings = prepared("clip=0.01", tasks[LABEL])
-    group = Group(states, settings)
-    _, norms_R = group.replicas.backward(*group.next().flat())
+    group = ReplicaGroup(states, settings)
+    _, norms_R = group.replicas.backward(*group.next_batch().tensors())
     assert (norms_R > 0.01).all()
     torch.testing.assert_close(
-        replicas.norms(group.replicas.gradients),
+        replicas.replica_norms(group.replicas.gradients),
         torch.full((3,), 0.01, dtype=torch.float64),
         rtol=1e-3,
         atol=0,
