@@ -1,10 +1,12 @@
 """Makes a matrix from options, plans its runs, and does those that a store does not hold.
 
-matrix = matrix_of(MatrixOptions(tasks=["reversal"], vary=["cell=gru,lstm"]))
-work = plan_runs(matrix, "cpu", "auto", store_folder)
-with closing(engine_of(EngineOptions(), work.plan, store_folder)) as engine:
-    with writing(store_folder) as store:
-        execute(store, work.plan, work.cost(store), engine)
+For example:
+
+    matrix = matrix_of(MatrixOptions(tasks=["reversal"], vary=["cell=gru,lstm"]))
+    work = plan_runs(matrix, "cpu", "auto", folder)
+    with closing(engine_of(EngineOptions(), "cpu", len(work.plan.specs), folder)) as engine:
+        with writing(folder) as store:
+            execute(store, work.plan, work.cost(store.records()), engine)
 """
 
 from __future__ import annotations
