@@ -17,7 +17,7 @@ import torch
 
 from bench.corpora import vectors
 from bench.doctor.examination import of_run, sampled
-from bench.doctor.faults import planted
+from bench.doctor.faults import inapplicable_fault, planted
 from bench.plugins import contract, loading
 from bench.specs import RunSpec, check_execution
 from bench.training import machine
@@ -196,7 +196,11 @@ def _run(request: Request, task: Task, checkpoint: Checkpoint) -> list[Parts]:
 
 
 def _settings(request: Request, task: Task) -> list[Setting]:
-    recipe = planted(request.specs[0].fault, request.recipe)
+    first = request.specs[0]
+    recipe = planted(first.fault, request.recipe)
+    tagging = task.facts.tagging
+    if reason := inapplicable_fault(first.fault, from_record(first.variant), tagging):
+        raise ValueError(f"this fault does not apply, {reason}; plant another")
     return [
         Setting(
             task,

@@ -17,11 +17,20 @@ import torch
 
 from variants.applicable import inapplicable
 from variants.axes import AXES, BASE, TOGETHER, Variant
-from variants.contract import Batch, Encoded, Model, Readout, Step, real
+from variants.contract import (
+    Batch,
+    Encoded,
+    Model,
+    Parts,
+    Readout,
+    Step,
+    real,
+    with_number_format,
+)
 from variants.embedding import Pretrained
 from variants.initialisation import Drawer, initialise
 from variants.models import MODELS, Plan, recurrent
-from variants.precision import TYPES, Autocast
+from variants.precision import TYPES
 
 __all__ = [
     "AXES",
@@ -30,6 +39,7 @@ __all__ = [
     "Batch",
     "Encoded",
     "Model",
+    "Parts",
     "Pretrained",
     "Readout",
     "Step",
@@ -65,7 +75,9 @@ def build(
         model = recurrent(plan) if kind is None else kind.build(plan)
     if kind is None or not kind.draws:
         initialise(model, generator, variant.weight_init, variant.forget_bias)
-    return Autocast(model, variant.precision) if variant.precision in TYPES else model
+    if variant.precision in TYPES:
+        model = with_number_format(model, TYPES[variant.precision])
+    return model
 
 
 @contextmanager

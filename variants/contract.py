@@ -1,7 +1,9 @@
-"""What a model offers to training, decoding and probes, and the batch that it is given."""
+"""The contract of a model: what training, decoding, probes and planted faults may use of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, NamedTuple
 
 import torch
@@ -72,31 +74,55 @@ class Encoded(NamedTuple):
     state: Any
 
 
+class Parts(NamedTuple):
+    """The parts of a model that probes watch and planted faults change, named by what they do.
+
+    A model calls each of them as a module, so torch's forward hooks see what passes through a
+    part and may replace it.
+
+    source_embedding: source ids_BS -> (B, S, E). embeddings: every embedding, the source's first.
+    encoder: (embedded_BSE, padding, dropout) -> variants.encoder.Read; None for a tagger.
+    bridge: (the encoder's last states, the decoder's cells) -> the decoder's first states; None
+    where a decoder starts from no state.
+    """
+
+    source_embedding: nn.Module
+    embeddings: tuple[nn.Module, ...]
+    encoder: nn.Module | None
+    bridge: nn.Module | None
+
+
 class Model(nn.Module):
-    """A trainable model. Nothing else of one is ever called.
+    """A trainable model: `encode`, `step` and `score` are all that training and decoding call.
 
     dropout is the generator that masks are drawn from; None means no dropout, so there is no
     mode that could be left on by mistake. A tagger offers `score` alone.
     """
 
+    number_format: torch.dtype | None = None
+    """The smaller format that passes run in, by torch's autocast; None for the weights' own."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # scores of its own are not what inherited readouts make
+        # inherited readouts do not make the scores of a class that scores in its own way
         if "score" in vars(cls) and "readouts" not in vars(cls):
             cls.readouts = Model.readouts  # type: ignore[method-assign]
+        for name, widened in PASSES.items():
+            if name in vars(cls):
+                setattr(cls, name, _in_number_format(vars(cls)[name], widened))
 
     def encode(self, batch: Batch) -> Encoded:
         """Read the sources, without dropout."""
         raise NotImplementedError
 
     def step(self, tokens_B: Tensor, state: Any, memory: Any) -> Step:
-        """Feed one token a row, without dropout."""
+        """Feed one token to each row, without dropout."""
         raise NotImplementedError
 
     def score(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
-        """Logits_NV of each target stream at the N real positions, in row-major order.
+        """Return the logits_NV of each target stream at the N real positions, in row-major order.
 
         fed_BT: True where the reference token is the input, else the model's own most likely
         last token is; None feeds the reference everywhere. The first input is always bos.
@@ -106,6 +132,78 @@ class Model(nn.Module):
     def readouts(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Readout, ...] | None:
-        """What `score` makes its logits of, for losses that never hold them all; None if they are
-        made otherwise."""
+        """Return what `score` makes its logits of, for losses that never hold them all at once.
+
+        None if the logits are made in another way.
+        """
         return None
+
+    def parts(self) -> Parts | None:
+        """Return the parts that probes and planted faults use; None if the model shows none."""
+        return None
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights; names as models in half precision once had them are read too."""
+        # half precision was a wrapper that held the model under the name `model`
+        if state_dict.keys() == {f"model.{name}" for name in self.state_dict()}:
+            state_dict = {name.removeprefix("model."): v for name, v in state_dict.items()}
+        return super().load_state_dict(state_dict, strict, assign)
+
+
+def with_number_format(module: nn.Module, number_format: torch.dtype) -> Model:
+    """Return the module itself as a Model whose passes run in a smaller number format.
+
+    A module from outside whose class is no Model gets Model's defaults added to its class.
+    """
+    if not isinstance(module, Model):
+        kind = type(module)
+        # in the new class's own body, where Model finds and wraps them
+        passes = {name: getattr(kind, name) for name in PASSES if hasattr(kind, name)}
+        module.__class__ = type(kind.__name__, (kind, Model), passes)
+    assert isinstance(module, Model)
+    module.number_format = number_format
+    return module
+
+
+def _in_number_format(
+    method: Callable[..., Any], widened: Callable[[Any], Any]
+) -> Callable[..., Any]:
+    """Return a pass of a model that runs in the model's number format; `widened` its results."""
+
+    @wraps(method)
+    def within(self: Model, *given: Any, **named: Any) -> Any:
+        if self.number_format is None:
+            return method(self, *given, **named)
+        device = next(self.parameters()).device.type
+        # a pass that another one calls is part of that one, which widens the results in the end
+        if torch.is_autocast_enabled(device):
+            return method(self, *given, **named)
+        with torch.autocast(device, dtype=self.number_format):
+            result = method(self, *given, **named)
+        return widened(result)
+
+    return within
+
+
+def _as_it_is(result: Any) -> Any:
+    return result
+
+
+def _wide_step(result: Step) -> Step:
+    logits_BV, state, attention_BS = result
+    return Step(logits_BV.float(), state, None if attention_BS is None else attention_BS.float())
+
+
+def _wide_logits(heads: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(head_NV.float() for head_NV in heads)
+
+
+PASSES: Mapping[str, Callable[[Any], Any]] = {
+    "encode": _as_it_is,
+    "step": _wide_step,
+    "score": _wide_logits,
+    "readouts": _as_it_is,
+}
+"""The methods that run in a model's number format, and what makes their logits float32."""

@@ -83,3 +83,8 @@ class Embedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         return nn.functional.embedding(ids, self.table)
+
+
+def embeddings(model: nn.Module) -> tuple[Embedding, ...]:
+    """Return every embedding that a model holds, in the order of its parts."""
+    return tuple(module for module in model.modules() if isinstance(module, Embedding))

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor
-
-from variants.contract import Batch, Encoded, Model, Readout, Step
 
 PRECISIONS = {
     "fp32": "float32 throughout",
@@ -29,37 +24,3 @@ def allow(precision: str) -> None:
     """Let CUDA's libraries use tf32 or not, from here on: there it is a switch of the process."""
     torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
-
-
-class Autocast(Model):
-    """A model whose passes run in a smaller format; its logits are float32."""
-
-    def __init__(self, model: Model, precision: str) -> None:
-        super().__init__()
-        self.model = model
-        self._type = TYPES[precision]
-
-    def encode(self, batch: Batch) -> Encoded:
-        with torch.autocast(batch.source_BS.device.type, dtype=self._type):
-            return self.model.encode(batch)
-
-    def step(self, tokens_B: Tensor, state: Any, memory: Any) -> Step:
-        with torch.autocast(tokens_B.device.type, dtype=self._type):
-            logits_BV, state, attention_BS = self.model.step(tokens_B, state, memory)
-        weights = None if attention_BS is None else attention_BS.float()
-        return Step(logits_BV.float(), state, weights)
-
-    def score(
-        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
-    ) -> tuple[Tensor, ...]:
-        with torch.autocast(batch.source_BS.device.type, dtype=self._type):
-            logits = self.model.score(batch, fed_BT, dropout)
-        return tuple(head_NV.float() for head_NV in logits)
-
-    def readouts(
-        self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
-    ) -> tuple[Readout, ...] | None:
-        if not isinstance(self.model, Model):  # one from outside offers none
-            return None
-        with torch.autocast(batch.source_BS.device.type, dtype=self._type):
-            return self.model.readouts(batch, fed_BT, dropout)

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from variants.contract import Batch, Encoded, Model, Readout, Step, real
+from variants.contract import Batch, Encoded, Model, Parts, Readout, Step, real
 from variants.dropout import apply, mask
-from variants.embedding import Embedding
+from variants.embedding import Embedding, embeddings
 from variants.encoder import Read
 from variants.stack import Padding
 
@@ -27,13 +27,19 @@ class Output(Protocol):
 
 
 class Decodes(Protocol):
-    """What a decoder offers here. loops: whether it can only go step by step."""
+    """What a decoder offers to the model around it.
+
+    loops: whether it can only go step by step. bridge: as in variants.contract.Parts.
+    """
 
     @property
     def output(self) -> Output: ...
 
     @property
     def loops(self) -> bool: ...
+
+    @property
+    def bridge(self) -> nn.Module | None: ...
 
     def remember(self, read: Read, mask_BS: Tensor) -> tuple[Any, Any]:
         """Memory, which has outputs_BSD, and the first state."""
@@ -64,12 +70,16 @@ class Seq2Seq(Model):
         self.encoder = encoder
         self.decoder = decoder
 
-    def encode(self, batch: Batch) -> Encoded:
-        return Encoded(*self.decoder.remember(self._read(batch, None), batch.source_mask_BS))
+    def encode(self, batch: Batch, dropout: torch.Generator | None = None) -> Encoded:
+        """Read the sources, by default without dropout."""
+        return Encoded(*self.decoder.remember(self._read(batch, dropout), batch.source_mask_BS))
 
-    def step(self, tokens_B: Tensor, state: Any, memory: Any) -> Step:
-        none = self.decoder.masks(len(tokens_B), 1, None, memory.outputs_BSD)
-        readout, state, weights = self.decoder(tokens_B[:, None], state, memory, none)
+    def step(
+        self, tokens_B: Tensor, state: Any, memory: Any, dropout: torch.Generator | None = None
+    ) -> Step:
+        """Feed one token to each row, by default without dropout."""
+        masks = self.decoder.masks(len(tokens_B), 1, dropout, memory.outputs_BSD)
+        readout, state, weights = self.decoder(tokens_B[:, None], state, memory, masks)
         logits_BV = self.decoder.output(readout[:, 0])
         return Step(logits_BV, state, None if weights is None else weights[:, 0])
 
@@ -82,6 +92,10 @@ class Seq2Seq(Model):
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Readout, ...] | None:
         return (self._readout(batch, fed_BT, dropout),)
+
+    def parts(self) -> Parts:
+        """Return the embeddings, the encoder, and the bridge if the decoder has one."""
+        return Parts(self.embedding, embeddings(self), self.encoder, self.decoder.bridge)
 
     def _readout(
         self, batch: Batch, fed_BT: Tensor | None, dropout: torch.Generator | None

@@ -7,9 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from variants.contract import Batch, Model, real
+from variants.contract import Batch, Model, Parts, real
 from variants.dropout import apply, mask
-from variants.embedding import Embedding
+from variants.embedding import Embedding, embeddings
 from variants.encoder import Read
 from variants.fast.matmul import Linear
 from variants.stack import Padding
@@ -61,6 +61,10 @@ class JointTagger(Model):
         lower = self._read(self.lower, apply(windows, drawn), batch, dropout)
         upper = self._read(self.upper, lower, batch, dropout)
         return self.keyword(real(lower, batch)), self.position(real(upper, batch))
+
+    def parts(self) -> Parts:
+        """Return the embedding: a tagger's layers are no encoder that hands over to a decoder."""
+        return Parts(self.embedding, embeddings(self), encoder=None, bridge=None)
 
     def _read(
         self, layer: Reader, values_BSI: Tensor, batch: Batch, dropout: torch.Generator | None

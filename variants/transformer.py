@@ -101,6 +101,7 @@ class TransformerDecoder(nn.Module):
     """
 
     loops = False
+    bridge = None  # it starts from an empty prefix, and nothing but the memory is handed over
 
     def __init__(
         self,

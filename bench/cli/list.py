@@ -64,7 +64,7 @@ def _show_listing(rows: Sequence[dict[str, Any]], out: Console) -> None:
 
 
 def _values(row: dict[str, Any]) -> str:
-    """Return the settings of a task, or the values of an axis, as text."""
+    """Return a task's settings, an axis's values, or the tasks that a fault is for, as text."""
     if row["kind"] == "task":
         return ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "-"
     if row["kind"] == "axis":
@@ -72,4 +72,8 @@ def _values(row: dict[str, Any]) -> str:
         free = "a name" if isinstance(base, str) else f"{base} or another number"
         values = row["values"] or [free]
         return ", ".join(f"{value} (base)" if value == base else str(value) for value in values)
+    if row["kind"] == "fault":
+        from bench.doctor.faults import FAULTS
+
+        return FAULTS[row["name"]].tasks
     return ""

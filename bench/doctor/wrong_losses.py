@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from bench.doctor import faults
+from bench.doctor import entropies
 from bench.doctor.patient import Patient
 from bench.training.losses import training_loss
 from results.doctor.health import Losses
@@ -32,22 +32,22 @@ def losses(patient: Patient, batch: Batch) -> Losses:
         # the wrong losses know no smoothing, so their values could not be compared
         return Losses(given=given, even=even, proper=float(training_loss(*inputs)))
 
-    logits = faults.grids(patient.model, batch, None, None)
+    logits = entropies.padded_logits(patient.model, batch, None, None)
 
-    def with_entropy(entropy: faults.Entropy) -> float:
-        return float(faults.mixed(entropy, logits, batch, facts))
+    def with_entropy(entropy: entropies.Entropy) -> float:
+        return float(entropies.mixed(entropy, logits, batch, facts))
 
     return Losses(
         given=given,
         even=even,
         # log-softmax applied twice is log-softmax: the right loss, from the same logits
-        proper=with_entropy(faults.twice_log_softmax),
-        over_time=with_entropy(faults.over_time),
-        over_batch=with_entropy(faults.over_batch),
-        with_padding=with_entropy(faults.with_padding),
-        of_probabilities=with_entropy(faults.of_probabilities),
-        transposed=with_entropy(faults.transposed),
-        without_eos=None if facts.tagging else with_entropy(faults.without_eos),
+        proper=with_entropy(entropies.twice_log_softmax),
+        over_time=with_entropy(entropies.over_time),
+        over_batch=with_entropy(entropies.over_batch),
+        with_padding=with_entropy(entropies.with_padding),
+        of_probabilities=with_entropy(entropies.of_probabilities),
+        transposed=with_entropy(entropies.transposed),
+        without_eos=None if facts.tagging else with_entropy(entropies.without_eos),
     )
 
 

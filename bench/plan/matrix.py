@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.corpora import vectors
-from bench.doctor.faults import FAULTS
+from bench.doctor.faults import FAULTS, inapplicable_fault
 from bench.plan.groups import execution
 from bench.plugins import loading
 from bench.specs import Budget, RunSpec, make
@@ -168,7 +168,11 @@ def plan(
     for block in matrix.blocks:
         for label, variant in itertools.product(block.tasks, block.variants()):
             facts = tasks[label].facts
-            reason = inapplicable(variant, facts.tagging) or missing(variant.precision, device)
+            reason = (
+                inapplicable(variant, facts.tagging)
+                or missing(variant.precision, device)
+                or inapplicable_fault(block.fault, variant, facts.tagging)
+            )
             plain = asdict(variant)
             if reason is not None:
                 name = naming.name(plain, asdict(BASE))

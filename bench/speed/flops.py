@@ -20,7 +20,6 @@ from bench.training.losses import mean_loss
 from tasks import Facts
 from variants import Batch, Model
 from variants.fast.forms import plain_forms
-from variants.precision import Autocast
 
 
 def of_training(model: Model, batch: Batch, facts: Facts, fed_BT: Tensor | None = None) -> int:
@@ -47,8 +46,9 @@ def of_decoding(model: Model, batch: Batch, steps: int) -> int:
 
 def _without_content(model: Model) -> Model:
     """A copy of the model that has shapes alone, in the format that its equations are in."""
-    inner = model.model if isinstance(model, Autocast) else model
-    return copy.deepcopy(inner).to("meta")
+    empty = copy.deepcopy(model).to("meta")
+    empty.number_format = None
+    return empty
 
 
 def _emptied(part: Any) -> Any:

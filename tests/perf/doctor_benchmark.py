@@ -160,16 +160,9 @@ class Planted(NamedTuple):
 
 def applies(fault: str, setting: Setting, tagging: bool) -> bool:
     """Return whether the setting has the part that the fault breaks."""
-    known, variant = FAULTS[fault], setting.variant
     if setting.only and fault not in setting.only:
         return False
-    if not (known.tagging if tagging else known.sequences):
-        return False
-    return {
-        "always-forced": variant.forcing != "always",
-        "dropout-stays": variant.dropout > 0,
-        "unclipped": variant.clip > 0,
-    }.get(fault, True)
+    return FAULTS[fault].inapplicable(setting.variant, tagging) is None
 
 
 def planted(half: str) -> Iterator[Planted]:

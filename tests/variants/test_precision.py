@@ -14,7 +14,7 @@ from tasks import build as build_task
 from tests.small import CLASSES, LONGEST, SMALL, SOURCES, TARGETS, labelled, rows, sequences
 from variants import Model, build
 from variants.axes import parse
-from variants.precision import TYPES, Autocast
+from variants.precision import TYPES
 
 TEXTS = (
     "cell=gru,attention=general",
@@ -42,7 +42,8 @@ def single(text: str, tagging: bool = False) -> Model:
 def test_near_single_precision(text: str, precision: str) -> None:
     batch = sequences(rows(1, 4))
     plain, small = single(text), single(f"{text},precision={precision}")
-    assert isinstance(small, Autocast)
+    assert small.number_format == TYPES[precision]
+    assert small.state_dict().keys() == plain.state_dict().keys()
     (exact,), (rough,) = plain.score(batch), small.score(batch)
     assert rough.dtype == torch.float32
     assert not torch.equal(exact, rough), "nothing was computed in the smaller format"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from variants.cells.cell import Cell, CellState, Hidden, HiddenAndCell, Stabilised
+from variants.cells.cell import Cell, CellState, Hidden, HiddenAndCell, MemoryGate, Stabilised
 from variants.cells.layernorm_lstm import LayerNormLSTM
 from variants.cells.minimal import MinGRU, MinLSTM, ScanCell
 from variants.cells.slstm import SLSTM
@@ -23,6 +23,7 @@ __all__ = [
     "CellState",
     "Hidden",
     "HiddenAndCell",
+    "MemoryGate",
     "ScanCell",
     "Stabilised",
     "TorchCell",

@@ -38,6 +38,17 @@ class Stabilised(NamedTuple):
     m_BH: Tensor
 
 
+class MemoryGate(NamedTuple):
+    """A gate that decides how much of the past a cell keeps.
+
+    bias_H: its bias, as a view. forgetting: the sign, +1 or -1, of biases that make it keep
+    nothing.
+    """
+
+    bias_H: Tensor
+    forgetting: float
+
+
 CellState = Hidden | HiddenAndCell | Stabilised
 
 
@@ -121,9 +132,21 @@ class Cell(nn.Module, ABC):
         return state[: self.given]
 
     def recurrent_blocks(self) -> Sequence[Tensor]:
-        """The (H, H) weights between h and each gate, as views; none if not `recurrent`."""
+        """Return the (H, H) weights between h and each gate, as views; none if not `recurrent`."""
         return ()
 
+    def recurrent_gains(self) -> Sequence[Tensor]:
+        """Return, as views, the weights that what h adds to the gates is proportional to.
+
+        They are the recurrent blocks, unless a normalisation takes out the size of those.
+        """
+        return self.recurrent_blocks()
+
     def forget_bias(self) -> Tensor | None:
-        """The bias of the forget gate, as a view; None without such a gate."""
+        """Return the bias_H of the forget gate, as a view; None without such a gate."""
         return None
+
+    def memory_gates(self) -> Sequence[MemoryGate]:
+        """Return the gates that decide what is kept; by default the forget gate, if any."""
+        bias_H = self.forget_bias()
+        return () if bias_H is None else (MemoryGate(bias_H, forgetting=-1.0),)

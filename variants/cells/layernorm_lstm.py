@@ -62,5 +62,9 @@ class LayerNormLSTM(Cell):
     def recurrent_blocks(self) -> Sequence[Tensor]:
         return self.recurrence.weight.chunk(4)
 
+    def recurrent_gains(self) -> Sequence[Tensor]:
+        """Return the gain of the recurrence's normalisation, which undoes any scale of U."""
+        return (self.norm_recurrence.weight,)
+
     def forget_bias(self) -> Tensor | None:
         return self.norm_inputs.bias.chunk(4)[1]

@@ -6,11 +6,12 @@ Their recurrence is h' = keep h + add, and neither keep nor add depends on h.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from variants.cells.cell import Cell, CellState, Hidden
+from variants.cells.cell import Cell, CellState, Hidden, MemoryGate
 from variants.fast.matmul import Linear
 
 
@@ -51,6 +52,10 @@ class MinGRU(ScanCell):
     def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
         z, candidate = gates.chunk(2, dim=-1)
         return torch.sigmoid(-z), torch.sigmoid(z) * positive(candidate)
+
+    def memory_gates(self) -> Sequence[MemoryGate]:
+        """Return the update gate, which forgets where it is open: h' = (1 - z) h + z g."""
+        return (MemoryGate(self.inputs.bias.chunk(2)[0], forgetting=1.0),)
 
 
 class MinLSTM(ScanCell):

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from variants.cells.cell import Advance, Cell, CellState, Hidden, HiddenAndCell
+from variants.cells.cell import Advance, Cell, CellState, Hidden, HiddenAndCell, MemoryGate
 from variants.cells.manual_gradients import GRUStep, LSTMStep, PlainStep
 from variants.dropout import apply
 from variants.fast.late_gradients import late_bias, late_weight
@@ -134,6 +134,11 @@ class GRU(TorchCell):
 
         return advance
 
+    def memory_gates(self) -> Sequence[MemoryGate]:
+        """Return the reset and the update gate: with both shut, h' = n, and n reads no h."""
+        biases = self._weights("hh")[1][: 2 * self.hidden].chunk(2)
+        return [MemoryGate(bias_H, forgetting=-1.0) for bias_H in biases]
+
     def _inner_bias(self) -> Tensor:
         """That of the recurrence's n, which the reset gate multiplies."""
         return self._weights("hh")[1][2 * self.hidden :]
@@ -176,3 +181,7 @@ class LSTM(TorchCell):
 
     def forget_bias(self) -> Tensor | None:
         return self._weights("ih")[1].chunk(4)[1]
+
+    def memory_gates(self) -> Sequence[MemoryGate]:
+        """Return the forget gate, by the bias that belongs to the recurrence (torch has two)."""
+        return (MemoryGate(self._weights("hh")[1].chunk(4)[1], forgetting=-1.0),)
