@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from variants.fast.forms import newer
 from variants.fast.matmul import linear as linear_map
 
 
@@ -105,11 +106,13 @@ class Model(nn.Module):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # inherited readouts do not make the scores of a class that scores in its own way
-        if "score" in vars(cls) and "readouts" not in vars(cls):
+        if newer(cls, "score", than="readouts"):
             cls.readouts = Model.readouts  # type: ignore[method-assign]
         for name, widened in PASSES.items():
-            if name in vars(cls):
-                setattr(cls, name, _in_number_format(vars(cls)[name], widened))
+            home = next(kind for kind in cls.__mro__ if name in vars(kind))
+            # what is inherited from another Model runs in its number format already
+            if home is cls or not issubclass(home, Model):
+                setattr(cls, name, _in_number_format(getattr(cls, name), widened))
 
     def encode(self, batch: Batch) -> Encoded:
         """Read the sources, without dropout."""
@@ -159,9 +162,7 @@ def with_number_format(module: nn.Module, number_format: torch.dtype) -> Model:
     """
     if not isinstance(module, Model):
         kind = type(module)
-        # in the new class's own body, where Model finds and wraps them
-        passes = {name: getattr(kind, name) for name in PASSES if hasattr(kind, name)}
-        module.__class__ = type(kind.__name__, (kind, Model), passes)
+        module.__class__ = type(kind.__name__, (kind, Model), {})
     assert isinstance(module, Model)
     module.number_format = number_format
     return module

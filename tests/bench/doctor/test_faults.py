@@ -5,19 +5,31 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import asdict
+from functools import cache
+from itertools import product
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
-from bench.doctor.faults import FAULTS, planted
+from bench.doctor import planting
+from bench.doctor.faults import FAULTS, inapplicable_fault, planted
+from bench.plan.matrix import Block, Matrix, plan
+from bench.plugins import loading
+from bench.runner import build as build_model
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
-from bench.training.state import Recipe
-from tasks import EOS, PAD, build
+from bench.training.evaluation import GREEDY
+from bench.training.state import Recipe, start
+from tasks import EOS, PAD, Task, build
 from tests.small import SEQUENCES, built, rows, sequences
+from variants import Model, Variant
 from variants.axes import parse
+from variants.cells import CELLS
 
 
 def ran(fault: str, steps: int = 60) -> dict[str, Any]:
@@ -86,3 +98,210 @@ def test_an_unknown_fault_is_told() -> None:
     assert planted("", recipe := Recipe()) is recipe
     with pytest.raises(ValueError, match="'typo' is not one of softmax-over-time"):
         planted("typo", Recipe())
+
+
+# every fault in every cell and number format
+
+ALL_CELLS = (*CELLS, "transformer")
+SEQUENCE, TAGGING = "increment:pairs=12", "keyphrase:documents=40"
+TINY = "hidden=8,embedding=8,dropout=0.2,clip=0.05,learning_rate=0.01"
+NOWHERE = {("vanishing-memory", "transformer"), ("state-carried", "transformer")}
+"""Faults that break something which a kind of model has not."""
+
+
+@cache
+def task(label: str) -> Task:
+    return build(label)
+
+
+def variant_of(cell: str, precision: str, label: str) -> Variant:
+    """Return a small variant that has what each fault breaks: dropout, clipping, forcing."""
+    forcing = "" if label == TAGGING else ",forcing=constant"
+    return parse(f"cell={cell},precision={precision},{TINY}{forcing}")
+
+
+def spec_of(variant: Variant, label: str, fault: str = "") -> Any:
+    budget = Budget(steps=2, batch=4, every=2, stop="budget")
+    plugin = loading.digest_of(label, asdict(variant))
+    given = (label, task(label).digest(), asdict(variant), budget, 0, "cpu")
+    return make(*given, fault=fault, plugin=plugin)
+
+
+def two_steps(fault: str, variant: Variant, label: str) -> dict[str, Tensor]:
+    """Return all that two training steps and an evaluation give, as tensors by name."""
+    facts, train = task(label).facts, task(label).splits["train"]
+    recipe = planted(fault, Recipe())
+    model = recipe.built(build_model(spec_of(variant, label), task(label)))
+    state = start(model, variant, 0, "cpu", recipe)
+    found: dict[str, Tensor] = {}
+    for step in range(2):
+        batch = recipe.collate(train.take(np.arange(4) + 4 * step), facts, "cpu")
+        fed_BT = None
+        if not facts.tagging:
+            fed_BT = torch.arange(batch.mask_BT.numel()).view_as(batch.mask_BT) % 2 == 0
+        loss, norm = recipe.step(state, variant, facts, recipe.loss, batch, fed_BT)
+        found |= {f"loss {step}": loss, f"norm {step}": norm}
+    given = (state.model, task(label), train.take(np.arange(4)), "cpu", recipe.collate, GREEDY)
+    found["evaluation"] = torch.tensor(recipe.evaluate(*given).loss)
+    found |= {name: value.detach().clone() for name, value in model.state_dict().items()}
+    return found
+
+
+@cache
+def healthy(variant: Variant, label: str) -> dict[str, Tensor]:
+    return two_steps("", variant, label)
+
+
+def differs(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    assert one.keys() == other.keys()
+    return any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def cases() -> list[tuple[str, str, str]]:
+    """Return each fault with each cell, on a sequence task and with one cell on a tagger's."""
+    found = [(n, cell, SEQUENCE) for n, cell in product(FAULTS, ALL_CELLS) if FAULTS[n].sequences]
+    tagged = product([n for n in FAULTS if FAULTS[n].tagging], ("gru", "minlstm", "transformer"))
+    return found + [(name, cell, TAGGING) for name, cell in tagged]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("name", "cell", "label"), cases())
+def test_a_planted_fault_has_an_effect_or_says_that_it_has_none(
+    name: str, cell: str, label: str, precision: str
+) -> None:
+    variant, tagging = variant_of(cell, precision, label), label == TAGGING
+    reason = inapplicable_fault(name, variant, tagging)
+    assert (reason is not None) == ((name, cell) in NOWHERE)
+    if reason is not None:
+        assert reason.startswith(f"fault={name}: cell={cell} is no recurrent cell")
+        return
+    sound, faulty = healthy(variant, label), two_steps(name, variant, label)
+    if FAULTS[name].harmless:
+        # the first step's, as rounding may turn the sign of a gradient, and so Adam's update
+        torch.testing.assert_close(sound["loss 0"], faulty["loss 0"], rtol=1e-4, atol=0)
+        torch.testing.assert_close(sound["norm 0"], faulty["norm 0"], rtol=1e-2, atol=0)
+    else:
+        assert differs(sound, faulty)
+
+
+@pytest.mark.parametrize("label", [SEQUENCE, TAGGING])
+def test_without_a_fault_two_runs_are_equal(label: str) -> None:
+    """Or any difference from a healthy run would prove nothing."""
+    for cell, precision in (("lstm", "fp32"), ("transformer", "bf16")):
+        variant = variant_of(cell, precision, label)
+        assert not differs(healthy(variant, label), two_steps("", variant, label))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_vanished_memory_keeps_nothing(cell: str, precision: str) -> None:
+    """The encoder's last output depends on the first symbol a thousandth as much as on the last."""
+    variant = variant_of(cell, precision, SEQUENCE)
+    batch = sequences([([3, 4, 5, 6], [3]), ([7, 4, 5, 6], [3]), ([3, 4, 5, 8], [3])])
+
+    def last_outputs(fault: str) -> Tensor:
+        model = built_small(variant)
+        planted(fault, Recipe()).built(model)
+        with torch.no_grad():
+            outputs_BSD: Tensor = model.encode(batch).memory.outputs_BSD
+        return outputs_BSD[:, -1].float()
+
+    def share(outputs_BD: Tensor) -> float:
+        first, last = ((outputs_BD[row] - outputs_BD[0]).norm() for row in (1, 2))
+        return float(first / last)
+
+    assert share(last_outputs("vanishing-memory")) < 1e-3
+    assert share(last_outputs("")) > 3e-3
+
+
+def built_small(variant: Variant) -> Model:
+    return build_model(spec_of(variant, SEQUENCE), task(SEQUENCE))
+
+
+# where a fault does not apply
+
+
+@pytest.mark.parametrize(
+    ("fault", "text", "reason"),
+    [
+        ("always-forced", "base", "forcing=always feeds the reference everywhere already"),
+        ("always-forced", "forcing=constant,forcing_rate=1", "forcing=constant feeds"),
+        ("never-forced", "forcing=never", "forcing=never feeds the reference nowhere already"),
+        ("never-forced", "decoder_input=context", "decoder_input=context feeds no token"),
+        ("unshifted-targets", "decoder_input=state", "decoder_input=state feeds no token"),
+        ("state-carried", "bridge=zero,attention=dot", "bridge=zero starts every batch from zeros"),
+        ("embedding-frozen", "embedding_trained=frozen", "embedding_trained=frozen trains none"),
+        ("embedding-left-out", "embedding_trained=frozen", "embedding_trained=frozen trains none"),
+        ("dropout-stays", "dropout=0", "dropout=0 drops nothing"),
+        ("unclipped", "clip=0", "clip=0 clips nothing"),
+        ("rate-too-high", "learning_rate=0", "learning_rate=0 is 0 times anything"),
+        ("decay-too-high", "weight_decay=0.01", "weight_decay=0.01 is the variant's own"),
+        ("vanishing-memory", "cell=transformer", "cell=transformer is no recurrent cell"),
+    ],
+)
+def test_a_variant_that_lacks_what_it_breaks(fault: str, text: str, reason: str) -> None:
+    variant = parse(text)
+    told = inapplicable_fault(fault, variant, tagging=False)
+    assert told is not None
+    assert told.startswith(f"fault={fault}: {reason}")
+    label = SEQUENCE
+    block = Block((label,), variant, {}, {}, 1, Budget(steps=2), fault=fault)
+    planned = plan(Matrix("x", (block,)), {label: task(label)}, "cpu")
+    assert not planned.specs
+    assert [row.reason for row in planned.inapplicable] == [told]
+    record = execute(spec_of(variant, label, fault), None, lambda point, clock: None)
+    assert record["outcome"]["status"] == "failed"
+    assert record["outcome"]["error"] == (
+        f"ValueError: this fault does not apply, {told}; plant another"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "tagging", "where"),
+    [("axes-swapped", True, "sequence tasks"), ("one-label", False, "taggers")],
+)
+def test_a_task_that_lacks_what_it_breaks(fault: str, tagging: bool, where: str) -> None:
+    told = inapplicable_fault(fault, parse("base"), tagging)
+    assert told == f"fault={fault}: it can only be planted in {where}"
+
+
+SHOWS_NONE = (
+    *("axes-swapped", "source-cut", "saturating-embedding", "embedding-frozen"),
+    *("embedding-left-out", "encoder-left-out", "dropout-stays"),
+)
+PLUGINS = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("kind", ["Model", "nn.Module"])
+@pytest.mark.parametrize("fault", SHOWS_NONE)
+def test_a_model_from_outside_that_shows_no_parts(
+    fault: str, kind: str, tmp_path: Path, registries_put_back: None
+) -> None:
+    """It fails with a sentence, where it was a healthy run with a wrong label or a traceback."""
+    at = PLUGINS.index('"""bag.py')
+    source = PLUGINS[at : PLUGINS.index("```", at)]
+    source = source.replace("class Bag(Model)", f"class Bag({kind})")
+    file = tmp_path / "bag.py"
+    file.write_text(source, "utf-8")
+    loading.load([file])
+    variant = parse("cell=bag,hidden=8,embedding=8,dropout=0.2")
+    outcome = execute(spec_of(variant, SEQUENCE, fault), None, lambda point, clock: None)["outcome"]
+    assert outcome["status"] == "failed"
+    assert "would change nothing; plant another" in outcome["error"]
+    healthy_run = execute(spec_of(variant, SEQUENCE), None, lambda point, clock: None)
+    assert healthy_run["outcome"]["status"] == "finished"
+
+
+def test_a_fault_that_finds_nothing_is_refused() -> None:
+    """Frozen embeddings cannot be frozen or left out, and a tagger has no encoder to leave out."""
+    with pytest.raises(ValueError, match="no embedding is trained"):
+        planting.freeze_embeddings(built("embedding_trained=frozen"))
+    with pytest.raises(ValueError, match="no encoder"):
+        planting.cut_source(built("base", tagging=True))
+    with pytest.raises(ValueError, match="no recurrent weights or gates"):
+        planting.forget(built("cell=transformer"))
+    recipe = planted("embedding-left-out", Recipe())
+    with pytest.raises(ValueError, match="not trained"):
+        recipe.optimizer(parse("base"), built("embedding_trained=frozen"))
+    with pytest.raises(ValueError, match="shows no parts"):
+        recipe.optimizer(parse("base"), nn.Linear(2, 2))
