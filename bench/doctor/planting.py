@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from bench.doctor.entropies import Entropy, as_loss
 from bench.training.decoding import Decoding
 from bench.training.evaluation import Collate, Evaluation
-from bench.training.state import Loss, Recipe, TrainState
 from bench.training.randomness import torch_generator
+from bench.training.state import Loss, Recipe, TrainState
 from tasks import EOS, Facts, Ragged, Split, Task
 from variants import Batch, Encoded, Model, Parts, Step, Variant
 from variants.cells import Cell, CellState

@@ -14,9 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bench.runner import execute, load
+from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.randomness import torch_generator
+from bench.training.weights import load_trained
 from tasks import build as build_task
 from tests.small import CLASSES, LONGEST, SMALL, SOURCES, TARGETS, labelled, rows, sequences
 from variants import Batch, Encoded, Model, Step, build, real
@@ -97,7 +98,7 @@ def test_weights_kept_by_the_wrapper_of_before_are_read(tmp_path: Path) -> None:
     execute(spec, None, lambda point, timed: None, file)
     kept = load_file(file)
     save_file({f"model.{name}": value for name, value in kept.items()}, of_before)
-    found = load(spec, task, None, of_before).state_dict()
+    found = load_trained(spec, task, None, of_before).state_dict()
     assert found.keys() == kept.keys()
     assert all(torch.equal(found[name], kept[name]) for name in kept)
 

@@ -19,12 +19,12 @@ from bench.doctor import planting
 from bench.doctor.faults import FAULTS, inapplicable_fault, planted
 from bench.plan.matrix import Block, Matrix, plan
 from bench.plugins import loading
-from bench.runner import build as build_model
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
 from bench.training.evaluation import GREEDY
 from bench.training.state import Recipe, start
+from bench.training.weights import build_initial
 from tasks import EOS, PAD, Task, build
 from tests.small import SEQUENCES, built, rows, sequences
 from variants import Model, Variant
@@ -131,7 +131,7 @@ def two_steps(fault: str, variant: Variant, label: str) -> dict[str, Tensor]:
     """Return all that two training steps and an evaluation give, as tensors by name."""
     facts, train = task(label).facts, task(label).splits["train"]
     recipe = planted(fault, Recipe())
-    model = recipe.built(build_model(spec_of(variant, label), task(label)))
+    model = recipe.built(build_initial(spec_of(variant, label), task(label)))
     state = start(model, variant, 0, "cpu", recipe)
     found: dict[str, Tensor] = {}
     for step in range(2):
@@ -215,7 +215,7 @@ def test_a_vanished_memory_keeps_nothing(cell: str, precision: str) -> None:
 
 
 def built_small(variant: Variant) -> Model:
-    return build_model(spec_of(variant, SEQUENCE), task(SEQUENCE))
+    return build_initial(spec_of(variant, SEQUENCE), task(SEQUENCE))
 
 
 # where a fault does not apply
