@@ -157,14 +157,27 @@ def form(value: Any) -> Any:
     return None if value is None else type(value).__name__
 
 
+def without_wrapper(health: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored examination of a model in half precision as it is made now.
+
+    Half precision was a wrapper once, which held the parts under `model.` and hid the embedding.
+    """
+    renamed: dict[str, Any] = json.loads(json.dumps(health).replace('"model.', '"'))
+    return renamed | {name: now[name] for name in ("profile", "embedded")}
+
+
 @pytest.mark.parametrize("stored", STORED, ids=lambda stored: stored["variant"])
 def test_an_examination_is_stored_in_the_form_of_before(stored: dict[str, Any]) -> None:
     now = ran(stored["fault"], stored["variant"], stored["task"], stored["steps"]).outcome["health"]
+    before = stored["health"]
+    if "precision=bf16" in stored["variant"]:
+        assert now["profile"] is not None
+        before = without_wrapper(before, now)
     if stored["status"] == "diverged":
         # which of the numbers overflow is up to the machine
-        assert list(now) == list(stored["health"])
+        assert list(now) == list(before)
     else:
-        assert form(now) == form(stored["health"])
+        assert form(now) == form(before)
 
 
 # which runs are examined
