@@ -84,6 +84,7 @@ def only_variants(rows: Sequence[CurveRow], variants: Sequence[str]) -> list[Cur
     for name in variants:
         if name not in known:
             raise ValueError(f"no curve is of the variant {name!r}; there are {', '.join(known)}")
+    # in the order asked for, but still grouped by table
     chosen = [row for name in variants for row in rows if row["variant"] == name]
     return sorted(chosen, key=lambda row: (row["task"], row["setting"]))
 
@@ -109,6 +110,7 @@ def _point(runs: Sequence[Record], step: int, metric: str) -> CurvePoint:
 def _value_at(run: Record, step: int, metric: str) -> float | None:
     """Return the last value at or before a step; before the first evaluation, the first value."""
     curve = run.outcome["curve"]
+    # a run that was solved stays at its last value; one that diverged has none
     if run.status == "diverged" and step > curve[-1]["step"]:
         return None
     reached = [point for point in curve if point["step"] <= step] or curve[:1]

@@ -185,6 +185,7 @@ def _spent_in_vain(outcomes: Sequence[Outcome]) -> int:
     A run that broke off says nothing about how far away the target was.
     """
     unreached = _unreached(outcomes)
+    # only a run that used up its budget shows that the target was not within it
     if any(outcome["status"] != "finished" for outcome in unreached):
         return 0
     return min((outcome["tokens"] for outcome in unreached), default=0)
@@ -199,6 +200,7 @@ def _median_to_target(values: Iterable[float | None]) -> float | None:
 
     With an even number of runs the median is never if the upper of the two middle ones is.
     """
+    # the mean of the two middle values is infinite if one of them is
     median = statistics.median(map(_or_never, values))
     return None if math.isinf(median) or math.isnan(median) else median
 
@@ -224,5 +226,6 @@ def _findings(outcomes: Sequence[Outcome]) -> dict[str, int]:
 def _rank(row: SummaryRow) -> tuple[bool, float, float, str]:
     """Return a sorting key: variants with a score for every run first, then the best first."""
     score = -math.inf if row["score_mean"] is None else row["score_mean"]
+    # a mean over the seeds that survived is not comparable with one over all seeds
     partial = row["runs_without_score"] > 0
     return partial, -score, _or_never(row["tokens_to_target"]), row["variant"]

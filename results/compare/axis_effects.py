@@ -93,6 +93,7 @@ def every_axis_in(
     """Return what every axis does to the score, and to the measures in `more`, in one table."""
     rows: list[ComparisonRow] = []
     for axis in runs.axes():
+        # judged by axis: adding an axis to a matrix must not change verdicts on others
         rows += judged(_effects_in(runs, task, setting, axis, (runs.metric, *more)))
     # a shorthand's mixed values, with a comma, are already among those of its single axes
     return [row for row in rows if "," not in row["a"]]

@@ -142,6 +142,7 @@ def _is_near(mean: float | None, comparison: Comparison) -> bool:
 def overall(rows: Sequence[JudgedRow]) -> str:
     """Return the verdict on a claim: it is reproduced if each of its comparisons is."""
     words = [row["word"] for row in rows]
+    # undecided comes first: while a part is open, nothing is said of the whole
     for word in ("undecided", "reversed", "no difference"):
         if word in words:
             return word
@@ -152,4 +153,5 @@ def seeds_wanting(rows: Sequence[JudgedRow]) -> int | None:
     """Return the number of further seeds that would decide; None if it is unknown."""
     wanting = [row["more_seeds"] for row in rows if row["word"] == "undecided"]
     known = [number for number in wanting if number is not None]
+    # if one of them has no answer, the number for the others would promise too much
     return max(known) if known and len(known) == len(wanting) else None

@@ -146,6 +146,7 @@ class _ReaderAtCost(MeasureReader):
     def read(self, record: Record, measure: Measure) -> Reading | None:
         """Interpolate between two evaluations; a run that ended earlier keeps its last score."""
         curve = record.outcome.get("curve")
+        # as on test, a run without a score counts as 0
         if not curve or record.status == "diverged":
             return Reading(0.0, True)
         known = [
@@ -204,10 +205,12 @@ def _at_equal_size(question: _Question, unmatched: Unmatched) -> Compared:
         why = "nothing is known of its parameters, as every run failed"
         return question.refused("parameters", why)
     wanted = theirs[0].outcome["parameters"]
+    # all runs of one variant have one number of parameters, so the first says it
     hidden, runs = min(
         sizes.items(), key=lambda item: abs(item[1][0].outcome["parameters"] - wanted)
     )
     count = runs[0].outcome["parameters"]
+    # as a ratio, so that too many and too few count the same
     if abs(math.log(count / wanted)) > math.log(1 + PARAMETER_TOLERANCE):
         advice = unmatched(question.task, question.ours[0].variant, wanted)
         why = f"{question.a} was not run with about {wanted:,} parameters{advice}"

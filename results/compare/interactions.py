@@ -76,6 +76,7 @@ def axis_interactions(
             for other in others
             for interaction in _interactions(runs, contexts, reference, other)
         ]
+        # every pair of values of every other axis is a test, so all of them are one family
         p_values = inference.holm([inference.sign_flip(one.differences) for one in found])
         for interaction, p in zip(found, p_values, strict=True):
             rows.append(
@@ -105,11 +106,13 @@ def _interactions(
     counts = Counter(value for crossed in crossings for value in crossed)
     if len(counts) < 2:
         return
+    # like the reference of the axis itself, that of the other is the table's base if it was run
     base = runs.base[other] if runs.base.get(other) in counts else counts.most_common(1)[0][0]
     score = measure(runs.metric)
     for value in sorted(counts.keys() - {base}, key=str):
         at, not_at = f"{other}={naming.text(value)}", f"{other}={naming.text(base)}"
         for level in other_levels(contexts, reference):
+            # a difference of differences needs all four combinations, over the same contexts
             complete = _complete(crossings, (value, base), (level, reference))
             if not complete:
                 continue
@@ -161,5 +164,6 @@ def _differences(there: Pairs, here: Pairs) -> Values:
     effects_there, effects_here = (
         dict(zip(pairs.seeds, pairs.differences, strict=True)) for pairs in (there, here)
     )
+    # the same seeds on both sides, so that what seeds have in common cancels
     shared = sorted(effects_there.keys() & effects_here.keys())
     return np.array([effects_there[seed] - effects_here[seed] for seed in shared])

@@ -81,6 +81,7 @@ def measure(key: str) -> Measure:
         score = metrics.score(key)
         return Measure(key, score.title, score.higher, False, False, metrics.margin(key))
     known = metrics.COSTS[key]
+    # the target is only looked at when the run is evaluated, so its costs are less exact
     margin = TARGET_MARGIN if key.endswith("to_target") else RATIO_MARGIN
     return Measure(key, known.title, known.higher, True, key != "tokens_to_target", margin)
 
@@ -99,6 +100,7 @@ class MeasureReader:
     def __init__(self, records: Sequence[Record]) -> None:
         known = (str(r.outcome["metric"]) for r in records if "metric" in r.outcome)
         self.metric = next(known, "score")
+        # what a run that never reached the target counts as: the largest cost of the table
         self._largest = {
             "tokens_to_target": max(map(_tokens, records), default=1.0),
             "seconds_to_target": max(map(_seconds, records), default=1.0),
@@ -110,6 +112,7 @@ class MeasureReader:
             reached = _reached(record, measure.key)
             cost = self._largest[measure.key] if reached is None else reached
             return Reading(math.log(max(cost, LEAST_SECONDS)), reached is None)
+        # scores are differences, which need no logarithm
         if not measure.ratio:
             return _score(record, measure.key)
         value = record.measured.get(measure.key)
@@ -123,6 +126,7 @@ def _score(record: Record, key: str) -> Reading | None:
         return _last_loss(record)
     if key == "exposure_gap":
         return _exposure_gap(tested)
+    # without a score the run diverged or failed: leaving it out would flatter the variant
     score = tested.get(key)
     return Reading(0.0, True) if score is None else Reading(float(score), False)
 

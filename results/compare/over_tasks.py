@@ -58,6 +58,7 @@ def over_tasks(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Over
     tables = _largest_tables(records, suite)
     if len(tables) < 2:
         return []
+    # a mean over tasks means nothing for a variant that some tasks lack
     shared = set.intersection(*(set(table) for table in tables))
     rows = [_row(name, tables) for name in sorted(shared)]
     return sorted(rows, key=lambda row: -row["interquartile_mean"])
@@ -70,6 +71,7 @@ def _largest_tables(
     largest: dict[str, dict[str, list[float]]] = {}
     for (task, _), group in grouped(records).items():
         table = _scores(group, suite)
+        # without the base there is nothing for the others to beat
         if "base" in table and len(table) > len(largest.get(task, ())):
             largest[task] = table
     return list(largest.values())

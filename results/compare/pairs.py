@@ -98,7 +98,7 @@ class Pairs:
         values_NC2: by seed, by context (what the two variants were crossed with), of a and of b.
         censored: number of censored values of a and of b.
         unpaired: number of seeds that one of the sides lacks.
-        beside: largest number of other runs at the same time as one of these, if it is timed.
+        concurrent: largest number of other runs at the same time as one of these, if it is timed.
         core_share: smallest share of a core that one of these had, if it is timed.
         refused: why the two cannot be compared; "" if they can.
     """
@@ -108,7 +108,7 @@ class Pairs:
     values_NC2: Values
     censored: tuple[int, int]
     unpaired: int
-    beside: int
+    concurrent: int
     core_share: float | None
     refused: str
 
@@ -137,8 +137,10 @@ def paired(
         ours: the runs of a, one side for each of the contexts.
         theirs: the runs of b in the same contexts.
     """
+    # a and b alternate: a in the first context, b in the first, a in the second, ...
     sides = [side for both in zip(ours, theirs, strict=True) for side in both]
     shared = sorted(set.intersection(*map(set, sides)))
+    # a ratio of times from two machines would say more of the machines than of the variants
     if measure.timed and unlike_machines(_runs(sides, shared)):
         readings, refused = {}, UNLIKE_MACHINES
     else:
@@ -169,6 +171,7 @@ def _readings(
     found = {}
     for seed in seeds:
         readings = [reading for side in sides if (reading := reader.read(side[seed], measure))]
+        # a seed with a gap would be compared over other contexts than the rest
         if len(readings) == len(sides):
             found[seed] = readings
     return found
@@ -191,6 +194,7 @@ def judged(found: Sequence[Compared]) -> list[ComparisonRow]:
         families.setdefault(key, []).append(place)
     rows: dict[int, ComparisonRow] = {}
     for places in families.values():
+        # what was not tested must not make the correction of others stricter
         tested = [place for place in places if not found[place].pairs.refused]
         raw = [inference.sign_flip(found[place].pairs.differences) for place in tested]
         adjusted = dict(zip(tested, inference.holm(raw), strict=True))
@@ -208,7 +212,7 @@ def _row(compared: Compared, p: float, adjusted: float, family: int) -> Comparis
         "measure": pairs.measure.key,
         "pairs": len(pairs.values_NC2),
         "unpaired": pairs.unpaired,
-        "trained_beside": pairs.beside,
+        "trained_beside": pairs.concurrent,
         "core_share": pairs.core_share,
         "contexts": pairs.values_NC2.shape[1],
         "censored_a": pairs.censored[0],
@@ -243,6 +247,7 @@ def _judgement(pairs: Pairs, p: float, adjusted: float, family: int) -> Judgemen
     interval = inference.mean_interval(differences)
     verdict = _verdict(pairs, differences, adjusted, family)
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
+    # at the share of alpha that is left to each of a family in the worst case
     detectable = inference.detectable(spread, len(differences), inference.ALPHA / family)
     return {
         "a_mean": float(pairs.values_NC2[..., 0].mean()),
@@ -262,8 +267,10 @@ def _judgement(pairs: Pairs, p: float, adjusted: float, family: int) -> Judgemen
 
 def _verdict(pairs: Pairs, differences: Values, adjusted: float, family: int) -> inference.Verdict:
     censored = pairs.censored if pairs.measure.key.endswith("to_target") else (0, 0)
+    # if nobody reached the target, the values are all the budget: a tie that means nothing
     if min(censored) == pairs.values_NC2[..., 0].size:
         return inference.Verdict("undecided", None, NEITHER)
+    # the verdict is asked for "more is better", the row keeps the sign of a minus b
     better = differences if pairs.measure.higher else -differences
     interval = inference.mean_interval(better)
     found = inference.verdict(better, interval, adjusted, pairs.measure.margin, family)
@@ -335,6 +342,7 @@ def _nothing_in_common(
         for named in _namings(group, suite):
             for name in named:
                 places.setdefault(name, set()).add(f"{task} ({setting})")
+    # a misspelt name is the likelier mistake, so it is reported first
     for name in (a, b):
         if name not in places:
             return ComparisonError(

@@ -73,6 +73,7 @@ def _same_variants(
     found: list[Compared] = []
     for name in sorted(our_variants.keys() & their_variants.keys()):
         one, other = by_seed(our_variants[name]), by_seed(their_variants[name])
+        # without a shared seed there is no pair, and no row that could say so by measure
         if set(one) & set(other):
             found += all_measures({**head, "variant": name}, reader, [one], [other])
     return found
@@ -101,6 +102,7 @@ def _difference(ours: Sequence[Record], theirs: Sequence[Record]) -> str:
     """Say why scores of two sets do not compare; "" if they do."""
     if _values(ours, _data) != _values(theirs, _data):
         return "the data differ"
+    # runs without a signature failed, or have a scorer whose version does not matter
     here, there = _values(ours, _signature), _values(theirs, _signature)
     if here and there and here != there:
         return (

@@ -97,6 +97,7 @@ def _row(
 ) -> GuardRow:
     """Judge the ratio of two medians, whose logarithm is taken as normal."""
     ratio = now["median"] / before["median"]
+    # errors of independent logarithms add in squares
     spread = math.hypot(_log_median_error(before), _log_median_error(now))
     reach = math.exp(NormalDist().inv_cdf((1 + LOOK_CONFIDENCE) / 2) * spread)
     low, high = ratio / reach, ratio * reach
@@ -120,6 +121,7 @@ def _log_median_error(stats: Mapping[str, Any]) -> float:
     """
     rounds = stats.get("data")
     if rounds and len(rounds) > 1:
+        # a sample of the rounds is enough, and a file may have millions
         values = np.log(np.asarray(rounds, dtype=float)[:LARGEST_SAMPLE])
         drawn = fixed_generator().integers(0, len(values), size=(MEDIAN_RESAMPLES, len(values)))
         return float(np.median(values[drawn], axis=1).std(ddof=1))

@@ -81,6 +81,7 @@ def _failure_rows(key: Key, ours: Sequence[Record], theirs: Sequence[Record]) ->
     """Return a row if only one side has runs, or if more runs fail than before."""
     if not ours or not theirs:
         return [_row(key, "cannot tell", "not run" if not ours else "not run before")]
+    # failures have no score to compare, so they are counted
     failing, failed_before = _failed(ours), _failed(theirs)
     if failing > failed_before:
         return [_row(key, "worse", f"{failing} runs fail, {failed_before} did before")]
@@ -117,6 +118,7 @@ def _verdict(row: ComparisonRow) -> str:
         return "fine"
     if row["verdict"] != "undecided":
         return str(row["verdict"])
+    # undecided with enough seeds means: nothing was found that could have been found
     enough = row["pairs"] >= inference.fewest_pairs(inference.ALPHA / row["family"])
     return "fine" if enough or row["why"] == NEITHER else "cannot tell"
 
@@ -133,6 +135,7 @@ def _by_key(
             table[place].append(record)
     found: tuple[ByKey, ByKey] = ({}, {})
     for (task, setting), both in tables.items():
+        # a base of its own for each side could give one name to two variants
         base = naming.shared_base([r.variant for side in both for r in side], suite)
         for place, side in enumerate(both):
             for name, records in by_variant(side, base).items():

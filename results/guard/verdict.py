@@ -159,6 +159,7 @@ def timed_row(trials: Sequence[Trial], counts: Mapping[str, Sequence[int | None]
 def _confirmed(trials: Sequence[Trial]) -> str:
     """Return the last verdict, but `cannot tell` for an alarm that no second trial confirmed."""
     first, last = trials[0].judged.verdict, trials[-1].judged.verdict
+    # fresh processes lie elsewhere in memory: a difference that they do not show was no change
     alarm = first in ("slower", "faster")
     contradicted = last not in (first, "fine")
     return "cannot tell" if alarm and (len(trials) == 1 or contradicted) else last
@@ -197,6 +198,7 @@ def _count_rows(
     for name, new in now.items():
         old = before.get(name)
         if new != old:
+            # a count that the baseline lacks, or that can no longer be taken, is a change too
             grown = old is None or (new is not None and new > old)
             rows.append(_exact_row(subject, "more" if grown else "less", name, old, new))
     return rows or [_exact_row(subject, "same")]
@@ -224,4 +226,5 @@ def exit_code(rows: Iterable[GuardRow]) -> int:
     verdicts = {row["verdict"] for row in rows}
     if verdicts & set(FAIL):
         return 1
+    # no verdict at all must not pass for a good one
     return 3 if not verdicts or verdicts & set(UNSURE) else 0

@@ -72,6 +72,7 @@ class SpeedPoint(NamedTuple):
 
 def speed_points(section: Section) -> list[SpeedPoint]:
     """Return the variants that have a speed and a score; none if speeds do not compare."""
+    # speeds of several machines are not comparable
     if len({host for row in section.summary for host in row["hosts"]}) > 1:
         return []
     named = by_variant(list(section.group), section.base)
@@ -119,7 +120,7 @@ def _curves_of(
     for metric in metrics:
         try:
             rows = average_curves(runs, section.suite, metric)
-        except ValueError:  # it was measured in none of these runs
+        except ValueError:  # measured in none of these runs
             continue
         lines = {_value_text(row["variant"], axis, base): row["points"] for row in rows}
         found.append(AxisCurves(axis, metric, lines))
@@ -166,6 +167,7 @@ def _examples(records: Iterable[Record]) -> dict[str, Finding]:
 
 def best_samples(section: Section) -> list[Mapping[str, Any]]:
     """Return the sample outputs of a run of the best variant."""
+    # the summary is sorted, and its runs are by seed: the first seed of the best variant
     (best,) = section.details([section.summary[0]["runs"][0]])
     samples: list[Mapping[str, Any]] = best.outcome.get("samples", [])
     return samples

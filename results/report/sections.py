@@ -110,8 +110,8 @@ def speed_part(section: Section) -> list[str]:
     summary = section.summary
     title = metrics.score(summary[0]["metric"]).title
     chart = charts.scatter(f"{section.name}-cost", "training tokens/s", title, points)
-    beside = max(row["trained_beside"] for row in summary)
-    remarks = timing_notes(beside, (row["core_share"] for row in summary))
+    concurrent = max(row["trained_beside"] for row in summary)
+    remarks = timing_notes(concurrent, (row["core_share"] for row in summary))
     caption = ", ".join([f"{section.task}: {title} by speed", *remarks])
     return ["<h3>Speed against quality</h3>", figure(chart, caption)]
 

@@ -44,6 +44,7 @@ class Scale:
 
     def cell(self, step: float, value: float) -> tuple[int, int]:
         """Return the line and the column of a point."""
+        # line 0 is at the top, so the highest value comes first
         place: Callable[[float], float] = math.log if self.logarithmic else float
         span = (place(self.high) - place(self.low)) or 1.0
         line = round((place(self.high) - place(value)) / span * (HEIGHT - 1))
@@ -67,6 +68,7 @@ def curve_chart(rows: Sequence[CurveRow], width: int, write: Callable[[float], s
         return []
     low, high = min(value for _, value in lows), max(value for _, value in highs)
     labels = {0: write(high), HEIGHT - 1: write(low)}
+    # the axis stands to the right of the longest label
     edge = max(map(len, labels.values())) + 1
     columns = width - edge - 1
     if columns < LEAST_COLUMNS:
@@ -119,6 +121,7 @@ def _line(cells: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the cells of straight lines between these cells, one per column."""
     found = list(cells[:1])
     for (line, column), (next_line, next_column) in pairwise(cells):
+        # two points in one column still need a step, or the line would not reach the second
         wide = max(next_column - column, 1)
         found += [
             (round(line + (next_line - line) * step / wide), column + step)

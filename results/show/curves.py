@@ -34,6 +34,7 @@ def show_curves(rows: Sequence[CurveRow], console: Console) -> None:
 
 def _show_table(rows: Sequence[CurveRow], console: Console) -> None:
     metric = metrics.score(rows[0]["metric"])
+    # one scale for the table, or curves could not be compared
     finite = [p["mean"] for row in rows for p in row["points"] if p["mean"] is not None]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     last = max(row["points"][-1]["step"] for row in rows)

@@ -87,6 +87,7 @@ def _show_curve(curve: Sequence[Mapping[str, Any]], metric: str, console: Consol
     """Print a sparkline of each value that the curve has, over the same points."""
     width = max(console.width - 44, 10)
     count = min(width, len(curve))
+    # evenly spaced points, always with the first and the last
     picked = [curve[i * (len(curve) - 1) // max(count - 1, 1)] for i in range(count)]
     console.print(Text(f"curve over {curve[-1]['step']} steps, first to last", style="bold"))
     for key in dict.fromkeys((*DRAWN[:3], metric, *DRAWN[3:])):

@@ -188,7 +188,7 @@ class Store:
             except (ValueError, TypeError, RecursionError) as error:
                 raise sqlite3.DatabaseError("malformed base") from error
 
-    # files beside the database
+    # other files of the store
 
     def write_engine_state(self, state: Mapping[str, Any]) -> None:
         """Write the state of the engine that is running, for `bench status` to read."""

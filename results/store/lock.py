@@ -18,6 +18,7 @@ from results.store.failures import store_errors
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a store's lock; StoreError if another process holds it."""
+    # opened for appending: a lock file must never be emptied or replaced while others hold it
     with store_errors(folder):
         file = (folder / "lock").open("a+")
     with file:

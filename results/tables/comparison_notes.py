@@ -14,11 +14,11 @@ from results.tables.summaries import timing_notes
 def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     """Return the remarks below a table of these rows."""
     judged = [row for row in rows if row["verdict"] is not None]
-    beside = max((row["trained_beside"] for row in judged), default=0)
+    concurrent = max((row["trained_beside"] for row in judged), default=0)
     return [
         *_seeds_notes(judged),
         *_unpaired_note(rows),
-        *timing_notes(beside, (row["core_share"] for row in judged)),
+        *timing_notes(concurrent, (row["core_share"] for row in judged)),
         *_without_score_note(judged),
         *_detectable_note(judged),
         *(f"not compared: {why}" for why in sorted({row["refused"] for row in rows} - {""})),
@@ -29,6 +29,7 @@ def _seeds_notes(judged: Sequence[ComparisonRow]) -> list[str]:
     """Say if there are too few seeds for any verdict, and explain `n more`."""
     notes = []
     if any(row["why"] == "too few seeds" for row in judged):
+        # Holm's correction makes large families need more seeds
         least = max(fewest_pairs(ALPHA / row["family"]) for row in judged)
         in_family = " in a family of this size" if least > fewest_pairs(ALPHA) else ""
         notes.append(

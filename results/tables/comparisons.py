@@ -161,6 +161,7 @@ def _overview_lines(rows: Sequence[ComparisonRow]) -> list[Texts]:
     base: Texts = {"value": "base"}
     lines: dict[str, Texts] = {}
     for row in rows:
+        # an overview has room for effects only; the table of the axis says why there is none
         if row["refused"] or row["why"] == NEITHER:
             continue
         column = columns[row["task"], row["setting"]]

@@ -59,6 +59,7 @@ def side_text(row: ComparisonRow, side: str) -> str:
     known = measure(row["measure"])
     if not known.key.endswith("to_target"):
         censored = 0
+    # a mean over runs of which some never got there is a lower bound
     if mean is None or censored == row["pairs"] * row["contexts"]:
         return "never"
     return ("> " if censored else "") + known.write_value(mean)

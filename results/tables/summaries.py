@@ -84,8 +84,8 @@ def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
     notes = []
     if rows[0]["common"] != "base":
         notes.append(f"base here: {rows[0]['common']}")
-    beside = max(row["trained_beside"] for row in rows)
-    notes += timing_notes(beside, (row["core_share"] for row in rows))
+    concurrent = max(row["trained_beside"] for row in rows)
+    notes += timing_notes(concurrent, (row["core_share"] for row in rows))
     if len({host for row in rows for host in row["hosts"]}) > 1:
         notes.append("timed on several machines: seconds and tokens/s do not compare")
     notes += _examined_note(rows)
@@ -101,15 +101,15 @@ def _examined_note(rows: Sequence[SummaryRow]) -> list[str]:
     return []
 
 
-def timing_notes(beside: int, shares: Iterable[float | None]) -> list[str]:
+def timing_notes(concurrent: int, shares: Iterable[float | None]) -> list[str]:
     """Return remarks on what makes seconds and tokens/s imprecise.
 
     Args:
-        beside: the largest number of other runs at the same time.
+        concurrent: the largest number of other runs at the same time.
         shares: the share of a core that each run had.
     """
-    others = f"{beside} other run{'s' * (beside > 1)}"
-    notes = [f"timed with up to {others} at the same time"] if beside else []
+    others = f"{concurrent} other run{'s' * (concurrent > 1)}"
+    notes = [f"timed with up to {others} at the same time"] if concurrent else []
     least = min((share for share in shares if share is not None), default=1.0)
     if least < FULL_CORE:
         notes.append(f"timed with as little as {least:.0%} of a core, as other programs ran too")

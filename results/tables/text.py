@@ -45,6 +45,7 @@ def fitting_titles(lines: Sequence[Texts], width: int) -> list[str]:
     first, *others = used_titles(lines)
     room = width - min(_width(first, lines), NAME_WIDTH)
     kept = [first]
+    # stop at the first that does not fit: a less important one must not take its place
     for title in others:
         room -= _width(title, lines) + GAP
         if room < 0:
