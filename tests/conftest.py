@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from bench.engines import choose
 from bench.plugins import loading, registering
 from bench.training.process import prepare_process
 from tasks import TASKS
+from tests.in_process import InProcessEngine
 
 # as every process that trains: what a test finds does not depend on which ran before it
 prepare_process(1)
@@ -76,6 +78,12 @@ def registries_put_back() -> Iterator[None]:
         registry.clear()
         registry.update(kept)
     TASKS[:] = tasks
+
+
+@pytest.fixture
+def no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train in this process: to start workers takes longer than the small runs of a test."""
+    monkeypatch.setattr(choose, "LocalEngine", InProcessEngine)
 
 
 @pytest.fixture

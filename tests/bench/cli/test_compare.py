@@ -59,6 +59,7 @@ def test_wrong_arguments_of_compare(
     assert err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_compare_at_equal_cost(bench: Bench) -> None:
     assert bench(*TINY, "--base", "hidden=24,embedding=16")[0] == 0
     code, out, _ = bench("compare", "cell=rnn", "base", "--fair", "all")

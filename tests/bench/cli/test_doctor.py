@@ -12,6 +12,7 @@ from results.store import reading, writing
 from tests.bench.cli.commands import TINY, Bench, rows
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_the_doctor_names_a_fault_and_tests_its_cure(bench: Bench) -> None:
     faulty = (*TINY[:-2], "--fault", "softmax-over-time", "--workers", "1")
     assert bench(*faulty)[0] == 0
@@ -36,6 +37,7 @@ def test_the_doctor_names_a_fault_and_tests_its_cure(bench: Bench) -> None:
     assert (code, "nothing was found" in err) == (2, True)
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_cure_may_show_in_the_loss_alone(bench: Bench) -> None:
     slow = "optimizer=sgd,learning_rate=0.01,clip=3,embedding=50,hidden=50"
     asked = ("--seeds", "1", "--budget", "100", "--workers", "1")
@@ -65,6 +67,7 @@ def test_the_doctor_examines_runs_that_were_not(bench: Bench, store: Path) -> No
     assert bench("doctor", diagnosed[1]["run"])[2] == ""
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_run_that_fails_when_it_is_to_be_examined_is_kept(
     bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
     assert list((store / "weights").iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_outputs_are_made_as_asked(bench: Bench, store: Path) -> None:
     given = ("run", "--task", "opposites", "--vary", "cell=gru", "--seeds", "1", "--workers", "1")
     code, out, _ = bench(*given, "--budget", "30steps", "--decoding", "beam=3", "--keep-weights")
@@ -107,6 +108,7 @@ def test_outputs_are_made_as_asked(bench: Bench, store: Path) -> None:
     assert bench("try", row["runs"][0], "man", "--decoding", "x")[0] == 2
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_vectors_from_a_file_to_a_table(bench: Bench, store: Path, tmp_path: Path) -> None:
     file = tmp_path / "letters.txt"
     letters = "abcdefghijklmnopqrstuvwxyz"
@@ -148,6 +150,7 @@ UNTIL = ["run", "--until-decided", "optimizer=adam", "optimizer=sgd", "--workers
 SMALL = ["--base", "hidden=24,embedding=16,learning_rate=0.02", "--budget", "60"]
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_seeds_are_added_until_decided(bench: Bench) -> None:
     code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL)
     assert code == 0

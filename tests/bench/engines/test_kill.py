@@ -18,9 +18,12 @@ from typing import Any
 
 import pytest
 
+from bench.cli.app import main
+from bench.engines import choose
 from bench.engines.ledger import TRIES
 from bench.engines.local import cores
 from results.store import reading
+from tests.in_process import InProcessEngine
 
 ROOT = Path(__file__).parents[3]
 MATRIX = """
@@ -134,10 +137,14 @@ def outcomes(store: Path) -> Outcomes:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
-    driver = Driver(tmp_path_factory.mktemp("calm") / "store")
-    code, _, err = driver.wait()
-    assert (code, err) == (0, "")
-    found = outcomes(driver.store)
+    """Outcomes of the same runs in this process."""
+    folder = tmp_path_factory.mktemp("calm")
+    (folder / "small.toml").write_text(MATRIX)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(choose, "LocalEngine", InProcessEngine)
+        options = ["--matrix", str(folder / "small.toml"), "--store", str(folder / "store")]
+        assert main(["run", *options]) == 0
+    found = outcomes(folder / "store")
     assert len(found) == RUNS
     return found
 

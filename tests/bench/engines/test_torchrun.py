@@ -14,6 +14,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.cli.app import main
 from bench.engines.torchrun import share
 from bench.plan import groups
 from bench.specs import Budget
@@ -87,17 +88,17 @@ def curves(store: Path) -> dict[tuple[str, str], dict[str, Any]]:
         }
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
     matrix = tmp_path / "small.toml"
     matrix.write_text(MATRIX)
-    given = ["-m", "bench", "run", "--matrix", str(matrix), "--store"]
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    given = ["run", "--matrix", str(matrix), "--store"]
+    assert main([*given, str(tmp_path / "one")]) == 0
+    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "bench"]
+    command = [sys.executable, *torchrun, *given, str(tmp_path / "two"), "--keep-weights"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    one = [sys.executable, *given, str(tmp_path / "one")]
-    two = [sys.executable, *torchrun, *given, str(tmp_path / "two"), "--keep-weights"]
-    for command in (one, two):
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.count("increment:pairs=33  (30 steps") == 1  # by one process alone
     alone, together = curves(tmp_path / "one"), curves(tmp_path / "two")
     assert alone.keys() == together.keys()

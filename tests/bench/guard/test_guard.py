@@ -399,9 +399,23 @@ every = 50
 """
 
 
-def test_quality_of_two_versions(tmp_path: Path) -> None:
-    """The second is the first with its learning rate ruined."""
+@pytest.mark.usefixtures("no_workers")
+def test_quality_of_two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is the first with its learning rate ruined. The reference is the code of this
+    process, which need not start another to run it."""
     here = Path(__file__).parents[3]
+    run_in_folder = quality._run
+
+    def run(folder: Path, store: Path, *more: Any) -> None:
+        if folder != here:
+            run_in_folder(folder, store, *more)
+            return
+        file, seeds, tasks = more[:3]
+        options = ["--matrix", str(file), "--store", str(store), "--workers", "1"]
+        options += ["--seeds", str(seeds)] if seeds else []
+        assert main(["run", *options, *(part for task in tasks for part in ("--task", task))]) == 0
+
+    monkeypatch.setattr(quality, "_run", run)
     worse = tmp_path / "worse"
     worse.mkdir()
     for part in ("bench", "tasks", "variants", "results"):

@@ -72,6 +72,7 @@ def written(folder: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize(
     ("expected", "word", "strict"), [("better", "reproduced", 0), ("worse", "reversed", 1)]
 )

@@ -331,6 +331,7 @@ NAMELESS = TASK.replace(
 RAISING = TASK.replace("letters = [", "raise KeyError('gone'); letters = [")
 
 
+@pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize("source", [SINGLE, NAMELESS])
 def test_wrong_scores_are_a_failed_run(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -360,6 +361,7 @@ def test_a_task_that_cannot_be_built_is_a_sentence(
         assert "copying cannot be built (KeyError: 'gone')" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_kept_model_wants_its_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, store = example(tmp_path, "mgu.py"), str(tmp_path / "store")
     command = ["--task", "opposites", "--base", "cell=mgu", "--seeds", "1", "--budget", "5steps"]
@@ -384,6 +386,7 @@ WRONG_MODEL = EXAMPLES["bag.py"].replace(
 )
 
 
+@pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize("source", [WRONG_MODEL, WRONG["raises"][0], WRONG["shape"][0]])
 def test_a_broken_part_is_a_failed_run(
     source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
