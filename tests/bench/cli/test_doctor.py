@@ -49,6 +49,7 @@ def test_a_cure_may_show_in_the_loss_alone(bench: Bench) -> None:
     assert "it helped" in out
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_the_doctor_examines_runs_that_were_not(bench: Bench, store: Path) -> None:
     assert bench(*TINY)[0] == 0
     diagnosed = {row["seed"]: row for row in rows(bench("doctor", "--all", "--json")[1])}
@@ -104,6 +105,7 @@ def test_wrong_arguments_of_doctor(
     assert message in err
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_cure_that_changes_nothing_is_an_error(bench: Bench, store: Path) -> None:
     faulty = (*TINY[:-2], "--fault", "softmax-over-time", "--workers", "1")
     assert bench(*faulty)[0] == 0

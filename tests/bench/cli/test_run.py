@@ -131,6 +131,7 @@ def test_a_run_without_weights_cannot_be_tried(bench: Bench, filled: Path) -> No
     assert "--keep-weights" in err
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_replicas_are_trained_when_asked(bench: Bench) -> None:
     code, out, _ = bench(*TINY, "--execution", "replicas", "--dry-run")
     assert code == 0
