@@ -11,8 +11,8 @@ or fewer), Chinese ones 4 to 35 characters (half of them 12 or fewer).
 
 The modules, from words to sentences:
 
-- entries, lexicon, verbs: kinds of word, and the tables of words in both languages;
-- drawing: random choices; numbers, phrases, times: numbers, noun phrases, times and places;
+- words: kinds of word, tables of words in both languages, numbers;
+- drawing: random choices; phrases, times: noun phrases, times and places;
 - clauses: a Clause holds who does what, when and where, and has a renderer for each language;
 - people, things, predicates, actions: draw subjects, objects, predicates and whole clauses;
 - statements, questions, relative_clauses, being, comparisons, ba_bei, joined, quantities: draw
@@ -52,9 +52,9 @@ from tasks.grammar.clauses import (
 )
 from tasks.grammar.constructions import CONSTRUCTIONS, construct, count, draw_pair, sample
 from tasks.grammar.drawing import Draw
-from tasks.grammar.numbers import chinese_number, counted, english_number
 from tasks.grammar.phrases import BARE, OWN, PRONOUNS, THAT, THIS, Determiner, noun_phrase
 from tasks.grammar.splits import corpus, held_out, word_types
+from tasks.grammar.words.numbers import chinese_number, counted, english_number
 
 __all__ = [
     "ALREADY",

@@ -104,22 +104,35 @@ def draw_action(
     affirmed = not (negative or asked)
     subject = who or draw_subject(draw, asked, affirmed)
     if form is WEARING and subject.plural and not subject.every and subject.person == 3:
-        subject = draw.pick(NAMED)  # many would hardly wear one hat
-    if form is CAN:
-        said = _feat(draw, affirmed, subject)
-    else:
-        said = draw_predicate(draw, form, affirmed, subject)
-    where = said.places and form in PLACED and not (negative and form is PROGRESSIVE)
-    where = where and not (subject.every and form is PROGRESSIVE)  # 都在家 is no progressive
-    place = at(draw.pick(said.places)) if where and draw.chance(0.45) else None
+        subject = draw.pick(NAMED)  # several people do not wear one hat
+    said = (
+        _feat(draw, affirmed, subject)
+        if form is CAN
+        else draw_predicate(draw, form, affirmed, subject)
+    )
+    place = _draw_place(draw, said, form, negative, subject)
     time = draw_when(draw, form, said.late)
-    adverb = None
-    if form is HABIT and affirmed and not subject.every and time is None and draw.chance(0.5):
-        adverb = draw.pick(OFTEN)
-    elif form in (HABIT, WANT, PLAN) and affirmed and not subject.every and draw.chance(0.1):
-        adverb = ALSO
+    adverb = _draw_adverb(draw, form, time) if affirmed and not subject.every else None
     early = time is not None and form in (PAST, FUTURE) and not asked and draw.chance(0.2)
     return Clause(subject, said, form, negative, time, place, adverb, early)
+
+
+def _draw_place(
+    draw: Draw, said: Predicate, form: Form, negative: bool, subject: Phrase
+) -> Words | None:
+    """Draw a place for the act, or None."""
+    # 没在家 and 都在家 would say where somebody is, not what they are doing there
+    ambiguous = form is PROGRESSIVE and (negative or subject.every)
+    if not said.places or form not in PLACED or ambiguous:
+        return None
+    return at(draw.pick(said.places)) if draw.chance(0.45) else None
+
+
+def _draw_adverb(draw: Draw, form: Form, time: Words | None) -> Words | None:
+    """Draw an adverb of an affirmative clause, or None."""
+    if form is HABIT and time is None and draw.chance(0.5):
+        return draw.pick(OFTEN)
+    return ALSO if form in (HABIT, WANT, PLAN) and draw.chance(0.1) else None
 
 
 def _feat(draw: Draw, affirmed: bool, subject: Phrase) -> Predicate:

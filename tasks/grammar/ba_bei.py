@@ -21,12 +21,12 @@ from tasks.grammar.clauses import (
     statement,
 )
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Noun
 from tasks.grammar.people import ASKERS, DEFINITE, FAMILY, NAMED, draw_somebody, draw_subject
 from tasks.grammar.phrases import PRONOUNS, Combination, Phrase
 from tasks.grammar.things import draw_definite, nouns_of
 from tasks.grammar.times import BYGONE, BYGONE_HOURS, COMING, draw_time
-from tasks.grammar.verbs import DISPOSALS, PRAISES, SUFFERINGS, Handling
+from tasks.grammar.words.entries import Noun
+from tasks.grammar.words.verbs import DISPOSALS, PRAISES, SUFFERINGS, Handling
 
 FINISHED = {"finish eating": "eat", "finish reading": "read", "finish writing": "write"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tasks.grammar import lexicon
 from tasks.grammar.clauses import (
     HABIT,
     Clause,
@@ -16,7 +15,6 @@ from tasks.grammar.clauses import (
     statement,
 )
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Adjective, Noun
 from tasks.grammar.people import ASKERS, FAMILY, NAMED, OTHERS, TRADES, draw_subject
 from tasks.grammar.phrases import BARE, PRONOUNS, A, Phrase, noun_phrase
 from tasks.grammar.predicates import draw_trait, quality, transitive
@@ -30,7 +28,9 @@ from tasks.grammar.things import (
     mass_determiner,
     nouns_of,
 )
-from tasks.grammar.verbs import BE, HAVE
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.entries import Adjective, Noun
+from tasks.grammar.words.verbs import BE, HAVE
 
 
 def _describing(draw: Draw, negative: bool, asked: bool) -> Clause:

@@ -10,16 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tasks.grammar.entries import Verb
 from tasks.grammar.phrases import Combination, Phrase
-from tasks.grammar.verbs import BE, WISHES
+from tasks.grammar.words.entries import Verb
+from tasks.grammar.words.verbs import BE, WISHES
 
 
 class Form(NamedTuple):
     """A tense or mood.
 
     kind: how English builds it. affirm, deny: Chinese before the verb. ask: its own A-not-A
-    question, if it has one. letter: see `entries.Verb`.
+    question, if it has one. letter: see `words.entries.Verb`.
     """
 
     kind: str
@@ -112,6 +112,17 @@ def _simple(verb: Verb, subject: Phrase, plain: bool) -> tuple[str, str]:
     return "does" if subject.third else "do", verb.base
 
 
+def _compound_verb(form: Form, verb: Verb, subject: Phrase) -> tuple[str, str] | None:
+    """Return the auxiliary and the rest of a form with be or have; None for other forms."""
+    if form.kind in ("progressive", "wearing"):
+        return be(subject), verb.gerund
+    if form.kind in ("ever", "already"):
+        return "has" if subject.third else "have", verb.participle
+    if form is PASSIVE:
+        return "were" if subject.plural else "was", verb.participle
+    return None
+
+
 def _english_verb(clause: Clause, asked: bool) -> tuple[str, str]:
     """Return the auxiliary, or "" if there is none, and the rest of the verb."""
     verb, form, subject = clause.predicate.verb, clause.form, clause.subject
@@ -119,12 +130,8 @@ def _english_verb(clause: Clause, asked: bool) -> tuple[str, str]:
     if form.kind == "auxiliary":
         joined = form.english == "can" and clause.negative and not asked
         return "cannot" if joined else form.english, verb.base
-    if form.kind in ("progressive", "wearing"):
-        return be(subject), verb.gerund
-    if form.kind in ("ever", "already"):
-        return "has" if subject.third else "have", verb.participle
-    if form is PASSIVE:
-        return "were" if subject.plural else "was", verb.participle
+    if compound := _compound_verb(form, verb, subject):
+        return compound
     if form.kind == "wish":
         auxiliary, word = _simple(WISHES[form.english], subject, plain)
         return auxiliary, f"{word} to {verb.base}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tasks.grammar import lexicon
 from tasks.grammar.clauses import (
     HABIT,
     Clause,
@@ -15,12 +14,13 @@ from tasks.grammar.clauses import (
     words_of,
 )
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Adjective
-from tasks.grammar.numbers import counted, english_number
 from tasks.grammar.people import ASKERS, FAMILY, NAMED, draw_somebody
 from tasks.grammar.phrases import PRONOUNS, THAT, THIS, Phrase, noun_phrase
 from tasks.grammar.things import described
-from tasks.grammar.verbs import BE
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.entries import Adjective
+from tasks.grammar.words.numbers import counted, english_number
+from tasks.grammar.words.verbs import BE
 
 AGE = Adjective("old", "older", "", "大", frozenset(["age"]))
 YOUTH = Adjective("young", "younger", "", "小", frozenset(["age"]))

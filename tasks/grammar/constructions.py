@@ -13,7 +13,6 @@ from tasks.grammar.being import draw_description, draw_existence, draw_identity,
 from tasks.grammar.clauses import PAST, Clause, Pair, Predicate, Words
 from tasks.grammar.comparisons import draw_comparison, draw_distance
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Verb
 from tasks.grammar.joined import draw_joined, draw_thought
 from tasks.grammar.people import DEFINITE, FAMILY, NAMED, POINTED, RELATED
 from tasks.grammar.phrases import (
@@ -44,6 +43,7 @@ from tasks.grammar.statements import (
 )
 from tasks.grammar.things import nouns_of
 from tasks.grammar.times import BYGONE, BYGONE_HOURS, DATES, at
+from tasks.grammar.words.entries import Verb
 
 # construction: how often it is drawn, in a hundred
 CONSTRUCTIONS: dict[str, tuple[float, Callable[[Draw], Pair]]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tasks.grammar import lexicon
 from tasks.grammar.actions import draw_action
 from tasks.grammar.clauses import (
     CAN,
@@ -31,7 +30,8 @@ from tasks.grammar.phrases import BARE, PRONOUNS, Phrase, noun_phrase
 from tasks.grammar.predicates import VEHICLES, journey, quality, transitive
 from tasks.grammar.things import described, draw_alternatives, draw_thing, nouns_of
 from tasks.grammar.times import COMING
-from tasks.grammar.verbs import HAVE, STATES, THOUGHTS, VERBS
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.verbs import HAVE, STATES, THOUGHTS, VERBS
 
 
 def _cause(draw: Draw) -> tuple[Clause, Phrase]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from tasks.grammar import lexicon
 from tasks.grammar.drawing import Draw
 from tasks.grammar.phrases import (
     MANY,
@@ -24,6 +23,7 @@ from tasks.grammar.phrases import (
     named,
     noun_phrase,
 )
+from tasks.grammar.words import lexicon
 
 FAMILY = tuple(kin(owner, person) for owner in OWNERS for person in lexicon.KIN)
 NAMED = tuple(named(person) for person in lexicon.NAMES)

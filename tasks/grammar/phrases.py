@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tasks.grammar import lexicon
-from tasks.grammar.entries import Adjective, Noun, Person
-from tasks.grammar.numbers import counted, english_number
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.entries import Adjective, Noun, Person
+from tasks.grammar.words.numbers import counted, english_number
 
 Combination = tuple[str, str]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 
-from tasks.grammar import lexicon
 from tasks.grammar.clauses import CAN, EVER, HABIT, Clause, Form, Predicate, Words, words_of
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Adjective, Noun, Verb
 from tasks.grammar.people import draw_somebody
 from tasks.grammar.phrases import Phrase
 from tasks.grammar.things import draw_object
-from tasks.grammar.verbs import BE, DEEDS, GO, STATES, VERBS
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.entries import Adjective, Noun, Verb
+from tasks.grammar.words.verbs import BE, DEEDS, GO, STATES, VERBS
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tasks.grammar import lexicon
 from tasks.grammar.clauses import (
     HABIT,
     PAST,
@@ -16,13 +15,14 @@ from tasks.grammar.clauses import (
     words_of,
 )
 from tasks.grammar.drawing import Draw
-from tasks.grammar.numbers import chinese_number, counted, english_number
 from tasks.grammar.people import FAMILY, NAMED, draw_subject
 from tasks.grammar.phrases import KIN_OWN, NAMES_OWN, OWN, THAT, THIS, noun_phrase
 from tasks.grammar.predicates import deed, deeds_with, transitive, verbs_with
 from tasks.grammar.things import draw_object, nouns_of
 from tasks.grammar.times import BYGONE, CLOCK, DATES, PARTS
-from tasks.grammar.verbs import DEEDS
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.numbers import chinese_number, counted, english_number
+from tasks.grammar.words.verbs import DEEDS
 
 
 def large(draw: Draw, digits: int) -> int:

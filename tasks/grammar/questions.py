@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tasks.grammar import lexicon
 from tasks.grammar.actions import draw_action, draw_when
 from tasks.grammar.clauses import (
     FUTURE,
@@ -30,7 +29,8 @@ from tasks.grammar.phrases import BARE, SEVERAL, THAT, THIS, Phrase, noun_phrase
 from tasks.grammar.predicates import deed, journey, transitive, verbs_with
 from tasks.grammar.things import draw_alternatives, nouns_of
 from tasks.grammar.times import BYGONE, at
-from tasks.grammar.verbs import DEEDS, STATES
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.verbs import DEEDS, STATES
 
 WHO = Phrase("who", "谁", "whom")
 WHAT = frozenset("buy write draw learn".split())

@@ -18,13 +18,13 @@ from tasks.grammar.clauses import (
     statement,
 )
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Noun, Verb
 from tasks.grammar.people import DEFINITE, ELDERS, FAMILY, NAMED, TRADES, draw_subject
 from tasks.grammar.phrases import BARE, PRONOUNS, Phrase, noun_phrase
 from tasks.grammar.predicates import draw_predicate, draw_trait, quality, transitive
 from tasks.grammar.things import described, draw_thing, nouns_of
 from tasks.grammar.times import BYGONE, at
-from tasks.grammar.verbs import BE, STATES, VERBS
+from tasks.grammar.words.entries import Noun, Verb
+from tasks.grammar.words.verbs import BE, STATES, VERBS
 
 
 def relative(head: Noun, plural: bool, clause: Clause) -> Phrase:

@@ -31,7 +31,7 @@ from tasks.grammar.phrases import FEW, PRONOUNS, THESE_FEW, THIS, A, Phrase, nou
 from tasks.grammar.predicates import draw_predicate, draw_trait, transitive
 from tasks.grammar.things import draw_object, nouns_of
 from tasks.grammar.times import BYGONE
-from tasks.grammar.verbs import GIFTS, STATES, TEACH, VERBS
+from tasks.grammar.words.verbs import GIFTS, STATES, TEACH, VERBS
 
 
 def draw_statement(draw: Draw) -> Pair:

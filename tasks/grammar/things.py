@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from tasks.grammar import lexicon
 from tasks.grammar.drawing import Draw
-from tasks.grammar.entries import Adjective, Noun, Verb
 from tasks.grammar.people import draw_somebody
 from tasks.grammar.phrases import (
     ANY,
@@ -32,6 +30,8 @@ from tasks.grammar.phrases import (
     definite,
     noun_phrase,
 )
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.entries import Adjective, Noun, Verb
 
 ALL_NOUNS = (*lexicon.NOUNS, *lexicon.MASSES)
 ALL_ADJECTIVES = (*lexicon.ADJECTIVES, *lexicon.COLOURS)
@@ -136,26 +136,29 @@ def draw_object(
     options = nouns_of(verb.objects)
     if verb.base == "wear" and subject.echo != "she":
         options = tuple(noun for noun in options if noun.singular not in FEMININE)
-    if not options:
-        return draw_somebody(draw, subject), None
-    if "person" in verb.objects and draw.chance(0.4):
+    if not options or ("person" in verb.objects and draw.chance(0.4)):
         return draw_somebody(draw, subject), None
     noun = draw.pick(options)
-    code = draw.pick(CODES[letter][not affirmed])
-    if verb.base == "draw" and code in ("this", "these", "owned"):
-        code = "a" if affirmed else "bare"
-    if verb.base == "wear" and code == "number":
-        code = "a"
-    if code == "kept":
-        code = "this" if "k" in verb.forms else "bare"
+    code = _fitting_code(draw.pick(CODES[letter][not affirmed]), verb, affirmed)
     determiner = draw_determiner(draw, code, noun, subject)
     if noun.mass:
         determiner = mass_determiner(noun, determiner, affirmed)
     fits = adjectives_of(noun)
     adjective = draw.pick(fits) if fits and draw.chance(0.25) else None
     if adjective is not None and (verb.base, adjective.english) == ("wash", "clean"):
-        adjective = None  # 洗干净的碗 is a bowl washed clean
+        adjective = None  # 洗干净的碗 would be a bowl that was washed clean
     return noun_phrase(noun, determiner, adjective), noun
+
+
+def _fitting_code(code: str, verb: Verb, affirmed: bool) -> str:
+    """Replace a determiner code that does not fit the verb."""
+    if verb.base == "draw" and code in ("this", "these", "owned"):
+        return "a" if affirmed else "bare"
+    if verb.base == "wear" and code == "number":
+        return "a"
+    if code == "kept":
+        return "this" if "k" in verb.forms else "bare"
+    return code
 
 
 def draw_thing(draw: Draw, noun: Noun) -> Phrase:
@@ -174,18 +177,24 @@ def draw_definite(draw: Draw, noun: Noun, subject: Phrase) -> Phrase:
     """Draw a definite thing, such as "the red book", "this book" or "his book"."""
     number = draw.uniform()
     if number < 0.6 or (noun.mass and not noun.unit):
-        fits = [a for a in adjectives_of(noun) if a.attribute[-1] != "的"]
-        if fits and draw.chance(0.3):
-            bare = noun_phrase(noun, BARE, draw.pick(fits))
-            noun_text = bare.english if noun.mass else bare.english[: -len(noun.plural)]
-            text = f"the {noun_text}" + ("" if noun.mass else noun.singular)
-            return bare._replace(english=text, object=text, plural=noun.several)
-        return definite(noun)._replace(plural=noun.several)
+        return _draw_with_article(draw, noun)
     determiner = draw_determiner(draw, "this" if number < 0.8 else "owned", noun, subject)
     if noun.mass:
         determiner = mass_determiner(noun, determiner, False)
         return noun_phrase(noun, THIS if determiner is BARE else determiner)
     return noun_phrase(noun, determiner)
+
+
+def _draw_with_article(draw: Draw, noun: Noun) -> Phrase:
+    """Draw "the book" or "the red book"; Chinese has no article."""
+    fits = [a for a in adjectives_of(noun) if a.attribute[-1] != "的"]
+    if not fits or not draw.chance(0.3):
+        return definite(noun)._replace(plural=noun.several)
+    bare = noun_phrase(noun, BARE, draw.pick(fits))
+    # the bare phrase has the plural of a noun that is counted
+    noun_text = bare.english if noun.mass else bare.english[: -len(noun.plural)]
+    text = f"the {noun_text}" + ("" if noun.mass else noun.singular)
+    return bare._replace(english=text, object=text, plural=noun.several)
 
 
 def draw_alternatives(draw: Draw, nouns: Sequence[Noun]) -> tuple[Noun, Noun]:

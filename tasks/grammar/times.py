@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tasks.grammar import lexicon
 from tasks.grammar.clauses import Words, words_of
 from tasks.grammar.drawing import Draw
-from tasks.grammar.numbers import ORDINALS, SMALL, chinese_number, counted, english_number
+from tasks.grammar.words import lexicon
+from tasks.grammar.words.numbers import ORDINALS, SMALL, chinese_number, counted, english_number
 
 
 def _clock() -> tuple[tuple[str, str, str], ...]:

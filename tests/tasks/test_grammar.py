@@ -52,9 +52,7 @@ from tasks.grammar import (
     counted,
     english,
     english_number,
-    lexicon,
     noun_phrase,
-    numbers,
     people,
     phrases,
     predicates,
@@ -62,12 +60,12 @@ from tasks.grammar import (
     questions,
     relative_clauses,
     statement,
-    verbs,
 )
 from tasks.grammar.actions import draw_action
-from tasks.grammar.entries import Noun, Verb
 from tasks.grammar.things import ALL_ADJECTIVES, ALL_NOUNS, MANY_OF, adjectives_of, draw_object
 from tasks.grammar.times import BYGONE_HOURS, DATES
+from tasks.grammar.words import lexicon, numbers, verbs
+from tasks.grammar.words.entries import Noun, Verb
 
 ROWS = [
     line.split("\t")

@@ -6,7 +6,7 @@ of "play", "wear", "old" or "delicious". Written for this suite; no outside data
 
 from __future__ import annotations
 
-from tasks.grammar.entries import (
+from tasks.grammar.words.entries import (
     read_adjectives,
     read_colours,
     read_masses,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tasks.grammar.entries import Verb, read_verbs, rows, verb_of
+from tasks.grammar.words.entries import Verb, read_verbs, rows, verb_of
 
 # base past participle gerund +particle | Chinese | objects | forms | places
 VERBS = read_verbs(
