@@ -121,10 +121,11 @@ class SourceGradient(NamedTuple):
 def source_gradient(patient: Patient, batch: Batch) -> SourceGradient:
     """Measure the gradient of the loss with respect to the embedded source symbols.
 
-    Averaged over rows at PROFILE_PLACES places, from each source's first symbol to its last.
+    Averaged over rows at PROFILE_PLACES places, from each source's first symbol to its last. Not
+    measured for a model that shows no parts.
     """
-    embedding = getattr(patient.model, "embedding", None)
-    if not isinstance(embedding, nn.Module):
+    parts = patient.model.parts()
+    if parts is None:
         return SourceGradient(None, None)
     kept: list[Tensor] = []
 
@@ -134,7 +135,7 @@ def source_gradient(patient: Patient, batch: Batch) -> SourceGradient:
         kept.append(output)
         return output
 
-    handle = embedding.register_forward_hook(keep)
+    handle = parts.source_embedding.register_forward_hook(keep)
     try:
         loss = mean_loss(patient.model.score(batch), batch, patient.facts)
         gradient = torch.autograd.grad(loss, kept[0], allow_unused=True)[0] if kept else None
