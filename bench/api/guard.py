@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from bench.engines.local import cores
 from bench.guard import baseline as baselines
-from bench.guard import counts, quality, subjects, timing
+from bench.guard import quality, timing
 from bench.guard.checkout import Revision, root
-from bench.guard.subjects import Subject
+from bench.guard.counts import Counts, count_work
+from bench.guard.processes import GuardSetup
+from bench.guard.subjects import Subject, choose_subjects, prepare_case
 from bench.training.process import prepare_process
 from results.guard.verdict import GuardRow, exact_rows
 
@@ -36,19 +38,19 @@ class GuardOptions:
     data: Path | None = None
 
     @property
-    def choice(self) -> baselines.Choice:
+    def selection(self) -> baselines.Selection:
         """Return what was asked for, as a baseline keeps it."""
-        return baselines.Choice(self.variants, self.tasks)
+        return baselines.Selection(self.variants, self.tasks)
 
 
-def _counted(choice: baselines.Choice, options: GuardOptions) -> dict[str, counts.Counts]:
+def _counted(selection: baselines.Selection, options: GuardOptions) -> dict[str, Counts]:
     """Return the counts of each subject."""
     prepare_process(1)
-    chosen = subjects.chosen(
-        choice.variants, choice.tasks, options.device, options.data, timed=False
+    chosen = choose_subjects(
+        selection.variants, selection.tasks, options.device, options.data, timed=False
     )
     return {
-        subject.name: counts.of(subjects.prepared(subject, options.device, options.data))
+        subject.name: count_work(prepare_case(subject, options.device, options.data))
         for subject in chosen
     }
 
@@ -60,8 +62,8 @@ def write_baseline(file: Path, options: GuardOptions) -> int:
         ValueError: A variant or task is unknown.
         GuardError: The file cannot be written.
     """
-    found = _counted(options.choice, options)
-    baselines.write(file, found, options.choice, options.device)
+    found = _counted(options.selection, options)
+    baselines.write(file, found, options.selection, options.device)
     return len(found)
 
 
@@ -76,7 +78,7 @@ def guard_counts(file: Path, options: GuardOptions) -> list[GuardRow]:
     """
     known = baselines.read(file, options.device)
     narrowed = bool(options.variants or options.tasks)
-    found = _counted(options.choice if narrowed else known.choice, options)
+    found = _counted(options.selection if narrowed else known.selection, options)
     before = known.counts
     if narrowed:
         before = {name: value for name, value in before.items() if name in found}
@@ -111,7 +113,7 @@ def versions(revision: str, plugins: Sequence[Path] = ()) -> Versions:
 
 def timed_subjects(options: GuardOptions) -> list[Subject]:
     """Return what is to be timed; ValueError if nothing applies or a name is unknown."""
-    chosen = subjects.chosen(
+    chosen = choose_subjects(
         options.variants, options.tasks, options.device, options.data, timed=True
     )
     if not chosen:
@@ -143,13 +145,13 @@ def guard_times(
     data = None if options.data is None else options.data.resolve()
     present = against.revision.root
     with against.revision.files() as reference:
-        sides = timing.Sides(reference, present, options.device, data, against.plugins)
-        return timing.guard(sides, chosen, threshold, minutes, report)
+        sides = GuardSetup(reference, present, options.device, data, against.plugins)
+        return timing.time_versions(sides, chosen, threshold, minutes, report)
 
 
 def quality_matrix(matrix: Path | None) -> Path:
     """Return the matrix file that the guard of quality runs; ValueError if there is none."""
-    chosen = (matrix or quality.MATRIX).resolve()
+    chosen = (matrix or quality.QUALITY_MATRIX).resolve()
     if not chosen.is_file():
         raise ValueError(f"there is no matrix file {matrix}; give the path of one")
     return chosen
@@ -174,6 +176,6 @@ def guard_quality(
     revision = against.revision
     known = folder.resolve() / "guard" / f"{revision.commit[:12]}-torch-{torch.__version__}"
     with revision.files() as reference:
-        return quality.guard(
+        return quality.compare_quality(
             reference, revision.root, known, matrix, cores(), report, against.plugins
         )

@@ -178,7 +178,7 @@ def _timed_rows(
 @contextmanager
 def _guard_errors() -> Iterator[None]:
     """Turn a GuardError into exit code 3: nothing could be measured."""
-    from bench.guard.timing import GuardError
+    from bench.guard.processes import GuardError
 
     try:
         yield

@@ -1,1 +1,1 @@
-"""Guarding speed and quality of the code: exact counts, timings in pairs, a small matrix."""
+"""Guards speed and quality of the code: exact counts, timings in pairs, and a small matrix."""

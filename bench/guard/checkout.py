@@ -1,4 +1,4 @@
-"""A revision's files in a folder of their own, the repository left as it is."""
+"""Unpacks the files of a git revision into a temporary folder; the repository stays as it is."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.guard.timing import GuardError
+from bench.guard.processes import GuardError
 
 
 class Revision:
-    """A commit of the repository that the present folder is in."""
+    """A commit of the repository that a folder is in.
+
+    Attributes:
+        root: The repository's top folder.
+        commit: The full hash of the commit.
+
+    Raises:
+        GuardError: The folder is in no repository, or the revision does not exist.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.root = root(folder)
@@ -28,7 +36,7 @@ class Revision:
 
     @contextmanager
     def files(self) -> Iterator[Path]:
-        """A temporary folder with what is tracked at that commit."""
+        """Yield a temporary folder that holds the files tracked at this commit."""
         archive = subprocess.run(
             ["git", "-C", str(self.root), "archive", "--format=tar", self.commit],
             capture_output=True,
@@ -42,18 +50,19 @@ class Revision:
 
 
 def root(folder: Path) -> Path:
-    """Of the repository that a folder is in. GuardError if it is in none."""
+    """Return the top folder of the repository that a folder is in; GuardError if there is none."""
     return Path(_git(folder, "rev-parse", "--show-toplevel").strip()).resolve()
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    """Return what a git command prints; raise GuardError with git's own message if it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
         )
     except FileNotFoundError:
-        raise GuardError("comparing with a revision needs git, which is not here") from None
+        raise GuardError("comparing with a revision needs git; install it") from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().splitlines()
-        raise GuardError(f"git says: {said[-1] if said else 'nothing'}") from None
+        message = error.stderr.strip().splitlines()
+        raise GuardError(f"git says: {message[-1] if message else 'nothing'}") from None
     return done.stdout

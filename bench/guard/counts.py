@@ -1,11 +1,10 @@
-"""What a pass does, counted: the same at every run of one version of torch, however busy the
-machine is."""
+"""Counts the work of one pass exactly: the same in every run of one torch version, on any load."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -13,29 +12,34 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench.speed.timing import Case
 
 Counts = dict[str, int | None]
+T = TypeVar("T")
 
 
-def of(case: Case) -> Counts:
-    """One pass over the case's batches, what came before it done.
+def count_work(case: Case) -> Counts:
+    """Return the counts of one pass over the case's batches, after a pass that is not counted.
 
-    operations: those that torch dispatches below autograd. flops: by the equations, see
-    bench.flops. bytes: all that torch allocated, in total. peak_bytes: the most of it at once.
-    parameters: of the model. kernels: launched on CUDA, None elsewhere.
+    Returns:
+        operations: Operations that torch dispatches below autograd.
+        flops: By the equations; see `bench.speed.flops`.
+        bytes: All that torch allocated, in total.
+        peak_bytes: The most that was allocated at once, beyond what was there before.
+        parameters: Of the model.
+        kernels: Launched on CUDA; None elsewhere.
     """
-    case.once()  # optimizers make what they keep at their first step
-    allocated = _clean(case, _allocated)
+    case.once()  # optimizers allocate their state at their first step
+    allocated = _isolated(case, _allocated)
     return {
-        "operations": _clean(case, _operations),
+        "operations": _isolated(case, _operations),
         "flops": case.flops,
         "bytes": allocated.total,
         "peak_bytes": allocated.peak,
         "parameters": sum(p.numel() for p in case.state.model.parameters()),
-        "kernels": _clean(case, _kernels) if torch.cuda.is_available() and _on_cuda(case) else None,
+        "kernels": _isolated(case, _kernels) if _on_cuda(case) else None,
     }
 
 
-def _clean(case: Case, count: Any) -> Any:
-    """Counted with nothing of earlier passes left that could be freed meanwhile."""
+def _isolated(case: Case, count: Callable[[Case], T]) -> T:
+    """Count a pass during which nothing of earlier passes can be freed."""
     case.state.optimizer.zero_grad()
     gc.collect()
     gc.disable()
@@ -46,6 +50,8 @@ def _clean(case: Case, count: Any) -> Any:
 
 
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that torch dispatches."""
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count = 0
@@ -64,27 +70,36 @@ def _operations(case: Case) -> int:
 
 
 class _Allocated(NamedTuple):
+    """Bytes that a pass allocated: all together, and the most at once."""
+
     total: int
     peak: int
 
 
 def _allocated(case: Case) -> _Allocated:
-    if _on_cuda(case):
-        before = torch.cuda.memory_stats()["allocated_bytes.all.allocated"]
-        torch.cuda.reset_peak_memory_stats()
-        held = torch.cuda.memory_allocated()
-        case.once()
-        total = torch.cuda.memory_stats()["allocated_bytes.all.allocated"] - before
-        return _Allocated(total, torch.cuda.max_memory_allocated() - held)
+    return _allocated_on_cuda(case) if _on_cuda(case) else _allocated_on_cpu(case)
+
+
+def _allocated_on_cuda(case: Case) -> _Allocated:
+    before = torch.cuda.memory_stats()["allocated_bytes.all.allocated"]
+    torch.cuda.reset_peak_memory_stats()
+    held = torch.cuda.memory_allocated()
+    case.once()
+    total = torch.cuda.memory_stats()["allocated_bytes.all.allocated"] - before
+    return _Allocated(total, torch.cuda.max_memory_allocated() - held)
+
+
+def _allocated_on_cpu(case: Case) -> _Allocated:
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profiler:
         case.once()
+    # the public profiler merges events; the peak needs them one by one, in the order of time
     events: Any = profiler.profiler
     memory = [event for event in events.kineto_results.events() if event.name() == "[memory]"]
     total = held = peak = 0
     for event in sorted(memory, key=lambda event: event.start_ns()):
-        held += event.nbytes()
+        held += event.nbytes()  # negative where memory is freed
         total += max(event.nbytes(), 0)
         peak = max(peak, held)
     return _Allocated(total, peak)

@@ -1,4 +1,4 @@
-"""The guard's small matrix, run by two versions of the code."""
+"""Runs a small matrix by two versions of the code and compares the outcomes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from collections.abc import Callable, Sequence
 from os import environ
 from pathlib import Path
 
-from bench.guard.timing import GuardError
+from bench.guard.processes import GuardError
 from results.guard import quality
 from results.guard.verdict import GuardRow
 from results.record import Record
 from results.store import reading
 
-MATRIX = Path(__file__).parent.parent / "matrices" / "guard.toml"
+QUALITY_MATRIX = Path(__file__).parent.parent / "matrices" / "guard.toml"
+"""The matrix that is run if no other is named."""
 
 
-def guard(
+def compare_quality(
     reference: Path,
     present: Path,
     known: Path,
@@ -27,32 +28,49 @@ def guard(
     report: Callable[[str], None],
     plugins: Sequence[str] = (),
 ) -> list[GuardRow]:
-    """One seed of each variant first: what comes out bit for bit as before needs no more. known:
-    the store that the reference's runs are kept in for the next time."""
+    """Compare the outcomes of two versions, and return a row per variant.
+
+    One seed of each variant is run first. Where all outcomes are identical bit for bit, nothing
+    more is run; otherwise all seeds of the tasks with a difference are.
+
+    Args:
+        reference: The folder with the older code.
+        present: The folder with the present code.
+        known: The store that keeps the reference's runs for the next time.
+        report: Called with sentences about the progress.
+        plugins: Paths of plugins within each folder.
+
+    Raises:
+        GuardError: One of the versions cannot run the matrix.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-guard-") as name:
         store = Path(name)
 
-        def both(seeds: int | None, tasks: Sequence[str]) -> tuple[list[Record], list[Record]]:
-            for folder, where in ((reference, known), (present, store)):
-                _run(folder, where, matrix, seeds, tasks, workers, plugins)
+        def run_both(seeds: int | None, tasks: Sequence[str]) -> tuple[list[Record], list[Record]]:
+            """Run both versions; return the records of the present code, then the reference's."""
+            for folder, its_store in ((reference, known), (present, store)):
+                _run(folder, its_store, matrix, seeds, tasks, workers, plugins)
             return _read(store, tasks), _read(known, tasks)
 
         report("one seed of each variant, by both versions")
-        now, before = both(1, ())
-        firsts = [[r for r in side if r.seed == 0] for side in (now, before)]
+        # the reference's store may hold more seeds, of an earlier comparison
+        now, before = ([r for r in records if r.seed == 0] for records in run_both(1, ()))
         with reading(store) as opened:
             suite = opened.base()
-        changed = quality.differing(firsts[0], firsts[1], suite)
+        changed = quality.differing(now, before, suite)
         if not changed:
-            return quality.rows(firsts[0], firsts[1], suite)
+            return quality.rows(now, before, suite)
         tasks = sorted({task for task, _, _ in changed})
         report(f"{len(changed)} variants come out otherwise: all seeds of {', '.join(tasks)}")
-        more, earlier = both(None, tasks)
-        rest = [[r for r in side if r.task not in tasks] for side in firsts]
-        return quality.rows([*rest[0], *more], [*rest[1], *earlier], suite)
+        more_now, more_before = run_both(None, tasks)
+        other_now, other_before = (
+            [r for r in records if r.task not in tasks] for records in (now, before)
+        )
+        return quality.rows([*other_now, *more_now], [*other_before, *more_before], suite)
 
 
 def _read(store: Path, tasks: Sequence[str]) -> list[Record]:
+    """Return the records of a store, of all tasks if none is named."""
     with reading(store) as opened:
         return [r for r in opened.records(details=True) if not tasks or r.task in tasks]
 
@@ -66,6 +84,7 @@ def _run(
     workers: int,
     plugins: Sequence[str],
 ) -> None:
+    """Run the matrix by the code in a folder; its command line is the one stable interface."""
     command = [sys.executable, "-m", "bench", "run", "--matrix", str(matrix), "--device", "cpu"]
     command += ["--store", str(store), "--workers", str(workers)]
     command += ["--seeds", str(seeds)] if seeds else []

@@ -1,4 +1,4 @@
-"""What is guarded: a variant on a task's batches, in training or in decoding."""
+"""Chooses what is guarded: a variant on a task's batches, in training or in decoding."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.speed import timing
-from bench.speed.timing import Case, Workload
+from bench.speed.timing import Case
 from bench.training.process import cached_task
 from variants import axes, inapplicable
 from variants.attention import ATTENTIONS
 from variants.cells import CELLS
 from variants.precision import missing
 
-BATCH = 32
-TASKS = ("increment", "reversal", "opposites", "keyphrase", "en-zh")
-ON_ALL_TASKS = (
+BATCH_SIZE = 32
+COUNTED_TASKS = ("increment", "reversal", "opposites", "keyphrase", "en-zh")
+COUNTED_VARIANTS = (
     "base",
     "cell=lstm",
     "cell=lstm,attention=general",
@@ -24,12 +24,15 @@ ON_ALL_TASKS = (
     "depth=2,direction=bidirectional,dropout=0.2",
     "attention=additive,forcing=constant",
 )
-TIMED = ("base", "cell=lstm,attention=general", "attention=additive,input_feeding=on")
-TIMED_TASK = "reversal"
+"""Variants whose work is counted on every task."""
+SMALLEST_TASK = "opposites"
+"""The task on which the work of every cell and attention is counted."""
+TIMED_TASKS = ("reversal",)
+TIMED_VARIANTS = ("base", "cell=lstm,attention=general", "attention=additive,input_feeding=on")
 
 
 class Subject(NamedTuple):
-    """work: training or decoding."""
+    """A guarded piece of work: a task, a variant, and training or decoding."""
 
     task: str
     variant: str
@@ -37,43 +40,46 @@ class Subject(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As rows and baselines have it."""
+        """The name of the subject in rows and baselines."""
         return f"{self.task} {self.variant} {self.work}"
 
 
-def chosen(
+def choose_subjects(
     variants: Sequence[str], tasks: Sequence[str], device: str, data: Path | None, timed: bool
 ) -> list[Subject]:
-    """Those asked for, or where nothing is asked for the suite's own: every cell and attention on
-    the smallest task, some variants on all, fewer to be timed. What does not apply is left out.
+    """Return the subjects that were asked for, or the suite's own; what does not apply is left out.
 
-    ValueError for an unknown task or variant.
+    Without variants and tasks, these are every cell and attention on the smallest task and some
+    variants on all tasks; to be timed, a few variants on one task.
+
+    Raises:
+        ValueError: A task or variant is unknown.
     """
-    pairs = [
-        (task, variant)
-        for task in tasks or ((TIMED_TASK,) if timed else TASKS)
-        for variant in variants or (TIMED if timed else ON_ALL_TASKS)
-    ]
-    if not variants and not tasks and not timed:
-        each = [f"cell={name}" for name in CELLS] + [f"attention={name}" for name in ATTENTIONS]
-        pairs += [("opposites", variant) for variant in each]
-    found = []
-    for label, text in dict.fromkeys(pairs):
+    subjects = []
+    for label, text in dict.fromkeys(_pairs(variants, tasks, timed)):
         tagging = cached_task(label, data).facts.tagging
         variant = axes.parse(text)
         if inapplicable(variant, tagging) or missing(variant.precision, device):
             continue
         works = ("training",) if tagging else ("training", "decoding")
-        found += [Subject(label, text, work) for work in works]
-    return found
+        subjects += [Subject(label, text, work) for work in works]
+    return subjects
 
 
-def prepared(subject: Subject, device: str, data: Path | None) -> Case:
-    """A case of one batch, warmed up."""
+def _pairs(variants: Sequence[str], tasks: Sequence[str], timed: bool) -> list[tuple[str, str]]:
+    """Return pairs of a task and a variant."""
+    some_tasks = tasks or (TIMED_TASKS if timed else COUNTED_TASKS)
+    some_variants = variants or (TIMED_VARIANTS if timed else COUNTED_VARIANTS)
+    pairs = [(task, variant) for task in some_tasks for variant in some_variants]
+    if not (variants or tasks or timed):
+        parts = [f"cell={name}" for name in CELLS] + [f"attention={name}" for name in ATTENTIONS]
+        pairs += [(SMALLEST_TASK, part) for part in parts]
+    return pairs
+
+
+def prepare_case(subject: Subject, device: str, data: Path | None) -> Case:
+    """Return a case of one batch, after a first pass that warms it up."""
+    task = cached_task(subject.task, data)
+    workload = timing.of_task(task, subject.task, BATCH_SIZE, 1, device)
     variant = axes.parse(subject.variant)
-    workload = _workload(subject.task, device, data)
     return timing.prepare(subject.name, variant, workload, subject.work, device, data)
-
-
-def _workload(label: str, device: str, data: Path | None) -> Workload:
-    return timing.of_task(cached_task(label, data), label, BATCH, 1, device)

@@ -1,14 +1,16 @@
-"""One version of the code in a process of its own: it prepares, times and counts what it is told.
+"""Prepares, times and counts subjects in a process that runs one version of the code.
 
-python -m bench.guard.worker, in the folder of that version. A line of JSON comes in, one goes out;
-both versions must speak the same PROTOCOL.
+It is started by python -m bench.guard.worker in the folder of that version, which may be an older
+revision: neither the name of this module nor the protocol may change. It reads lines of JSON and
+answers each with one; both versions must use the same PROTOCOL.
 
     {"prepare": [[task, variant, work], ...], "device": "cpu", "data": null, "plugins": []}
         -> {"protocol": 1, "strays": [], "workloads": {name: digest}}
     {"time": name, "passes": 10} -> {"seconds": 0.05}
     {"count": name} -> {"operations": 969, ...}
 
-What goes wrong is {"error": sentence}.
+An exception is answered with {"error": sentence}. strays: modules of the suite that were not loaded
+from this folder. workloads: digests of the batches that subjects work on.
 """
 
 from __future__ import annotations
@@ -22,15 +24,16 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = 1
+"""Version of the protocol; it changes when a question or an answer changes its form."""
 
 
 def main() -> None:
-    """Until standard input ends."""
-    # what libraries print goes elsewhere
+    """Answer questions until standard input ends."""
+    # what libraries print must not mix with answers, so it goes to standard error
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     worker = Worker()
-    # the slow part of starting, while others start too
+    # importing takes seconds, in which the other processes start too
     from bench.guard import subjects  # noqa: F401
 
     for line in sys.stdin:
@@ -43,32 +46,33 @@ def main() -> None:
 
 
 class Worker:
-    """Keeps what was prepared."""
+    """Answers questions about the subjects that it prepared."""
 
     def __init__(self) -> None:
         self.cases: dict[str, Any] = {}
 
-    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """To one line."""
-        if "prepare" in asked:
-            return self._prepare(asked)
-        if "count" in asked:
-            from bench.guard import counts
+    def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to one question."""
+        if "prepare" in question:
+            return self._prepare(question)
+        if "count" in question:
+            from bench.guard.counts import count_work
 
-            return dict(counts.of(self.cases[asked["count"]]))
-        return {"seconds": self._time(asked["time"], asked["passes"])}
+            return dict(count_work(self.cases[question["count"]]))
+        return {"seconds": self._time(question["time"], question["passes"])}
 
-    def _prepare(self, asked: dict[str, Any]) -> dict[str, Any]:
-        from bench.guard.subjects import Subject, prepared
+    def _prepare(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Load plugins, prepare and warm up all subjects."""
+        from bench.guard.subjects import Subject, prepare_case
         from bench.plugins import loading
         from bench.training.process import freeze_imports, prepare_process
 
         prepare_process(1)
-        loading.load([Path(file) for file in asked["plugins"]])
-        data = Path(asked["data"]) if asked["data"] else None
-        for given in asked["prepare"]:
-            subject = Subject(*given)
-            self.cases[subject.name] = prepared(subject, asked["device"], data)
+        loading.load([Path(file) for file in question["plugins"]])
+        data = Path(question["data"]) if question["data"] else None
+        for fields in question["prepare"]:
+            subject = Subject(*fields)
+            self.cases[subject.name] = prepare_case(subject, question["device"], data)
         freeze_imports()
         return {
             "protocol": PROTOCOL,
@@ -77,22 +81,30 @@ class Worker:
         }
 
     def _time(self, name: str, passes: int) -> float:
+        """Return the seconds that some passes over a subject's batches take."""
         case = self.cases[name]
-        if next(case.state.model.parameters()).is_cuda:
-            import torch
-
-            torch.cuda.synchronize()
+        _wait_for_device(case)
         since = time.perf_counter()
         for _ in range(passes):
             case.once()
-        if next(case.state.model.parameters()).is_cuda:
-            torch.cuda.synchronize()
+        _wait_for_device(case)
         return time.perf_counter() - since
 
 
+def _wait_for_device(case: Any) -> None:
+    """Wait until CUDA has done all work that was queued."""
+    import torch  # loaded already when a case is there
+
+    if next(case.state.model.parameters()).is_cuda:
+        torch.cuda.synchronize()
+
+
 def _strays(folder: Path) -> list[str]:
-    """Modules of the suite that are not this folder's, though it has the suite: an editable
-    install lends what an older version lacks."""
+    """Return the modules of the suite that were loaded from elsewhere than this folder.
+
+    An editable install provides modules that an older version lacks. A folder without the suite
+    is not checked.
+    """
     if not (folder / "bench").is_dir():
         return []
     files = {
@@ -104,7 +116,7 @@ def _strays(folder: Path) -> list[str]:
 
 
 def _digest(case: Any) -> str:
-    """Of what is worked on: unlike work is not compared."""
+    """Return a digest of the work: times of different work are not compared."""
     digest = hashlib.blake2b(digest_size=8)
     for batch in case.workload.batches:
         for values in (batch.source_BS, batch.inputs_BT, *batch.targets):

@@ -31,8 +31,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.guard.subjects import chosen
-from bench.guard.timing import Sides, guard
+from bench.guard.processes import GuardSetup
+from bench.guard.subjects import choose_subjects
+from bench.guard.timing import time_versions
 from results.guard.verdict import exit_code
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ def copied(share: float) -> Iterator[Path]:
         for part in ("bench", "tasks", "variants", "results"):
             shutil.copytree(ROOT / part, folder / part)
         if share:
-            file = folder / "bench" / "throughput.py"
+            file = folder / "bench" / "speed" / "timing.py"
             text = file.read_text(encoding="utf-8")
             assert text.count(ONCE) == 1
             file.write_text(text.replace(ONCE, SLOWER.format(factor=1 + share)), encoding="utf-8")
@@ -87,11 +88,11 @@ def beside(busy: bool) -> Iterator[None]:
 def trial(kind: str, minutes: float) -> dict[str, Any]:
     """One guard."""
     share = next((int(part) / 100 for part in kind.split("-") if part.isdecimal()), 0.0)
-    subjects = chosen([], [], "cpu", None, timed=True)
+    subjects = choose_subjects([], [], "cpu", None, timed=True)
     since = time.perf_counter()
     with copied(0.0) as reference, copied(share) as present, beside(kind.endswith("busy")):
-        sides = Sides(reference, present, "cpu", None, ())
-        rows = guard(sides, subjects, THRESHOLD, minutes, lambda _: None)
+        sides = GuardSetup(reference, present, "cpu", None, ())
+        rows = time_versions(sides, subjects, THRESHOLD, minutes, lambda _: None)
     return {
         "kind": kind,
         "minutes": minutes,

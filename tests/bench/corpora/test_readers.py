@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from bench.corpora import catalogue, preparation
 from bench.corpora.preparation import Simplifier
 from bench.guard import baseline
-from bench.guard.timing import GuardError
+from bench.guard.processes import GuardError
 from results.errors import StoreError
 from results.guard import pytest_benchmark
 from results.store import Store, reading, rebuild, writing

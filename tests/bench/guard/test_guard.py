@@ -1,4 +1,4 @@
-"""Proves that a guard counts exactly, times what it is told to, and refuses what it cannot tell."""
+"""Proves that a guard counts exactly, times what was asked for, and refuses wrong comparisons."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import pytest
 import torch
 
 from bench.cli.app import main
-from bench.guard import baseline, checkout, counts, quality, subjects, timing
+from bench.guard import baseline, checkout, counts, processes, quality, subjects, timing
+from bench.guard.processes import GuardError, GuardSetup, ProcessTrio, VersionProcess
 from bench.guard.subjects import Subject
-from bench.guard.timing import GuardError, Side, Sides, Trio
 from bench.guard.worker import PROTOCOL
 from bench.speed.timing import Case
 from results.guard.verdict import GuardRow, exact_rows, exit_code
 from variants.fast.forms import plain_forms
 from variants.seq2seq import Seq2Seq
 
-SOME = [
+SUBJECTS = [
     Subject("opposites", variant, work)
     for variant in ("base", "cell=lstm,attention=general", "attention=additive,input_feeding=on")
     for work in ("training", "decoding")
@@ -33,18 +33,18 @@ SOME = [
 
 
 def counted(subject: Subject) -> counts.Counts:
-    return counts.of(subjects.prepared(subject, "cpu", None))
+    return counts.count_work(subjects.prepare_case(subject, "cpu", None))
 
 
 @pytest.fixture(scope="module")
 def healthy() -> dict[str, counts.Counts]:
-    return {subject.name: counted(subject) for subject in SOME}
+    return {subject.name: counted(subject) for subject in SUBJECTS}
 
 
 # counts
 
 
-@pytest.mark.parametrize("subject", SOME, ids=lambda subject: subject.name)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_counts_are_the_same_again(subject: Subject, healthy: dict[str, counts.Counts]) -> None:
     again = counted(subject)
     assert again == healthy[subject.name]
@@ -52,7 +52,7 @@ def test_counts_are_the_same_again(subject: Subject, healthy: dict[str, counts.C
 
 
 def test_bytes_are_those_of_torch() -> None:
-    case = subjects.prepared(SOME[0], "cpu", None)
+    case = subjects.prepare_case(SUBJECTS[0], "cpu", None)
 
     class Known(Case):
         def once(self) -> None:
@@ -63,7 +63,7 @@ def test_bytes_are_those_of_torch() -> None:
             del kept
 
     known = Known(case.name, case.variant, case.workload, case.work, case.state, case.flops)
-    found = counts.of(known)
+    found = counts.count_work(known)
     assert (found["operations"], found["bytes"], found["peak_bytes"]) == (3, 4500, 3500)
 
 
@@ -99,7 +99,7 @@ def _plainly(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _twice_the_memory(patch: pytest.MonkeyPatch) -> None:
-    """What the encoder gives lies in twice the room."""
+    """Let the encoder's outputs take twice the memory."""
     read = Seq2Seq._read
 
     def roomy(*given: Any) -> Any:
@@ -120,8 +120,8 @@ PLANTS = {
 
 
 @pytest.mark.parametrize("plant", PLANTS)
-@pytest.mark.parametrize("subject", SOME, ids=lambda subject: subject.name)
-def test_what_is_planted_is_counted(
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+def test_planted_work_is_counted(
     plant: str, subject: Subject, healthy: dict[str, counts.Counts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     PLANTS[plant](monkeypatch)
@@ -135,10 +135,10 @@ def test_what_is_planted_is_counted(
 def test_a_baseline_read_back_is_what_was_counted(
     tmp_path: Path, healthy: dict[str, counts.Counts]
 ) -> None:
-    file, choice = tmp_path / "b.json", baseline.Choice(("base",), ("opposites",))
+    file, choice = tmp_path / "b.json", baseline.Selection(("base",), ("opposites",))
     baseline.write(file, healthy, choice, "cpu")
     assert baseline.read(file, "cpu") == (healthy, choice)
-    # a line a subject
+    # one line per subject
     assert len(file.read_text().splitlines()) == len(healthy) + 2
 
 
@@ -148,32 +148,35 @@ def test_a_baseline_of_elsewhere_is_refused(
     file = tmp_path / "b.json"
     with pytest.raises(GuardError, match=r"no baseline .*bench guard --update"):
         baseline.read(file, "cpu")
-    baseline.write(file, healthy, baseline.Choice((), ()), "cpu")
+    baseline.write(file, healthy, baseline.Selection((), ()), "cpu")
     with pytest.raises(GuardError, match=r"for cpu on .* for cuda .*--update"):
         baseline.read(file, "cuda")
     monkeypatch.setattr(torch, "__version__", "9.9.9")
     with pytest.raises(GuardError, match=r"this is torch 9\.9\.9"):
         baseline.read(file, "cpu")
     with pytest.raises(GuardError, match="cannot be written"):
-        baseline.write(tmp_path / "no" / "b.json", healthy, baseline.Choice((), ()), "cpu")
+        baseline.write(tmp_path / "no" / "b.json", healthy, baseline.Selection((), ()), "cpu")
 
 
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"counts": {"a": 1}}', '{"counts": {}}', "\xff"]
 )
-def test_what_is_no_baseline_is_refused(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "b.json"
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(GuardError, match="is no baseline of counts"):
         baseline.read(file, "cpu")
 
 
-# timing, against sides that only say how long they took
+# timing, of processes that only say how long they took
 
 
 class Scripted:
-    """Answers like a process whose passes take so long. slowed: by what, at a time that many such
-    share."""
+    """Answers like a process whose passes take a given time.
+
+    noise: the standard deviation of the logarithm of that time. slowed: returns the factor by
+    which a timing is slowed down.
+    """
 
     def __init__(
         self, seconds: float, noise: float, slowed: Callable[[float], float] = lambda took: 1.0
@@ -193,7 +196,7 @@ class Scripted:
         seconds = self.pending["passes"] * self.seconds * spread
         return {"seconds": seconds * self.slowed(seconds)}
 
-    def stay(self, core: int) -> None:
+    def pin(self, core: int) -> None:
         self.cores.append(core)
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -206,18 +209,18 @@ def guarded(
     noise: float = 0.02,
     minutes: float = 0.02,
     slowed: Callable[[float], float] = lambda took: 1.0,
-) -> tuple[list[GuardRow], list[Trio]]:
-    """A guard of code that is so much slower, and the sets of processes that it took."""
-    sets: list[Trio] = []
+) -> tuple[list[GuardRow], list[ProcessTrio]]:
+    """Guard code that is slower by a factor; return the rows and the sets of processes it took."""
+    sets: list[ProcessTrio] = []
 
     @contextmanager
-    def start(sides: Sides, asked: Sequence[Subject]) -> Iterator[Any]:
+    def start(sides: GuardSetup, asked: Sequence[Subject]) -> Iterator[Any]:
         each = [Scripted(0.006 * by, noise, slowed) for by in (1.0, slower, 1.0)]
-        sets.append(Trio(*each))  # type: ignore[arg-type]
+        sets.append(ProcessTrio(*each))  # type: ignore[arg-type]
         yield sets[-1]
 
-    nowhere = Sides(Path(), Path(), "cpu", None, ())
-    rows = timing.guard(nowhere, SOME[:2], 0.05, minutes, lambda _: None, start)
+    nowhere = GuardSetup(Path(), Path(), "cpu", None, ())
+    rows = timing.time_versions(nowhere, SUBJECTS[:2], 0.05, minutes, lambda _: None, start)
     return rows, sets
 
 
@@ -234,14 +237,14 @@ def test_verdicts_of_a_guard(slower: float, word: str, code: int) -> None:
     assert all(row["counts"] == expected for row in rows)
 
 
-def test_noise_cannot_be_told_and_is_never_fine() -> None:
+def test_noise_gives_no_verdict_and_never_fine() -> None:
     rows, _ = guarded(1.0, noise=2.0)
     assert {row["verdict"] for row in rows} == {"cannot tell"}
     assert exit_code(rows) == 3
 
 
-class Neighbour:
-    """Takes the half of a core for a moment, again and again, as on a shared machine."""
+class OtherProgram:
+    """Slows timings down for a moment, again and again, as another program on the machine does."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -251,9 +254,9 @@ class Neighbour:
         return 1.6 if self.now % 0.2 < 0.09 else 1.0
 
 
-def test_a_neighbour_that_comes_and_goes_slows_both_alike() -> None:
-    same, _ = guarded(1.0, slowed=Neighbour())
-    slower, _ = guarded(1.1, slowed=Neighbour())
+def test_another_program_slows_both_versions_equally() -> None:
+    same, _ = guarded(1.0, slowed=OtherProgram())
+    slower, _ = guarded(1.1, slowed=OtherProgram())
     assert [{row["verdict"] for row in rows} for rows in (same, slower)] == [{"fine"}, {"slower"}]
 
 
@@ -264,26 +267,26 @@ def test_processes_share_a_core_at_a_time(monkeypatch: pytest.MonkeyPatch) -> No
     assert {*reference.cores} == {2, 5}  # type: ignore[attr-defined]
 
 
-def test_a_process_stays_where_it_is_told_to(tmp_path: Path) -> None:
+def test_a_process_is_pinned_to_a_core(tmp_path: Path) -> None:
     core = min(os.sched_getaffinity(0))
-    side = Side(tmp_path, ["sleep", "60"])
-    side.stay(core)
+    side = VersionProcess(tmp_path, ["sleep", "60"])
+    side.pin(core)
     assert os.sched_getaffinity(side.process.pid) == {core}
     side.close()
-    side.stay(core)  # it is no more
+    side.pin(core)  # the process has ended
 
 
-def test_no_time_at_all_cannot_be_told() -> None:
+def test_no_time_gives_no_verdict() -> None:
     rows, _ = guarded(1.0, minutes=1e-9)
     assert exit_code(rows) == 3
 
 
-# the command, on a repository of its own
+# the command, in a repository of its own
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its only commit has a plugin."""
+    """Return a git repository whose only commit has a plugin."""
     folder = tmp_path_factory.mktemp("repository")
     (folder / "mine.py").write_text(
         "from variants.cells.torch_cells import GRU\n\n\nclass Mine(GRU):\n    '''As GRU.'''\n\n\n"
@@ -305,8 +308,11 @@ def guard(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run `bench guard` there: exit code, standard output, standard error. It starts a process for
-    each version that it times, and none for anything else."""
+    """Return a function that runs `bench guard` in the repository.
+
+    It returns exit code, standard output and standard error. The guard starts processes only for
+    the versions that it times.
+    """
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
 
@@ -325,7 +331,7 @@ def test_a_plugin_is_guarded_in_one_line(
     code, _, err = guard(*mine)
     assert (code, "--update" in err) == (3, True)
     assert guard(*mine, "--update")[0] == 0
-    # what was asked for then is asked for now
+    # without options, the selection of the baseline is guarded again
     code, out, err = guard("--plugin", "mine.py")
     assert (code, "2 the same" in out) == (0, True), err
     code, out, _ = guard(
@@ -369,19 +375,22 @@ def test_refusals(
 def test_an_older_version_without_the_guard_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bench").mkdir()
     (tmp_path / "bench" / "__init__.py").touch()
-    sides = Sides(tmp_path, tmp_path, "cpu", None, ())
-    with pytest.raises(GuardError, match="older than bench guard"), timing.started(sides, SOME[:1]):
+    setup = GuardSetup(tmp_path, tmp_path, "cpu", None, ())
+    with (
+        pytest.raises(GuardError, match="older than bench guard"),
+        processes.started(setup, SUBJECTS[:1]),
+    ):
         pass
 
 
-def test_unlike_work_is_refused() -> None:
-    told = {"protocol": PROTOCOL, "strays": [], "workloads": {"a": "1"}}
+def test_different_work_is_refused() -> None:
+    answer = {"protocol": PROTOCOL, "strays": [], "workloads": {"a": "1"}}
     side: Any = Scripted(1.0, 0.0)
-    timing._check(side, told, told)
+    processes._check(side, answer, answer)
     with pytest.raises(GuardError, match="the same batches of a"):
-        timing._check(side, told, {**told, "workloads": {"a": "2"}})
-    with pytest.raises(GuardError, match="language"):
-        timing._check(side, {**told, "protocol": 0}, told)
+        processes._check(side, answer, {**answer, "workloads": {"a": "2"}})
+    with pytest.raises(GuardError, match="protocol"):
+        processes._check(side, {**answer, "protocol": 0}, answer)
 
 
 def test_a_revision_outside_a_repository(tmp_path: Path) -> None:
@@ -425,13 +434,13 @@ def test_quality_of_two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     known = tmp_path / "known"
     said = io.StringIO()
     with redirect_stdout(said):
-        rows = quality.guard(here, worse, known, matrix, 1, print)
+        rows = quality.compare_quality(here, worse, known, matrix, 1, print)
     assert [row["verdict"] for row in rows] == ["same"]
     file = worse / "bench" / "training" / "loop.py"
     text = file.read_text()
     broken = text.replace("variant.learning_rate, variant.weight_decay", "1e-9, 0.0")
     assert broken != text
     file.write_text(broken)
-    rows = quality.guard(here, worse, known, matrix, 1, lambda _: None)
+    rows = quality.compare_quality(here, worse, known, matrix, 1, lambda _: None)
     assert {row["measure"]: row["verdict"] for row in rows}["exact match"] == "worse"
     assert exit_code(rows) == 1
