@@ -15,7 +15,7 @@ from bench.training import batching
 from bench.training.evaluation import SATURATED
 from bench.training.losses import mean_loss
 from results.doctor.health import AttentionWeights, CellActivity
-from variants import Batch
+from variants import Batch, Model
 from variants.cells import Cell
 from variants.fast.forms import plain_forms
 
@@ -124,7 +124,8 @@ def source_gradient(patient: Patient, batch: Batch) -> SourceGradient:
     Averaged over rows at PROFILE_PLACES places, from each source's first symbol to its last. Not
     measured for a model that shows no parts.
     """
-    parts = patient.model.parts()
+    # a plugin's model need not be a Model, and then it shows no parts
+    parts = patient.model.parts() if isinstance(patient.model, Model) else None
     if parts is None:
         return SourceGradient(None, None)
     kept: list[Tensor] = []

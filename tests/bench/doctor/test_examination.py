@@ -346,3 +346,13 @@ def test_an_examined_cell_keeps_no_trace_of_it() -> None:
     assert cells
     assert inside.cell_activity(subject, batch).keys()
     assert not any("advance" in vars(cell) for cell in cells)
+
+
+def test_a_model_that_shows_no_parts_has_no_profile() -> None:
+    class Foreign(torch.nn.Module):
+        score = Counter.score
+
+    for model in (Counter(), Foreign()):
+        subject = patient(model)
+        gradient = inside.source_gradient(subject, subject.batch(subject.examples))
+        assert gradient == inside.SourceGradient(None, None)
