@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from bench.engines.contract import IDLE, EngineError, Event, Job
 from bench.engines.local import LocalEngine
-from bench.engines.worker import train
+from bench.engines.worker import do_job
 
 
 class InProcessEngine(LocalEngine):
@@ -16,7 +16,7 @@ class InProcessEngine(LocalEngine):
         """Do all groups, and yield each one's events when it has ended."""
         for job in groups:
             events: list[Event] = []
-            train(job, self._data, "", events.append, self._examined)
+            do_job(job, self._data, events.append, examined=self._examined)
             for event in events:
                 if event.kind == "refused":
                     raise EngineError(str(event.value["reason"]))

@@ -72,9 +72,9 @@ def choose(
     if processes > 1:
         if name != "local" or workers is not None or address is not None or limits != Limits():
             raise ValueError(TORCHRUN_ALONE)
-        from bench.engines.torchrun import ParallelEngine
+        from bench.engines.torchrun import TorchrunEngine
 
-        return ParallelEngine(store / "data", device)
+        return TorchrunEngine(store / "data", device)
     if name == "ray":
         if workers is not None:
             raise ValueError("the cluster says how many run at once; leave --workers out")

@@ -1,5 +1,7 @@
-"""Runs a plan: what is finished is left alone, the rest goes to the engine, and every event to
-the store. The one place that writes."""
+"""Runs a plan: unfinished runs go to the engine, and every event goes to the store.
+
+Nothing else writes to the store while runs are trained.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ from results.record import Record
 from results.store import Store
 
 COMMITTED_EVERY = 0.2
-"""Seconds, at most, from the end of a run until the database has it."""
-TOLD_EVERY = 2.0
-"""Seconds between two words of who is at work."""
+"""Longest time in seconds from the end of a run until the database has it."""
+STATE_WRITTEN_EVERY = 2.0
+"""Seconds between two writes of who is at work, for `bench status`."""
 
 
 class Watcher(Protocol):
@@ -37,7 +39,7 @@ class Watcher(Protocol):
 
 
 def to_do(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
-    """The specs that the store has no finished run of."""
+    """Return the specs that the store has no finished run of."""
     done = store.ids()
     return [spec for spec in specs if spec.id not in done]
 
@@ -50,19 +52,64 @@ def drive(
     watcher: Watcher,
     keep_weights: bool,
 ) -> None:
-    """Do all these runs."""
+    """Do all these runs and write what comes of them to the store.
+
+    Args:
+        specs: the runs, none of which is in the store.
+        cost: returns about how many seconds a run takes; what takes longest is done first.
+        store: is open for writing.
+        engine: trains the runs; it is not closed.
+        watcher: is called with every event.
+        keep_weights: each run's best weights are kept.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C; what was finished by then is stored.
+        DiskFullError: where there is no room for PATIENCE seconds.
+    """
     store.tidy()
+    writer = _EventWriter(store, keep_weights)
     groups = grouped(specs, cost, engine.workers)
-    # a job is made when an engine takes it, for there may be a million
-    checkpoints: dict[str, Path | None] = {}
+    with _ctrl_c_noted() as pressed:
+        committed, state_written = time.monotonic(), 0.0
+        try:
+            for event in engine.run(map(writer.job, groups)):
+                if event.kind != "idle":
+                    _write_patiently(watcher, partial(writer.write, event))
+                    watcher.on_event(event)
+                # a commit waits for the disk, so there is not one for each event
+                if event.kind == "idle" or time.monotonic() - committed > COMMITTED_EVERY:
+                    _write_patiently(watcher, store.commit)
+                    committed = time.monotonic()
+                if time.monotonic() - state_written > STATE_WRITTEN_EVERY:
+                    store.write_engine_state(engine.state())
+                    state_written = time.monotonic()
+                if pressed:
+                    raise KeyboardInterrupt
+        finally:
+            store.commit()
 
-    def jobs() -> Iterator[Job]:
-        for group in groups:
-            job = _job(group, store, keep_weights)
-            checkpoints.update(dict.fromkeys(job.ids, job.checkpoint))
-            yield job
 
-    def keep(event: Event) -> None:
+class _EventWriter:
+    """Makes the jobs of runs, and writes events about these to the store."""
+
+    def __init__(self, store: Store, keep_weights: bool) -> None:
+        self._store = store
+        self._keep_weights = keep_weights
+        self._checkpoints: dict[str, Path | None] = {}
+
+    def job(self, group: Sequence[RunSpec]) -> Job:
+        """Return the job of a group. It is made when an engine takes it, for there may be a
+        million."""
+        ids = tuple(spec.id for spec in group)
+        weights = tuple(self._store.weights(run) if self._keep_weights else None for run in ids)
+        job = Job(tuple(spec.plain() for spec in group), ids, weights)
+        job = job._replace(checkpoint=self._store.checkpoint(job.name))
+        self._checkpoints.update(dict.fromkeys(ids, job.checkpoint))
+        return job
+
+    def write(self, event: Event) -> None:
+        """Write what happened to a run; the checkpoint of a run that finished is deleted."""
+        store = self._store
         if event.kind == "started":
             store.begin(event.id, event.value["spec"])
         elif event.kind == "point":
@@ -71,37 +118,12 @@ def drive(
             store.keep_weights(event.id, event.value["content"])
         elif event.kind == "finished":
             store.add(Record.read(event.value), commit=False)
-            if file := checkpoints.pop(event.id, None):
+            if file := self._checkpoints.pop(event.id, None):
                 file.unlink(missing_ok=True)
 
-    with _heeding_ctrl_c() as pressed:
-        committed, told = time.monotonic(), 0.0
-        try:
-            for event in engine.run(jobs()):
-                if event.kind != "idle":
-                    _patiently(watcher, partial(keep, event))
-                    watcher.on_event(event)
-                if event.kind == "idle" or time.monotonic() - committed > COMMITTED_EVERY:
-                    _patiently(watcher, store.commit)
-                    committed = time.monotonic()
-                if time.monotonic() - told > TOLD_EVERY:
-                    store.write_engine_state(engine.state())
-                    told = time.monotonic()
-                if pressed:
-                    raise KeyboardInterrupt
-        finally:
-            store.commit()
 
-
-def _job(group: Sequence[RunSpec], store: Store, keep_weights: bool) -> Job:
-    ids = tuple(spec.id for spec in group)
-    weights = tuple(store.weights(run) if keep_weights else None for run in ids)
-    job = Job(tuple(spec.plain() for spec in group), ids, weights)
-    return job._replace(checkpoint=store.checkpoint(job.name))
-
-
-def _patiently(watcher: Watcher, write: Callable[[], None]) -> None:
-    """Write, and where the disk is full wait for room: what is trained meanwhile is not lost."""
+def _write_patiently(watcher: Watcher, write: Callable[[], None]) -> None:
+    """Write, and while the disk is full wait for room: what is trained meanwhile is not lost."""
     began = None
     while True:
         try:
@@ -116,24 +138,25 @@ def _patiently(watcher: Watcher, write: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _heeding_ctrl_c() -> Iterator[list[int]]:
-    """What is given here holds something once Ctrl-C was pressed.
+def _ctrl_c_noted() -> Iterator[list[int]]:
+    """Give a list that is empty until Ctrl-C is pressed.
 
     KeyboardInterrupt alone may be lost: Python drops what is raised in a finalizer or in the
-    callback of a weak reference, which may be where it was when the signal came.
+    callback of a weak reference, which may be running when the signal comes.
     """
     pressed: list[int] = []
     before = signal.getsignal(signal.SIGINT)
-    here = threading.current_thread() is threading.main_thread()
-    if not here or before is not signal.default_int_handler:  # someone else listens, or no one
+    main = threading.current_thread() is threading.main_thread()
+    if not main or before is not signal.default_int_handler:
+        # signals are handled elsewhere, or are to be ignored
         yield pressed
         return
 
-    def listen(number: int, frame: FrameType | None) -> None:
+    def note(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGINT, listen)
+    signal.signal(signal.SIGINT, note)
     try:
         yield pressed
     finally:

@@ -1,7 +1,7 @@
-"""What is done on a node of a Ray cluster: one group of runs, in a task of its own.
+"""The work of a node of a Ray cluster: one group of runs, in a task of its own.
 
-The driver sends the corpora and plugins that are needed, the node keeps them in a folder of its
-own, and tells events as they come. A node whose packages are not the driver's does nothing.
+The driver sends the corpora and plugins that are needed; the node keeps them in a folder of its
+own, and sends events as they come. A node whose packages are not the driver's refuses to work.
 """
 
 from __future__ import annotations
@@ -26,22 +26,27 @@ import numpy.typing as npt
 
 from bench.engines.contract import Event, Job, Limits
 
-TOLD_EVERY = 0.3
+EVENTS_SENT_EVERY = 0.3
 """Seconds between two lists of events."""
 PACKAGES = ("torch", "numpy", "scipy", "sacrebleu", "safetensors")
-"""What the numbers of a run may hang on; the suite's own source is looked at itself."""
-OWN = ("bench", "tasks", "variants", "results")
-LAST_WORDS = 5.0
+"""Packages that the numbers of a run may depend on."""
+SOURCE_FOLDERS = ("bench", "tasks", "variants", "results")
+"""The suite's own source, whose content is compared, as its version changes too seldom."""
+KILLED_WITHIN = 5.0
 """Seconds in which the driver should have ended a process that exceeds a limit."""
 
 Files = Mapping[str, npt.NDArray[np.uint8]]
-"""Contents by path below a folder, / between."""
+"""Contents of files by their path below a folder, with / between its parts."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a node is to do. store, token: a folder that holds a file of that name, where the node
-    sees the driver's; weights and checkpoints go there then."""
+    """A job for a node, and what it needs to know of the driver.
+
+    installed: versions of the driver's packages. store, token: the driver's store has a file of
+    the name `token`; a node that sees it shares the folder, and writes weights and checkpoints
+    there.
+    """
 
     job: Job
     limits: Limits
@@ -52,7 +57,7 @@ class Order:
 
 @cache
 def installed() -> dict[str, str]:
-    """Version of all that the numbers of a run may hang on."""
+    """Return the version of everything that the numbers of a run may depend on."""
     found = {"python": platform.python_version(), "seq2seq-bench": _source()}
     for package in PACKAGES:
         try:
@@ -63,15 +68,15 @@ def installed() -> dict[str, str]:
 
 
 def _source() -> str:
-    """Digest of the suite's own source."""
+    """Return a digest of the suite's own source."""
     root, state = Path(__file__).parents[2], hashlib.blake2b(digest_size=6)
-    for file in sorted(file for part in OWN for file in (root / part).rglob("*.py")):
+    for file in sorted(file for part in SOURCE_FOLDERS for file in (root / part).rglob("*.py")):
         state.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
     return state.hexdigest()
 
 
 def differences(theirs: Mapping[str, str]) -> str:
-    """How this node differs from the driver, or nothing."""
+    """Return how this node's packages differ from the driver's; empty if they do not."""
     ours = installed()
     return ", ".join(
         f"{name} {ours.get(name, 'none')} (the driver has {theirs.get(name, 'none')})"
@@ -81,66 +86,76 @@ def differences(theirs: Mapping[str, str]) -> str:
 
 
 def work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tuple[str, str, Any]]]:
-    """Do the job, and yield lists of events, each as a plain tuple; `unable` where this node
-    cannot, as its disk is full, say. data: None where it is too large to be sent."""
+    """Do a job and yield lists of events, each as a plain tuple.
+
+    Yields `unable` where this node cannot, because its disk is full, say. data: the corpora; None
+    where they are too large to be sent.
+    """
     try:
         yield from _work(order, data, plugins)
     except OSError as error:
-        told = {"reason": f"{platform.node()}: {error}", "node": _node()}
-        yield [("unable", order.job.ids[0], told)]
+        value = {"reason": f"{platform.node()}: {error}", "node": _node_id()}
+        yield [("unable", order.job.ids[0], value)]
 
 
 def _work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tuple[str, str, Any]]]:
     from bench.engines import worker
 
     job = order.job
-    if odd := differences(order.installed):
-        reason = (
-            f"the node {platform.node()} differs from the driver: {odd}; install the same there"
-        )
+    shares_store = (order.store / order.token).is_file()
+    if reason := _refusal(order, data, shares_store):
         yield [("refused", job.ids[0], {"reason": reason})]
         return
     worker.prepare_environment(1)
     scratch = _scratch()
-    seen = (order.store / order.token).is_file()
-    if data is None and not seen:
-        reason = (
-            f"the corpus of {job.specs[0]['task']} is too large to be sent to {platform.node()}; "
-            "put the store in a folder that all nodes share"
-        )
-        yield [("refused", job.ids[0], {"reason": reason})]
-        return
-    folder = order.store / "data" if seen or data is None else unpacked(data, scratch)
+    folder = order.store / "data" if shares_store or data is None else unpacked(data, scratch)
     sources = unpacked(plugins, scratch)
-    placed = job if seen else _placed(job, scratch)
-    broken = worker.load_plugins(tuple(sorted(sources.glob("*/*.py"))))
+    placed = job if shares_store else _placed(job, scratch)
+    plugin_error = worker.load_plugins(tuple(sorted(sources.glob("*/*.py"))))
     events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
 
     def train() -> None:
-        from bench.training.process import prepare_process
+        from bench.training.process import freeze_imports, prepare_process
 
         try:
             prepare_process(1)
-            worker.train(placed, folder, broken, events.put)
+            worker.do_job(placed, folder, events.put, plugin_error)
+            freeze_imports()
         except BaseException as error:
             events.put(error)
         events.put(None)
 
-    over = threading.Event()
+    ended = threading.Event()
 
     def exceeded(reason: str) -> None:
         events.put(Event("exceeded", job.ids[0], {"reason": reason}))
-        # Ray gives a process that has ended its task another one
-        if not over.wait(LAST_WORDS):
+        # the driver kills this process on that event; if its task ends in the meantime, Ray may
+        # have given it another, which must live
+        if not ended.wait(KILLED_WITHIN):
             os._exit(1)
 
     if order.limits.bytes:
-        worker.watch_memory(order.limits, exceeded, over)
+        worker.watch_memory(order.limits, exceeded, ended)
     threading.Thread(target=train, daemon=True).start()
     try:
-        yield from _lists(events, placed, _node(), None if seen else scratch)
+        yield from _lists(events, placed, _node_id(), None if shares_store else scratch)
     finally:
-        over.set()
+        ended.set()
+
+
+def _refusal(order: Order, data: Files | None, shares_store: bool) -> str:
+    """Return why this node must not do an order, or an empty string."""
+    if different := differences(order.installed):
+        return (
+            f"the node {platform.node()} differs from the driver: {different}; install the same "
+            "there"
+        )
+    if data is None and not shares_store:
+        return (
+            f"the corpus of {order.job.specs[0]['task']} is too large to be sent to "
+            f"{platform.node()}; put the store in a folder that all nodes share"
+        )
+    return ""
 
 
 def _lists(
@@ -149,45 +164,48 @@ def _lists(
     node: str,
     scratch: Path | None,
 ) -> Iterator[list[tuple[str, str, Any]]]:
-    """What is told, a moment's worth at a time. scratch: where weights were put that the driver
-    does not see, and so must be sent."""
+    """Yield events in lists, each of what came within a moment.
+
+    The start of a run, and an exceeded limit, are yielded at once; points of quick runs are many,
+    and each list takes a message. scratch: folder of weights that the driver does not see, and
+    that must be sent; None if it does.
+    """
     ended = False
     while not ended:
-        # the first of a run, and a limit, at once; many points of quick runs in one list
-        told: list[tuple[str, str, Any]] = []
+        ready: list[tuple[str, str, Any]] = []
         until = None  # the first is waited for without looking at a clock: training needs the time
         while not ended:
             try:
                 event = events.get(timeout=until and max(until - time.monotonic(), 0.0))
             except queue.Empty:
                 break
-            until = until or time.monotonic() + TOLD_EVERY
+            until = until or time.monotonic() + EVENTS_SENT_EVERY
             if isinstance(event, BaseException):
                 raise event
             if event is None:
                 ended = True
                 continue
             if event.kind == "finished" and scratch is not None:
-                told += _weights(event.id, job)
+                ready += _weights(event.id, job)
                 if job.checkpoint is not None:
                     job.checkpoint.unlink(missing_ok=True)
             if event.kind == "started":
                 event = event._replace(value={**event.value, "node": node})
-            told.append((event.kind, event.id, event.value))
+            ready.append((event.kind, event.id, event.value))
             if event.kind in ("started", "exceeded"):
                 break
-        if told:
-            yield told
+        if ready:
+            yield ready
 
 
-def _node() -> str:
+def _node_id() -> str:
     import ray
 
     return str(ray.get_runtime_context().get_node_id())
 
 
 def _placed(job: Job, scratch: Path) -> Job:
-    """The job with its files on this node."""
+    """Return a job whose weights and checkpoint are written to this node's own folder."""
     weights = tuple(
         path if path is None else scratch / "weights" / path.name for path in job.weights
     )
@@ -196,7 +214,7 @@ def _placed(job: Job, scratch: Path) -> Job:
 
 
 def _weights(run: str, job: Job) -> list[tuple[str, str, Any]]:
-    """A run's weights, to be kept by the driver."""
+    """Return an event with a run's weights, for the driver to write, if there are any."""
     path = job.weights[job.ids.index(run)]
     if path is None or not path.is_file():
         return []
@@ -206,7 +224,7 @@ def _weights(run: str, job: Job) -> list[tuple[str, str, Any]]:
 
 
 def _scratch() -> Path:
-    """This user's folder on this node."""
+    """Return this user's folder on this node; PermissionError if somebody else made it."""
     folder = Path(tempfile.gettempdir()) / f"seq2seq-bench-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
@@ -215,7 +233,10 @@ def _scratch() -> Path:
 
 
 def unpacked(files: Files, scratch: Path) -> Path:
-    """The folder that holds these, written once a node. ValueError for a path that leads out."""
+    """Return a folder that holds these files, written once on each node.
+
+    ValueError for a path that leads out of the folder.
+    """
     state = hashlib.blake2b(digest_size=12)
     for name in sorted(files):
         state.update(f"{name}\0{files[name].size}\0".encode())
@@ -225,9 +246,10 @@ def unpacked(files: Files, scratch: Path) -> Path:
         sizes = {name: folder / name for name in files}
         if all(f.is_file() and f.stat().st_size == files[n].size for n, f in sizes.items()):
             return folder
-        shutil.rmtree(folder)  # somebody tidied up here
-    with tempfile.TemporaryDirectory(dir=scratch) as half:
-        fresh = Path(half) / "fresh"
+        shutil.rmtree(folder)  # something cleaned up the temporary files
+    # complete under another name first, as tasks of one node may unpack at the same time
+    with tempfile.TemporaryDirectory(dir=scratch) as temporary:
+        fresh = Path(temporary) / "fresh"
         fresh.mkdir()
         for name, content in files.items():
             path = PurePosixPath(name)

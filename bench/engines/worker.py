@@ -1,4 +1,4 @@
-"""A process that trains one run after another for the local engine."""
+"""A process of the local engine that trains one run after another; `do_job` serves all engines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from bench.engines.contract import Event, Job, Limits
 
 _sending = threading.Lock()
-WATCHED_EVERY = 0.2
+MEMORY_CHECKED_EVERY = 0.2
 """Seconds between two looks at the memory of a process."""
 
 
@@ -26,17 +26,20 @@ def work(
     limits: Limits,
     examined: bool,
 ) -> None:
-    """Take jobs from the engine until it hangs up, and send it events. files: plugins. examined:
-    runs are, however short."""
+    """Take jobs from the engine until it hangs up, and send it events: a worker's main function.
+
+    files: of plugins. examined: runs are examined however short they are.
+    """
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_environment(threads)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
+    # in a thread, so that the engine's end is noticed in the middle of a run too
+    threading.Thread(target=_receive_jobs, args=(connection, jobs), daemon=True).start()
 
-    from bench.training.process import prepare_process
+    from bench.training.process import freeze_imports, prepare_process
 
-    broken = load_plugins(files)
+    plugin_error = load_plugins(files)
     prepare_process(threads)
     if limits.bytes:
 
@@ -46,64 +49,79 @@ def work(
 
         watch_memory(limits, exceeded)
     while True:
-        train(jobs.get(), data, broken, lambda event: _send(connection, event), examined)
+        job = jobs.get()
+        do_job(job, data, lambda event: _send(connection, event), plugin_error, examined=examined)
+        freeze_imports()
 
 
 def prepare_environment(threads: int) -> None:
-    """What must be known before torch is loaded."""
+    """Set the environment variables that must be known before torch is loaded."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     # without it cuBLAS does not promise the same numbers twice
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def load_plugins(files: tuple[Path, ...]) -> str:
-    """What keeps plugins from being loaded, or nothing."""
+    """Load installed plugins and these files; return why that failed, or an empty string."""
     from bench.plugins import loading
 
     try:
-        loading.load_installed()  # the driver has said what will not do
+        loading.load_installed()  # the driver has warned of those that cannot be loaded
         loading.load(files)
     except loading.PluginError as error:
         return str(error)
     return ""
 
 
-def train(
-    job: Job, data: Path, broken: str, tell: Callable[[Event], None], examined: bool = False
+def do_job(
+    job: Job, data: Path, send: Callable[[Event], None], refusal: str = "", **options: Any
 ) -> None:
-    """Do a job. broken: why nothing can be done here, or nothing. examined: however short."""
+    """Train the runs of a job and send what happens to each.
+
+    data: folder of corpora and word vectors. refusal: why nothing can be trained here; empty if
+    it can. options: further arguments of `execute_group`.
+    """
     from bench.runner import execute_group
     from bench.specs import RunSpec
-    from bench.training.process import RunError, freeze_imports
+    from bench.training.process import RunError
 
     specs = [RunSpec.read(plain) for plain in job.specs]
     for run, plain in zip(job.ids, job.specs, strict=True):
-        tell(Event("started", run, {"spec": plain}))
-    if broken:
-        tell(Event("refused", job.ids[0], {"reason": broken}))
-        return
-    reports = [_reporter(run, tell) for run in job.ids]
+        send(Event("started", run, {"spec": plain}))
+    reports = [_reporter(run, send) for run in job.ids]
     try:
+        if refusal:
+            raise RunError(refusal)
         records = execute_group(
-            specs, data, reports, job.weights, checkpoint=job.checkpoint, examined=examined
+            specs, data, reports, job.weights, checkpoint=job.checkpoint, **options
         )
     except RunError as error:
-        tell(Event("refused", job.ids[0], {"reason": str(error)}))
+        send(Event("refused", job.ids[0], {"reason": str(error)}))
         return
     for record in records:
-        tell(Event("finished", record["id"], record))
-    freeze_imports()
+        send(Event("finished", record["id"], record))
+
+
+def _reporter(run: str, send: Callable[[Event], None]) -> Callable[[Any, Any], None]:
+    def report(point: Any, clock: Any) -> None:
+        send(Event("point", run, {"point": point, "clock": clock}))
+
+    return report
 
 
 def watch_memory(
-    limits: Limits, exceeded: Callable[[str], None], over: threading.Event | None = None
+    limits: Limits, exceeded: Callable[[str], None], ended: threading.Event | None = None
 ) -> None:
-    """Look at this process from a thread of its own, until it is over, and say what is too much."""
+    """Watch this process's memory from a thread of its own, and call `exceeded` if it is too much.
+
+    ended: when set, the thread stops; without it, the thread ends with the process.
+    """
     from bench.training.machine import resident
 
+    stop = ended or threading.Event()
+
     def watch() -> None:
-        ended = over or threading.Event()
-        while not ended.wait(WATCHED_EVERY):
+        while not stop.wait(MEMORY_CHECKED_EVERY):
             held = resident()
             if held is not None and held > limits.bytes:
                 exceeded(limits.memory_exceeded(held))
@@ -112,15 +130,8 @@ def watch_memory(
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _reporter(run: str, tell: Callable[[Event], None]) -> Callable[[Any, Any], None]:
-    def report(point: Any, clock: Any) -> None:
-        tell(Event("point", run, {"point": point, "clock": clock}))
-
-    return report
-
-
-def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:
-    """Jobs as they come; the process ends when the engine is gone, even in mid-run."""
+def _receive_jobs(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:
+    """Queue jobs as they come; end the process when the engine is gone, even in mid-run."""
     while True:
         try:
             jobs.put(connection.recv())
@@ -130,7 +141,7 @@ def _listen(connection: Connection, jobs: queue.SimpleQueue[Job]) -> None:
 
 def _send(connection: Connection, event: Event) -> None:
     try:
-        with _sending:  # the thread that watches memory speaks too
+        with _sending:  # the thread that watches memory sends events too
             connection.send(event)
     except OSError:
         os._exit(0)

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.cli.app import main
-from bench.engines.torchrun import share
 from bench.plan import groups
 from bench.specs import Budget
+from bench.training.distributed import share
 from results.store import reading
 from tests.small import Row, by_row, labelled, sequences, some_rows
 

@@ -1,0 +1,101 @@
+"""One model trained by several processes, by torch's DistributedDataParallel.
+
+Each process takes every n-th example of a batch, and the loss is that of the complete batch, so a
+run is that of one process but for rounding. torch's process group must have been started.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from bench.training.state import Loss, Recipe, TrainState, train_step
+from tasks import Facts
+from variants import Batch, Model, Variant
+
+
+def distributed_recipe() -> Recipe:
+    """Return the suite's own recipe, but for the step, which all processes take together."""
+    rank, processes = dist.get_rank(), dist.get_world_size()
+    wrapped: dict[int, DistributedDataParallel] = {}
+
+    def distributed(model: Model) -> DistributedDataParallel:
+        if id(model) not in wrapped:
+            # not every variant's loss reaches every parameter
+            wrapped[id(model)] = DistributedDataParallel(
+                _LossModule(model), find_unused_parameters=True
+            )
+        return wrapped[id(model)]
+
+    def step(
+        state: TrainState,
+        variant: Variant,
+        facts: Facts,
+        loss_of: Loss,
+        batch: Batch,
+        fed_BT: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Do as `train_step` does, over all processes."""
+
+        def loss_of_share(
+            model: Model, batch: Batch, fed_BT: Tensor | None, *others: Any
+        ) -> Tensor:
+            own, own_fed_BT = share(batch, fed_BT, rank, processes)
+            # gradients are averaged over processes, and the mean is over all real tokens
+            weight = processes * own.tokens / batch.tokens
+            loss: Tensor = distributed(model)(loss_of, own, own_fed_BT, *others)
+            return loss * weight
+
+        loss, norm = train_step(state, variant, facts, loss_of_share, batch, fed_BT)
+        # each process has the loss of its own examples, which is not that of the batch
+        loss = loss / processes
+        dist.all_reduce(loss)
+        return loss, norm
+
+    return Recipe(step=step)
+
+
+class _LossModule(nn.Module):
+    """A model whose `forward` returns a loss, as DistributedDataParallel needs it."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, loss_of: Loss, *others: Any) -> Tensor:
+        """Return the loss () of the model, given what a `Loss` takes after the model."""
+        return loss_of(self.model, *others)
+
+
+def share(
+    batch: Batch, fed_BT: Tensor | None, rank: int, processes: int
+) -> tuple[Batch, Tensor | None]:
+    """Return a process's part of a batch and of fed_BT.
+
+    The part is every `processes`-th example from number `rank` on. S and T become those of the
+    longest example in it. Where there are too few examples, the part has one that does not count:
+    its tokens are 0.
+    """
+    rows = slice(rank, None, processes)
+    counts = rank < len(batch.lengths_B)
+    if not counts:
+        rows = slice(0, 1)
+    lengths_B, mask_BT = batch.lengths_B[rows], batch.mask_BT[rows]
+    source, target = int(lengths_B.max()), int(mask_BT.sum(1).max())
+    mask_BT = mask_BT[:, :target].contiguous()
+    source_mask_BS = batch.source_mask_BS[rows, :source].contiguous()
+    part = Batch(
+        source_BS=batch.source_BS[rows, :source].contiguous(),
+        source_mask_BS=source_mask_BS,
+        lengths_B=lengths_B,
+        even=bool(source_mask_BS.all()),
+        inputs_BT=batch.inputs_BT[rows, :target].contiguous(),
+        targets=tuple(target_BT[rows, :target].contiguous() for target_BT in batch.targets),
+        mask_BT=mask_BT,
+        places_N=mask_BT.flatten().nonzero()[:, 0],
+        tokens=int(mask_BT.sum()) if counts else 0,
+    )
+    return part, None if fed_BT is None else fed_BT[rows, :target].contiguous()
