@@ -1,11 +1,11 @@
-"""Who learns: one file a kind of part, and how they make a model.
+"""The models that learn, of exchangeable parts: one file for each kind of part.
 
 Shapes are suffixes of tensor names: B batch, S source length, T target length, E embedding,
 H hidden, D width of the encoder's outputs (H, or 2 H both ways), K attention keys, X contexts,
 V vocabulary, C classes, G gates, N real positions of a batch, L layers, R replicas.
 
-A model is an nn.Module that offers `encode`, `step` and `score` as variants.contract.Model has
-them (a tagger: `score`). Training, decoding and probes use only these.
+A gradient of X is named dX. A model is an nn.Module that offers `encode`, `step` and `score` as
+variants.contract.Model has them (a tagger: `score`). Training, decoding and probes use only these.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from variants.contract import (
 )
 from variants.embedding import Pretrained
 from variants.initialisation import Drawer, initialise
-from variants.models import MODELS, Plan, recurrent
+from variants.models import MODELS, ModelSpec, recurrent
 from variants.precision import TYPES
 
 __all__ = [
@@ -59,20 +59,27 @@ def build(
     longest: int,
     pretrained: tuple[Pretrained | None, Pretrained | None] = (None, None),
 ) -> Model:
-    """A model on the CPU with its first values set.
+    """Return a model on the CPU with its first values set.
 
-    source: number of source symbols. targets: target symbols, or a tagger's classes per head.
-    generator: gives the torch.Generator for a parameter's name. longest: positions of the longest
-    training source. pretrained: source and target embeddings, where embedding_init asks for them.
-    ValueError for a combination that does not apply.
+    Args:
+        variant: The choices that make the model.
+        source: Number of source symbols.
+        targets: Number of target symbols, or of a tagger's classes for each head.
+        tagging: Whether the task is one for taggers.
+        generator: Returns the torch.Generator for a parameter's name.
+        longest: Positions of the longest training source.
+        pretrained: Source and target embeddings, where embedding_init asks for them.
+
+    Raises:
+        ValueError: The combination does not apply.
     """
     reason = inapplicable(variant, tagging)
     if reason is not None:
         raise ValueError(f"this variant does not apply, {reason}; change one of them")
-    plan = Plan(variant, source, targets, tagging, longest, pretrained)
+    spec = ModelSpec(variant, source, targets, tagging, longest, pretrained)
     kind = MODELS.get(variant.cell)
     with _drawing_from(generator("construction")):
-        model = recurrent(plan) if kind is None else kind.build(plan)
+        model = recurrent(spec) if kind is None else kind.build(spec)
     if kind is None or not kind.draws:
         initialise(model, generator, variant.weight_init, variant.forget_bias)
     if variant.precision in TYPES:
@@ -82,9 +89,9 @@ def build(
 
 @contextmanager
 def _drawing_from(generator: torch.Generator) -> Iterator[None]:
-    """What constructors draw follows from `generator`, and the global one is as before.
+    """Let what constructors draw follow from `generator`, and put torch's global one back after.
 
-    Torch's constructors always draw. Of parts from outside the values may be kept.
+    Torch's constructors always draw. Parts from outside may keep these values.
     """
     seed = int(torch.randint(2**62, (), generator=generator))
     before = torch.get_rng_state()

@@ -1,4 +1,4 @@
-"""Which choices go together, and why others do not."""
+"""Says which choices go together, and why others do not."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from variants.models import MODELS
 
 
 def inapplicable(variant: Variant, tagging: bool) -> str | None:
-    """Why this combination makes no sense on such a task; None if it does."""
+    """Return why this combination makes no sense on such a task; None if it does."""
     v = variant
     different = {axis for axis in AXES if getattr(v, axis) != getattr(BASE, axis)}
     return (
-        _of_task(v, different, tagging)
-        or _of_model(v, different, tagging)
-        or _needing(v, different)
-        or _misfit(v)
+        _not_of_task(v, different, tagging)
+        or _not_of_model(v, different, tagging)
+        or _not_needed(v, different)
+        or _conflict(v)
     )
 
 
@@ -36,10 +36,11 @@ DECODING = (
     "coin",
     "output_weights",
 )  # fmt: skip
-"""Axes of a decoder that reads its own output."""
+"""The axes of a decoder that reads its own output."""
 
 
-def _of_task(v: Variant, different: set[str], tagging: bool) -> str | None:
+def _not_of_task(v: Variant, different: set[str], tagging: bool) -> str | None:
+    """Return why a changed axis means nothing on such a task."""
     if not tagging:
         return "window: only a tagger reads windows" if "window" in different else None
     for axis in DECODING:
@@ -48,7 +49,8 @@ def _of_task(v: Variant, different: set[str], tagging: bool) -> str | None:
     return None
 
 
-def _of_model(v: Variant, different: set[str], tagging: bool) -> str | None:
+def _not_of_model(v: Variant, different: set[str], tagging: bool) -> str | None:
+    """Return why a changed axis means nothing to the whole model that was chosen as cell."""
     kind = MODELS.get(v.cell)
     if kind is None:
         return None
@@ -61,7 +63,7 @@ def _of_model(v: Variant, different: set[str], tagging: bool) -> str | None:
 
 
 class Need(NamedTuple):
-    """An axis that says something only beside certain values of others."""
+    """An axis that means something only together with certain values of others."""
 
     axis: str
     met: Callable[[Variant], bool]
@@ -167,50 +169,100 @@ NEEDS = (
     ),
     Need("forget_bias", _forgets, lambda v: f"cell={v.cell} has no forget gate"),
 )
+"""What each axis needs of the others; axes without an entry always mean something."""
 
 
-def _needing(v: Variant, different: set[str]) -> str | None:
+def _not_needed(v: Variant, different: set[str]) -> str | None:
+    """Return why a changed axis means nothing with the values of the others."""
     for need in NEEDS:
         if need.axis in different and not need.met(v):
             return f"{_shown(v, need.axis)}: {need.reason(v)}"
     return None
 
 
-def _misfit(v: Variant) -> str | None:
-    """Values that say something each, but not together."""
+def _both_ways(v: Variant) -> str | None:
+    """Return why a value does not go with a bidirectional encoder."""
+    if v.direction != "bidirectional":
+        return None
     attention = ATTENTIONS[v.attention]
-    both_ways = v.direction == "bidirectional"
-    if attention is not None and attention.same_size and both_ways:
+    if attention is not None and attention.same_size:
         return (
             f"attention={v.attention}: bidirectional outputs are twice the decoder's size; "
             "attention=general compares unlike sizes"
         )
-    if v.bridge == "linear-tanh" and both_ways:
+    if v.bridge == "linear-tanh":
         return "bridge=linear-tanh: with direction=bidirectional bridge=copy is that already"
-    structure = DECODER_INPUTS[v.decoder_input]
-    if v.bridge == "zero" and v.attention == "none" and not structure.context:
+    return None
+
+
+def _unread_source(v: Variant) -> str | None:
+    """Return why the source would never reach the decoder."""
+    context = DECODER_INPUTS[v.decoder_input].context
+    if v.bridge == "zero" and v.attention == "none" and not context:
         return (
             f"bridge=zero: with attention=none and decoder_input={v.decoder_input} the source "
             "would never reach the decoder"
         )
+    return None
+
+
+def _tied_sizes(v: Variant) -> str | None:
+    """Return why embeddings cannot be output weights."""
     if v.output_weights == "tied" and v.embedding != v.hidden:
         return (
             f"output_weights=tied: embedding={v.embedding} and hidden={v.hidden} differ; give "
             "both one size"
         )
+    return None
+
+
+def _unnamed_weights(v: Variant) -> str | None:
+    """Return why recurrent weights cannot be made orthogonal."""
     if v.weight_init == "orthogonal" and not _has_blocks(v):
         return f"weight_init=orthogonal: cell={v.cell} names no recurrent weights"
+    return None
+
+
+def _warm_up_beyond_the_end(v: Variant) -> str | None:
+    """Return why a learning rate's warm-up does not end before its schedule does."""
     decays = v.learning_rate_schedule in ("linear", "cosine")
     if decays and v.warmup >= v.learning_rate_steps:
         return (
             f"warmup={v.warmup}: learning_rate_schedule={v.learning_rate_schedule} is to be 0 at "
             f"learning_rate_steps={v.learning_rate_steps}; give fewer steps of warm-up"
         )
+    return None
+
+
+def _unnamed_vectors(v: Variant) -> str | None:
+    """Return why pretrained vectors cannot be found."""
     if v.embedding_init == "vectors" and not v.vectors:
         return "embedding_init=vectors: vectors does not say which; give the name of some"
+    return None
+
+
+def _uneven_heads(v: Variant) -> str | None:
+    """Return why heads cannot share out the hidden size."""
     if _has_heads(v) and v.hidden % v.heads:
         return f"heads={v.heads}: hidden={v.hidden} is not a multiple of it"
     return None
+
+
+CONFLICTS = (
+    _both_ways,
+    _unread_source,
+    _tied_sizes,
+    _unnamed_weights,
+    _warm_up_beyond_the_end,
+    _unnamed_vectors,
+    _uneven_heads,
+)
+"""Rules on values that mean something each but do not go together; the first that holds tells."""
+
+
+def _conflict(v: Variant) -> str | None:
+    """Return why values that mean something each do not go together."""
+    return next((reason for rule in CONFLICTS if (reason := rule(v)) is not None), None)
 
 
 def _shown(v: Variant, axis: str) -> str:

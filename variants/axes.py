@@ -1,7 +1,7 @@
-"""The record of choices that makes a variant, one field an axis.
+"""A variant as a record of choices, with one field for each axis.
 
-A value is looked up in its part's registry when it is read. A combination that does not apply
-is refused with the reason.
+A value is looked up in its part's registry when it is read. `variants.applicable` says which
+values do not apply together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from variants.encoder import DIRECTIONS
 from variants.forcing import COINS, SCHEDULES
 from variants.initial_state import INITIAL_STATES
 from variants.initialisation import WEIGHT_INITS
-from variants.learning_rates import SCHEDULES as RATE_SCHEDULES
+from variants.learning_rates import RATE_SCHEDULES
 from variants.models import MODELS
 from variants.optimizers import OPTIMIZERS
 from variants.precision import PRECISIONS
@@ -30,6 +30,7 @@ from variants.stack import STACKS
 Value = str | int | float
 Registry = Mapping[str, object]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}|")
+"""The form of an axis that holds a name; empty for none."""
 
 
 def _choice(base: str, registry: Callable[[], Registry] | Registry, about: str) -> Any:
@@ -46,12 +47,13 @@ def _name(about: str) -> Any:
 
 
 def _cells() -> Registry:
+    """Return recurrent cells and whole models, plugins' included, which share an axis."""
     return {**CELLS, **MODELS}
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One value an axis; the defaults are `base`."""
+    """One value for each axis; the defaults are those of `base`."""
 
     cell: str = _choice("gru", _cells, "recurrent cell, or a whole model in its place")
     encoder_depth: int = _number(1, 1, 16, "encoder layers; for a tagger those of its lower part")
@@ -110,8 +112,9 @@ class Variant:
 
 
 AXES = {axis.name: axis for axis in fields(Variant)}
+"""The axes by name, as fields of Variant."""
 TOGETHER = {"depth": ("encoder_depth", "decoder_depth")}
-"""A shorthand that sets several axes at once."""
+"""Shorthands that set several axes at once."""
 TRAINING = frozenset({
     "forcing",
     "forcing_rate",
@@ -127,29 +130,33 @@ TRAINING = frozenset({
     "label_smoothing",
     "precision",
 })  # fmt: skip
-"""Axes that say how a model is trained, whatever it is."""
+"""Axes that say how a model is trained, whichever it is."""
 
 
 def registry(axis: str) -> Registry:
-    """The values of an axis of choices and the parts that they name; empty for other axes."""
+    """Return the values of an axis of choices and the parts that they name; empty for others."""
     get: Callable[[], Registry] | None = AXES[axis].metadata.get("registry")
     return get() if get else {}
 
 
 def values(axis: str) -> list[str]:
-    """The values of an axis of choices; empty for other axes."""
+    """Return the values of an axis of choices; empty for others."""
     return list(registry(axis))
 
 
 def check_axis(name: str) -> None:
-    """ValueError with the near ones if there is no such axis."""
+    """Raise a ValueError that names the near ones if there is no such axis."""
     allowed = [*AXES, *TOGETHER]
     if name not in allowed:
         raise ValueError(_unknown("axis", name, allowed))
 
 
 def read_value(axis: str, given: object) -> Value:
-    """A value of an axis from a text or a matrix file; ValueError says what is allowed."""
+    """Return a value of an axis, read from a text or a matrix file.
+
+    Raises:
+        ValueError: The value does not exist; it says which do.
+    """
     check_axis(axis)
     axis = TOGETHER.get(axis, (axis,))[0]
     allowed = values(axis)
@@ -187,23 +194,23 @@ BASE = Variant()
 
 
 def change(base: Variant, given: Mapping[str, object]) -> Variant:
-    """`base` with these axes changed; ValueError for an axis or value that does not exist."""
+    """Return `base` with these axes changed; ValueError for an axis or value that is unknown."""
     changed: dict[str, Any] = asdict(base)
     for name, value in given.items():
-        read = read_value(name, value)
-        changed |= dict.fromkeys(TOGETHER.get(name, (name,)), read)
+        axes = TOGETHER.get(name, (name,))
+        changed |= dict.fromkeys(axes, read_value(name, value))
     return Variant(**changed)
 
 
 def from_record(plain: Mapping[str, object]) -> Variant:
-    """The variant that a record holds; ValueError if it names an axis that is not."""
+    """Return the variant that a record holds; ValueError if it names an unknown axis."""
     for axis in plain:
         check_axis(axis)
     return Variant(**dict(plain))  # type: ignore[arg-type]
 
 
 def parse(text: str, base: Variant = BASE) -> Variant:
-    """A variant from its name."""
+    """Return the variant of a name, as `axis=value,axis=value`; its base for `base` or nothing."""
     if text.strip() in ("", "base"):
         return base
     given: dict[str, object] = {}
@@ -218,6 +225,7 @@ def parse(text: str, base: Variant = BASE) -> Variant:
 
 
 def _unknown(what: str, given: str, allowed: Iterable[str]) -> str:
+    """Return the sentence on a name that does not exist, with those that come near it."""
     allowed = list(allowed)
     near = get_close_matches(given, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "choose one of those"

@@ -1,4 +1,4 @@
-"""From the encoder's last states to the decoder's first."""
+"""The bridge makes the decoder's first states of the encoder's last ones."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ BRIDGES = {
     "Bahdanau et al. 2015, appendix A.2.2, who read the backward state alone)",
     "zero": "the decoder starts from zeros, and learns of the source by its context alone",
 }
+"""The values of the axis bridge."""
 
 
 class Bridge(nn.Module):
-    """States of an encoder's layers, D wide, to those of a decoder's, H wide.
+    """A map from the states of an encoder's layers, (B, D), to those of a decoder's, (B, H).
 
     Layers meet from the top down; a deeper decoder's extra layers start from the encoder's
     lowest.
@@ -36,7 +37,7 @@ class Bridge(nn.Module):
         )
 
     def forward(self, states: States, cells: list[Cell]) -> States:
-        """cells: the decoder's, lowest first."""
+        """Return the cells' first states (B, H), lowest first, from last ones (B, D)."""
         if self.zero:
             like = states[0].h_BH
             return tuple(cell.zeros(len(like), like) for cell in cells)

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from variants.fast.forms import newer
-from variants.fast.matmul import linear as linear_map
+from variants.fast.matmul import linear
 
 
 class Batch(NamedTuple):
-    """Padded examples. Padding has id 0 and is marked False in the masks.
+    """A batch of padded examples. Padding has id 0 and is marked False in the masks.
 
-    source_BS, source_mask_BS. lengths_B: source lengths, int64, on the CPU. even: every source
-    fills its row, so that nothing needs masking (known on the host, no synchronisation).
-    inputs_BT: bos and the target without eos, what is fed when the reference is fed; for a
-    tagger the source. targets: per stream, target and eos; for a tagger the labels of each head.
-    mask_BT: real target positions. places_N: the same as indices into rows laid end to end,
-    made on the host, so that picking the real ones waits for no device. tokens: N.
+    lengths_B: source lengths, int64, on the CPU. even: every source fills its row, so that nothing
+    needs masking (known on the host, no synchronisation). inputs_BT: bos and the target without
+    eos, what is fed when the reference is fed; for a tagger the source. targets: (B, T) of each
+    stream, target and eos; for a tagger the labels of each head. mask_BT: real target positions.
+    places_N: the same as indices into rows laid end to end, made on the host, so that picking the
+    real ones waits for no device. tokens: N.
     """
 
     source_BS: Tensor
@@ -36,12 +36,12 @@ class Batch(NamedTuple):
 
 
 def real(values_BTX: Tensor, batch: Batch) -> Tensor:
-    """What stands at a batch's real target positions, (B, T, ...) -> (N, ...), row-major."""
+    """Return the values at a batch's real target positions, (B, T, ...) -> (N, ...), row-major."""
     return values_BTX.flatten(0, 1).index_select(0, batch.places_N)
 
 
 class Step(NamedTuple):
-    """One decoded step. attention_BS: weights over the source, None without attention."""
+    """The result of one decoding step. attention_BS: weights over the source; None without."""
 
     logits_BV: Tensor
     state: Any
@@ -49,26 +49,29 @@ class Step(NamedTuple):
 
 
 class Readout(NamedTuple):
-    """What a model's last layer reads at the N real positions, and that layer's weights: its
-    logits_NV are values W' + bias. The values may be of a smaller number format, in which the
-    product is then made."""
+    """The input of a model's last layer at the N real positions, and that layer's weights.
+
+    Its logits_NV are values W' + bias. The values may be of a smaller number format, in which the
+    product is then made.
+    """
 
     values_NH: Tensor
     weight_VH: Tensor
     bias_V: Tensor
 
     def logits(self) -> Tensor:
-        """All of them, in the weights' format."""
+        """Return all logits_NV, in the weights' number format."""
         kind = self.values_NH.dtype
-        logits_NV = linear_map(self.values_NH, self.weight_VH.to(kind), self.bias_V.to(kind))
+        logits_NV = linear(self.values_NH, self.weight_VH.to(kind), self.bias_V.to(kind))
         return logits_NV.to(self.weight_VH.dtype)
 
 
 class Encoded(NamedTuple):
-    """memory: what the decoder reads at every step and never changes. state: where it starts.
+    """The sources as a decoder takes them up.
 
-    Both are tensors whose first axis is B, or tuples (nested, named) of such and of plain values,
-    so that beam search can pick rows.
+    memory: what the decoder reads at every step and never changes. state: where it starts. Both
+    are tensors whose first axis is B, or tuples (nested, named) of such and of plain values, so
+    that beam search can pick rows.
     """
 
     memory: Any

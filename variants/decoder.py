@@ -1,4 +1,4 @@
-"""The decoder: what enters its cell, where it attends, what it reads out.
+"""The decoder chooses what enters its cell, where it attends and what the output layer reads.
 
 The structures of Cho et al. 2014 and Sutskever et al. 2014 are the axis
 `decoder_input`. Without attention the context is the encoder's last top state. With
@@ -21,19 +21,16 @@ from torch import Tensor, nn
 
 from variants.attention import ATTENTIONS, Attended, Sizes
 from variants.bridge import Bridge
-from variants.decoder_loop import run
 from variants.dropout import apply, mask
 from variants.embedding import Embedding
 from variants.encoder import Read
-from variants.fast.forms import plain
-from variants.fast.matmul import Linear
-from variants.fast.matmul import linear as linear_map
+from variants.fast.matmul import Linear, linear
 from variants.stack import Dropped, Layers, Stack, States
 from variants.stepwise import stepwise
 
 
 class Structure(NamedTuple):
-    """What enters the decoder's cell."""
+    """The structure of a decoder: whether a token and a context enter its cell."""
 
     token: bool
     context: bool
@@ -46,19 +43,22 @@ DECODER_INPUTS = {
     "output": Structure(True, False, "the last output token (Sutskever et al. 2014, section 2)"),
     "output+context": Structure(True, True, "both (Cho et al. 2014, section 2.2)"),
 }
+"""The values of the axis decoder_input."""
 INPUT_FEEDING = {
     "off": "the cell does not read the last attentional vector",
     "on": "the cell reads the last attentional vector too (Luong et al. 2015, section 3.3)",
 }
+"""The values of the axis input_feeding."""
 OUTPUT_WEIGHTS = {
     "own": "the output layer has weights of its own",
     "tied": "they are the target embeddings (Press and Wolf 2017, section 3); needs "
     "embedding = hidden",
 }
+"""The values of the axis output_weights."""
 
 
 class Structured(NamedTuple):
-    """How a decoder is laid out: one axis of the variant each."""
+    """The layout of a decoder, one field for each axis of the variant."""
 
     inputs: str
     attention: str
@@ -69,8 +69,10 @@ class Structured(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the decoder reads at every step. attended is None without attention. summary_BD: the
-    encoder's last top state."""
+    """The source as the decoder reads it at every step.
+
+    attended: None without attention. summary_BD: the encoder's last top state.
+    """
 
     outputs_BSD: Tensor
     attended: Attended | None
@@ -78,8 +80,11 @@ class Memory(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a decoder is. t: steps done. context_BX and vector_BH: the last context and
-    attentional vector, kept where the cell will read them."""
+    """The state of a decoder after t steps.
+
+    context_BX and vector_BH: the last context and attentional vector; None where no cell will
+    read them.
+    """
 
     layers: States
     t: int
@@ -87,21 +92,23 @@ class State(NamedTuple):
     vector_BH: Tensor | None
 
 
-class Masks(NamedTuple):
-    """Dropout masks of a whole pass, drawn at once so that the pass in one piece and the pass
-    step by step drop the same."""
+class DecoderMasks(NamedTuple):
+    """The dropout masks of a whole pass.
+
+    They are drawn at once, so that a pass in one piece and a pass step by step drop the same.
+    """
 
     embedded_BTE: Tensor | None
     stack: Dropped
     readout_BTH: Tensor | None
 
-    def at(self, t: int) -> Masks:
-        """The masks of step t, still with a time axis."""
+    def at(self, t: int) -> DecoderMasks:
+        """Return the masks of step t, with a time axis of one step."""
         embedded, readout = (
             None if self.embedded_BTE is None else self.embedded_BTE[:, t : t + 1],
             None if self.readout_BTH is None else self.readout_BTH[:, t : t + 1],
         )
-        return Masks(embedded, self.stack.at(t), readout)
+        return DecoderMasks(embedded, self.stack.at(t), readout)
 
 
 class TiedOutput(nn.Module):
@@ -116,15 +123,19 @@ class TiedOutput(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The embedding's table."""
+        """The embedding's table (V, E), E = H."""
         return self._tied[0].table
 
     def forward(self, readout: Tensor) -> Tensor:
-        return linear_map(readout, self.weight, self.bias)
+        """Return logits, (..., H) -> (..., V)."""
+        return linear(readout, self.weight, self.bias)
 
 
 class Decoder(nn.Module):
-    """See the head of this file. sizes: those of the attention, if there is one."""
+    """A decoder of one of the structures at the head of this file.
+
+    sizes: those of the attention, if there is one.
+    """
 
     def __init__(
         self,
@@ -143,7 +154,7 @@ class Decoder(nn.Module):
         attention_type = ATTENTIONS[structure.attention]
         self.attention = None if attention_type is None else attention_type(sizes)
         width = sizes.memory if self.attention is None else self.attention.context
-        # state feeds a constant one: its weights are then one more bias, and none is dead
+        # decoder_input=state feeds a constant one: its weights are one more bias, and all are used
         size = (
             embedding.size * self.token + width * self.context + layers.hidden * self.feeding or 1
         )
@@ -164,11 +175,11 @@ class Decoder(nn.Module):
 
     @property
     def loops(self) -> bool:
-        """Whether a step's input depends on the step before it, beyond the fed token."""
+        """True if a step's input depends on the step before it, beyond the fed token."""
         return self.attention is not None and (self.before or self.context or self.feeding)
 
     def remember(self, read: Read, mask_BS: Tensor) -> tuple[Memory, State]:
-        """What is read at every step, and the first state."""
+        """Return what is read at every step, and the first state."""
         attended = context = vector = None
         batch = len(mask_BS)
         if self.attention is not None:
@@ -180,21 +191,23 @@ class Decoder(nn.Module):
         memory = Memory(read.outputs_BSD, attended, read.states[-1].h_BH)
         return memory, State(self.bridge(read.states, self.cells), 0, context, vector)
 
-    def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Masks:
-        """Dropout masks of a pass over `steps` steps."""
+    def masks(
+        self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
+    ) -> DecoderMasks:
+        """Return the dropout masks of a pass over `steps` steps."""
         size = self.embedding.size if self.token else 0
-        return Masks(
+        return DecoderMasks(
             mask((batch, steps, size), self.dropout, dropout, like) if size else None,
             self.stack.dropped(batch, steps, dropout, like),
             mask((batch, steps, self.hidden), self.dropout, dropout, like),
         )
 
     def forward(
-        self, tokens_BT: Tensor, state: State, memory: Memory, masks: Masks
+        self, tokens_BT: Tensor, state: State, memory: Memory, masks: DecoderMasks
     ) -> tuple[Tensor, State, Tensor | None]:
-        """Feed T tokens: readout_BTH for the output layer, state, attention weights_BTS.
+        """Feed T tokens; return readout_BTH for the output layer, the state, attention weights_BTS.
 
-        T must be 1 where the decoder loops.
+        T must be 1 if the decoder loops.
         """
         assert tokens_BT.shape[1] == 1 or not self.loops
         attended = None
@@ -221,23 +234,25 @@ class Decoder(nn.Module):
         return vectors_BTH, after, weights_BTS
 
     def unfold(
-        self, tokens_BT: Tensor, fed_BT: Tensor | None, state: State, memory: Memory, masks: Masks
+        self,
+        tokens_BT: Tensor,
+        fed_BT: Tensor | None,
+        state: State,
+        memory: Memory,
+        masks: DecoderMasks,
     ) -> Tensor:
-        """Readouts_BTH of a whole pass whose steps hang on each other."""
-        # gradients that are written out know one number format
-        slow = plain() or torch.is_autocast_enabled(tokens_BT.device.type)
-        form = stepwise if slow else run
-        return form(self, tokens_BT, fed_BT, state, memory, masks)
+        """Return the readouts_BTH of a whole pass whose steps depend on each other."""
+        return stepwise(self, tokens_BT, fed_BT, state, memory, masks)
 
     def _entering(
         self,
         tokens_BT: Tensor,
         state: State,
         memory: Memory,
-        masks: Masks,
+        masks: DecoderMasks,
         attended: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
-        """What the lowest cell reads, (B, T, I)."""
+        """Return what the lowest cell reads, (B, T, I)."""
         parts = []
         if self.token:
             parts.append(apply(self.embedding(tokens_BT), masks.embedded_BTE))

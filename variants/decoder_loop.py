@@ -1,165 +1,262 @@
-"""The decoder step by step, in few operations: what training runs where steps hang on each other.
+"""The decoder step by step in few operations: what training runs where steps depend on each other.
 
 It computes what `Decoder.forward` does a token at a time, and is tested against that. What is
 known before the loop is done for all steps at once: the share of the lowest cell's gates that
 comes from reference tokens, and what no later step reads (the layer before the output). Weight
-gradients are made after the loop, see `variants.fast.late_gradients`.
+gradients are made after the loop, see `variants.fast.deferred_gradients`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from variants.cells import Cell, CellState
+from variants.decoder import Decoder, DecoderMasks, Memory, State
 from variants.dropout import apply
-from variants.fast.late_gradients import Notes, late_bias, late_weight, linear, tanh_, tanh_backward
-from variants.fast.matmul import linear as linear_map
-from variants.fast.matmul import product
+from variants.fast.deferred_gradients import (
+    StepFactors,
+    deferred_bias,
+    deferred_linear,
+    deferred_weight,
+    tanh_,
+    tanh_backward,
+)
+from variants.fast.forms import plain
+from variants.fast.matmul import linear, product
+from variants.stack import States
 from variants.stepwise import next_tokens
 
-if TYPE_CHECKING:
-    from variants.decoder import Decoder, Masks, Memory, State
+
+class LoopDecoder(Decoder):
+    """A decoder whose passes in dependent steps run in few operations."""
+
+    def unfold(
+        self,
+        tokens_BT: Tensor,
+        fed_BT: Tensor | None,
+        state: State,
+        memory: Memory,
+        masks: DecoderMasks,
+    ) -> Tensor:
+        """Return the readouts_BTH of a whole pass whose steps depend on each other."""
+        # gradients that are written out know one number format
+        if plain() or torch.is_autocast_enabled(tokens_BT.device.type):
+            return super().unfold(tokens_BT, fed_BT, state, memory, masks)
+        return _Pass(self, tokens_BT, fed_BT, state, memory, masks).run()
 
 
-def run(
-    decoder: Decoder,
-    tokens_BT: Tensor,
-    fed_BT: Tensor | None,
-    state: State,
-    memory: Memory,
-    masks: Masks,
-) -> Tensor:
-    """Readouts_BTH of a whole pass from its first step on. fed_BT as in `Model.score`."""
-    steps = tokens_BT.shape[1]
-    lowest, *upper = decoder.cells
-    reference_BT = tokens_BT if fed_BT is None else None
-    layers = [_Layer(lowest, _entering(decoder, reference_BT, memory, masks), steps)]
-    layers += [_Layer(cell, [(cell.input_size, None)], steps) for cell in upper]
-    attend = merge = None
-    if decoder.attention is not None:
-        assert memory.attended is not None
-        attend = decoder.attention.in_loop(memory.attended)
-        merge = _Merge(decoder.merge)
-    # whether a step reads what the one before gave to the output layer
-    joined = decoder.feeding or fed_BT is not None
+class _Pass:
+    """One pass of a decoder: what is known before its first step, and what its steps hand on.
 
-    embedded = _by_step(masks.embedded_BTE, steps)
-    between = [_by_step(mask, steps) for mask in masks.stack.inputs]
-    readout = _by_step(masks.readout_BTH, steps)
-    states: list[CellState] = list(state.layers)
-    tokens_B, context_BX, vector_BH = tokens_BT[:, 0], state.context_BX, state.vector_BH
-    tops: list[Tensor] = []
-    contexts: list[Tensor] = []
-    vectors: list[Tensor] = []
-    for t in range(steps):
-        if fed_BT is not None and t:
-            tokens_B = next_tokens(decoder, tokens_BT[:, t], fed_BT[:, t], vectors[-1])
-        if attend is not None and decoder.before:
-            context_BX = attend(states[-1].h_BH, t)
-        parts = []
-        if decoder.token and fed_BT is not None:
-            parts.append(apply(decoder.embedding(tokens_B), embedded[t]))
-        if decoder.context and context_BX is not None:
-            parts.append(context_BX)
-        if decoder.feeding and vector_BH is not None:
-            parts.append(vector_BH)
-        top_BH = None
-        for level, layer in enumerate(layers):
-            if top_BH is not None:
-                parts = [apply(top_BH, between[level][t])]
-            states[level] = layer(t, parts, states[level], masks.stack.recurrent[level])
-            added = decoder.residual and top_BH is not None
-            top_BH = states[level].h_BH + parts[0] if added else states[level].h_BH
-        assert top_BH is not None
-        tops.append(top_BH)
-        if attend is not None and not decoder.before:
-            context_BX = attend(top_BH, t)
-        if merge is not None and context_BX is not None:
-            contexts.append(context_BX)
-            vector_BH = merge(top_BH, context_BX) if joined else None
-        else:
-            vector_BH = top_BH
-        if joined:
-            assert vector_BH is not None
-            vector_BH = apply(vector_BH, readout[t])
-            vectors.append(vector_BH)
-    if joined:
-        return torch.stack(vectors, dim=1)
-    both_BTX = torch.cat([torch.stack(tops, dim=1), torch.stack(contexts, dim=1)], dim=-1)
-    return apply(torch.tanh(decoder.merge(both_BTX)), masks.readout_BTH)
+    fed_BT is as in `Model.score`.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        tokens_BT: Tensor,
+        fed_BT: Tensor | None,
+        state: State,
+        memory: Memory,
+        masks: DecoderMasks,
+    ) -> None:
+        self.decoder, self.tokens_BT, self.fed_BT = decoder, tokens_BT, fed_BT
+        self.steps = tokens_BT.shape[1]
+        reference_BT = tokens_BT if fed_BT is None else None
+        inputs = _cell_inputs(decoder, reference_BT, memory, masks)
+        self.stack = _StackLoop(decoder, inputs, state.layers, masks, self.steps)
+        self.attend = self.merge = None
+        if decoder.attention is not None:
+            assert memory.attended is not None
+            self.attend = decoder.attention.in_loop(memory.attended)
+            self.merge = _Merge(decoder.merge)
+        self.embedded_masks = _by_step(masks.embedded_BTE, self.steps)
+        self.readout_masks = _by_step(masks.readout_BTH, self.steps)
+        self.readout_mask_BTH = masks.readout_BTH
+        # where no step reads what the one before gave to the output layer, all of that is made
+        # after the loop, in one product
+        self.feeds_readouts = decoder.feeding or fed_BT is not None
+        self.tokens_B = tokens_BT[:, 0]
+        self.context_BX, self.readout_BH = state.context_BX, state.vector_BH
+        self.tops: list[Tensor] = []
+        self.contexts: list[Tensor] = []
+        self.readouts: list[Tensor] = []
+
+    def run(self) -> Tensor:
+        """Return the readouts_BTH of all steps."""
+        for t in range(self.steps):
+            self._step(t)
+        if self.feeds_readouts:
+            return torch.stack(self.readouts, dim=1)
+        tops_BTH, contexts_BTX = torch.stack(self.tops, dim=1), torch.stack(self.contexts, dim=1)
+        vectors_BTH = torch.tanh(self.decoder.merge(torch.cat([tops_BTH, contexts_BTX], dim=-1)))
+        return apply(vectors_BTH, self.readout_mask_BTH)
+
+    def _step(self, t: int) -> None:
+        decoder = self.decoder
+        if self.fed_BT is not None and t:
+            reference_B, fed_B = self.tokens_BT[:, t], self.fed_BT[:, t]
+            self.tokens_B = next_tokens(decoder, reference_B, fed_B, self.readouts[-1])
+        if self.attend is not None and decoder.before:
+            self.context_BX = self.attend(self.stack.states[-1].h_BH, t)
+        top_BH = self.stack.step(t, self._late_inputs(t))
+        self.tops.append(top_BH)
+        if self.attend is not None and not decoder.before:
+            self.context_BX = self.attend(top_BH, t)
+        self._read_out(t, top_BH)
+
+    def _late_inputs(self, t: int) -> list[Tensor]:
+        """Return what the lowest cell reads at step t and `_cell_inputs` could not know."""
+        decoder = self.decoder
+        inputs = []
+        if decoder.token and self.fed_BT is not None:
+            inputs.append(apply(decoder.embedding(self.tokens_B), self.embedded_masks[t]))
+        if decoder.context and self.context_BX is not None:
+            inputs.append(self.context_BX)
+        if decoder.feeding and self.readout_BH is not None:
+            inputs.append(self.readout_BH)
+        return inputs
+
+    def _read_out(self, t: int, top_BH: Tensor) -> None:
+        """Make what the output layer reads of step t, as far as a later step reads it too."""
+        readout_BH: Tensor | None = top_BH
+        if self.merge is not None and self.context_BX is not None:
+            self.contexts.append(self.context_BX)
+            readout_BH = self.merge(top_BH, self.context_BX) if self.feeds_readouts else None
+        if self.feeds_readouts:
+            assert readout_BH is not None
+            readout_BH = apply(readout_BH, self.readout_masks[t])
+            self.readouts.append(readout_BH)
+        self.readout_BH = readout_BH
 
 
-def _entering(
-    decoder: Decoder, reference_BT: Tensor | None, memory: Memory, masks: Masks
-) -> list[tuple[int, Tensor | None]]:
-    """What the lowest cell reads, side by side: widths, and values_BTX (T may be 1, for all
-    steps) where they are known before the loop. reference_BT: tokens, if all are."""
-    parts: list[tuple[int, Tensor | None]] = []
+class _CellInput(NamedTuple):
+    """One of the parts, side by side, that a cell reads.
+
+    width: its size I. values: (B, T, I), or (B, 1, I) for all steps, where they are known before
+    the loop; None where a step makes them.
+    """
+
+    width: int
+    values: Tensor | None
+
+
+def _cell_inputs(
+    decoder: Decoder, reference_BT: Tensor | None, memory: Memory, masks: DecoderMasks
+) -> list[_CellInput]:
+    """Return what the lowest cell reads. reference_BT: the tokens, if all are known beforehand."""
+    inputs = []
     if decoder.token:
-        values = None
+        values_BTE = None
         if reference_BT is not None:
-            values = apply(decoder.embedding(reference_BT), masks.embedded_BTE)
-        parts.append((decoder.embedding.size, values))
+            values_BTE = apply(decoder.embedding(reference_BT), masks.embedded_BTE)
+        inputs.append(_CellInput(decoder.embedding.size, values_BTE))
     if decoder.context and decoder.attention is not None:
-        parts.append((decoder.attention.context, None))
+        inputs.append(_CellInput(decoder.attention.context, None))
     elif decoder.context:
-        parts.append((memory.summary_BD.shape[1], memory.summary_BD[:, None]))
+        summary_BD = memory.summary_BD
+        inputs.append(_CellInput(summary_BD.shape[1], summary_BD[:, None]))
     if decoder.feeding:
-        parts.append((decoder.hidden, None))
-    return parts or [(1, memory.summary_BD.new_ones(len(memory.summary_BD), 1, 1))]
+        inputs.append(_CellInput(decoder.hidden, None))
+    if not inputs:  # the constant one of decoder_input=state
+        ones_B11 = memory.summary_BD.new_ones(len(memory.summary_BD), 1, 1)
+        inputs.append(_CellInput(1, ones_B11))
+    return inputs
 
 
-class _Layer:
-    """A cell within the loop. parts: as `_entering` gives them."""
+class _StackLoop:
+    """The decoder's layers within the loop, with their states after the last step."""
 
-    def __init__(self, cell: Cell, parts: Sequence[tuple[int, Tensor | None]], steps: int) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        inputs: Sequence[_CellInput],
+        states: States,
+        masks: DecoderMasks,
+        steps: int,
+    ) -> None:
+        lowest, *upper = decoder.cells
+        self.layers = [_LayerLoop(lowest, inputs, steps)]
+        self.layers += [
+            _LayerLoop(cell, [_CellInput(cell.input_size, None)], steps) for cell in upper
+        ]
+        self.input_masks = [_by_step(mask, steps) for mask in masks.stack.inputs]
+        self.recurrent_masks = masks.stack.recurrent
+        self.residual = decoder.residual
+        self.states = list(states)
+
+    def step(self, t: int, late_inputs: Sequence[Tensor]) -> Tensor:
+        """Return the top layer's output (B, H) at step t."""
+        output_BH = self._advance(0, t, late_inputs)
+        for level in range(1, len(self.layers)):
+            below_BH = apply(output_BH, self.input_masks[level][t])
+            output_BH = self._advance(level, t, [below_BH])
+            if self.residual:
+                output_BH = output_BH + below_BH
+        return output_BH
+
+    def _advance(self, level: int, t: int, late_inputs: Sequence[Tensor]) -> Tensor:
+        state = self.layers[level](t, late_inputs, self.states[level], self.recurrent_masks[level])
+        self.states[level] = state
+        return state.h_BH
+
+
+class _LayerLoop:
+    """A cell within the loop.
+
+    If all that its `project` does is affine, the share of the gates that comes from known inputs
+    is made before the loop, for all steps at once.
+    """
+
+    def __init__(self, cell: Cell, inputs: Sequence[_CellInput], steps: int) -> None:
         self.cell, self.advance = cell, cell.in_loop()
+        self.late_weight = None
         affine = cell.affine()
         self.affine = affine is not None
-        self.late = None
         if affine is None:
             self.known = [
-                [None] * steps if values is None else _spread(values, steps) for _, values in parts
+                [None] * steps if values is None else _spread(values, steps) for _, values in inputs
             ]
             return
-        weight_GI, gates_BTG = affine
-        blocks = weight_GI.split([width for width, _ in parts], dim=1)  # type: ignore[no-untyped-call]
-        unknown = []
-        for block, (_, values) in zip(blocks, parts, strict=True):
+        weight_GI, gates = affine
+        columns = weight_GI.split([width for width, _ in inputs], dim=1)  # type: ignore[no-untyped-call]
+        late_columns = []
+        for columns_GI, (_, values) in zip(columns, inputs, strict=True):
             if values is None:
-                unknown.append(block)
+                late_columns.append(columns_GI)
             else:
-                share = linear_map(values, block)
-                gates_BTG = share if gates_BTG is None else gates_BTG + share
-        gates_BTG = weight_GI.new_zeros(1) if gates_BTG is None else gates_BTG
-        self.gates = _spread(gates_BTG, steps)
-        if unknown:
-            self.late = late_weight(torch.cat(unknown, dim=1))
+                share = linear(values, columns_GI)
+                gates = share if gates is None else gates + share
+        self.gates = _spread(weight_GI.new_zeros(1) if gates is None else gates, steps)
+        if late_columns:
+            self.late_weight = deferred_weight(torch.cat(late_columns, dim=1))
 
     def __call__(
-        self, t: int, parts: Sequence[Tensor], state: CellState, dropped_BH: Tensor | None
+        self, t: int, late_inputs: Sequence[Tensor], state: CellState, dropped_BH: Tensor | None
     ) -> CellState:
-        """Step t from the parts that were not known before."""
-        if self.affine:
-            gates_BG = self.gates[t]
-            if self.late is not None:
-                gates_BG = linear(_beside(parts), self.late, gates_BG)
-        else:
-            missing = iter(parts)
-            known = (values[t] for values in self.known)
-            gates_BG = self.cell.project(
-                _beside([next(missing) if part is None else part for part in known])
-            )
-        given = () if dropped_BH is None else (dropped_BH,)
-        return self.advance(gates_BG, state, *given)
+        """Return the state after step t. late_inputs: (B, I) each, those not known before."""
+        mask = () if dropped_BH is None else (dropped_BH,)
+        return self.advance(self._gates(t, late_inputs), state, *mask)
+
+    def _gates(self, t: int, late_inputs: Sequence[Tensor]) -> Tensor:
+        """Return the gates_BG of step t as far as they come from inputs."""
+        if self.affine and self.late_weight is None:
+            return self.gates[t]
+        if self.late_weight is not None:
+            return deferred_linear(_side_by_side(late_inputs), self.late_weight, self.gates[t])
+        late = iter(late_inputs)
+        known = (values[t] for values in self.known)
+        return self.cell.project(
+            _side_by_side([next(late) if values is None else values for values in known])
+        )
 
 
 class _MergeStep(torch.autograd.Function):
-    """tanh(W [h ; c] + b)."""
+    """Computes tanh(W [h ; c] + b) with its gradient written out."""
 
     @staticmethod
     def forward(
@@ -168,21 +265,23 @@ class _MergeStep(torch.autograd.Function):
         context_BX: Tensor,
         weight_HY: Tensor,
         bias_H: Tensor,
-        notes: Notes,
-        bias_notes: Notes,
+        factors: StepFactors,
+        bias_factors: StepFactors,
     ) -> Tensor:
+        """Return the attentional vector_BH; Y is H + X."""
         both_BY = torch.cat([h_BH, context_BX], dim=1)
         vector_BH = tanh_(product(both_BY, weight_HY, bias_H))
         ctx.save_for_backward(both_BY, weight_HY, vector_BH)
-        ctx.notes, ctx.bias_notes = notes, bias_notes
+        ctx.factors, ctx.bias_factors = factors, bias_factors
         return vector_BH
 
     @staticmethod
     def backward(ctx: Any, gradient_BH: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of h_BH and context_BX; those of W and b are made after the loop."""
         both_BY, weight_HY, vector_BH = ctx.saved_tensors
         dmerged_BH = tanh_backward(gradient_BH, vector_BH)
-        ctx.notes.add(both_BY, dmerged_BH)
-        ctx.bias_notes.add(dmerged_BH)
+        ctx.factors.add(both_BY, dmerged_BH)
+        ctx.bias_factors.add(dmerged_BH)
         dh_BH, dcontext_BX = product(dmerged_BH, weight_HY.t()).tensor_split(
             [vector_BH.shape[1]], dim=1
         )
@@ -190,28 +289,31 @@ class _MergeStep(torch.autograd.Function):
 
 
 class _Merge:
-    """Luong's attentional vector within the loop."""
+    """Makes Luong's attentional vector within the loop."""
 
     def __init__(self, merge: nn.Linear) -> None:
-        self.weight, self.bias = late_weight(merge.weight), late_bias(merge.bias)
+        self.weight, self.bias = deferred_weight(merge.weight), deferred_bias(merge.bias)
 
     def __call__(self, h_BH: Tensor, context_BX: Tensor) -> Tensor:
+        """Return vector_BH = tanh(W [h ; c] + b)."""
         weight, bias = self.weight, self.bias
-        given = (weight.value, bias.value, weight.notes, bias.notes)
-        vector_BH: Tensor = _MergeStep.apply(h_BH, context_BX, *given)  # type: ignore[no-untyped-call]
+        inputs = (weight.value, bias.value, weight.factors, bias.factors)
+        vector_BH: Tensor = _MergeStep.apply(h_BH, context_BX, *inputs)  # type: ignore[no-untyped-call]
         return vector_BH
 
 
 def _by_step(values_BTX: Tensor | None, steps: int) -> Sequence[Tensor | None]:
+    """Return (B, X) for each step, or None for each."""
     return [None] * steps if values_BTX is None else values_BTX.unbind(1)
 
 
 def _spread(values: Tensor, steps: int) -> Sequence[Tensor]:
-    """(B, T, X), or (B, 1, X) or (X) for all steps alike, as one tensor a step."""
+    """Return (B, T, X), or (B, 1, X) or (X) for all steps, as one tensor a step."""
     if values.ndim == 3 and values.shape[1] == steps:
         return values.unbind(1)
     return [values if values.ndim == 1 else values.squeeze(1)] * steps
 
 
-def _beside(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
+def _side_by_side(inputs: Sequence[Tensor]) -> Tensor:
+    """Return parts (B, I) joined along their last axis."""
+    return inputs[0] if len(inputs) == 1 else torch.cat(list(inputs), dim=1)

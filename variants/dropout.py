@@ -1,4 +1,4 @@
-"""Dropout whose masks come from a generator that is passed in."""
+"""Dropout with masks from a generator that is passed in."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from torch import Tensor
 def mask(
     shape: Sequence[int], rate: float, dropout: torch.Generator | None, like: Tensor
 ) -> Tensor | None:
-    """A mask to multiply with: 0 with probability `rate`, else 1 / (1 - rate).
+    """Return a mask of that shape to multiply with: 0 with probability `rate`, else 1 / (1 - rate).
 
-    None where there is nothing to drop. Srivastava et al. 2014, inverted form.
+    None if there is nothing to drop. Srivastava et al. 2014, inverted form. like: a tensor of the
+    mask's device and number format.
     """
     if dropout is None or rate == 0.0:
         return None
@@ -24,5 +25,5 @@ def mask(
 
 
 def apply(values: Tensor, drawn: Tensor | None) -> Tensor:
-    """The values, masked if there is a mask."""
+    """Return the values (...), times the mask (...) if there is one."""
     return values if drawn is None else values * drawn

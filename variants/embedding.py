@@ -1,4 +1,4 @@
-"""Embeddings: random or pretrained, tuned or frozen."""
+"""Embeddings of symbols, random or pretrained, tuned or frozen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from torch import Tensor, nn
 
 
 class Init(NamedTuple):
-    """draw: sets a table, given the axis embedding_range. ranged: whether it reads that."""
+    """A way to draw the first values of an embedding.
+
+    draw: sets a table (V, E), given the axis embedding_range. ranged: True if it reads that.
+    """
 
     draw: Callable[[Tensor, float, torch.Generator], Tensor]
     ranged: bool
@@ -43,19 +46,22 @@ INITS: dict[str, Init] = {
         "symbols that it lacks as uniform",
     ),
 }
+"""The values of the axis embedding_init."""
 PRETRAINED = ("ppmi", "vectors")
+"""Those of them that take values made beforehand."""
 TRAINED = {"tuned": "they learn with the rest", "frozen": "they keep their first values"}
+"""The values of the axis embedding_trained."""
 
 
 class Pretrained(NamedTuple):
-    """values_VE, of which the rows that `known_V` marks are used."""
+    """Pretrained values_VE, of which the rows that `known_V` marks are used."""
 
     values_VE: Tensor
     known_V: Tensor
 
 
 class Embedding(nn.Module):
-    """Ids (...) -> vectors (..., E). frozen: keeps its first values."""
+    """A table of one vector for each symbol. trained: tuned, or frozen to keep its first values."""
 
     def __init__(
         self,
@@ -75,13 +81,14 @@ class Embedding(nn.Module):
         self.table = nn.Parameter(torch.empty(symbols, size), requires_grad=trained == "tuned")
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
-        """Draw the table; what is pretrained then takes its rows."""
+        """Draw the table (V, E), and put pretrained rows in their places."""
         self._init.draw(parameter, self._spread, generator)
         if self._pretrained is not None:
             values_VE, known_V = self._pretrained
             parameter[known_V] = values_VE[known_V]
 
     def forward(self, ids: Tensor) -> Tensor:
+        """Return the vectors of ids, (...) -> (..., E)."""
         return nn.functional.embedding(ids, self.table)
 
 

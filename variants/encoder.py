@@ -1,4 +1,4 @@
-"""Encoders: reading forward, in reversed source order, or both ways."""
+"""Encoders read the source forward, in reversed order, or both ways."""
 
 from __future__ import annotations
 
@@ -18,20 +18,24 @@ DIRECTIONS = {
     "bidirectional": "both, layer by layer, each layer reading both below it; outputs are 2 H "
     "wide (Schuster and Paliwal 1997, section II.C)",
 }
+"""The values of the axis direction."""
 
 
 class Read(NamedTuple):
-    """outputs_BSD stand at their source positions, whatever the direction. states: one a layer,
-    D wide, after the last symbol read."""
+    """The source as an encoder has read it.
+
+    outputs_BSD stand at their source positions, whatever the direction. states: one for each layer,
+    D wide, after the last symbol read.
+    """
 
     outputs_BSD: Tensor
     states: States
 
 
 class Encoder(nn.Module):
-    """Stacks of cells over embedded sources, (B, S, I) -> (B, S, D); D = H, or 2 H both ways.
+    """Stacks of cells that read embedded sources, (B, S, I) -> (B, S, D).
 
-    Both ways, D is forward beside backward.
+    D is H, or 2 H both ways: the forward output, then the backward one.
     """
 
     def __init__(self, direction: str, layers: Layers, input_size: int, first: str) -> None:
@@ -51,7 +55,7 @@ class Encoder(nn.Module):
         self.first = nn.ModuleList(InitialState(first, cell) for cell in self._cells())
 
     def _cells(self) -> list[Cell]:
-        """Layer by layer; both ways, forward before backward."""
+        """Return the cells layer by layer; both ways, forward before backward."""
         if self.direction != "bidirectional":
             return list(self.stack.each())
         layers = zip(self.left_to_right, self.right_to_left, strict=True)
@@ -64,6 +68,10 @@ class Encoder(nn.Module):
         padding: Padding | None,
         dropout: torch.Generator | None,
     ) -> Read:
+        """Read sources (B, S, I), and return outputs_BSD with the last states.
+
+        padding: None if every source fills its row.
+        """
         batch, steps, _ = inputs_BSI.shape
         firsts: States = tuple(
             first(cell, batch, inputs_BSI)
@@ -84,6 +92,7 @@ class Encoder(nn.Module):
         padding: Padding | None,
         dropout: torch.Generator | None,
     ) -> Read:
+        """Read sources (B, S, I) both ways; firsts: as `_cells` orders them."""
         values = inputs_BSI
         batch, steps, _ = values.shape
         states: list[CellState] = []
@@ -94,7 +103,7 @@ class Encoder(nn.Module):
             if layer:
                 below = mask(values.shape, self.layers.dropout, dropout, values)
                 values = apply(values, below)
-            # no mask but the recurrence's is drawn in these, which are one layer each
+            # each of these stacks is one layer, so only the recurrence's mask is drawn in it
             drops = [side.dropped(batch, steps, dropout, values) for side in (ahead, back)]
             starts = firsts[2 * layer : 2 * layer + 2]
             left, (left_state,) = ahead(values, starts[:1], drops[0], padding)
@@ -108,7 +117,7 @@ class Encoder(nn.Module):
 
 
 def backwards(values_BSX: Tensor, padding: Padding | None) -> Tensor:
-    """Each row's real positions in reverse order; padding stays where it is."""
+    """Return each row's real positions in reverse order, (B, S, X); padding stays where it is."""
     if padding is None:
         return values_BSX.flip(1)
     steps = torch.arange(values_BSX.shape[1], device=values_BSX.device)

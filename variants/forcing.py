@@ -1,4 +1,4 @@
-"""Teacher forcing: how often the reference token is fed, and how the coin is tossed.
+"""Teacher forcing: schedules of how often the reference token is fed, and coins to toss for it.
 
 p is always the probability that the *reference* is fed. Bengio et al. 2015, section 2.4:
 schedules decay by training step i.
@@ -19,16 +19,19 @@ SCHEDULES = {
     "exponential": "p = k^i, one half at forcing_steps",
     "inverse-sigmoid": "p = k / (k + exp(i / k)), one half at forcing_steps",
 }
+"""The values of the axis forcing."""
 DECAYING = ("linear", "exponential", "inverse-sigmoid")
+"""Those whose p depends on the training step."""
 COINS = {
     "token": "a toss for every token (Bengio et al. 2015, section 2.4)",
     "step": "one toss for all rows of a batch",
     "sequence": "one toss for all steps of a row (their section 2.4 finds it worse)",
 }
+"""The values of the axis coin."""
 
 
 def probability(schedule: str, step: int, rate: float, steps: int) -> float:
-    """p at a training step, counted from 0.
+    """Return p at a training step, counted from 0.
 
     rate: p of `constant`. steps: where `linear` arrives at 0 and the other two at 1/2.
     """
@@ -44,7 +47,10 @@ def probability(schedule: str, step: int, rate: float, steps: int) -> float:
 
 
 def _sharpness(half: int) -> float:
-    """The k of k / (k + exp(i / k)) that is one half at i = half: k ln k = half, by Newton."""
+    """Return the k for which k / (k + exp(i / k)) is one half at i = half.
+
+    There k ln k = half, which Newton's method solves.
+    """
     k = max(2.0, half / math.log(half + 2.0))
     for _ in range(60):
         k -= (k * math.log(k) - half) / (math.log(k) + 1.0)
@@ -53,7 +59,10 @@ def _sharpness(half: int) -> float:
 
 
 def toss(p: float, coin: str, batch: int, steps: int, generator: torch.Generator) -> Tensor | None:
-    """fed_BT: True where the reference is fed, on the generator's device; None for everywhere."""
+    """Return fed_BT, True where the reference is fed; None to feed it everywhere.
+
+    It is on the generator's device, where a batch's (B, T) are `batch` and `steps`.
+    """
     if p >= 1.0:
         return None
     shape = {"token": (batch, steps), "step": (1, steps), "sequence": (batch, 1)}[coin]

@@ -1,4 +1,4 @@
-"""Where a recurrence starts: the state before a source's first symbol."""
+"""The first state of a recurrence, before a source's first symbol."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ INITIAL_STATES = {
     "normal": "drawn once from N(0, 1), kept, the same for all sources and while testing",
     "learned": "a parameter that starts at zeros (Hinton's lecture 10 on recurrent networks)",
 }
+"""The values of the axis initial_state."""
 
 
 class InitialState(nn.Module):
-    """One cell's first state, (H,) for each part that is given, the same for all rows."""
+    """The first state of one cell, the same for all rows: (H,) for each of its `given` parts."""
 
     def __init__(self, kind: str, cell: Cell) -> None:
         super().__init__()
@@ -27,13 +28,14 @@ class InitialState(nn.Module):
             )
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
-        """Draw what is kept; what is learned starts at zeros."""
+        """Draw values (given, H) that are kept, or start values that are learned at zeros."""
         if self._kind == "normal":
             parameter.normal_(generator=generator)
         else:
             parameter.zero_()
 
     def forward(self, cell: Cell, batch: int, like: Tensor) -> CellState:
+        """Return the state of B = batch rows, (B, H) each part. like: gives device and format."""
         if self._kind == "zeros":
             return cell.zeros(batch, like)
         return cell.begin([part.to(like).expand(batch, -1) for part in self.parts])

@@ -1,4 +1,4 @@
-"""First values of every parameter, each drawn by its own name.
+"""Sets the first values of every parameter, each drawn by its own name.
 
 So two variants that share a seed and a parameter of one name and shape share its values.
 """
@@ -22,7 +22,7 @@ WEIGHT_INITS = {
 }
 
 Drawer = Callable[[str], torch.Generator]
-"""The generator for a parameter's name."""
+"""Returns the generator for a parameter's name."""
 
 
 @runtime_checkable
@@ -30,15 +30,17 @@ class OwnValues(Protocol):
     """A part that draws its own parameters; others get what `weight_init` says."""
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
-        """Set one parameter of the part's own."""
+        """Set one of the part's own parameters, of any shape."""
 
 
 @torch.no_grad()
 def initialise(
     model: nn.Module, generator: Drawer, weight_init: str = "default", forget_bias: float = 0.0
 ) -> None:
-    """Set all parameters: by the part that holds them if it says how, else by `weight_init`, as
-    far as they are those of linear, recurrent or attention layers.
+    """Set all parameters of a model.
+
+    The part that holds a parameter sets it if it says how; else `weight_init` does, as far as it
+    belongs to a linear, recurrent or attention layer.
 
     forget_bias: added to the bias of every forget gate (Jozefowicz et al. 2015, section 3.1).
     """
@@ -72,6 +74,7 @@ def initialise(
 
 
 def _xavier(parameter: Tensor, blocks: int, drawn: torch.Generator) -> None:
+    """Set a bias (O) to zeros, or each block that a weight (O, I) stacks by Glorot's rule."""
     if parameter.ndim == 1:
         parameter.zero_()
         return
@@ -80,8 +83,10 @@ def _xavier(parameter: Tensor, blocks: int, drawn: torch.Generator) -> None:
 
 
 def _fan_in(module: nn.Module, cell: Cell | None) -> int | None:
-    """What torch's defaults are bound by: H in a cell, else the inputs of a linear layer. None
-    for modules that none of this is known of."""
+    """Return what torch's default bounds depend on: H in a cell, else a linear layer's inputs.
+
+    None for other modules.
+    """
     if isinstance(module, nn.RNNBase):
         return module.hidden_size
     if isinstance(module, nn.MultiheadAttention):

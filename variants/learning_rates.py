@@ -1,10 +1,10 @@
-"""How the learning rate goes with training: a factor on the variant's learning rate."""
+"""Schedules of the learning rate: a factor on the variant's own, by training step."""
 
 from __future__ import annotations
 
 import math
 
-SCHEDULES = {
+RATE_SCHEDULES = {
     "constant": "the same throughout, after the warm-up",
     "linear": "down to 0 at learning_rate_steps, in a straight line",
     "cosine": "down to 0 at learning_rate_steps, along half a cosine (Loshchilov and Hutter 2017, "
@@ -12,10 +12,11 @@ SCHEDULES = {
     "inverse-sqrt": "by 1 / sqrt(step) after the warm-up (Vaswani et al. 2017, eq. 3, the peak set "
     "to learning_rate)",
 }
+"""The values of the axis learning_rate_schedule."""
 
 
 def factor(schedule: str, step: int, steps: int, warmup: int) -> float:
-    """What the learning rate is multiplied with at a training step, counted from 0.
+    """Return the factor of the learning rate at a training step, counted from 0.
 
     warmup: steps over which it rises in a straight line to 1, which it has at step `warmup` - 1.
     steps: where linear and cosine arrive at 0, and stay.

@@ -1,4 +1,4 @@
-"""Optimizers by name, all torch's own."""
+"""The optimizers by name, all of them torch's own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from torch import nn, optim
 
 Named = Sequence[tuple[str, nn.Parameter]]
+"""Parameters with their names in the model."""
 
 
 class Choice(NamedTuple):
-    """build: (named parameters, learning rate, weight decay) -> optimizer."""
+    """An optimizer to choose. build: (named parameters, learning rate, weight decay) -> it."""
 
     build: Callable[[Named, float, float], optim.Optimizer]
     about: str
@@ -33,36 +34,40 @@ def _sgd(named: Named, lr: float, decay: float, momentum: float, nesterov: bool)
     )
 
 
-class Together(optim.Optimizer):
-    """Optimizers that share a model's parameters, used as one."""
+class CombinedOptimizer(optim.Optimizer):
+    """Optimizers that share out a model's parameters, used as one."""
 
     def __init__(self, *optimizers: optim.Optimizer) -> None:
         self.optimizers = optimizers
-        super().__init__([group for one in optimizers for group in one.param_groups], {})
-        # the very groups of the others, so that who changes a learning rate here changes it there
-        self.param_groups = [group for one in optimizers for group in one.param_groups]
+        super().__init__(
+            [group for optimizer in optimizers for group in optimizer.param_groups], {}
+        )
+        # the same objects as theirs, so that a learning rate changed here is changed there
+        self.param_groups = [group for optimizer in optimizers for group in optimizer.param_groups]
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Of all."""
-        for one in self.optimizers:
-            one.step()
+        """Take one step of every optimizer."""
+        for optimizer in self.optimizers:
+            optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """One entry each, by place."""
-        return {str(place): one.state_dict() for place, one in enumerate(self.optimizers)}
+        """Return the state of each optimizer, by its place."""
+        return {str(place): own.state_dict() for place, own in enumerate(self.optimizers)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
-        for place, one in enumerate(self.optimizers):
-            one.load_state_dict(state_dict[str(place)])
-        self.param_groups = [group for one in self.optimizers for group in one.param_groups]
+        """Restore what `state_dict` returned."""
+        for place, optimizer in enumerate(self.optimizers):
+            optimizer.load_state_dict(state_dict[str(place)])
+        self.param_groups = [
+            group for optimizer in self.optimizers for group in optimizer.param_groups
+        ]
 
 
 EDGES = ("embedding.table", "output.weight", "keyword.weight", "position.weight")
-"""Matrices at a model's ends, which muon leaves to Adam."""
+"""Endings of the names of matrices at a model's ends, which muon leaves to AdamW."""
 
 
-def _muon(named: Named, lr: float, decay: float) -> Together:
+def _muon(named: Named, lr: float, decay: float) -> CombinedOptimizer:
     def is_inner(name: str, parameter: nn.Parameter) -> bool:
         return parameter.ndim == 2 and min(parameter.shape) > 1 and not name.endswith(EDGES)
 
@@ -76,7 +81,7 @@ def _muon(named: Named, lr: float, decay: float) -> Together:
         )
     if rest:
         both.append(optim.AdamW(rest, lr=lr, weight_decay=decay, fused=True))
-    return Together(*both)
+    return CombinedOptimizer(*both)
 
 
 OPTIMIZERS: dict[str, Choice] = {

@@ -1,4 +1,4 @@
-"""Encoder and decoder together, behind `encode`, `step` and `score`."""
+"""Joins encoder and decoder behind the contract of a model: `encode`, `step` and `score`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from variants.stack import Padding
 
 
 class Output(Protocol):
-    """The last layer: logits are values W' + bias."""
+    """The last layer of a decoder, whose logits are values W' + bias."""
 
     @property
     def weight(self) -> Tensor: ...
@@ -23,11 +23,12 @@ class Output(Protocol):
     @property
     def bias(self) -> Tensor: ...
 
-    def __call__(self, values: Tensor) -> Tensor: ...
+    def __call__(self, values: Tensor) -> Tensor:
+        """Return logits, (..., H) -> (..., V)."""
 
 
 class Decodes(Protocol):
-    """What a decoder offers to the model around it.
+    """The contract of a decoder with the model around it.
 
     loops: whether it can only go step by step. bridge: as in variants.contract.Parts.
     """
@@ -42,24 +43,24 @@ class Decodes(Protocol):
     def bridge(self) -> nn.Module | None: ...
 
     def remember(self, read: Read, mask_BS: Tensor) -> tuple[Any, Any]:
-        """Memory, which has outputs_BSD, and the first state."""
+        """Return the memory, which has outputs_BSD, and the first state."""
 
     def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Any:
-        """Dropout masks of a pass; `at(t)` gives those of a step."""
+        """Return the dropout masks of a pass, whose `at(t)` returns those of a step."""
 
     def __call__(
         self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any
     ) -> tuple[Tensor, Any, Tensor | None]:
-        """Readout_BTH, the state after, attention weights_BTS."""
+        """Return readout_BTH, the state after, and attention weights_BTS."""
 
     def unfold(
         self, tokens_BT: Tensor, fed_BT: Tensor | None, state: Any, memory: Any, masks: Any
     ) -> Tensor:
-        """Readout_BTH of a whole pass that goes step by step."""
+        """Return readout_BTH of a whole pass that goes step by step."""
 
 
 class Seq2Seq(Model):
-    """An encoder-decoder model; the contract is variants.contract.Model."""
+    """A model of encoder and decoder; its contract is variants.contract.Model."""
 
     def __init__(
         self, embedding: Embedding, encoder: nn.Module, decoder: Decodes, dropout: float
@@ -86,11 +87,13 @@ class Seq2Seq(Model):
     def score(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
+        """Return the logits_NV of the one target stream."""
         return (self._readout(batch, fed_BT, dropout).logits(),)
 
     def readouts(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Readout, ...] | None:
+        """Return what the output layer reads at the N real positions, and its weights."""
         return (self._readout(batch, fed_BT, dropout),)
 
     def parts(self) -> Parts:
@@ -113,6 +116,7 @@ class Seq2Seq(Model):
         return Readout(real(readout_BTH, batch), output.weight, output.bias)
 
     def _read(self, batch: Batch, dropout: torch.Generator | None) -> Read:
+        """Return the encoder's outputs_BSD and last states."""
         embedded = self.embedding(batch.source_BS)
         drawn = mask(embedded.shape, self.dropout, dropout, embedded)
         padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)

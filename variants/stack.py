@@ -1,4 +1,4 @@
-"""Layers of one kind of cell, one on top of the other."""
+"""Stacks layers of one kind of cell on top of each other."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ STACKS = {
     "residual": "from the second layer on, a layer's outputs have its inputs added (He et al. "
     "2016, eq. 1; between recurrent layers Wu et al. 2016, section 3.1)",
 }
+"""The values of the axis stack."""
 
 States = tuple[CellState, ...]
-"""One state a layer, lowest first."""
+"""One state for each layer, lowest first."""
 
 
 class Padding(NamedTuple):
-    """Where rows end: the same in the two forms that torch's kernels and plain loops need."""
+    """The ends of rows, in the forms that plain loops and torch's kernels need.
+
+    lengths_B: on the CPU.
+    """
 
     mask_BS: Tensor
     lengths_B: Tensor
 
 
 class Layers(NamedTuple):
-    """What a stack is made of. dropout: between layers. recurrent_dropout: on h, where recurrent
-    weights meet it, one mask a row and layer for all steps (Gal and Ghahramani 2016, section 4)."""
+    """The choices that make a stack.
+
+    dropout: between layers. recurrent_dropout: on h, where recurrent weights meet it, one mask for
+    each row and layer at all steps (Gal and Ghahramani 2016, section 4).
+    """
 
     cell: str
     hidden: int
@@ -41,14 +48,17 @@ class Layers(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """Dropout masks of a pass, one of each a layer: on its inputs, none for the first; and on h
-    within its recurrence."""
+    """The dropout masks of a pass for each layer.
+
+    inputs: (B, T, H) on a layer's inputs, None for the first. recurrent: (B, H) on h within its
+    recurrence.
+    """
 
     inputs: tuple[Tensor | None, ...]
     recurrent: tuple[Tensor | None, ...]
 
     def at(self, t: int) -> Dropped:
-        """The masks of step t, still with a time axis."""
+        """Return the masks of step t, (B, 1, H) where they have a time axis."""
         return Dropped(
             tuple(None if m is None else m[:, t : t + 1] for m in self.inputs), self.recurrent
         )
@@ -64,17 +74,17 @@ class Stack(nn.Module):
         self.layers = layers
 
     def zeros(self, batch: int, like: Tensor) -> States:
-        """The all-zero state of every layer."""
+        """Return the state of every layer that remembers nothing."""
         return tuple(cell.zeros(batch, like) for cell in self.each())
 
     def each(self) -> Iterator[Cell]:
-        """The cells, lowest first."""
+        """Return the cells, lowest first."""
         return (cell for cell in self.cells if isinstance(cell, Cell))
 
     def dropped(
         self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
     ) -> Dropped:
-        """The masks of a pass over `steps` steps."""
+        """Return the masks of a pass over `steps` steps."""
         shape = (batch, steps, self.layers.hidden)
         above = [mask(shape, self.layers.dropout, dropout, like) for _ in self.cells[1:]]
         inner = [
@@ -90,15 +100,15 @@ class Stack(nn.Module):
         dropped: Dropped,
         padding: Padding | None = None,
     ) -> tuple[Tensor, States]:
-        """Outputs_BSH of the top layer and every layer's state after each row's end."""
+        """Return outputs_BSH of the top layer, and every layer's state after each row's end."""
         real, lengths = padding or (None, None)
         values = inputs_BSI
         after: list[CellState] = []
         for cell, state, below, inner in zip(
             self.each(), states, dropped.inputs, dropped.recurrent, strict=True
         ):
-            given = apply(values, below)
-            outputs, state = fastest(cell, given, state, real, lengths, inner)
-            values = outputs + given if self.layers.residual and after else outputs
+            inputs = apply(values, below)
+            outputs, state = fastest(cell, inputs, state, real, lengths, inner)
+            values = outputs + inputs if self.layers.residual and after else outputs
             after.append(state)
         return values, tuple(after)

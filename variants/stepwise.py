@@ -1,4 +1,4 @@
-"""A whole pass in its plain form, one token at a time: what faster forms are tested against."""
+"""Runs a whole pass one token at a time, the plain form that faster ones are tested against."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from torch import Tensor
 
 
 class Steps(Protocol):
-    """A decoder, as it is called here."""
+    """A decoder as this module calls it."""
 
     @property
     def output(self) -> Callable[[Tensor], Tensor]: ...
 
     def __call__(
         self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any
-    ) -> tuple[Tensor, Any, Tensor | None]: ...
+    ) -> tuple[Tensor, Any, Tensor | None]:
+        """Return readout_BTH, the state after, and attention weights_BTS."""
 
 
 def stepwise(
     decoder: Steps, tokens_BT: Tensor, fed_BT: Tensor | None, state: Any, memory: Any, masks: Any
 ) -> Tensor:
-    """Readouts_BTH. fed_BT as in `Model.score`."""
+    """Return the readouts_BTH of a whole pass. fed_BT is as in `Model.score`."""
     steps: list[Tensor] = []
     for t in range(tokens_BT.shape[1]):
         tokens_B = tokens_BT[:, t]
@@ -36,5 +37,8 @@ def stepwise(
 
 @torch.no_grad()
 def next_tokens(decoder: Steps, reference_B: Tensor, fed_B: Tensor, readout_BH: Tensor) -> Tensor:
-    """The reference or the model's own last token; no gradient flows through the choice."""
+    """Return the reference where it is fed, else the likeliest token of the last readout, (B).
+
+    No gradient flows through the choice.
+    """
     return torch.where(fed_B, reference_B, decoder.output(readout_BH).argmax(-1))

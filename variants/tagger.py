@@ -1,4 +1,4 @@
-"""The joint-layer tagger of Zhang et al. 2016: keywords from the first layer, phrases above."""
+"""The joint-layer tagger of Zhang et al. 2016: keywords from the lower layer, phrases above."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from variants.fast.matmul import Linear
 from variants.stack import Padding
 
 
-class Reader(Protocol):
-    """What a layer offers here. width: size of its outputs."""
+class SequenceLayer(Protocol):
+    """A layer that reads a sequence, as a tagger uses it. width: size D of its outputs."""
 
     width: int
 
     def __call__(
         self, inputs_BSI: Tensor, padding: Padding | None, dropout: torch.Generator | None
-    ) -> Read: ...
+    ) -> Read:
+        """Return outputs_BSD; padding as variants.encoder.Encoder takes it."""
 
 
 class JointTagger(Model):
-    """Two recurrent layers, a head on each (Zhang et al. 2016, eq. 4 to 9).
+    """Two recurrent layers with a head on each (Zhang et al. 2016, eq. 4 to 9).
 
-    The lower layer reads a window of embedded words around each, the upper reads the lower.
-    Offers `score` of the contract: (logits_NC1, logits_NC2) at the N real source positions.
+    The lower layer reads a window of embedded words around each word, the upper reads the lower.
+    `score` gives the logits (N, C) of both heads at the N real source positions.
     """
 
     def __init__(
         self,
         embedding: Embedding,
         window: int,
-        lower: Reader,
-        upper: Reader,
+        lower: SequenceLayer,
+        upper: SequenceLayer,
         classes: tuple[int, int],
         dropout: float,
     ) -> None:
@@ -54,6 +55,7 @@ class JointTagger(Model):
     def score(
         self, batch: Batch, fed_BT: Tensor | None = None, dropout: torch.Generator | None = None
     ) -> tuple[Tensor, ...]:
+        """Return the logits_NC of both heads."""
         assert fed_BT is None, "a tagger feeds no target token"
         embedded = self.embedding(batch.source_BS) * batch.source_mask_BS[..., None]
         windows = windowed(embedded, self.window)
@@ -67,9 +69,13 @@ class JointTagger(Model):
         return Parts(self.embedding, embeddings(self), encoder=None, bridge=None)
 
     def _read(
-        self, layer: Reader, values_BSI: Tensor, batch: Batch, dropout: torch.Generator | None
+        self,
+        layer: SequenceLayer,
+        values_BSI: Tensor,
+        batch: Batch,
+        dropout: torch.Generator | None,
     ) -> Tensor:
-        """Outputs of a layer, dropped for whoever reads them, the layer above or the head."""
+        """Return a layer's outputs_BSD, with dropout for the layer or head that reads them."""
         padding = None if batch.even else Padding(batch.source_mask_BS, batch.lengths_B)
         read: Read = layer(values_BSI, padding, dropout)
         outputs = read.outputs_BSD
@@ -77,7 +83,7 @@ class JointTagger(Model):
 
 
 def windowed(embedded_BSE: Tensor, window: int) -> Tensor:
-    """Each position beside its neighbours, (B, S, window * E); zeros beyond the ends."""
+    """Return each position with its neighbours, (B, S, window * E); zeros beyond the ends."""
     reach = window // 2
     padded = nn.functional.pad(embedded_BSE, (0, 0, reach, reach))
     steps = embedded_BSE.shape[1]

@@ -1,4 +1,4 @@
-"""A Transformer as reference, outside the recurrent family: torch's own layers.
+"""A Transformer as a reference outside the recurrent family, of torch's own layers.
 
 Vaswani et al. 2017, section 3, post-norm, sinusoidal positions (section 3.5), feed-forward
 layers of 4 H. Deviations: embeddings keep their size E and scale, and go through a linear layer
@@ -25,11 +25,14 @@ from variants.stack import Padding
 from variants.stepwise import stepwise
 
 FEED_FORWARD = 4
-"""Times H; section 3.3 has 2048 for 512."""
+"""Size of the feed-forward layers over H; section 3.3 has 2048 for 512."""
 
 
 def positions(start: int, steps: int, hidden: int, like: Tensor) -> Tensor:
-    """Sinusoids of positions start, start + 1, ..., (T, H). Vaswani et al. 2017, section 3.5."""
+    """Return the sinusoids of positions start, start + 1, ..., (T, H).
+
+    Vaswani et al. 2017, section 3.5. like: a tensor of their device and number format.
+    """
     place = torch.arange(start, start + steps, device=like.device, dtype=torch.float64)[:, None]
     pair = torch.arange((hidden + 1) // 2, device=like.device, dtype=torch.float64)
     angles = place * torch.exp(pair * (-2.0 * math.log(10_000.0) / hidden))
@@ -38,7 +41,7 @@ def positions(start: int, steps: int, hidden: int, like: Tensor) -> Tensor:
 
 
 class TransformerEncoder(nn.Module):
-    """Inputs (B, S, I) -> (B, S, H), all positions at once. It has no states to hand over."""
+    """An encoder that reads all positions at once, (B, S, I) -> (B, S, H), without states."""
 
     def __init__(
         self, input_size: int, hidden: int, depth: int, heads: int, dropout: float
@@ -57,6 +60,7 @@ class TransformerEncoder(nn.Module):
     def forward(
         self, inputs_BSI: Tensor, padding: Padding | None, dropout: torch.Generator | None
     ) -> Read:
+        """Read sources (B, S, I), and return outputs_BSD, D = H, without states."""
         values: Tensor = self.enter(inputs_BSI)
         values = values + positions(0, values.shape[1], self.width, values)
         hidden = None if padding is None else ~padding.mask_BS
@@ -68,36 +72,36 @@ class TransformerEncoder(nn.Module):
 
 
 class Remembered(NamedTuple):
-    """What the decoder reads at every step."""
+    """The source as the decoder reads it at every step."""
 
     outputs_BSD: Tensor
     mask_BS: Tensor
 
 
 Prefix = tuple[Tensor, ...]
-"""What each layer has read so far, (B, t, H)."""
+"""What each layer has read so far, (B, t, H): the state of a decoder after t steps."""
 
 
-class Masks(NamedTuple):
-    """Dropout masks of a whole pass."""
+class TransformerMasks(NamedTuple):
+    """The dropout masks of a whole pass; between: (B, T, H) on each layer's inputs."""
 
     embedded_BTE: Tensor | None
     between: tuple[Tensor | None, ...]
     readout_BTH: Tensor | None
 
-    def at(self, t: int) -> Masks:
-        """The masks of step t, still with a time axis."""
+    def at(self, t: int) -> TransformerMasks:
+        """Return the masks of step t, with a time axis of one step."""
         embedded, *between, readout = (
             None if m is None else m[:, t : t + 1]
             for m in (self.embedded_BTE, *self.between, self.readout_BTH)
         )
-        return Masks(embedded, tuple(between), readout)
+        return TransformerMasks(embedded, tuple(between), readout)
 
 
 class TransformerDecoder(nn.Module):
-    """Tokens (B, T) and an encoder's outputs -> readouts (B, T, H); no position sees a later one.
+    """A decoder of tokens (B, T) to readouts (B, T, H), where no position sees a later one.
 
-    Attention weights that are given are those of the top layer over the source, mean over heads.
+    The attention weights it returns are those of the top layer over the source, mean over heads.
     """
 
     loops = False
@@ -126,23 +130,25 @@ class TransformerDecoder(nn.Module):
         self.output = Linear(hidden, symbols)
 
     def remember(self, read: Read, mask_BS: Tensor) -> tuple[Remembered, Prefix]:
-        """What is read at every step, and the empty prefix."""
-        nothing = read.outputs_BSD.new_zeros(len(mask_BS), 0, self.hidden)
-        return Remembered(read.outputs_BSD, mask_BS), (nothing,) * len(self.layers)
+        """Return what is read at every step, and the empty prefix."""
+        empty = read.outputs_BSD.new_zeros(len(mask_BS), 0, self.hidden)
+        return Remembered(read.outputs_BSD, mask_BS), (empty,) * len(self.layers)
 
-    def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Masks:
-        """Dropout masks of a pass over `steps` steps."""
+    def masks(
+        self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
+    ) -> TransformerMasks:
+        """Return the dropout masks of a pass over `steps` steps."""
         shape = (batch, steps, self.hidden)
-        return Masks(
+        return TransformerMasks(
             mask((batch, steps, self.embedding.size), self.dropout, dropout, like),
             (None, *(mask(shape, self.dropout, dropout, like) for _ in self.layers[1:])),
             mask(shape, self.dropout, dropout, like),
         )
 
     def forward(
-        self, tokens_BT: Tensor, state: Prefix, memory: Remembered, masks: Masks
+        self, tokens_BT: Tensor, state: Prefix, memory: Remembered, masks: TransformerMasks
     ) -> tuple[Tensor, Prefix, Tensor | None]:
-        """Feed T more tokens: readout_BTH, the prefix with them, attention weights_BTS."""
+        """Feed T more tokens; return readout_BTH, the longer prefix, attention weights_BTS."""
         done, steps = state[0].shape[1], tokens_BT.shape[1]
         values: Tensor = self.enter(apply(self.embedding(tokens_BT), masks.embedded_BTE))
         values = values + positions(done, steps, self.hidden, values)
@@ -174,7 +180,7 @@ class TransformerDecoder(nn.Module):
         fed_BT: Tensor | None,
         state: Prefix,
         memory: Remembered,
-        masks: Masks,
+        masks: TransformerMasks,
     ) -> Tensor:
-        """Readouts_BTH of a whole pass, one token at a time."""
+        """Return the readouts_BTH of a whole pass, one token at a time."""
         return stepwise(self, tokens_BT, fed_BT, state, memory, masks)

@@ -1,4 +1,4 @@
-"""How faults are planted: each function takes a sound recipe and returns a faulty one.
+"""Functions that plant faults: each takes a sound recipe and returns a faulty one.
 
 A model is only changed by what `variants.contract.Model.parts` shows and what recurrent cells
 offer. Where that is nothing, ValueError says so: a run whose fault changed nothing would be a
@@ -318,7 +318,7 @@ def fed_nowhere(
 def unclipped(
     variant: Variant, batch: Batch, fed_BT: Tensor | None
 ) -> tuple[Variant, Tensor | None]:
-    """Clip no gradient."""
+    """Clip no gradient at any step."""
     return replace(variant, clip=0.0), fed_BT
 
 

@@ -9,24 +9,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variants.learning_rates import SCHEDULES, factor
+from variants.learning_rates import RATE_SCHEDULES, factor
 
 counts = st.integers(0, 10**6)
 
 
-@given(st.sampled_from(list(SCHEDULES)), counts, st.integers(1, 10**6), counts)
+@given(st.sampled_from(list(RATE_SCHEDULES)), counts, st.integers(1, 10**6), counts)
 def test_within_0_and_1(schedule: str, step: int, steps: int, warmup: int) -> None:
     assert 0.0 <= factor(schedule, step, steps, warmup) <= 1.0
 
 
-@given(st.sampled_from(list(SCHEDULES)), st.integers(1, 10**5), st.integers(1, 10**6))
+@given(st.sampled_from(list(RATE_SCHEDULES)), st.integers(1, 10**5), st.integers(1, 10**6))
 def test_warms_up_in_a_straight_line(schedule: str, warmup: int, steps: int) -> None:
     for step in {0, warmup // 2, warmup - 1}:
         assert factor(schedule, step, steps, warmup) == (step + 1) / warmup
     assert factor(schedule, warmup - 1, steps, warmup) == 1.0
 
 
-@given(st.sampled_from(list(SCHEDULES)), counts, counts, st.integers(1, 10**6), counts)
+@given(st.sampled_from(list(RATE_SCHEDULES)), counts, counts, st.integers(1, 10**6), counts)
 def test_never_rises_after_the_warm_up(
     schedule: str, one: int, other: int, steps: int, warmup: int
 ) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.small import built
-from variants.optimizers import OPTIMIZERS, Together
+from variants.optimizers import OPTIMIZERS, CombinedOptimizer
 
 LR, DECAY = 0.1, 0.01
 
@@ -77,7 +77,7 @@ MUON = pytest.mark.skipif("muon" not in OPTIMIZERS, reason="this torch has no Mu
 def test_muon_takes_inner_matrices() -> None:
     model = built("cell=lstm,attention=additive")
     optimizer = OPTIMIZERS["muon"].build(named(model), LR, DECAY)
-    assert isinstance(optimizer, Together)
+    assert isinstance(optimizer, CombinedOptimizer)
     muon, rest = optimizer.optimizers
     assert isinstance(muon, torch.optim.Muon)
     taken = {id(p) for group in muon.param_groups for p in group["params"]}
@@ -91,7 +91,7 @@ def test_muon_takes_inner_matrices() -> None:
 @MUON
 def test_a_learning_rate_reaches_both() -> None:
     optimizer = OPTIMIZERS["muon"].build(named(built("base")), LR, 0.0)
-    assert isinstance(optimizer, Together)
+    assert isinstance(optimizer, CombinedOptimizer)
     for group in optimizer.param_groups:
         group["lr"] = 0.5
     assert [g["lr"] for one in optimizer.optimizers for g in one.param_groups] == [0.5, 0.5]

@@ -1,4 +1,4 @@
-"""Attention: how decoder states meet the source."""
+"""Attention weighs the source's positions by a decoder's state."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ ATTENTIONS: dict[str, type[Attention] | None] = {
     "local-p": LocalPredictive,
     "multihead": Multihead,
 }
+"""The attentions by name; None for no attention."""
 
 ATTENTION_ORDERS = {
     "after": "the query is the state after the cell's step (Luong et al. 2015, section 3.1)",
     "before": "the query is the state before it (Bahdanau et al. 2015, section 3.1)",
 }
+"""When the decoder attends: before or after the step of its cell."""

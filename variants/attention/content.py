@@ -1,4 +1,4 @@
-"""Attention by content: a score for each pair of a query and an encoder's output."""
+"""Attentions by content: they score each pair of a query and an encoder's output."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import torch
 from torch import Tensor
 
 from variants.attention.contract import Attend, Attended, Attention, Sizes
-from variants.attention.manual_gradients import AdditiveStep, ProductStep, late_rows, late_sum
-from variants.fast.late_gradients import late_weight, linear
-from variants.fast.matmul import Linear
-from variants.fast.matmul import linear as linear_map
+from variants.attention.manual_gradients import (
+    AdditiveStep,
+    ProductStep,
+    deferred_rows,
+    deferred_sum,
+)
+from variants.fast.deferred_gradients import deferred_linear, deferred_weight
+from variants.fast.matmul import Linear, linear
 
 
 class Additive(Attention):
-    """v . tanh(W q + U m). Bahdanau et al. 2015, appendix A.1.2; K = H, no biases."""
+    """The attention v . tanh(W q + U m). Bahdanau et al. 2015, appendix A.1.2; K = H, no biases."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
@@ -37,10 +41,10 @@ class Additive(Attention):
 
 
 class Concat(Attention):
-    """v . tanh(W [q ; m]). Luong et al. 2015, section 3.1, concat; W is (H, H + D), no biases.
+    """The attention v . tanh(W [q ; m]). Luong et al. 2015, section 3.1, concat; no biases.
 
-    The functions that it can learn are those of `additive`, as W [q ; m] = W1 q + W2 m; it
-    starts from other values, for W's rows are H + D long.
+    W is (H, H + D). It can learn the functions that `additive` can, as W [q ; m] = W1 q + W2 m,
+    but starts from other values, for W's rows are H + D long.
     """
 
     def __init__(self, sizes: Sizes) -> None:
@@ -50,10 +54,10 @@ class Concat(Attention):
         self.query = sizes.query
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
-        return linear_map(memory_BSD, self.both.weight[:, self.query :])
+        return linear(memory_BSD, self.both.weight[:, self.query :])
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        from_query = linear_map(queries_BTH, self.both.weight[:, : self.query])
+        from_query = linear(queries_BTH, self.both.weight[:, : self.query])
         scores_BTS1: Tensor = self.v(torch.tanh(from_query[:, :, None] + keys_BSK[:, None]))
         return scores_BTS1.squeeze(-1)
 
@@ -62,7 +66,7 @@ class Concat(Attention):
 
 
 class Dot(Attention):
-    """q . m. Luong et al. 2015, section 3.1, dot."""
+    """The attention q . m. Luong et al. 2015, section 3.1, dot."""
 
     same_size = True
 
@@ -74,7 +78,7 @@ class Dot(Attention):
 
 
 class ScaledDot(Dot):
-    """q . m / sqrt(H). Vaswani et al. 2017, eq. 1, without their projections."""
+    """The attention q . m / sqrt(H). Vaswani et al. 2017, eq. 1, without their projections."""
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
         return super().score(queries_BTH, keys_BSK) / math.sqrt(keys_BSK.shape[-1])
@@ -84,7 +88,7 @@ class ScaledDot(Dot):
 
 
 class General(Attention):
-    """q . W m. Luong et al. 2015, section 3.1, general; K = H, no bias."""
+    """The attention q . W m. Luong et al. 2015, section 3.1, general; K = H, no bias."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)
@@ -102,28 +106,32 @@ class General(Attention):
 
 
 def _product_loop(read: Attended, scale: float | None = None) -> Attend:
+    """Return the form for loops of scores q . keys, times a scale."""
+    # keys are scaled once, where scores would be at every step
     scaled_BSK = read.keys_BSK if scale is None else read.keys_BSK * scale
-    keys, values = late_rows(scaled_BSK), late_rows(read.values_BSX)
+    keys, values = deferred_rows(scaled_BSK), deferred_rows(read.values_BSX)
     hidden_BS = ~read.mask_BS
 
     def attend(query_BH: Tensor, step: int) -> Tensor:
-        given = (keys.value, values.value, hidden_BS, keys.notes, values.notes)
-        context_BX: Tensor = ProductStep.apply(query_BH, *given)  # type: ignore[no-untyped-call]
+        source = (keys.value, values.value, hidden_BS, keys.factors, values.factors)
+        context_BX: Tensor = ProductStep.apply(query_BH, *source)  # type: ignore[no-untyped-call]
         return context_BX
 
     return attend
 
 
 def _additive_loop(from_query_KH: Tensor, v_1K: Tensor, read: Attended) -> Attend:
-    weight, v = late_weight(from_query_KH), late_sum(v_1K.squeeze(0))
-    keys, values = late_sum(read.keys_BSK), late_rows(read.values_BSX)
+    """Return the form for loops of scores v . tanh(W q + keys), W being from_query_KH."""
+    weight, v = deferred_weight(from_query_KH), deferred_sum(v_1K.squeeze(0))
+    keys, values = deferred_sum(read.keys_BSK), deferred_rows(read.values_BSX)
     hidden_BS = ~read.mask_BS
-    nothing = read.keys_BSK.new_zeros(1)
+    no_bias = read.keys_BSK.new_zeros(1)
 
     def attend(query_BH: Tensor, step: int) -> Tensor:
-        query_BK = linear(query_BH, weight, nothing)
-        given = (keys.value, values.value, v.value, hidden_BS, keys.notes, values.notes, v.notes)
-        context_BX: Tensor = AdditiveStep.apply(query_BK, *given)  # type: ignore[no-untyped-call]
+        query_BK = deferred_linear(query_BH, weight, no_bias)
+        source = (keys.value, values.value, v.value, hidden_BS)
+        factors = (keys.factors, values.factors, v.factors)
+        context_BX: Tensor = AdditiveStep.apply(query_BK, *source, *factors)  # type: ignore[no-untyped-call]
         return context_BX
 
     return attend

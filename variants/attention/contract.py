@@ -1,7 +1,8 @@
-"""What every attention offers: how well each source position answers a query.
+"""The contract of an attention: it weighs source positions by how well they answer a query.
 
-An attention scores: `keys` (B, S, D) -> (B, S, K), once a source; `score` queries_BTH, keys_BSK
--> scores_BTS. `weigh` masks and normalises over the source axis, `forward` sums.
+`keys` (B, S, D) -> (B, S, K) runs once a source; `score` makes scores_BTS of queries_BTH and
+keys_BSK; `weigh` masks and normalises over the source axis; `forward` sums. X is the size of
+contexts, K that of keys.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from variants.fast.forms import newer
 
 
 class Sizes(NamedTuple):
-    """query: H of the decoder's state. memory: D of the encoder's outputs. longest: positions
-    that sources have in training. heads: for those with several. span: positions on either side
-    of the middle, for local ones."""
+    """The sizes that an attention is built with.
+
+    query: H of the decoder's state. memory: D of the encoder's outputs. longest: positions
+    that sources have in training. heads: for attentions with several. span: positions on either
+    side of the middle, for local attentions.
+    """
 
     query: int
     memory: int
@@ -29,7 +33,7 @@ class Sizes(NamedTuple):
 
 
 class Attended(NamedTuple):
-    """What an attention reads at every step."""
+    """The source as an attention reads it at every step: keys, values, and the real positions."""
 
     keys_BSK: Tensor
     values_BSX: Tensor
@@ -37,22 +41,22 @@ class Attended(NamedTuple):
 
 
 Attend = Callable[[Tensor, int], Tensor]
-"""Query_BH and its step -> context_BX."""
+"""Makes the context_BX of a query_BH and its step, counted from 0."""
 
 
 class Attention(nn.Module, ABC):
-    """How contexts are made of an encoder's outputs. context: their size."""
+    """Makes contexts of an encoder's outputs. context: their size X."""
 
     same_size = False
-    """Whether it can only compare queries and memory of one size."""
+    """True if it can only compare queries and memory of one size."""
     has_heads = False
-    """Whether it reads the axis heads."""
+    """True if it reads the axis heads."""
     has_span = False
-    """Whether it reads the axis attention_span."""
+    """True if it reads the axis attention_span."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # weights of its own are not what an inherited form for loops computes
+        # an inherited form for loops does not compute the weights of a class that has its own
         if any(newer(cls, part, than="in_loop") for part in ("score", "weigh", "forward")):
             cls.in_loop = Attention.in_loop  # type: ignore[method-assign]
 
@@ -62,36 +66,42 @@ class Attention(nn.Module, ABC):
         self.context = sizes.memory
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
-        """What of the memory is compared."""
+        """Return what of memory_BSD is compared with queries, keys_BSK."""
         return memory_BSD
 
     def values(self, memory_BSD: Tensor) -> Tensor:
-        """What of the memory is summed."""
+        """Return what of memory_BSD is summed, values_BSX."""
         return memory_BSD
 
     def remember(self, memory_BSD: Tensor, mask_BS: Tensor) -> Attended:
-        """Once a source."""
+        """Prepare an encoder's outputs for all steps, once a source."""
         return Attended(self.keys(memory_BSD), self.values(memory_BSD), mask_BS)
 
     @abstractmethod
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        """Scores_BTS before masking and softmax."""
+        """Return scores_BTS before masking and softmax."""
 
     def weigh(self, queries_BTH: Tensor, read: Attended, start: int) -> Tensor:
-        """Weights_BTS over the source; padding gets 0. start: the first query's step."""
+        """Return weights_BTS over the source, 0 at padding. start: the first query's step."""
         return masked_softmax(self.score(queries_BTH, read.keys_BSK), read.mask_BS[:, None])
 
     def forward(self, queries_BTH: Tensor, read: Attended, start: int) -> tuple[Tensor, Tensor]:
-        """Contexts_BTX and weights_BTS. Every row has a real position."""
+        """Return contexts_BTX and weights_BTS. Every row needs a real position."""
         weights_BTS = self.weigh(queries_BTH, read, start)
         return weights_BTS @ read.values_BSX, weights_BTS
 
     def in_loop(self, read: Attended) -> Attend:
-        """`forward` for the many steps of one loop: the same contexts, gradients the same but for
-        rounding, what does not change made once (see variants.fast.late_gradients)."""
+        """Return `forward` in a form for the many steps of one loop.
+
+        Contexts are the same, and gradients but for rounding; what does not change from step to
+        step is made once (see variants.fast.deferred_gradients).
+        """
         return lambda query_BH, step: self(query_BH[:, None], read, step)[0].squeeze(1)
 
 
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
-    """Over the last axis, 0 where the mask is False; some position of each row is True."""
+    """Return the softmax of scores (..., S) over the last axis, 0 where the mask is False.
+
+    mask: what broadcasts to the scores, True somewhere in each row.
+    """
     return torch.softmax(scores.masked_fill(~mask, float("-inf")), dim=-1)

@@ -1,4 +1,4 @@
-"""Attention by several heads, each with projections of its own."""
+"""Attention by several heads, each of which has projections of its own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from variants.fast.matmul import Linear
 
 
 class Multihead(Attention):
-    """Vaswani et al. 2017, section 3.2.2: scaled dot products in `heads` subspaces, joined by W.
+    """The attention by scaled dot products in `heads` subspaces, joined by a linear map.
 
-    With biases, as torch.nn.MultiheadAttention; H is a multiple of `heads`. Contexts are H wide.
-    Weights that are shown are the mean over heads.
+    Vaswani et al. 2017, section 3.2.2, with biases, as torch.nn.MultiheadAttention has them. H is
+    a multiple of `heads`. Contexts are H wide. The weights returned are the mean over heads.
     """
 
     has_heads = True
@@ -38,17 +38,18 @@ class Multihead(Attention):
         return values_BSX
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        """One map a head, (B, heads, T, S)."""
+        """Return the scores of each head, (B, heads, T, S)."""
         queries, keys = self._split(self.from_query(queries_BTH)), self._split(keys_BSK)
         return queries @ keys.transpose(-1, -2) / math.sqrt(keys.shape[-1])
 
     def forward(self, queries_BTH: Tensor, read: Attended, start: int) -> tuple[Tensor, Tensor]:
+        """Return contexts_BTX, X = H, and the mean weights_BTS over heads."""
         scores = self.score(queries_BTH, read.keys_BSK)
         weights = masked_softmax(scores, read.mask_BS[:, None, None])
         contexts = (weights @ self._split(read.values_BSX)).transpose(1, 2).flatten(2)
         return self.join(contexts), weights.mean(1)
 
     def _split(self, values_BXH: Tensor) -> Tensor:
-        """(B, X, H) -> (B, heads, X, H / heads)."""
+        """Return each head's share, (B, X, H) -> (B, heads, X, H / heads)."""
         batch, length, _ = values_BXH.shape
         return values_BXH.view(batch, length, self.heads, -1).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""Attention by position, alone or together with content."""
+"""Attentions by position, alone or together with content."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from variants.fast.matmul import Linear
 
 
 class Location(Attention):
-    """softmax(W q): a weight for each position, whatever stands there. Luong et al. 2015,
-    section 3.1, location.
+    """The attention softmax(W q): a weight for each position, whatever symbol it holds.
 
+    Luong et al. 2015, section 3.1, location.
     W has a row for each position up to the longest source of the training split; positions
     beyond get no weight. No bias.
     """
@@ -31,7 +31,7 @@ class Location(Attention):
 
 
 class Local(General):
-    """Scores of `general` within a window of `span` positions on either side of a middle."""
+    """Attends by the scores of `general` within `span` positions on either side of a middle."""
 
     has_span = True
 
@@ -40,18 +40,20 @@ class Local(General):
         self.span = sizes.span
 
     def distances(self, middles_BT: Tensor, mask_BS: Tensor) -> Tensor:
-        """How far each position is from each middle, (B, T, S)."""
+        """Return how far each position is from each middle, (B, T, S)."""
         positions = torch.arange(mask_BS.shape[1], device=mask_BS.device)
         return (positions - middles_BT[..., None]).abs()
 
     def within(self, queries_BTH: Tensor, read: Attended, distances_BTS: Tensor) -> Tensor:
-        """Weights_BTS, 0 outside the window."""
+        """Return weights_BTS, 0 outside the window."""
         inside = (distances_BTS <= self.span) & read.mask_BS[:, None]
         return masked_softmax(self.score(queries_BTH, read.keys_BSK), inside)
 
 
 class LocalMonotonic(Local):
-    """local-m, general: the middle is p_t = t. Luong et al. 2015, section 3.2.
+    """The attention local-m with general scores: the middle is p_t = t.
+
+    Luong et al. 2015, section 3.2.
 
     Deviation: p_t stays at the last position once the target outgrows the source; the paper's
     window would be empty there.
@@ -65,9 +67,12 @@ class LocalMonotonic(Local):
 
 
 class LocalPredictive(Local):
-    """local-p, general: the middle p_t = S sigmoid(v . tanh(W q)) is predicted, and weights are
-    multiplied by exp(-(s - p_t)^2 / (2 sigma^2)), sigma = span / 2. Luong et al. 2015, eq. 9 and
-    10; as there, weights are not normalised again, so they sum to less than 1."""
+    """The attention local-p with general scores: the middle is predicted.
+
+    It is p_t = S sigmoid(v . tanh(W q)), and weights are multiplied by
+    exp(-(s - p_t)^2 / (2 sigma^2)), sigma = span / 2. Luong et al. 2015, eq. 9 and 10; as there,
+    weights are not normalised again, so they sum to less than 1.
+    """
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes)

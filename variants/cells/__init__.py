@@ -1,4 +1,4 @@
-"""Recurrent cells, and how they run over time."""
+"""Recurrent cells, and the forms in which they run over time."""
 
 from __future__ import annotations
 
@@ -45,3 +45,4 @@ CELLS: dict[str, type[Cell]] = {
     "mingru": MinGRU,
     "minlstm": MinLSTM,
 }
+"""The recurrent cells by name."""

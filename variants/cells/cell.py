@@ -1,8 +1,8 @@
-"""What every cell offers.
+"""The contract of a recurrent cell.
 
 A cell is two halves, so that what does not depend on the recurrence can be done for all steps
 at once: `project` (..., I) -> (..., G), and `advance` (B, G), state -> state. A state is a
-NamedTuple of (B, H) tensors, the first of which is the cell's output.
+NamedTuple of (B, H) tensors, the first of which is the cell's output. I is the size of inputs.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from variants.fast.forms import newer
 
 
 class Hidden(NamedTuple):
-    """State of a cell that keeps its output alone."""
+    """The state of a cell that keeps its output alone."""
 
     h_BH: Tensor
 
 
 class HiddenAndCell(NamedTuple):
-    """State of a cell with a memory of its own."""
+    """The state of a cell with a memory c besides its output h."""
 
     h_BH: Tensor
     c_BH: Tensor
 
 
 class Stabilised(NamedTuple):
-    """State of an sLSTM: n normalises c, and m keeps the logarithms of both in range."""
+    """The state of an sLSTM: n normalises c, and m keeps the logarithms of both in range."""
 
     h_BH: Tensor
     c_BH: Tensor
@@ -53,7 +53,7 @@ CellState = Hidden | HiddenAndCell | Stabilised
 
 
 class Advance(Protocol):
-    """One step of a recurrence."""
+    """A function that does one step of a recurrence, gates_BG and state to the next state."""
 
     def __call__(
         self, gates_BG: Tensor, state: Any, dropped_BH: Tensor | None = None
@@ -61,13 +61,13 @@ class Advance(Protocol):
 
 
 class Cell(nn.Module, ABC):
-    """One layer's recurrence.
+    """The recurrence of one layer.
 
-    state: its NamedTuple. given: how many of the state's first parts come from elsewhere where a
-    first state does (a bridge, learned values). gates: blocks of H rows in the weights.
-    recurrent: whether weights stand between h and the gates, so that recurrent dropout and
-    orthogonal first values mean something. kernel: whether torch's layer, which it then holds as
-    `layer`, computes the same for all steps.
+    state: the NamedTuple of its states. given: how many of a first state's parts a bridge or
+    learned values provide; `begin` makes the rest. gates: blocks of H rows in the weights.
+    recurrent: True if weights stand between h and the gates, so that recurrent dropout and
+    orthogonal first values mean something. kernel: True if a layer of torch's, held as `layer`,
+    computes the same for all steps.
     """
 
     state: type[Any] = Hidden
@@ -78,7 +78,7 @@ class Cell(nn.Module, ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # steps of its own are not what inherited fast forms compute
+        # inherited fast forms do not compute the steps of a class that has its own
         if newer(cls, "advance", than="in_loop"):
             cls.in_loop = Cell.in_loop  # type: ignore[method-assign]
         if newer(cls, "project", than="affine"):
@@ -93,42 +93,48 @@ class Cell(nn.Module, ABC):
 
     @abstractmethod
     def project(self, inputs: Tensor) -> Tensor:
-        """The share of the gates that comes from the inputs, (..., I) -> (..., G)."""
+        """Return the share of the gates that comes from the inputs, (..., I) -> (..., G)."""
 
     @abstractmethod
     def advance(
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
     ) -> CellState:
-        """One step of the recurrence. dropped_BH: a mask on h where weights meet it."""
+        """Return the state after a step. dropped_BH: a dropout mask on h where weights meet it."""
 
     def affine(self) -> tuple[Tensor, Tensor | None] | None:
-        """Weight_GI and bias_G of `project`, if that is all it does: a loop that knows only some
-        of an input's columns beforehand then does those for all steps at once."""
+        """Return the weight_GI and the bias_G of `project`, if it does nothing else; else None.
+
+        A loop that knows only some of an input's columns beforehand does those for all steps at
+        once.
+        """
         return None
 
     def in_loop(self) -> Advance:
-        """`advance` for the many steps of one loop: the same values, its gradients the same but
-        for rounding, what does not change made once (see variants.fast.late_gradients)."""
+        """Return `advance` in a form for the many steps of one loop.
+
+        Values are the same, and gradients but for rounding; what does not change from step to
+        step is made once (see variants.fast.deferred_gradients).
+        """
         return self.advance
 
     def step(self, input_BI: Tensor, state: CellState) -> CellState:
-        """One step from an input."""
+        """Return the state after one step that reads an input."""
         return self.advance(self.project(input_BI), state)
 
     def zeros(self, batch: int, like: Tensor) -> CellState:
-        """The state that remembers nothing."""
+        """Return the state that remembers nothing."""
         zeros: CellState = self.state(
             *(like.new_zeros(batch, self.hidden) for _ in self.state._fields)
         )
         return zeros
 
     def begin(self, parts: Sequence[Tensor]) -> CellState:
-        """A first state from its `given` first parts."""
+        """Return a first state made of its `given` first parts, (B, H) each."""
         state: CellState = self.state(*parts)
         return state
 
     def hand_over(self, state: CellState) -> Sequence[Tensor]:
-        """The `given` first parts of a state, as a bridge may read them."""
+        """Return the `given` first parts of a state, (B, H) each, as a bridge may read them."""
         return state[: self.given]
 
     def recurrent_blocks(self) -> Sequence[Tensor]:

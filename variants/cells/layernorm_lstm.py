@@ -1,4 +1,4 @@
-"""LSTM with layer normalisation (Ba et al. 2016)."""
+"""An LSTM with layer normalisation (Ba et al. 2016)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from variants.cells.cell import Advance, Cell, CellState, HiddenAndCell
 from variants.dropout import apply
-from variants.fast.late_gradients import late_weight, linear
+from variants.fast.deferred_gradients import deferred_linear, deferred_weight
 from variants.fast.matmul import Linear
 
 
@@ -43,18 +43,19 @@ class LayerNormLSTM(Cell):
         return self._next(gates_BG, self.recurrence(apply(state.h_BH, dropped_BH)), state)
 
     def in_loop(self) -> Advance:
-        late = late_weight(self.recurrence.weight)
-        nothing = self.recurrence.weight.new_zeros(1)
+        weight = deferred_weight(self.recurrence.weight)
+        no_bias = self.recurrence.weight.new_zeros(1)
 
         def advance(
             gates_BG: Tensor, state: HiddenAndCell, dropped_BH: Tensor | None = None
         ) -> CellState:
-            recurred_BG = linear(apply(state.h_BH, dropped_BH), late, nothing)
+            recurred_BG = deferred_linear(apply(state.h_BH, dropped_BH), weight, no_bias)
             return self._next(gates_BG, recurred_BG, state)
 
         return advance
 
     def _next(self, gates_BG: Tensor, recurred_BG: Tensor, state: HiddenAndCell) -> CellState:
+        """Return the state after a step, from the normalised inputs' share and U h of the gates."""
         i, f, g, o = (gates_BG + self.norm_recurrence(recurred_BG)).chunk(4, dim=-1)
         c = torch.sigmoid(f) * state.c_BH + torch.sigmoid(i) * torch.tanh(g)
         return HiddenAndCell(torch.sigmoid(o) * torch.tanh(self.norm_cell(c)), c)

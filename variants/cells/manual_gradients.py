@@ -1,8 +1,9 @@
 """Steps of torch's cells with their gradients written out, for loops that autograd runs through.
 
 Each does in some ten operations what autograd would record as thirty, and leaves the gradient of
-the recurrent weights to `variants.fast.late_gradients`. All take `recurring_BH`: h as the recurrent
-weights read it, after dropout where there is some.
+the recurrent weights to `variants.fast.deferred_gradients`. All read `recurring_BH`: h as the
+recurrent weights meet it, after dropout if there is any. Where a class's backward has the chain
+rule in place, d before a name is the gradient of the loss with respect to it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from variants.fast.late_gradients import Notes, tanh_, tanh_backward
+from variants.fast.deferred_gradients import StepFactors, tanh_, tanh_backward
 from variants.fast.matmul import add_product, product
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.default
@@ -20,7 +21,7 @@ relu_backward = torch.ops.aten.threshold_backward.default
 
 
 class LSTMStep(torch.autograd.Function):
-    """gates_BG (i, f, g, o, without the recurrence), recurring, c -> h', c'."""
+    """A step of LSTM: c' = f c + i g, h' = o tanh(c')."""
 
     @staticmethod
     def forward(
@@ -29,24 +30,28 @@ class LSTMStep(torch.autograd.Function):
         recurring_BH: Tensor,
         c_BH: Tensor,
         weight_GH: Tensor,
-        notes: Notes,
+        factors: StepFactors,
     ) -> tuple[Tensor, Tensor]:
+        """Return h' and c', (B, H) each. gates_BG: i, f, g, o without the recurrence's share."""
         gates = add_product(gates_BG, recurring_BH, weight_GH)
-        # tanh as in variants.fast.late_gradients, with one logistic function for all four gates
+        # tanh g = 2 sigmoid(2 g) - 1, so one logistic function in place serves all four gates
         i, f, g, o = gates.chunk(4, dim=1)
         g.mul_(2.0)
         gates.sigmoid_()
         g.mul_(2.0).sub_(1.0)
         c = (f * c_BH).addcmul_(i, g)
+        # a copy, as tanh_ works in place and c is the state that goes on
         squashed = tanh_(c.clone())
         ctx.save_for_backward(gates, recurring_BH, c_BH, squashed, weight_GH)
-        ctx.notes = notes
+        ctx.factors = factors
         return o * squashed, c
 
     @staticmethod
     def backward(ctx: Any, dh: Tensor, dc: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of gates_BG, recurring_BH and c_BH, from those of h' and c'."""
         gates, recurring_BH, c_BH, squashed, weight_GH = ctx.saved_tensors
         i, f, g, o = gates.chunk(4, dim=1)
+        # c' reaches the loss by itself and by h'
         dc = dc + tanh_backward(dh * o, squashed)
         parts = [
             sigmoid_backward(dc * g, i),
@@ -55,15 +60,12 @@ class LSTMStep(torch.autograd.Function):
             sigmoid_backward(dh * squashed, o),
         ]
         dgates = torch.cat(parts, dim=1)
-        ctx.notes.add(recurring_BH.detach(), dgates)
+        ctx.factors.add(recurring_BH.detach(), dgates)
         return dgates, product(dgates, weight_GH.t()), dc * f, None, None
 
 
 class GRUStep(torch.autograd.Function):
-    """gates_BG (r, z, n, without the recurrence), recurring, h -> h'.
-
-    bias_H: that of the recurrence's n, which r multiplies; those of r and z are within gates_BG.
-    """
+    """A step of GRU: h' = z h + (1 - z) n, written n + z (h - n)."""
 
     @staticmethod
     def forward(
@@ -73,9 +75,14 @@ class GRUStep(torch.autograd.Function):
         h_BH: Tensor,
         weight_GH: Tensor,
         bias_H: Tensor,
-        notes: Notes,
-        bias_notes: Notes,
+        factors: StepFactors,
+        bias_factors: StepFactors,
     ) -> Tensor:
+        """Return h' (B, H). gates_BG: r, z, n without the recurrence's share.
+
+        bias_H: that of the recurrence's n, which r multiplies; those of r and z are within
+        gates_BG.
+        """
         hidden = h_BH.shape[1]
         recurred = product(recurring_BH, weight_GH)
         rz = (gates_BG[:, : 2 * hidden] + recurred[:, : 2 * hidden]).sigmoid_()
@@ -83,26 +90,29 @@ class GRUStep(torch.autograd.Function):
         candidate = recurred[:, 2 * hidden :] + bias_H
         n = tanh_(torch.addcmul(gates_BG[:, 2 * hidden :], r, candidate))
         ctx.save_for_backward(rz, n, candidate, recurring_BH, h_BH, weight_GH)
-        ctx.notes, ctx.bias_notes = notes, bias_notes
+        ctx.factors, ctx.bias_factors = factors, bias_factors
         return torch.addcmul(n, z, h_BH - n)
 
     @staticmethod
     def backward(ctx: Any, dh: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of gates_BG, recurring_BH and h_BH, from that of h'."""
         rz, n, candidate, recurring_BH, h_BH, weight_GH = ctx.saved_tensors
         r, z = rz.chunk(2, dim=1)
+        # dh splits into z dh for the old h and (1 - z) dh for n
         kept = dh * z
         dn = tanh_backward(dh - kept, n)
         dcandidate = dn * r
         drz = sigmoid_backward(torch.cat([dn * candidate, dh * (h_BH - n)], dim=1), rz)
         drecurred = torch.cat([drz, dcandidate], dim=1)
-        ctx.notes.add(recurring_BH.detach(), drecurred)
-        ctx.bias_notes.add(dcandidate)
+        ctx.factors.add(recurring_BH.detach(), drecurred)
+        ctx.bias_factors.add(dcandidate)
+        # r multiplies the recurrence's share of n alone, so the inputs' share gets dn unchanged
         dgates = torch.cat([drz, dn], dim=1)
         return dgates, product(drecurred, weight_GH.t()), kept, None, None, None, None
 
 
 class PlainStep(torch.autograd.Function):
-    """gates_BH, recurring -> h', tanh or relu of gates + U recurring."""
+    """A step of a plain cell: h' is tanh or relu of gates + U recurring."""
 
     @staticmethod
     def forward(
@@ -111,17 +121,19 @@ class PlainStep(torch.autograd.Function):
         recurring_BH: Tensor,
         weight_HH: Tensor,
         relu: bool,
-        notes: Notes,
+        factors: StepFactors,
     ) -> Tensor:
+        """Return h' (B, H)."""
         gates = add_product(gates_BH, recurring_BH, weight_HH)
         h = gates.relu_() if relu else tanh_(gates)
         ctx.save_for_backward(h, recurring_BH, weight_HH)
-        ctx.relu, ctx.notes = relu, notes
+        ctx.relu, ctx.factors = relu, factors
         return h
 
     @staticmethod
     def backward(ctx: Any, dh: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of gates_BH and recurring_BH, from that of h'."""
         h, recurring_BH, weight_HH = ctx.saved_tensors
         dgates = relu_backward(dh, h, 0) if ctx.relu else tanh_backward(dh, h)
-        ctx.notes.add(recurring_BH.detach(), dgates)
+        ctx.factors.add(recurring_BH.detach(), dgates)
         return dgates, product(dgates, weight_HH.t()), None, None, None

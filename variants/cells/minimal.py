@@ -1,4 +1,4 @@
-"""Cells whose gates see the input alone, so that all steps can be done at once by a scan.
+"""Cells whose gates read the input alone, so that a scan can do all steps at once.
 
 Their recurrence is h' = keep h + add, and neither keep nor add depends on h.
 """
@@ -16,7 +16,7 @@ from variants.fast.matmul import Linear
 
 
 class ScanCell(Cell):
-    """A cell that `scan` can run."""
+    """A cell that `scan` can run over all steps at once."""
 
     recurrent = False
 
@@ -33,7 +33,7 @@ class ScanCell(Cell):
 
     @abstractmethod
     def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
-        """keep and add, (..., G) -> two of (..., H)."""
+        """Return keep and add, (..., G) -> two of (..., H)."""
 
     def advance(
         self, gates_BG: Tensor, state: CellState, dropped_BH: Tensor | None = None
@@ -44,8 +44,11 @@ class ScanCell(Cell):
 
 
 class MinGRU(ScanCell):
-    """h' = (1 - z) h + z g(V x + b), z = sigmoid(W x + d). Feng et al. 2024, section 3.1, with
-    the positive g of their appendix B: x + 0.5 from 0 on, sigmoid(x) below."""
+    """The cell h' = (1 - z) h + z g(V x + b), z = sigmoid(W x + d).
+
+    Feng et al. 2024, section 3.1, with the positive g of their appendix B: x + 0.5 from 0 on,
+    sigmoid(x) below.
+    """
 
     gates = 2
 
@@ -59,8 +62,10 @@ class MinGRU(ScanCell):
 
 
 class MinLSTM(ScanCell):
-    """h' = f h + i g(V x + b), f and i divided by f + i. Feng et al. 2024, section 3.2, with the
-    positive g of their appendix B."""
+    """The cell h' = f h + i g(V x + b), f and i divided by f + i.
+
+    Feng et al. 2024, section 3.2, with the positive g of their appendix B.
+    """
 
     gates = 3
 
@@ -75,16 +80,17 @@ class MinLSTM(ScanCell):
 
 
 def positive(values: Tensor) -> Tensor:
-    """The g of Feng et al. 2024, appendix B.1."""
+    """Return g of the values, (...) -> (...). Feng et al. 2024, appendix B.1."""
     return torch.where(values >= 0, values + 0.5, torch.sigmoid(values))
 
 
 def scan(keep_BSH: Tensor, add_BSH: Tensor, h_BH: Tensor) -> Tensor:
-    """All states of h' = keep h + add from a first h, (B, S, H), in log2 S passes.
+    """Return all states (B, S, H) of h' = keep h + add from a first h, in log2 S passes.
 
     Hillis and Steele 1986: after the pass with distance d each position holds what happened in
     the 2 d steps up to it.
     """
+    # the first h enters with the first step, after which position 0 is complete
     first = add_BSH[:, :1] + keep_BSH[:, :1] * h_BH[:, None]
     keep, add = keep_BSH, torch.cat([first, add_BSH[:, 1:]], dim=1)
     distance = 1

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from variants.cells.cell import Advance, Cell, CellState, Stabilised
 from variants.dropout import apply
-from variants.fast.late_gradients import late_weight, linear
+from variants.fast.deferred_gradients import deferred_linear, deferred_weight
 from variants.fast.matmul import Linear
 
 
@@ -45,18 +45,21 @@ class SLSTM(Cell):
         return self.inputs.weight, self.inputs.bias
 
     def in_loop(self) -> Advance:
-        late = late_weight(self.recurrence.weight)
+        weight = deferred_weight(self.recurrence.weight)
 
         def advance(
             gates_BG: Tensor, state: Stabilised, dropped_BH: Tensor | None = None
         ) -> CellState:
-            return self._next(linear(apply(state.h_BH, dropped_BH), late, gates_BG), state)
+            recurring_BH = apply(state.h_BH, dropped_BH)
+            return self._next(deferred_linear(recurring_BH, weight, gates_BG), state)
 
         return advance
 
     def _next(self, gates_BG: Tensor, state: Stabilised) -> CellState:
+        """Return the state after a step, from all of its gates."""
         log_i, f, z, o = gates_BG.chunk(4, dim=-1)
         log_f = nn.functional.logsigmoid(f) + state.m_BH
+        # both gates are divided by the larger one's exponential, which may overflow by itself
         m = torch.maximum(log_f, log_i)
         kept, added = torch.exp(log_f - m), torch.exp(log_i - m)
         c = kept * state.c_BH + added * torch.tanh(z)
@@ -64,16 +67,20 @@ class SLSTM(Cell):
         return Stabilised(torch.sigmoid(o) * c / n, c, n, m)
 
     def zeros(self, batch: int, like: Tensor) -> CellState:
-        """m is the logarithm of nothing, or a first input gate far below it would be lost."""
+        """Return the state that remembers nothing.
+
+        m is the logarithm of 0: with m = 0 a first input gate far below 1 would be lost.
+        """
         zeros = like.new_zeros(batch, self.hidden)
         return Stabilised(zeros, zeros, zeros, torch.full_like(zeros, float("-inf")))
 
     def hand_over(self, state: CellState) -> Sequence[Tensor]:
-        """c by its normaliser: alone it has no scale, as m takes out any factor."""
+        """Return h and c by its normaliser, (B, H): c alone has no scale, as m takes it out."""
         assert isinstance(state, Stabilised)
         return state.h_BH, state.c_BH / state.n_BH
 
     def begin(self, parts: Sequence[Tensor]) -> CellState:
+        """Return a first state of h and c, (B, H) each, as if c had been read with weight 1."""
         h_BH, c_BH = parts
         return Stabilised(h_BH, c_BH, torch.ones_like(c_BH), torch.zeros_like(c_BH))
 

@@ -1,4 +1,4 @@
-"""Cells that torch has kernels for: their weights live in its layers, in its gate order."""
+"""Cells that torch has kernels for; their weights live in its layers, in its gate order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from torch import Tensor, nn
 from variants.cells.cell import Advance, Cell, CellState, Hidden, HiddenAndCell, MemoryGate
 from variants.cells.manual_gradients import GRUStep, LSTMStep, PlainStep
 from variants.dropout import apply
-from variants.fast.late_gradients import late_bias, late_weight
-from variants.fast.matmul import linear as linear_map
-
-KINDS = ("weight", "bias")
+from variants.fast.deferred_gradients import deferred_bias, deferred_weight
+from variants.fast.matmul import linear
 
 
 class TorchCell(Cell):
@@ -27,10 +25,10 @@ class TorchCell(Cell):
         self.layer = self.layer_type(input_size, hidden, batch_first=True)
 
     def project(self, inputs: Tensor) -> Tensor:
-        return linear_map(inputs, *self.affine())
+        return linear(inputs, *self.affine())
 
     def affine(self) -> tuple[Tensor, Tensor]:
-        """Both of torch's biases, but for what acts within the recurrence."""
+        """Return the weight_GI, and the sum of torch's two biases without what only acts on h."""
         weight, bias = self._weights("ih")
         return weight, bias + self._weights("hh")[1]
 
@@ -38,22 +36,26 @@ class TorchCell(Cell):
         return self._weights("hh")[0].chunk(self.gates)
 
     def _recur(self, h_BH: Tensor, dropped_BH: Tensor | None) -> Tensor:
-        return linear_map(apply(h_BH, dropped_BH), self._weights("hh")[0])
+        """Return U h, (B, G), without a bias."""
+        return linear(apply(h_BH, dropped_BH), self._weights("hh")[0])
 
     def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """As torch's layer holds them: of inputs and of h, and the biases of both."""
+        """Return torch's weights: of inputs (G, I), of h (G, H), and the biases (G) of both."""
         (inputs, bias), (recurrent, other) = self._weights("ih"), self._weights("hh")
         return inputs, recurrent, bias, other
 
     def _weights(self, which: str) -> tuple[Tensor, Tensor]:
         # not get_parameter, which refuses what torch.func puts in a parameter's place
-        weight, bias = (getattr(self.layer, f"{kind}_{which}_l0") for kind in KINDS)
+        weight, bias = (getattr(self.layer, f"{kind}_{which}_l0") for kind in ("weight", "bias"))
         return weight, bias
 
 
 class RNN(TorchCell):
-    """h' = tanh(W x + b + U h + d). Elman 1990, Cognitive Science 14, figure 2; the recurrence is
-    trained through, where Elman copied it."""
+    """The cell h' = tanh(W x + b + U h + d).
+
+    Elman 1990, Cognitive Science 14, figure 2. Deviation: gradients flow through the recurrence,
+    where Elman copied the state.
+    """
 
     layer_type = nn.RNN
     kernel = True
@@ -68,7 +70,7 @@ class RNN(TorchCell):
 
 
 class RNNReLU(TorchCell):
-    """h' = max(0, W x + b + U h + d). Le, Jaitly and Hinton 2015, section 2.
+    """The cell h' = max(0, W x + b + U h + d). Le, Jaitly and Hinton 2015, section 2.
 
     Deviation: they start from U = 1 (IRNN); here first values are an axis of their own.
     """
@@ -86,17 +88,19 @@ class RNNReLU(TorchCell):
 
 
 def _plain_loop(weight_HH: Tensor, relu: bool) -> Advance:
-    late = late_weight(weight_HH)
+    """Return the form for loops of both plain cells."""
+    weight = deferred_weight(weight_HH)
 
     def advance(gates_BG: Tensor, state: Hidden, dropped_BH: Tensor | None = None) -> CellState:
         recurring = apply(state.h_BH, dropped_BH)
-        return Hidden(PlainStep.apply(gates_BG, recurring, late.value, relu, late.notes))  # type: ignore[no-untyped-call]
+        h_BH = PlainStep.apply(gates_BG, recurring, weight.value, relu, weight.factors)  # type: ignore[no-untyped-call]
+        return Hidden(h_BH)
 
     return advance
 
 
 class GRU(TorchCell):
-    """h' = z h + (1 - z) n, n = tanh(W x + b + r (U h + d)). Cho et al. 2014, eq. 5 to 8.
+    """The cell h' = z h + (1 - z) n, n = tanh(W x + b + r (U h + d)). Cho et al. 2014, eq. 5 to 8.
 
     Deviation, as in cuDNN and torch: the reset gate acts after the recurrent product, which has
     a bias of its own; Cho's acts before it.
@@ -119,18 +123,19 @@ class GRU(TorchCell):
 
     def affine(self) -> tuple[Tensor, Tensor]:
         weight, bias = self._weights("ih")
+        # the third of torch's recurrent biases stands within r (U h + d), so it stays there
         outer = self._weights("hh")[1][: 2 * self.hidden]
         return weight, bias + nn.functional.pad(outer, (0, self.hidden))
 
     def in_loop(self) -> Advance:
-        weight = late_weight(self._weights("hh")[0])
-        bias = late_bias(self._inner_bias())
+        weight = deferred_weight(self._weights("hh")[0])
+        bias = deferred_bias(self._inner_bias())
 
         def advance(gates_BG: Tensor, state: Hidden, dropped_BH: Tensor | None = None) -> CellState:
             h = state.h_BH
             recurring = apply(h, dropped_BH)
-            given = (weight.value, bias.value, weight.notes, bias.notes)
-            return Hidden(GRUStep.apply(gates_BG, recurring, h, *given))  # type: ignore[no-untyped-call]
+            weights = (weight.value, bias.value, weight.factors, bias.factors)
+            return Hidden(GRUStep.apply(gates_BG, recurring, h, *weights))  # type: ignore[no-untyped-call]
 
         return advance
 
@@ -140,13 +145,15 @@ class GRU(TorchCell):
         return [MemoryGate(bias_H, forgetting=-1.0) for bias_H in biases]
 
     def _inner_bias(self) -> Tensor:
-        """That of the recurrence's n, which the reset gate multiplies."""
+        """Return the bias_H of n in the recurrence, which the reset gate multiplies."""
         return self._weights("hh")[1][2 * self.hidden :]
 
 
 class LSTM(TorchCell):
-    """c' = f c + i g, h' = o tanh(c'). Hochreiter and Schmidhuber 1997 with the forget gate of
-    Gers et al. 2000, no peepholes (Greff et al. 2015, section 2, without p).
+    """The cell c' = f c + i g, h' = o tanh(c').
+
+    Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, no peepholes (Greff
+    et al. 2015, section 2, without p).
 
     Torch's gate order i, f, g, o and its first values: no +1 on the forget bias.
     """
@@ -167,14 +174,14 @@ class LSTM(TorchCell):
         return HiddenAndCell(torch.sigmoid(o) * torch.tanh(c), c)
 
     def in_loop(self) -> Advance:
-        late = late_weight(self._weights("hh")[0])
+        weight = deferred_weight(self._weights("hh")[0])
 
         def advance(
             gates_BG: Tensor, state: HiddenAndCell, dropped_BH: Tensor | None = None
         ) -> CellState:
             recurring = apply(state.h_BH, dropped_BH)
             return HiddenAndCell(
-                *LSTMStep.apply(gates_BG, recurring, state.c_BH, late.value, late.notes)  # type: ignore[no-untyped-call]
+                *LSTMStep.apply(gates_BG, recurring, state.c_BH, weight.value, weight.factors)  # type: ignore[no-untyped-call]
             )
 
         return advance

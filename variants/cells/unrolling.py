@@ -1,4 +1,4 @@
-"""Cells over time: the plain form, and faster ones that are tested against it."""
+"""Runs cells over time, in the plain form and in faster ones that are tested against it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from variants.cells.torch_cells import LSTM, TorchCell
 from variants.fast.forms import plain
 from variants.fast.matmul import WORTH
 
+FAR = 1e4
+"""Input at which the logistic function is 0 or 1 to the last bit, whatever is added."""
+
 
 def unroll(
     cell: Cell,
@@ -22,18 +25,19 @@ def unroll(
     mask_BS: Tensor | None = None,
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
-    """Run a cell over time: outputs_BSH and the state after each row's last real input.
+    """Return a cell's outputs_BSH and the state after each row's last real input.
 
-    mask_BS: real inputs; None if all are. Outputs at padding are 0. dropped_BH: a mask on h
-    where recurrent weights meet it, the same at all steps.
+    mask_BS: real inputs; None if all are. Outputs at padding are 0. dropped_BH: a dropout mask on
+    h where recurrent weights meet it, the same at all steps.
     """
     gates_BSG = cell.project(inputs_BSI)
     outputs = []
     for t in range(inputs_BSI.shape[1]):
-        after = cell.advance(gates_BSG[:, t], state, *_given(dropped_BH))
+        after = cell.advance(gates_BSG[:, t], state, *_mask_argument(dropped_BH))
         if mask_BS is None:
             state = after
         else:
+            # a row that has ended keeps its state
             real = mask_BS[:, t, None]
             state = cell.state(*map(torch.where, [real] * len(state), after, state))
         outputs.append(state.h_BH)
@@ -48,16 +52,17 @@ def loop_unroll(
     lengths_B: Tensor | None = None,
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
-    """The same by the cell's form for loops. lengths_B: on the CPU; None if no row is padded.
+    """Return what `unroll` does, by the cell's form for loops.
 
-    Rows leave the loop where they end, so there is no work for padding.
+    lengths_B: on the CPU; None if no row is padded. Rows leave the loop where they end, so there
+    is no work for padding.
     """
     if lengths_B is not None:
         return _shrinking_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
     advance = cell.in_loop()
     outputs = []
     for gates_BG in cell.project(inputs_BSI).unbind(1):
-        state = advance(gates_BG, state, *_given(dropped_BH))
+        state = advance(gates_BG, state, *_mask_argument(dropped_BH))
         outputs.append(state.h_BH)
     return torch.stack(outputs, dim=1), state
 
@@ -69,55 +74,61 @@ def _shrinking_unroll(
     lengths_B: Tensor,
     dropped_BH: Tensor | None,
 ) -> tuple[Tensor, CellState]:
+    """Return outputs_BSH and last states of padded rows, each step on the rows that go on."""
     device, steps = inputs_BSI.device, inputs_BSI.shape[1]
     # longest first, so that the rows that go on are always the first ones
-    order = lengths_B.argsort(descending=True, stable=True)
-    place_B = order.argsort()
-    ranks = torch.arange(steps)
-    alive = (lengths_B > ranks[:, None]).sum(1)
-    # where each output will stand among those of all steps, and the last one, which is zeros
-    before = alive.cumsum(0) - alive
-    index_BS = torch.where(ranks < lengths_B[:, None], before + place_B[:, None], alive.sum())
-    order, place_B, index_BS = (part.to(device) for part in (order, place_B, index_BS))
+    order_B = lengths_B.argsort(descending=True, stable=True)
+    place_B = order_B.argsort()
+    times_S = torch.arange(steps)
+    alive_S = (lengths_B > times_S[:, None]).sum(1)
+    # where each output will stand among those of all steps; padding points to a last row of zeros
+    before_S = alive_S.cumsum(0) - alive_S
+    index_BS = torch.where(times_S < lengths_B[:, None], before_S + place_B[:, None], alive_S.sum())
+    order_B, place_B, index_BS = (part.to(device) for part in (order_B, place_B, index_BS))
 
-    state = cell.state(*(part.index_select(0, order) for part in state))
-    dropped_BH = None if dropped_BH is None else dropped_BH.index_select(0, order)
-    gates = cell.project(inputs_BSI.index_select(0, order)).unbind(1)
+    state = cell.state(*(part.index_select(0, order_B) for part in state))
+    dropped_BH = None if dropped_BH is None else dropped_BH.index_select(0, order_B)
+    gates = cell.project(inputs_BSI.index_select(0, order_B)).unbind(1)
     advance = cell.in_loop()
     outputs, ended = [], []
-    for gates_BG, rows in zip(gates, alive.tolist(), strict=True):
+    for gates_BG, rows in zip(gates, alive_S.tolist(), strict=True):
         if rows < len(state.h_BH):
+            # these rows end here, and shorter ones ended before
             ended.append([part[rows:] for part in state])
             state = cell.state(*(part[:rows] for part in state))
         if not rows:
             break
         dropped = None if dropped_BH is None else dropped_BH[:rows]
-        state = advance(gates_BG[:rows], state, *_given(dropped))
+        state = advance(gates_BG[:rows], state, *_mask_argument(dropped))
         outputs.append(state.h_BH)
+    # the rows that ended last stand first, then those that ended before them
     pieces = zip(state, *reversed(ended), strict=True)
     last = cell.state(*(torch.cat(parts).index_select(0, place_B) for parts in pieces))
     flat = torch.cat([*outputs, inputs_BSI.new_zeros(1, cell.hidden)])
     return flat.index_select(0, index_BS.flatten()).view(*index_BS.shape, -1), last
 
 
-def _given(dropped_BH: Tensor | None) -> tuple[Tensor, ...]:
-    """A mask, for cells that take one."""
+def _mask_argument(dropped_BH: Tensor | None) -> tuple[Tensor, ...]:
+    """Return the mask as an argument, or none: cells without recurrent weights take none."""
     return () if dropped_BH is None else (dropped_BH,)
 
 
 def torch_unroll(
     cell: Cell, inputs_BSI: Tensor, state: CellState, lengths_B: Tensor | None = None
 ) -> tuple[Tensor, CellState]:
-    """The same by torch's own layer. lengths_B: on the CPU; None if no row is padded."""
+    """Return what `unroll` does, by torch's own layer.
+
+    lengths_B: on the CPU; None if no row is padded.
+    """
     assert isinstance(cell, TorchCell)
     started = tuple(part[None] for part in state)
     # torch's GRU and RNN take the one tensor bare, its LSTM a pair
-    given = started if len(started) > 1 else started[0]
+    first = started if len(started) > 1 else started[0]
     if lengths_B is None:
-        outputs_BSH, last = cell.layer(inputs_BSI, given)
+        outputs_BSH, last = cell.layer(inputs_BSI, first)
     else:
         packed = pack_padded_sequence(inputs_BSI, lengths_B, batch_first=True, enforce_sorted=False)
-        packed_outputs, last = cell.layer(packed, given)
+        packed_outputs, last = cell.layer(packed, first)
         outputs_BSH, _ = pad_packed_sequence(
             packed_outputs, batch_first=True, total_length=inputs_BSI.shape[1]
         )
@@ -128,10 +139,10 @@ def torch_unroll(
 def scan_unroll(
     cell: ScanCell, inputs_BSI: Tensor, state: CellState, mask_BS: Tensor | None = None
 ) -> tuple[Tensor, CellState]:
-    """The same by a scan over all steps at once."""
+    """Return what `unroll` does, by a scan over all steps at once."""
     keep, add = cell.coefficients(cell.project(inputs_BSI))
     if mask_BS is not None:
-        # at padding the state stays as it is
+        # with keep = 1 and add = 0 the state stays as it is at padding
         keep = keep.masked_fill(~mask_BS[..., None], 1.0)
         add = add * mask_BS[..., None]
     states_BSH = scan(keep, add, state.h_BH)
@@ -142,12 +153,15 @@ def scan_unroll(
 def kept_unroll(
     cell: LSTM, inputs_BSI: Tensor, state: CellState, mask_BS: Tensor, lengths_B: Tensor
 ) -> tuple[Tensor, CellState]:
-    """The same for padded rows by torch's LSTM on whole rows, which oneDNN does several times as
-    fast as packed ones: one more input marks padding, and shuts there the input gate and opens the
-    forget gate, so that c stays as it is."""
+    """Return what `unroll` does for padded rows, by torch's LSTM on whole rows.
+
+    OneDNN does these several times as fast as packed ones. One more input marks padding, and
+    there shuts the input gate and opens the forget gate, so that c stays as it is.
+    """
     weight_GI, recurrent_GH, bias_G, recurrent_bias_G = cell.weights()
     shut = weight_GI.new_full((cell.hidden,), FAR)
     mark_G = torch.cat([-shut, shut, shut.new_zeros(2 * cell.hidden)])
+    # torch's gate order is i, f, g, o; the mark's weights stand in one more column
     marked_BSI = torch.cat([inputs_BSI, ~mask_BS[..., None]], dim=-1)
     weights = [torch.cat([weight_GI, mark_G[:, None]], 1), recurrent_GH, bias_G, recurrent_bias_G]
     started = [part[None] for part in state]
@@ -155,13 +169,10 @@ def kept_unroll(
     outputs_BSH, _, c = torch.lstm(
         marked_BSI, started, weights, True, 1, 0.0, cell.training, False, True
     )
+    # h does not stay as it is, as the output gate goes on: the last one is taken where a row ends
     ends = (lengths_B - 1).to(inputs_BSI.device)[:, None, None].expand(-1, 1, cell.hidden)
     last_BH = outputs_BSH.gather(1, ends).squeeze(1)
     return outputs_BSH * mask_BS[..., None], cell.state(last_BH, c[0])
-
-
-FAR = 1e4
-"""Where the logistic function is 0 and 1 to the last bit, whatever is added."""
 
 
 def fastest(
@@ -172,14 +183,18 @@ def fastest(
     lengths_B: Tensor | None,
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
-    """The same by the fastest form that this cell has here. Torch's layers cannot drop within."""
+    """Return what `unroll` does, by the fastest form that the cell has on this device.
+
+    mask_BS, lengths_B: None if no row is padded. Torch's layers have no dropout on h, so a cell
+    with dropped_BH runs in a loop.
+    """
     if plain():
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
     if isinstance(cell, ScanCell):
         return scan_unroll(cell, inputs_BSI, state, mask_BS)
     device = inputs_BSI.device.type
     if torch.is_autocast_enabled(device):
-        # steps whose gradients are written out know one number format
+        # steps whose gradients are written out know one number format, so loops are plain here
         if dropped_BH is None and _has_kernel(cell, device):
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
@@ -191,12 +206,16 @@ def fastest(
                 return torch_unroll(cell, inputs_BSI, state)
             assert lengths_B is not None
             return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
+        # with larger products the loop's, by oneDNN, are faster than those of torch's layer
         if lengths_B is None and len(inputs_BSI) * cell.gates * cell.hidden**2 < WORTH:
             return torch_unroll(cell, inputs_BSI, state)
     return loop_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
 
 
 def _has_kernel(cell: Cell, device: str) -> TypeGuard[TorchCell]:
-    """oneDNN, which torch uses on the CPU, has no LSTM in float16."""
+    """Return whether torch's layer runs the cell under autocast on such a device.
+
+    OneDNN, which torch uses on the CPU, has no LSTM in float16.
+    """
     half = torch.get_autocast_dtype(device) is torch.float16
     return cell.kernel and not (half and device == "cpu" and isinstance(cell, LSTM))

@@ -1,1 +1,1 @@
-"""Fast forms: when they are used, matrix products, gradients computed late."""
+"""Fast forms of the parts: when they run, matrix products, and gradients made after a loop."""

@@ -1,5 +1,7 @@
-"""Whether parts run in the fastest form that they have, or in the plain one that all are tested
-against: step by step, every product there to be seen."""
+"""Chooses between the fastest form that a part has and the plain one that all are tested against.
+
+The plain form goes step by step, with every product there to be seen.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,15 @@ _PLAIN = ContextVar("plain", default=False)
 
 
 def newer(kind: type, name: str, than: str) -> bool:
-    """Whether a class has its `name` from a class nearer to it than the one it has `than` from."""
-    homes = [vars(home) for home in kind.__mro__]
-    first = (next(i for i, home in enumerate(homes) if part in home) for part in (name, than))
+    """Return whether a class overrides `name` further down its ancestry than the name `than`."""
+    bodies = [vars(ancestor) for ancestor in kind.__mro__]
+    first = (next(i for i, body in enumerate(bodies) if part in body) for part in (name, than))
     return next(first) < next(first)
 
 
 @contextmanager
 def plain_forms() -> Iterator[None]:
-    """Within this, parts run in their plain form."""
+    """Let parts run in their plain form within this context."""
     token = _PLAIN.set(True)
     try:
         yield
@@ -28,5 +30,5 @@ def plain_forms() -> Iterator[None]:
 
 
 def plain() -> bool:
-    """Whether this is within `plain_forms`."""
+    """Return whether the caller runs within `plain_forms`."""
     return _PLAIN.get()

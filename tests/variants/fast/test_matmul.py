@@ -108,4 +108,4 @@ def test_gradcheck() -> None:
         normal(seed, *shape, dtype=torch.float64).requires_grad_()
         for seed, shape in enumerate(((2, 3, 4), (5, 4), (5,)))
     ]
-    assert torch.autograd.gradcheck(matmul._Linear.apply, tuple(parts))
+    assert torch.autograd.gradcheck(matmul._OneDNNLinear.apply, tuple(parts))
