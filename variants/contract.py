@@ -78,7 +78,7 @@ class Encoded(NamedTuple):
     state: Any
 
 
-class Parts(NamedTuple):
+class ModelParts(NamedTuple):
     """The parts of a model that probes watch and planted faults change, named by what they do.
 
     A model calls each of them as a module, so torch's forward hooks see what passes through a
@@ -144,7 +144,7 @@ class Model(nn.Module):
         """
         return None
 
-    def parts(self) -> Parts | None:
+    def parts(self) -> ModelParts | None:
         """Return the parts that probes and planted faults use; None if the model shows none."""
         return None
 
@@ -196,11 +196,13 @@ def _as_it_is(result: Any) -> Any:
 
 
 def _wide_step(result: Step) -> Step:
+    """Return a step with logits_BV and attention_BS in float32."""
     logits_BV, state, attention_BS = result
     return Step(logits_BV.float(), state, None if attention_BS is None else attention_BS.float())
 
 
 def _wide_logits(heads: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return logits_NV of each head in float32."""
     return tuple(head_NV.float() for head_NV in heads)
 
 

@@ -194,7 +194,7 @@ class Decoder(nn.Module):
     def masks(
         self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
     ) -> DecoderMasks:
-        """Return the dropout masks of a pass over `steps` steps."""
+        """Return the masks of a pass, (B, T, X) each, T = steps. like: gives device and format."""
         size = self.embedding.size if self.token else 0
         return DecoderMasks(
             mask((batch, steps, size), self.dropout, dropout, like) if size else None,

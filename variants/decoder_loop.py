@@ -110,7 +110,7 @@ class _Pass:
         self._read_out(t, top_BH)
 
     def _late_inputs(self, t: int) -> list[Tensor]:
-        """Return what the lowest cell reads at step t and `_cell_inputs` could not know."""
+        """Return the lowest cell's inputs (B, I) at step t that `_cell_inputs` could not know."""
         decoder = self.decoder
         inputs = []
         if decoder.token and self.fed_BT is not None:
@@ -200,6 +200,7 @@ class _StackLoop:
         return output_BH
 
     def _advance(self, level: int, t: int, late_inputs: Sequence[Tensor]) -> Tensor:
+        """Return one layer's output (B, H) at step t, and keep its state."""
         state = self.layers[level](t, late_inputs, self.states[level], self.recurrent_masks[level])
         self.states[level] = state
         return state.h_BH

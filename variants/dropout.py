@@ -11,7 +11,7 @@ from torch import Tensor
 def mask(
     shape: Sequence[int], rate: float, dropout: torch.Generator | None, like: Tensor
 ) -> Tensor | None:
-    """Return a mask of that shape to multiply with: 0 with probability `rate`, else 1 / (1 - rate).
+    """Return a mask to multiply with, (...): 0 with probability `rate`, else 1 / (1 - rate).
 
     None if there is nothing to drop. Srivastava et al. 2014, inverted form. like: a tensor of the
     mask's device and number format.

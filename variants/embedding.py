@@ -21,6 +21,7 @@ class Init(NamedTuple):
 
 
 def _uniform(table: Tensor, spread: float, drawn: torch.Generator) -> Tensor:
+    """Draw a table (V, E) within the spread around 0."""
     return table.uniform_(-spread, spread, generator=drawn)
 
 

@@ -48,21 +48,7 @@ def initialise(
     owner = {module: cell for cell in cells.values() for module in cell.modules()}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(module_name, recurse=False):
-            drawn = generator(name)
-            if isinstance(module, OwnValues):
-                module.first_values(parameter, drawn)
-            elif isinstance(module, nn.LayerNorm):
-                parameter.fill_(float(name.endswith("weight")))
-            elif (fan_in := _fan_in(module, owner.get(module))) is None:
-                continue  # a part from outside keeps what its constructor gave it
-            elif weight_init == "xavier":
-                # torch's own attention stacks its three projections
-                blocks = 3 if name.endswith("in_proj_weight") else 1
-                if module in owner:
-                    blocks = max(len(parameter) // owner[module].hidden, 1)
-                _xavier(parameter, blocks, drawn)
-            else:
-                parameter.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=drawn)
+            _set(parameter, name, module, owner.get(module), weight_init, generator(name))
     for cell_name, cell in cells.items():
         if weight_init == "orthogonal" and cell.recurrent:
             drawn = generator(f"{cell_name}.orthogonal")
@@ -71,6 +57,31 @@ def initialise(
         bias = cell.forget_bias()
         if bias is not None:
             bias.add_(forget_bias)
+
+
+def _set(
+    parameter: Tensor,
+    name: str,
+    module: nn.Module,
+    cell: Cell | None,
+    weight_init: str,
+    drawn: torch.Generator,
+) -> None:
+    """Set one parameter, of any shape. module: what holds it. cell: the cell that module is in."""
+    if isinstance(module, OwnValues):
+        module.first_values(parameter, drawn)
+    elif isinstance(module, nn.LayerNorm):
+        parameter.fill_(float(name.endswith("weight")))
+    elif (fan_in := _fan_in(module, cell)) is None:
+        pass  # a part from outside keeps what its constructor gave it
+    elif weight_init == "xavier":
+        # torch's own attention stacks its three projections
+        blocks = 3 if name.endswith("in_proj_weight") else 1
+        if cell is not None:
+            blocks = max(len(parameter) // cell.hidden, 1)
+        _xavier(parameter, blocks, drawn)
+    else:
+        parameter.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=drawn)
 
 
 def _xavier(parameter: Tensor, blocks: int, drawn: torch.Generator) -> None:

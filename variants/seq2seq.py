@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from variants.contract import Batch, Encoded, Model, Parts, Readout, Step, real
+from variants.contract import Batch, Encoded, Model, ModelParts, Readout, Step, real
 from variants.dropout import apply, mask
 from variants.embedding import Embedding, embeddings
 from variants.encoder import Read
@@ -18,10 +18,12 @@ class Output(Protocol):
     """The last layer of a decoder, whose logits are values W' + bias."""
 
     @property
-    def weight(self) -> Tensor: ...
+    def weight(self) -> Tensor:
+        """The weights (V, H)."""
 
     @property
-    def bias(self) -> Tensor: ...
+    def bias(self) -> Tensor:
+        """The bias (V)."""
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return logits, (..., H) -> (..., V)."""
@@ -30,7 +32,7 @@ class Output(Protocol):
 class Decodes(Protocol):
     """The contract of a decoder with the model around it.
 
-    loops: whether it can only go step by step. bridge: as in variants.contract.Parts.
+    loops: whether it can only go step by step. bridge: as in variants.contract.ModelParts.
     """
 
     @property
@@ -46,7 +48,7 @@ class Decodes(Protocol):
         """Return the memory, which has outputs_BSD, and the first state."""
 
     def masks(self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor) -> Any:
-        """Return the dropout masks of a pass, whose `at(t)` returns those of a step."""
+        """Return the dropout masks (B, T, X) of a pass; their `at(t)` returns those of a step."""
 
     def __call__(
         self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any
@@ -96,9 +98,9 @@ class Seq2Seq(Model):
         """Return what the output layer reads at the N real positions, and its weights."""
         return (self._readout(batch, fed_BT, dropout),)
 
-    def parts(self) -> Parts:
+    def parts(self) -> ModelParts:
         """Return the embeddings, the encoder, and the bridge if the decoder has one."""
-        return Parts(self.embedding, embeddings(self), self.encoder, self.decoder.bridge)
+        return ModelParts(self.embedding, embeddings(self), self.encoder, self.decoder.bridge)
 
     def _readout(
         self, batch: Batch, fed_BT: Tensor | None, dropout: torch.Generator | None

@@ -74,7 +74,7 @@ class Stack(nn.Module):
         self.layers = layers
 
     def zeros(self, batch: int, like: Tensor) -> States:
-        """Return the state of every layer that remembers nothing."""
+        """Return the state (B, H) of every layer that remembers nothing."""
         return tuple(cell.zeros(batch, like) for cell in self.each())
 
     def each(self) -> Iterator[Cell]:
@@ -84,7 +84,7 @@ class Stack(nn.Module):
     def dropped(
         self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
     ) -> Dropped:
-        """Return the masks of a pass over `steps` steps."""
+        """Return the masks of a pass, T = steps, in the shapes of Dropped."""
         shape = (batch, steps, self.layers.hidden)
         above = [mask(shape, self.layers.dropout, dropout, like) for _ in self.cells[1:]]
         inner = [

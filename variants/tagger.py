@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from variants.contract import Batch, Model, Parts, real
+from variants.contract import Batch, Model, ModelParts, real
 from variants.dropout import apply, mask
 from variants.embedding import Embedding, embeddings
 from variants.encoder import Read
@@ -64,9 +64,9 @@ class JointTagger(Model):
         upper = self._read(self.upper, lower, batch, dropout)
         return self.keyword(real(lower, batch)), self.position(real(upper, batch))
 
-    def parts(self) -> Parts:
+    def parts(self) -> ModelParts:
         """Return the embedding: a tagger's layers are no encoder that hands over to a decoder."""
-        return Parts(self.embedding, embeddings(self), encoder=None, bridge=None)
+        return ModelParts(self.embedding, embeddings(self), encoder=None, bridge=None)
 
     def _read(
         self,

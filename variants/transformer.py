@@ -137,7 +137,7 @@ class TransformerDecoder(nn.Module):
     def masks(
         self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
     ) -> TransformerMasks:
-        """Return the dropout masks of a pass over `steps` steps."""
+        """Return the masks of a pass, (B, T, X) each, T = steps. like: gives device and format."""
         shape = (batch, steps, self.hidden)
         return TransformerMasks(
             mask((batch, steps, self.embedding.size), self.dropout, dropout, like),

@@ -21,7 +21,7 @@ from bench.training.evaluation import Collate, Evaluation
 from bench.training.randomness import torch_generator
 from bench.training.state import Loss, Recipe, TrainState
 from tasks import EOS, Facts, Ragged, Split, Task
-from variants import Batch, Encoded, Model, Parts, Step, Variant
+from variants import Batch, Encoded, Model, ModelParts, Step, Variant
 from variants.cells import Cell, CellState
 from variants.encoder import Read
 from variants.seq2seq import Seq2Seq
@@ -111,7 +111,7 @@ def built(change: Callable[[Model], None]) -> Plant:
     return plant
 
 
-def _parts(model: nn.Module) -> Parts:
+def _parts(model: nn.Module) -> ModelParts:
     """Return the parts of a model; ValueError if it shows none."""
     parts = model.parts() if isinstance(model, Model) else None
     if parts is None:
@@ -215,17 +215,17 @@ def swap_axes(model: Model) -> None:
 # optimizers
 
 
-def source_embedding(parts: Parts) -> nn.Module | None:
+def source_embedding(parts: ModelParts) -> nn.Module | None:
     """Return the source embedding."""
     return parts.source_embedding
 
 
-def encoder(parts: Parts) -> nn.Module | None:
+def encoder(parts: ModelParts) -> nn.Module | None:
     """Return the encoder, if there is one."""
     return parts.encoder
 
 
-def left_out(choose: Callable[[Parts], nn.Module | None]) -> Plant:
+def left_out(choose: Callable[[ModelParts], nn.Module | None]) -> Plant:
     """Plant an optimizer that is not given the parameters of one part."""
 
     def plant(recipe: Recipe) -> Recipe:

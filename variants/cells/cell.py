@@ -122,7 +122,7 @@ class Cell(nn.Module, ABC):
         return self.advance(self.project(input_BI), state)
 
     def zeros(self, batch: int, like: Tensor) -> CellState:
-        """Return the state that remembers nothing."""
+        """Return the state (B, H) that remembers nothing. like: gives device and number format."""
         zeros: CellState = self.state(
             *(like.new_zeros(batch, self.hidden) for _ in self.state._fields)
         )
@@ -144,7 +144,7 @@ class Cell(nn.Module, ABC):
     def recurrent_gains(self) -> Sequence[Tensor]:
         """Return, as views, the weights that what h adds to the gates is proportional to.
 
-        They are the recurrent blocks, unless a normalisation takes out the size of those.
+        They are the recurrent blocks (H, H), unless a normalisation takes out the size of those.
         """
         return self.recurrent_blocks()
 

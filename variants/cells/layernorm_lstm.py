@@ -33,6 +33,7 @@ class LayerNormLSTM(Cell):
         self.norm_cell = nn.LayerNorm(hidden)
 
     def project(self, inputs: Tensor) -> Tensor:
+        """Return LN(W x), (..., I) -> (..., G)."""
         gates: Tensor = self.norm_inputs(self.inputs(inputs))
         return gates
 
@@ -61,11 +62,13 @@ class LayerNormLSTM(Cell):
         return HiddenAndCell(torch.sigmoid(o) * torch.tanh(self.norm_cell(c)), c)
 
     def recurrent_blocks(self) -> Sequence[Tensor]:
+        """Return the (H, H) weights between h and each gate, as views."""
         return self.recurrence.weight.chunk(4)
 
     def recurrent_gains(self) -> Sequence[Tensor]:
-        """Return the gain of the recurrence's normalisation, which undoes any scale of U."""
+        """Return the gain (G) of the recurrence's normalisation, which undoes any scale of U."""
         return (self.norm_recurrence.weight,)
 
     def forget_bias(self) -> Tensor | None:
+        """Return the forget gate's bias_H, as a view."""
         return self.norm_inputs.bias.chunk(4)[1]

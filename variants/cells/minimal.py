@@ -25,10 +25,12 @@ class ScanCell(Cell):
         self.inputs = Linear(input_size, self.gates * hidden)
 
     def project(self, inputs: Tensor) -> Tensor:
+        """Return all gates, (..., I) -> (..., G)."""
         gates: Tensor = self.inputs(inputs)
         return gates
 
     def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the weight_GI and the bias_G of `project`."""
         return self.inputs.weight, self.inputs.bias
 
     @abstractmethod
@@ -53,6 +55,7 @@ class MinGRU(ScanCell):
     gates = 2
 
     def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """Return 1 - z and z g, (..., G) -> two of (..., H)."""
         z, candidate = gates.chunk(2, dim=-1)
         return torch.sigmoid(-z), torch.sigmoid(z) * positive(candidate)
 
@@ -70,12 +73,14 @@ class MinLSTM(ScanCell):
     gates = 3
 
     def coefficients(self, gates: Tensor) -> tuple[Tensor, Tensor]:
+        """Return f and i g, both gates divided by f + i, (..., G) -> two of (..., H)."""
         f, i, candidate = gates.chunk(3, dim=-1)
         # f / (f + i) by logarithms, as both may underflow
         odds = nn.functional.logsigmoid(f) - nn.functional.logsigmoid(i)
         return torch.sigmoid(odds), torch.sigmoid(-odds) * positive(candidate)
 
     def forget_bias(self) -> Tensor | None:
+        """Return the forget gate's bias_H, as a view."""
         return self.inputs.bias.chunk(3)[0]
 
 

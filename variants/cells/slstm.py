@@ -32,6 +32,7 @@ class SLSTM(Cell):
         self.recurrence = Linear(hidden, 4 * hidden, bias=False)
 
     def project(self, inputs: Tensor) -> Tensor:
+        """Return the inputs' share of the gates, (..., I) -> (..., G)."""
         gates: Tensor = self.inputs(inputs)
         return gates
 
@@ -42,6 +43,7 @@ class SLSTM(Cell):
         return self._next(gates_BG + self.recurrence(apply(state.h_BH, dropped_BH)), state)
 
     def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the weight_GI and the bias_G of `project`."""
         return self.inputs.weight, self.inputs.bias
 
     def in_loop(self) -> Advance:
@@ -67,7 +69,7 @@ class SLSTM(Cell):
         return Stabilised(torch.sigmoid(o) * c / n, c, n, m)
 
     def zeros(self, batch: int, like: Tensor) -> CellState:
-        """Return the state that remembers nothing.
+        """Return the state (B, H) that remembers nothing.
 
         m is the logarithm of 0: with m = 0 a first input gate far below 1 would be lost.
         """
@@ -85,7 +87,9 @@ class SLSTM(Cell):
         return Stabilised(h_BH, c_BH, torch.ones_like(c_BH), torch.zeros_like(c_BH))
 
     def recurrent_blocks(self) -> Sequence[Tensor]:
+        """Return the (H, H) weights between h and each gate, as views."""
         return self.recurrence.weight.chunk(4)
 
     def forget_bias(self) -> Tensor | None:
+        """Return the forget gate's bias_H, as a view."""
         return self.inputs.bias.chunk(4)[1]

@@ -25,6 +25,7 @@ class TorchCell(Cell):
         self.layer = self.layer_type(input_size, hidden, batch_first=True)
 
     def project(self, inputs: Tensor) -> Tensor:
+        """Return the inputs' share of the gates, (..., I) -> (..., G)."""
         return linear(inputs, *self.affine())
 
     def affine(self) -> tuple[Tensor, Tensor]:
@@ -33,6 +34,7 @@ class TorchCell(Cell):
         return weight, bias + self._weights("hh")[1]
 
     def recurrent_blocks(self) -> Sequence[Tensor]:
+        """Return the (H, H) weights between h and each gate, as views."""
         return self._weights("hh")[0].chunk(self.gates)
 
     def _recur(self, h_BH: Tensor, dropped_BH: Tensor | None) -> Tensor:
@@ -45,6 +47,7 @@ class TorchCell(Cell):
         return inputs, recurrent, bias, other
 
     def _weights(self, which: str) -> tuple[Tensor, Tensor]:
+        """Return weight (G, I) and bias (G) of inputs for "ih", or (G, H) and (G) of h for "hh"."""
         # not get_parameter, which refuses what torch.func puts in a parameter's place
         weight, bias = (getattr(self.layer, f"{kind}_{which}_l0") for kind in ("weight", "bias"))
         return weight, bias
@@ -122,6 +125,7 @@ class GRU(TorchCell):
         return Hidden(n + z * (h - n))
 
     def affine(self) -> tuple[Tensor, Tensor]:
+        """Return the weight_GI and the bias_G of `project`."""
         weight, bias = self._weights("ih")
         # the third of torch's recurrent biases stands within r (U h + d), so it stays there
         outer = self._weights("hh")[1][: 2 * self.hidden]
@@ -187,6 +191,7 @@ class LSTM(TorchCell):
         return advance
 
     def forget_bias(self) -> Tensor | None:
+        """Return the forget gate's bias_H (of the inputs; torch has two), as a view."""
         return self._weights("ih")[1].chunk(4)[1]
 
     def memory_gates(self) -> Sequence[MemoryGate]:

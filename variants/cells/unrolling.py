@@ -199,17 +199,28 @@ def fastest(
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
     if dropped_BH is None and cell.kernel:
-        if device == "cuda":
+        if _layer_is_faster(cell, inputs_BSI, lengths_B):
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
-        if isinstance(cell, LSTM) and inputs_BSI.dtype is torch.float32:
-            if mask_BS is None:
-                return torch_unroll(cell, inputs_BSI, state)
+        if _on_onednn(cell, inputs_BSI) and mask_BS is not None:
             assert lengths_B is not None
             return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
-        # with larger products the loop's, by oneDNN, are faster than those of torch's layer
-        if lengths_B is None and len(inputs_BSI) * cell.gates * cell.hidden**2 < WORTH:
-            return torch_unroll(cell, inputs_BSI, state)
     return loop_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
+
+
+def _layer_is_faster(cell: Cell, inputs_BSI: Tensor, lengths_B: Tensor | None) -> bool:
+    """Return whether torch's layer is the fastest form of a cell that has one."""
+    if inputs_BSI.device.type == "cuda":
+        return True
+    if lengths_B is not None:
+        return False
+    # beyond a size the loop's products, which are oneDNN's, are faster than those of the layer
+    small = len(inputs_BSI) * cell.gates * cell.hidden**2 < WORTH
+    return small or _on_onednn(cell, inputs_BSI)
+
+
+def _on_onednn(cell: Cell, inputs_BSI: Tensor) -> TypeGuard[LSTM]:
+    """Return whether torch runs the cell's layer by oneDNN, which is only asked off CUDA."""
+    return isinstance(cell, LSTM) and inputs_BSI.dtype is torch.float32
 
 
 def _has_kernel(cell: Cell, device: str) -> TypeGuard[TorchCell]:

@@ -22,7 +22,7 @@ class StepFactors(list[tuple[Tensor, ...]]):
     """The pass of autograd that the factors are of, as torch numbers them."""
 
     def add(self, *tensors: Tensor) -> None:
-        """Record the factors of one step; called from its backward.
+        """Record the factors of one step, (B, ...) each; called from its backward.
 
         Drops what an earlier, unfinished backward pass left behind.
         """
@@ -78,7 +78,7 @@ def tanh_(values: Tensor) -> Tensor:
 class Deferred:
     """A tensor that enters a loop, and whose gradient is made after it.
 
-    value: the tensor for the loop's steps, whose backward gives it no gradient but records in
+    value: the tensor (...) for the loop's steps, whose backward gives it no gradient but records in
     `factors` what `sum_up` makes the gradient of.
     """
 
