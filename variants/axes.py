@@ -151,7 +151,7 @@ def check_axis(name: str) -> None:
         raise ValueError(_unknown("axis", name, allowed))
 
 
-def read_value(axis: str, given: object) -> Value:
+def read_value(axis: str, value: object) -> Value:
     """Return a value of an axis, read from a text or a matrix file.
 
     Raises:
@@ -161,29 +161,29 @@ def read_value(axis: str, given: object) -> Value:
     axis = TOGETHER.get(axis, (axis,))[0]
     allowed = values(axis)
     if allowed:
-        if str(given) not in allowed:
-            raise ValueError(_unknown(axis, str(given), allowed))
-        return str(given)
+        if str(value) not in allowed:
+            raise ValueError(_unknown(axis, str(value), allowed))
+        return str(value)
     if isinstance(AXES[axis].default, str):
-        if not isinstance(given, str) or not NAME.fullmatch(given):
-            raise ValueError(f"{axis}={given!r} is not a name of letters, digits, . _ -; give one")
-        return given
-    return _read_number(axis, given)
+        if not isinstance(value, str) or not NAME.fullmatch(value):
+            raise ValueError(f"{axis}={value!r} is not a name of letters, digits, . _ -; give one")
+        return value
+    return _read_number(axis, value)
 
 
-def _read_number(axis: str, given: object) -> Value:
+def _read_number(axis: str, value: object) -> Value:
     kind = int if isinstance(AXES[axis].default, int) else float
     low, high = AXES[axis].metadata["low"], AXES[axis].metadata["high"]
     try:
-        if isinstance(given, bool) or not isinstance(given, str | int | float):
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
-        number = kind(given)
-        if number != float(given) or not low <= number <= high:
+        number = kind(value)
+        if number != float(value) or not low <= number <= high:
             raise ValueError
     except (ValueError, OverflowError):
         sort = "a whole number" if kind is int else "a number"
         raise ValueError(
-            f"{axis}={given!r} is not {sort} from {low:g} to {high:g}; give one"
+            f"{axis}={value!r} is not {sort} from {low:g} to {high:g}; give one"
         ) from None
     if axis == "window" and number % 2 == 0:
         raise ValueError(f"window={number} is even; give an odd number of words")
@@ -193,10 +193,10 @@ def _read_number(axis: str, given: object) -> Value:
 BASE = Variant()
 
 
-def change(base: Variant, given: Mapping[str, object]) -> Variant:
+def change(base: Variant, changes: Mapping[str, object]) -> Variant:
     """Return `base` with these axes changed; ValueError for an axis or value that is unknown."""
     changed: dict[str, Any] = asdict(base)
-    for name, value in given.items():
+    for name, value in changes.items():
         axes = TOGETHER.get(name, (name,))
         changed |= dict.fromkeys(axes, read_value(name, value))
     return Variant(**changed)
@@ -213,20 +213,20 @@ def parse(text: str, base: Variant = BASE) -> Variant:
     """Return the variant of a name, as `axis=value,axis=value`; its base for `base` or nothing."""
     if text.strip() in ("", "base"):
         return base
-    given: dict[str, object] = {}
+    changes: dict[str, object] = {}
     for part in text.split(","):
         axis, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise ValueError(f"{part!r} in the variant {text!r} is not axis=value; write it so")
-        if axis in given:
+        if axis in changes:
             raise ValueError(f"{axis} stands twice in the variant {text!r}; give it once")
-        given[axis] = value
-    return change(base, given)
+        changes[axis] = value
+    return change(base, changes)
 
 
-def _unknown(what: str, given: str, allowed: Iterable[str]) -> str:
+def _unknown(what: str, name: str, allowed: Iterable[str]) -> str:
     """Return the sentence on a name that does not exist, with those that come near it."""
     allowed = list(allowed)
-    near = get_close_matches(given, allowed, n=3, cutoff=0.5)
+    near = get_close_matches(name, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "choose one of those"
-    return f"{what} {given!r} does not exist; there are {', '.join(allowed)}: {hint}"
+    return f"{what} {name!r} does not exist; there are {', '.join(allowed)}: {hint}"

@@ -177,15 +177,15 @@ def _in_number_format(
     """Return a pass of a model that runs in the model's number format; `widened` its results."""
 
     @wraps(method)
-    def within(self: Model, *given: Any, **named: Any) -> Any:
+    def within(self: Model, *args: Any, **named: Any) -> Any:
         if self.number_format is None:
-            return method(self, *given, **named)
+            return method(self, *args, **named)
         device = next(self.parameters()).device.type
         # a pass that another one calls is part of that one, which widens the results in the end
         if torch.is_autocast_enabled(device):
-            return method(self, *given, **named)
+            return method(self, *args, **named)
         with torch.autocast(device, dtype=self.number_format):
-            result = method(self, *given, **named)
+            result = method(self, *args, **named)
         return widened(result)
 
     return within

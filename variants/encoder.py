@@ -46,9 +46,9 @@ class Encoder(nn.Module):
         self.width = layers.hidden * (2 if direction == "bidirectional" else 1)
         if direction == "bidirectional":
             sizes = [input_size] + [self.width] * (layers.depth - 1)
-            one = layers._replace(depth=1)
+            single = layers._replace(depth=1)
             self.left_to_right, self.right_to_left = (
-                nn.ModuleList(Stack(one, size) for size in sizes) for _ in range(2)
+                nn.ModuleList(Stack(single, size) for size in sizes) for _ in range(2)
             )
         else:
             self.stack = Stack(layers, input_size)

@@ -73,15 +73,15 @@ def _muon(named: Named, lr: float, decay: float) -> CombinedOptimizer:
 
     inner = [p for name, p in named if is_inner(name, p)]
     rest = [p for name, p in named if not is_inner(name, p)]
-    both: list[optim.Optimizer] = []
+    optimizers: list[optim.Optimizer] = []
     if inner:
-        both.append(
+        optimizers.append(
             # its updates as large as AdamW's, so that learning rates compare
             optim.Muon(inner, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
         )
     if rest:
-        both.append(optim.AdamW(rest, lr=lr, weight_decay=decay, fused=True))
-    return CombinedOptimizer(*both)
+        optimizers.append(optim.AdamW(rest, lr=lr, weight_decay=decay, fused=True))
+    return CombinedOptimizer(*optimizers)
 
 
 OPTIMIZERS: dict[str, Choice] = {

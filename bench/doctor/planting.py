@@ -197,8 +197,8 @@ def swap_axes(model: Model) -> None:
     """Let the encoder take the rows of a batch for the steps of a sequence."""
     encoder = _present(_parts(model).encoder, "encoder")
 
-    def before(_: nn.Module, given: tuple[Tensor, Any, Any]) -> tuple[Tensor, None, Any]:
-        embedded_BSE, _padding, dropout = given
+    def before(_: nn.Module, args: tuple[Tensor, Any, Any]) -> tuple[Tensor, None, Any]:
+        embedded_BSE, _padding, dropout = args
         return embedded_BSE.transpose(0, 1), None, dropout
 
     def after(_: nn.Module, __: Any, read: Read) -> Read:
