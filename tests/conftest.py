@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from bench.engines import choose
 from bench.plugins import loading, registering
-from bench.training.process import prepare_process
+from bench.training.process import freeze_imports, prepare_process
 from tasks import TASKS
 from tests.in_process import InProcessEngine
 
@@ -51,6 +51,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     rank = {folder / name: place for place, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported out of garbage collection, as every run collects once."""
+    freeze_imports()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -58,11 +58,11 @@ leave()
 """
 STRAY = """
 import torch
-from bench.doctor import faults
+from bench.doctor import planting
 from tests.elsewhere import compared, leave, present
 
 with present():
-    faults.torch_generator = lambda seed, purpose, device: torch.Generator()
+    planting.torch_generator = lambda seed, purpose, device: torch.Generator()
     for line in compared("opposites", "dropout=0.2", "eager", "greedy", "dropout-stays"):
         print(line)
 leave()
