@@ -163,7 +163,7 @@ def write_tagged(name: str, folder: Path, source: Path, about: dict[str, Any]) -
 
 
 def write_vectors(name: str, folder: Path, found: Vectors, about: dict[str, Any]) -> Prepared:
-    """Publish word vectors."""
+    """Publish word vectors under a name."""
     values = io.BytesIO()
     np.save(values, found.values_VE, allow_pickle=False)
     count, size = found.values_VE.shape

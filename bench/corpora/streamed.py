@@ -230,7 +230,7 @@ class _SideWriter:
         return self._count
 
     def add(self, ids: Ids) -> None:
-        """Add a sentence."""
+        """Add one sentence, to be written when the buffer is full."""
         self._ids.append(ids)
         self._total += len(ids)
         self._buffered += len(ids)

@@ -35,8 +35,7 @@ def parse(lines: Iterable[str], where: str) -> Vectors:
     Raises:
         ValueError: A line is not a word and as many finite numbers as the others.
     """
-    words: dict[str, int] = {}
-    rows: list[Floats] = []
+    rows: dict[str, Floats] = {}
     size = 0
     for number, line in enumerate(lines, start=1):
         parts = line.rstrip().split(" ")
@@ -52,12 +51,10 @@ def parse(lines: Iterable[str], where: str) -> Vectors:
                 f"{where}, line {number} is not a word and {max(size, 1)} numbers; give the text "
                 "format of word2vec or GloVe"
             )
-        if word not in words:
-            words[word] = len(rows)
-            rows.append(row)
+        rows.setdefault(word, row)
     if not rows:
         raise ValueError(f"{where} holds no vectors; give the text format of word2vec or GloVe")
-    return Vectors(list(words), np.stack(rows))
+    return Vectors(list(rows), np.stack(list(rows.values())))
 
 
 def _numbers(parts: list[str], size: int) -> Floats | None:

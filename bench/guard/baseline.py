@@ -32,7 +32,7 @@ class Baseline(NamedTuple):
 
 
 class _Origin(NamedTuple):
-    """What counts depend on besides the code; the fields are keys of the file."""
+    """The machine and versions that counts depend on; the fields are keys of the file."""
 
     schema: int
     torch: str

@@ -23,7 +23,7 @@ class GuardError(Exception):
 
 
 class GuardSetup(NamedTuple):
-    """What is compared: the folders of two versions, and what both are given.
+    """The folders of two versions that are compared, and what both are given.
 
     Attributes:
         reference: The folder with the older code.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,12 +69,12 @@ def choose_subjects(
 
 def _pairs(variants: Sequence[str], tasks: Sequence[str], timed: bool) -> list[tuple[str, str]]:
     """Return pairs of a task and a variant."""
-    some_tasks = tasks or (TIMED_TASKS if timed else COUNTED_TASKS)
-    some_variants = variants or (TIMED_VARIANTS if timed else COUNTED_VARIANTS)
-    pairs = [(task, variant) for task in some_tasks for variant in some_variants]
-    if not (variants or tasks or timed):
+    if timed:
+        return list(product(tasks or TIMED_TASKS, variants or TIMED_VARIANTS))
+    pairs = list(product(tasks or COUNTED_TASKS, variants or COUNTED_VARIANTS))
+    if not (variants or tasks):
         parts = [f"cell={name}" for name in CELLS] + [f"attention={name}" for name in ATTENTIONS]
-        pairs += [(SMALLEST_TASK, part) for part in parts]
+        pairs += product([SMALLEST_TASK], parts)
     return pairs
 
 

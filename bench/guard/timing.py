@@ -56,25 +56,32 @@ def time_versions(
     """
     until = time.perf_counter() + 60 * minutes
     trials: dict[str, list[Trial]] = {subject.name: [] for subject in subjects}
-    counts: dict[str, dict[str, Any]] = {}
+    counts: dict[str, dict[str, tuple[int | None, int | None]]] = {}
     remaining = list(subjects)
     order = random.Random(time.time_ns())
-    for number in range(MOST_SETS):
+    for share in (FIRST_SHARE, *[1.0] * (MOST_SETS - 1)):
         with start(setup, remaining) as trio:
             now = time.perf_counter()
-            share = FIRST_SHARE if number == 0 else 1.0
             stop = now + share * max(until - now, 0.0)
-            current = {s.name: Trial(s.name, threshold) for s in remaining}
-            for name, trial in current.items():
-                trials[name].append(trial)
-            if number == 0:
-                counts = {s.name: _different_counts(trio, s.name) for s in subjects}
+            current = _new_trials(trials, remaining, threshold)
+            # counts are the same in every set
+            counts = counts or {s.name: _different_counts(trio, s.name) for s in subjects}
             _rounds(trio, current, stop, order, report)
         remaining = [s for s in remaining if _needs_another_set(trials[s.name])]
         if not remaining or time.perf_counter() >= until:
             break
         report(f"looking again at {len(remaining)} in fresh processes")
     return [timed_row(trials[s.name], counts[s.name]) for s in subjects]
+
+
+def _new_trials(
+    trials: dict[str, list[Trial]], subjects: Sequence[Subject], threshold: float
+) -> dict[str, Trial]:
+    """Begin a trial of each of these subjects, and add it to the subject's trials."""
+    current = {subject.name: Trial(subject.name, threshold) for subject in subjects}
+    for name, trial in current.items():
+        trials[name].append(trial)
+    return current
 
 
 def _needs_another_set(trials: Sequence[Trial]) -> bool:

@@ -86,7 +86,7 @@ def parse(text: str, file: str) -> Matrix:
         read = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # RecursionError: nested too deep
         raise MatrixError(f"{file} is not TOML: {error}; correct that line") from None
-    position = Position(text, file)
+    position = FilePosition(text, file)
     with position.enter(None):
         for key in read:
             position.key = key
@@ -102,8 +102,8 @@ def parse(text: str, file: str) -> Matrix:
     )
 
 
-def _block(raw: dict[str, Any], file_seeds: int, position: Position, number: int) -> Block:
-    """Read one block. Before each value is read, `position` is set to it."""
+def _block(raw: dict[str, Any], file_seeds: int, position: FilePosition, number: int) -> Block:
+    """Read one block; `position` is set to each value before it is read."""
     with position.enter(number):
         for key in raw:
             position.key = key
@@ -125,7 +125,7 @@ def _block(raw: dict[str, Any], file_seeds: int, position: Position, number: int
     return Block(tasks, base, star, grid, seeds, budget, written)
 
 
-def _table(raw: dict[str, Any], part: str, position: Position) -> dict[str, Any]:
+def _table(raw: dict[str, Any], part: str, position: FilePosition) -> dict[str, Any]:
     position.key = part
     table = raw.get(part, {})
     if not isinstance(table, dict):
@@ -133,7 +133,7 @@ def _table(raw: dict[str, Any], part: str, position: Position) -> dict[str, Any]
     return table
 
 
-def _labels(given: object, position: Position) -> tuple[str, ...]:
+def _labels(given: object, position: FilePosition) -> tuple[str, ...]:
     if not isinstance(given, list) or not given or not all(isinstance(t, str) for t in given):
         raise ValueError(f"tasks={given!r} is not a list of task names; give one or more")
     labels = []
@@ -144,7 +144,9 @@ def _labels(given: object, position: Position) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _axes(part: str, raw: dict[str, Any], position: Position) -> dict[str, tuple[axes.Value, ...]]:
+def _axes(
+    part: str, raw: dict[str, Any], position: FilePosition
+) -> dict[str, tuple[axes.Value, ...]]:
     """Read the values of each axis of a star or grid."""
     given = _table(raw, part, position)
     read: dict[str, tuple[axes.Value, ...]] = {}
@@ -155,7 +157,7 @@ def _axes(part: str, raw: dict[str, Any], position: Position) -> dict[str, tuple
     return read
 
 
-def _budget(given: dict[str, Any], position: Position) -> Budget:
+def _budget(given: dict[str, Any], position: FilePosition) -> Budget:
     for key, value in given.items():
         position.key = key
         kind = type(getattr(Budget(steps=1), key))
@@ -165,7 +167,7 @@ def _budget(given: dict[str, Any], position: Position) -> Budget:
     return Budget(**given)
 
 
-class Position:
+class FilePosition:
     """Tracks what is being read in a file, so that an error can name its line.
 
     Attributes:
@@ -180,7 +182,7 @@ class Position:
         self.lines = [line.partition("#")[0] for line in text.split("\n")]
         self.enter(None)
 
-    def enter(self, block: int | None) -> Position:
+    def enter(self, block: int | None) -> FilePosition:
         """Move to the start of a block; errors in its `with` block name the line."""
         self.block = block
         self.part: str | None = None
