@@ -17,6 +17,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
@@ -26,7 +27,7 @@ from bench.training.process import RunError
 from bench.training.state import TrainState
 from bench.training.weights import load_trained
 from tasks import build
-from variants import BASE
+from variants import BASE, Model
 from variants.axes import parse
 from variants.optimizers import OPTIMIZERS
 
@@ -112,6 +113,25 @@ def test_a_run_goes_on_as_if_never_stopped(
     assert told == whole["outcome"]["curve"]
     assert record["measured"]["resumed"] == 3
     assert whole["measured"]["resumed"] == 0
+
+
+def test_a_checkpoint_of_half_precision_as_a_wrapper_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half precision was a wrapper once, whose weights had names that begin with `model.`."""
+    one, file = spec("precision=bf16"), tmp_path / "one.safetensors"
+    whole = execute(one, None, lambda point, clock: None)
+
+    def wrapped(model: Model, *args: Any, **named: Any) -> dict[str, Any]:
+        plain = nn.Module.state_dict(model, *args, **named)
+        return {f"model.{name}": value for name, value in plain.items()}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Model, "state_dict", wrapped)
+        dies(patch, 6, lambda: execute(one, None, lambda *_: None, checkpoint=file))
+    record = execute(one, None, lambda point, clock: None, checkpoint=file)
+    assert record["measured"]["resumed"] == 1
+    assert record["outcome"] == whole["outcome"]
 
 
 @pytest.mark.parametrize("count", range(1, STEPS))
