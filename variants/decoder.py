@@ -212,6 +212,7 @@ class Decoder(nn.Module):
         assert tokens_BT.shape[1] == 1 or not self.loops
         attended = None
         if self.attention is not None and self.before:
+            # the state before the cell's step is the query, so the context can enter that step
             top_BH = state.layers[-1].h_BH
             attended = self.attention(top_BH[:, None], memory.attended, state.t)
         entering = self._entering(tokens_BT, state, memory, masks, attended)
@@ -225,6 +226,7 @@ class Decoder(nn.Module):
         contexts_BTX, weights_BTS = attended
         vectors_BTH = torch.tanh(self.merge(torch.cat([outputs_BTH, contexts_BTX], dim=-1)))
         vectors_BTH = apply(vectors_BTH, masks.readout_BTH)
+        # kept only where the first state has them, which is where the cell will read them
         after = State(
             layers,
             t,
@@ -257,6 +259,7 @@ class Decoder(nn.Module):
         if self.token:
             parts.append(apply(self.embedding(tokens_BT), masks.embedded_BTE))
         if self.context:
+            # this step's context, that of the step before, or without attention always the summary
             if attended is not None:
                 parts.append(attended[0])
             elif state.context_BX is not None:
@@ -265,6 +268,7 @@ class Decoder(nn.Module):
                 parts.append(memory.summary_BD[:, None].expand(-1, tokens_BT.shape[1], -1))
         if state.vector_BH is not None:
             parts.append(state.vector_BH[:, None])
+        # decoder_input=state reads a constant one
         return (
             torch.cat(parts, dim=-1) if parts else memory.summary_BD.new_ones(*tokens_BT.shape, 1)
         )

@@ -78,14 +78,14 @@ class Encoder(nn.Module):
             for first, cell in zip(self.first, self._cells(), strict=True)
         )
         if self.direction == "bidirectional":
-            return self._both(inputs_BSI, firsts, padding, dropout)
+            return self._read_both_ways(inputs_BSI, firsts, padding, dropout)
         turned = self.direction == "reversed"
         values = backwards(inputs_BSI, padding) if turned else inputs_BSI
         dropped = self.stack.dropped(batch, steps, dropout, values)
         outputs, states = self.stack(values, firsts, dropped, padding)
         return Read(backwards(outputs, padding) if turned else outputs, states)
 
-    def _both(
+    def _read_both_ways(
         self,
         inputs_BSI: Tensor,
         firsts: States,
@@ -106,9 +106,11 @@ class Encoder(nn.Module):
             # each of these stacks is one layer, so only the recurrence's mask is drawn in it
             drops = [side.dropped(batch, steps, dropout, values) for side in (ahead, back)]
             starts = firsts[2 * layer : 2 * layer + 2]
+            # `firsts` has the two directions of each layer next to each other
             left, (left_state,) = ahead(values, starts[:1], drops[0], padding)
             turned = backwards(values, padding)
             right, (right_state,) = back(turned, starts[1:], drops[1], padding)
+            # turned back, so that both outputs of a position have read that position last
             outputs = torch.cat([left, backwards(right, padding)], dim=-1)
             values = outputs + values if self.layers.residual and layer else outputs
             pairs = zip(left_state, right_state, strict=True)
@@ -122,5 +124,6 @@ def backwards(values_BSX: Tensor, padding: Padding | None) -> Tensor:
         return values_BSX.flip(1)
     steps = torch.arange(values_BSX.shape[1], device=values_BSX.device)
     lengths = padding.mask_BS.sum(1, keepdim=True)
+    # a row of length 3 padded to 5 is read in the order 2, 1, 0, 3, 4
     order_BS = torch.where(padding.mask_BS, lengths - 1 - steps, steps)
     return values_BSX.gather(1, order_BS[..., None].expand_as(values_BSX))

@@ -33,6 +33,7 @@ def positions(start: int, steps: int, hidden: int, like: Tensor) -> Tensor:
 
     Vaswani et al. 2017, section 3.5. like: a tensor of their device and number format.
     """
+    # in float64, as angles of late positions lose digits in smaller formats
     place = torch.arange(start, start + steps, device=like.device, dtype=torch.float64)[:, None]
     pair = torch.arange((hidden + 1) // 2, device=like.device, dtype=torch.float64)
     angles = place * torch.exp(pair * (-2.0 * math.log(10_000.0) / hidden))
@@ -152,27 +153,28 @@ class TransformerDecoder(nn.Module):
         done, steps = state[0].shape[1], tokens_BT.shape[1]
         values: Tensor = self.enter(apply(self.embedding(tokens_BT), masks.embedded_BTE))
         values = values + positions(done, steps, self.hidden, values)
-        # True is what must not be seen
+        # True marks the positions that must not be seen; all of the prefix is before the new tokens
         later = torch.ones(steps, done + steps, dtype=torch.bool, device=values.device)
         later = later.triu(done + 1)
-        read, weights = [], None
-        for layer, before, drawn in zip(self.layers, state, masks.between, strict=True):
+        prefix, weights = [], None
+        for layer, before, below in zip(self.layers, state, masks.between, strict=True):
             assert isinstance(layer, nn.TransformerDecoderLayer)
-            values = apply(values, drawn)
+            values = apply(values, below)
             so_far = torch.cat([before, values], dim=1)
-            read.append(so_far)
-            seen, _ = layer.self_attn(values, so_far, so_far, attn_mask=later, need_weights=False)
-            values = layer.norm1(values + seen)
-            found, weights = layer.multihead_attn(
+            prefix.append(so_far)
+            # the layer's own forward would compute the whole prefix again at every step
+            own, _ = layer.self_attn(values, so_far, so_far, attn_mask=later, need_weights=False)
+            values = layer.norm1(values + own)
+            source, weights = layer.multihead_attn(
                 values,
                 memory.outputs_BSD,
                 memory.outputs_BSD,
                 key_padding_mask=~memory.mask_BS,
             )
-            values = layer.norm2(values + found)
+            values = layer.norm2(values + source)
             inner = nn.functional.relu(layer.linear1(values))
             values = layer.norm3(values + layer.linear2(inner))
-        return apply(values, masks.readout_BTH), tuple(read), weights
+        return apply(values, masks.readout_BTH), tuple(prefix), weights
 
     def unfold(
         self,
