@@ -1,17 +1,20 @@
-# make run: install and run the quick matrix. make test: install and test. make check: lint, types.
+# make run: install and run the quick matrix. make check: lint, types.
+# make test: install and test on all cores; ARGS are given to pytest, as ARGS=--durations=10.
 # make peers: an environment with JoeyNMT, to compare with. make guard: counts against the baseline.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: run test check guard peers clean
+.PHONY: install run test check guard peers clean
+
+install: $(DONE)
 
 run: $(DONE)
 	$(BIN)/bench run
 
 test: $(DONE)
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(DONE)
 	$(BIN)/ruff check .
