@@ -40,10 +40,6 @@ class Mapped(Ragged):
         return cls(ids, offsets, longest, mean)
 
     @property
-    def on_disk(self) -> bool:
-        return True
-
-    @property
     def longest(self) -> int:
         return self.known_longest
 
@@ -52,6 +48,7 @@ class Mapped(Ragged):
         return self.known_mean
 
     def release(self) -> None:
+        """Free the memory of what was read from disk; it is read again when it is needed."""
         for array in (self.ids, self.offsets):
             held = getattr(array, "_mmap", None)
             if held is not None and hasattr(mmap, "MADV_DONTNEED"):

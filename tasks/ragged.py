@@ -55,11 +55,6 @@ class Ragged:
         return lengths
 
     @property
-    def on_disk(self) -> bool:
-        """True if the ids are read from disk piece by piece, as they may not fit into memory."""
-        return False
-
-    @property
     def longest(self) -> int:
         """The length of the longest sequence."""
         return int(self.lengths.max())
@@ -68,9 +63,6 @@ class Ragged:
     def mean_length(self) -> float:
         """The mean length of a sequence."""
         return float(self.lengths.mean())
-
-    def release(self) -> None:
-        """Free the memory of what was read from disk; nothing to do where ids are in memory."""
 
     def take(self, indices: Indices) -> Ragged:
         """Return the sequences at these indices, in this order, as arrays of their own."""

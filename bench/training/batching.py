@@ -11,6 +11,7 @@ import torch
 
 from bench.training.randomness import numpy_generator
 from tasks import BOS, EOS, Facts, Indices, Ragged, Split
+from tasks.mapped import Mapped
 from variants import Batch
 
 BLOCK = 16_384
@@ -62,7 +63,7 @@ def endless(
     split: Split, size: int, seed: int, start: Position
 ) -> Iterator[tuple[Indices, Position]]:
     """Batches from a position on, each with the position after it; the same for every variant."""
-    if split.source.on_disk:
+    if isinstance(split.source, Mapped):
         yield from _endless_parts(split, size, seed, start)
     epoch, skip, _ = start
     while True:
@@ -92,7 +93,8 @@ def _endless_parts(
             for number in range(skip, len(batches)):
                 yield places[batches[number]], Position(epoch, number + 1, part)
             for ragged in (split.source, *split.targets):
-                ragged.release()
+                if isinstance(ragged, Mapped):
+                    ragged.release()
             skip = 0
         epoch, first = epoch + 1, 0
 

@@ -46,13 +46,13 @@ print(f"{{peak:.0f}} MiB at most, {{time.perf_counter() - since:.0f}} s")
 LOAD = "import bench.runner"
 PREPARE = """
 from pathlib import Path
-from bench import data
-data.add_streamed("big", Path({file!r}), Path({store!r}) / "data", "characters", 50, 50_000)
+from bench.corpora import catalogue
+catalogue.add_streamed("big", Path({file!r}), Path({store!r}) / "data", "characters", 50, 50_000)
 """
 READ = """
 from pathlib import Path
 import bench.runner
-from bench.batching import Position, endless
+from bench.training.batching import Position, endless
 from tasks import build
 task = build("en-zh:corpus=big", Path({store!r}) / "data")
 train, seen = task.splits["train"], 0
@@ -65,7 +65,8 @@ print(f"{{seen:,}} pairs,", end=" ")
 TRAIN = """
 from dataclasses import asdict
 from pathlib import Path
-from bench.runner import cached_digest, execute, prepare_process
+from bench.runner import execute
+from bench.training.process import cached_digest, prepare_process
 from bench.specs import Budget, make
 from variants import BASE
 from variants.axes import parse

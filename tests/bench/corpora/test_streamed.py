@@ -111,7 +111,7 @@ def test_splits_share_no_sentence(zoo: Task) -> None:
 
 def test_stored_lengths_are_the_real_ones(zoo: Task) -> None:
     for ragged in (zoo.splits["train"].source, zoo.splits["train"].targets[0]):
-        assert ragged.on_disk
+        assert isinstance(ragged, Mapped)
         assert ragged.longest == ragged.lengths.max()
         assert ragged.mean_length == pytest.approx(ragged.lengths.mean())
     assert zoo.facts.length_limit == zoo.splits["train"].targets[0].longest + 10
@@ -154,6 +154,7 @@ def test_a_batch_is_of_one_part(zoo: Task) -> None:
 def test_released_pages_are_read_again(zoo: Task) -> None:
     train = zoo.splits["train"]
     before = train.source.ids[:100].copy()
+    assert isinstance(train.source, Mapped)
     train.source.release()
     np.testing.assert_array_equal(train.source.ids[:100], before)
 
