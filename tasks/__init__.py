@@ -82,6 +82,7 @@ def _settings(name: str, given: Mapping[str, str]) -> tuple[Entry, Any]:
 
 
 def _words(kind: type) -> str:
+    """Return what a setting of a type has to be, in words."""
     return {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
 
 
@@ -94,7 +95,7 @@ def split_label(label: str) -> tuple[str, dict[str, str]]:
         if not equals or not key.strip():
             raise ValueError(f"{part!r} in the task {label!r} is not key=value; write it so")
         if key.strip() in given:
-            raise ValueError(f"{key.strip()} stands twice in the task {label!r}; give it once")
+            raise ValueError(f"{key.strip()} is given twice in the task {label!r}; give it once")
         given[key.strip()] = value.strip()
     return name.strip(), given
 

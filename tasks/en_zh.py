@@ -32,7 +32,7 @@ from tasks.ragged import Ids, Indices, Ragged
 from tasks.scoring import token_accuracy
 from tasks.sentence_pairs import HELD_OUT_PAIRS, TextPair
 from tasks.sentences import (
-    UNREADABLE,
+    UNKNOWN_MARK,
     chinese_characters,
     chinese_text,
     chinese_words,
@@ -43,12 +43,18 @@ from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import SPECIALS, UNKNOWN, Vocabulary
 
 GENERATED_PAIRS = 20_000
+"""Number of training pairs that are generated, unless more are asked for."""
 SOLVED_REAL = 25.2
-"""The BLEU that JoeyNMT reached on Tatoeba after 1,465 s of training on one thread."""
+"""Target BLEU on a real corpus.
+
+JoeyNMT reached it on Tatoeba after 1,465 s of training on one thread.
+"""
 SOLVED_GENERATED = 90.0
-"""BLEU on the grammar, which has one translation for every sentence and so can be learned whole."""
+"""Target BLEU on the grammar, which translates every sentence in one way only."""
 LONGEST_OUTPUT = 80
-UNWORDED = frozenset((*SPECIALS, UNKNOWN))
+"""Largest number of symbols that are decoded."""
+UNWRITTEN_SYMBOLS = frozenset((*SPECIALS, UNKNOWN))
+"""Symbols that stand for no text."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +161,7 @@ class EnZh(Task):
             "exact_match": sum(map(str.__eq__, texts, references)) / len(references),
             "token_accuracy": token_accuracy(outputs[0], split.targets[0]),
         }
-        # A signature tells the number of references, so it is complete only now.
+        # a signature says how many references there were, so it is complete only after scoring
         signatures = {"bleu": bleu.get_signature(), "chrf": chrf.get_signature()}
         self.signatures = {name: signature.format() for name, signature in signatures.items()}
         return scores
@@ -221,6 +227,6 @@ def _kept(cuts: list[_Cut], settings: Settings) -> list[_Cut]:
 def _readable(vocabulary: Vocabulary, ids: Ids) -> list[str]:
     """Return symbols for people to read.
 
-    UNREADABLE stands for unknown symbols, and for special ones, which a model should not output.
+    UNKNOWN_MARK stands for unknown symbols, and for special ones, which a model should not output.
     """
-    return [UNREADABLE if s in UNWORDED else s for s in vocabulary.decode(ids)]
+    return [UNKNOWN_MARK if s in UNWRITTEN_SYMBOLS else s for s in vocabulary.decode(ids)]

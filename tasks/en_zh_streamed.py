@@ -19,8 +19,11 @@ from tasks.task import Split
 from tasks.vocabulary import Vocabulary
 
 VOCABULARY_FILE = "vocabulary.json"
+"""File of the symbols of both sides, in the order of their ids."""
 HELD_OUT_FILES = {"valid": "valid.tsv", "test": "test.tsv"}
+"""Files of the pairs that are kept as text."""
 KIND = "streamed pairs"
+"""The kind that about.json gives to a streamed corpus."""
 
 
 def about(name: str, data: Path | None) -> dict[str, Any] | None:
@@ -47,8 +50,12 @@ def build(settings: Settings, data: Path | None) -> EnZh:
 class StreamedEnZh(EnZh):
     """The translation task on a streamed corpus.
 
-    Raises ValueError for a damaged corpus, or settings that it was not prepared with. known: the
-    contents of its about.json.
+    Args:
+        folder: The folder of the corpus.
+        known: The content of its about.json.
+
+    Raises:
+        ValueError: The corpus is damaged, or was prepared with other settings.
     """
 
     def __init__(self, settings: Settings, folder: Path, known: dict[str, Any]) -> None:
@@ -77,7 +84,7 @@ class StreamedEnZh(EnZh):
         self.facts = facts_of(self.source, self.target, target.longest)
         cut = chinese_characters if tokens == "characters" else chinese_words
         splits = {name: self._indexed(cut_pairs(held_out[name], cut)) for name in held_out}
-        # what is only trained on needs no text
+        # training compares ids only, so these pairs have no text
         self.splits = {"train": train, **splits}  # type: ignore[dict-item]
 
     def digest(self) -> str:
@@ -86,5 +93,6 @@ class StreamedEnZh(EnZh):
 
 
 def _text(file: Path) -> list[TextPair]:
+    """Read English TAB Chinese lines."""
     lines = file.read_text(encoding="utf-8").split("\n")
     return [TextPair(*line.split("\t")[:2]) for line in lines if line]

@@ -24,9 +24,11 @@ from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import SPECIALS, Vocabulary
 
-VOCABULARY = 101
-FIRST = len(SPECIALS)
-LAST_SOURCE = VOCABULARY - 2  # its successor is the last id
+VOCABULARY_SIZE = 101
+FIRST_ID = len(SPECIALS)
+"""The least id that is a number, after pad, bos and eos."""
+LAST_SOURCE_ID = VOCABULARY_SIZE - 2
+"""The greatest id in a source; its successor is the last id of the vocabulary."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,11 @@ class Increment(Task):
             }
         else:
             self.splits = {"train": train, "valid": train, "test": train}
-        self.source = self.target = Vocabulary.closed(map(str, range(FIRST, VOCABULARY)))
+        self.source = self.target = Vocabulary.closed(map(str, range(FIRST_ID, VOCABULARY_SIZE)))
         self.solved_at = 0.99 if fresh else 1.0
         self.facts = Facts(
-            source_size=VOCABULARY,
-            target_sizes=(VOCABULARY,),
+            source_size=VOCABULARY_SIZE,
+            target_sizes=(VOCABULARY_SIZE,),
             length_limit=long + 10,
             memorisation=not fresh,
         )
@@ -93,8 +95,8 @@ class Increment(Task):
         for symbol in symbols:
             if symbol not in self.source or symbol == self.source.symbols[-1]:
                 raise ValueError(
-                    f"{symbol!r} is not a number from {FIRST} to {LAST_SOURCE}; give such, "
-                    "with spaces between"
+                    f"{symbol!r} is not a number from {FIRST_ID} to {LAST_SOURCE_ID}; give "
+                    "numbers with spaces between them"
                 )
         return symbols
 
@@ -110,20 +112,22 @@ class Increment(Task):
 
 def _distinct(random: np.random.Generator, count: int, short: int, long: int) -> list[Ids]:
     """Draw `count` distinct sources, in the order drawn."""
-    room = sum((LAST_SOURCE - FIRST + 1) ** length for length in range(short, long + 1))
-    if count > room // 2:
+    possible = sum((LAST_SOURCE_ID - FIRST_ID + 1) ** length for length in range(short, long + 1))
+    # beyond half of all sources, too many draws would be repetitions
+    if count > possible // 2:
         raise ValueError(
             f"{count} different sources of length {short} to {long} do not exist "
-            f"in half of the {room} there are; ask for fewer pairs or longer ones"
+            f"in half of the {possible} there are; ask for fewer pairs or longer ones"
         )
     seen: dict[bytes, Ids] = {}
     while len(seen) < count:
         length = int(random.integers(short, long + 1))
-        ids = random.integers(FIRST, LAST_SOURCE + 1, size=length, dtype=np.int32)
+        ids = random.integers(FIRST_ID, LAST_SOURCE_ID + 1, size=length, dtype=np.int32)
         seen.setdefault(ids.tobytes(), ids)
     return list(seen.values())
 
 
 def _split(sources: list[Ids]) -> Split:
+    """Return the sources with their targets, each id plus one."""
     source = Ragged.of(sources)
     return Split(source, (Ragged(source.ids + np.int32(1), source.offsets),))

@@ -29,8 +29,10 @@ from tasks.tagged import Document, read_corpus, tokens_of
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
 
-GENERATED = "generated"
+GENERATED_CORPUS = "generated"
+"""The name of the corpus that needs no files."""
 HELD_OUT_DOCUMENTS = 200
+"""Number of generated documents in valid and in test."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Settings:
     training documents and seed of the generated corpus.
     """
 
-    corpus: str = GENERATED
+    corpus: str = GENERATED_CORPUS
     documents: int = 1_000
     data_seed: int = 0
 
@@ -50,9 +52,9 @@ class Settings:
         at_least("data_seed", self.data_seed, 0)
         for name in ("documents", "data_seed"):
             given = getattr(self, name)
-            if self.corpus != GENERATED and given != getattr(Settings, name):
+            if self.corpus != GENERATED_CORPUS and given != getattr(Settings, name):
                 raise ValueError(
-                    f"{name}={given} is for corpus={GENERATED}, and corpus={self.corpus} "
+                    f"{name}={given} is for corpus={GENERATED_CORPUS}, and corpus={self.corpus} "
                     "is read from files; leave it out"
                 )
 
@@ -124,7 +126,7 @@ def _documents(
     settings: Settings, data: Path | None
 ) -> tuple[dict[str, list[Document]], dict[str, int]]:
     """Return the splits, and how many documents each one lost because they repeat others."""
-    if settings.corpus == GENERATED:
+    if settings.corpus == GENERATED_CORPUS:
         return _generated(settings), {"train": 0, "valid": 0, "test": 0}
     return read_corpus(_folder(settings.corpus, data))
 
@@ -146,13 +148,13 @@ def _folder(corpus: str, data: Path | None) -> Path:
     elif data is None:
         raise FileNotFoundError(
             f"corpus={corpus} is looked for in the folder of fetched data, and there is none; "
-            f"fetch data first, give a path with a / in it, or corpus={GENERATED}"
+            f"fetch data first, give a path with a / in it, or corpus={GENERATED_CORPUS}"
         )
     else:
         folder = data / corpus
     if not folder.is_dir():
         raise FileNotFoundError(
             f"corpus={corpus} is not there, for {folder} is no folder; "
-            f"give a folder's name or path, or corpus={GENERATED}"
+            f"give a folder's name or path, or corpus={GENERATED_CORPUS}"
         )
     return folder

@@ -25,6 +25,7 @@ from tasks.spans import Span, positions_of
 from tasks.tagged import Document
 
 SHORTEST, LONGEST = 15, 60
+"""Least and greatest number of tokens in a document."""
 SHAPES = ((0, 1), (0, 1), (0, 2), (0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2))
 """Numbers of adjectives and nouns that a phrase may have."""
 PHRASE_NOUNS = tuple(
@@ -47,7 +48,7 @@ PHRASE_ADJECTIVES = tuple(
     "quiet random rapid regional rigid robust rough salty sharp slow smooth soft solar sparse "
     "stable steep stiff thermal thick thin turbulent urban vertical viscous warm wide wild".split()
 )
-WORDS = {
+WORDS: dict[str, str] = {
     "study": "study investigate address analyse examine explore",
     "propose": "propose present introduce develop describe",
     "method": "method scheme technique procedure",
@@ -64,6 +65,7 @@ WORDS = {
     "saw": "saw visited left passed recalled",
     "is": "is was seems",
 }
+"""Words for each {name} in a frame; ~ stands for a space within one choice."""
 OWN_OPENING, OTHER_OPENING = "{abstract} of the A {work} .", "{review} of the A {work} ."
 """How documents open: as the authors' own work, or as somebody else's."""
 FRAMES = {

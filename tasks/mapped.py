@@ -32,11 +32,13 @@ class Mapped(Ragged):
         for ending, kind in ((".ids", np.int32), (".offsets", np.int64)):
             file = stem.with_name(stem.name + ending)
             if not file.is_file() or not file.stat().st_size:
-                raise ValueError(f"{file} is not there or empty; add the corpus anew")
+                raise ValueError(f"{file} is missing or empty; add the corpus again")
             arrays.append(np.memmap(file, dtype=kind, mode="r"))
         ids, offsets = arrays
         if offsets[0] != 0 or offsets[-1] != len(ids):
-            raise ValueError(f"{stem}.ids and {stem}.offsets do not go together; add them anew")
+            raise ValueError(
+                f"{stem}.ids and {stem}.offsets do not belong together; add the corpus again"
+            )
         return cls(ids, offsets, longest, mean)
 
     @property

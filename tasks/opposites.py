@@ -30,6 +30,7 @@ PAIRS = (
     ("high", "low"),
 )
 WIDTH = 5
+"""Number of letters that every word is filled up to."""
 FILLER = "P"
 
 

@@ -21,6 +21,7 @@ from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
 
+# parts of a syllable; parts that stand twice are drawn twice as often
 ONSETS = tuple(
     "b c d f g h j k l m n p r s t v w z bl br ch cl cr dr fl fr gl gr pl pr sh sk sl "
     "sm sn sp st sw th tr qu x y".split()
@@ -32,6 +33,7 @@ SYMBOLS = tuple(str(number) for number in range(50))
 LONGEST_WORD = 12
 LONGEST_STRING = 25
 MOST_WORDS = 100_000
+"""Largest number of training words that may be asked for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Settings:
         at_least("data_seed", self.data_seed, 0)
         if self.mode == "words" and self.pairs > MOST_WORDS:
             raise ValueError(
-                f"pairs={self.pairs} is more than the lexicon's {MOST_WORDS}; ask for fewer"
+                f"pairs={self.pairs} is above the maximum of {MOST_WORDS} for words; ask for fewer"
             )
 
 
@@ -123,4 +125,5 @@ def string(random: np.random.Generator) -> list[str]:
 
 
 def _split(sources: list[Ids]) -> Split:
+    """Return the sources with their targets, the same ids in reverse order."""
     return Split(Ragged.of(sources), (Ragged.of(source[::-1] for source in sources),))

@@ -15,7 +15,9 @@ PAIRS_FILE = "pairs.tsv"
 ABOUT_FILE = "about.json"
 """File of every prepared corpus: where it comes from and how it was prepared."""
 HELD_OUT_PAIRS = 1_000
+"""Largest number of pairs in valid and in test."""
 RESERVED_NAMES = ("grammar", "generated")
+"""Names by which tasks call generated corpora."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _INESSENTIAL = re.compile(r"[\W_]+")
 
@@ -42,12 +44,12 @@ def read(name: str, data: Path | None) -> list[TextPair]:
     check_name(name)
     if data is None or not (file := data / name / PAIRS_FILE).is_file():
         where = "here, for no data folder was given" if data is None else f"in {data}"
-        # Only `bench data` knows what can be fetched; another name is answered there.
+        # only `bench data` knows what can be fetched, and rejects other names
         raise FileNotFoundError(
             f"the corpus {name!r} is not {where}; fetch it with: bench data get {name}, "
             f"or import FILE with: bench data add {name} FILE"
         )
-    lines = file.read_text(encoding="utf-8").split("\n")  # splitlines() parts at more than \n
+    lines = file.read_text(encoding="utf-8").split("\n")  # splitlines() splits at more than \n
     return [TextPair(*line.split("\t")[:2]) for line in lines if line]
 
 
@@ -67,23 +69,24 @@ def components(pairs: Iterable[TextPair]) -> list[list[int]]:
     Pairs with the same English or Chinese key, directly or through other pairs, are in one group.
     Groups are in the order of their first pairs.
     """
+    # a disjoint-set forest: each pair points towards the first pair of its group
     parent: list[int] = []
     first: dict[tuple[str, str], int] = {}
 
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]  # halve the path, so that later walks are short
+            index = parent[index]
+        return index
 
-    for place, (english, chinese) in enumerate(pairs):
-        parent.append(place)
+    for index, (english, chinese) in enumerate(pairs):
+        parent.append(index)
         for side in (("en", key(english)), ("zh", key(chinese))):
-            one, other = root(first.setdefault(side, place)), root(place)
-            parent[max(one, other)] = min(one, other)  # the root is the first of its group
+            earlier, present = root(first.setdefault(side, index)), root(index)
+            parent[max(earlier, present)] = min(earlier, present)
     groups: dict[int, list[int]] = {}
-    for place in range(len(parent)):
-        groups.setdefault(root(place), []).append(place)
+    for index in range(len(parent)):
+        groups.setdefault(root(index), []).append(index)
     return list(groups.values())
 
 

@@ -8,8 +8,8 @@ import unicodedata
 import warnings
 from collections.abc import Sequence
 
-UNREADABLE = "⁇"
-"""How a person and a scorer see <unk>: it stands in no reference, so it is never right."""
+UNKNOWN_MARK = "⁇"
+"""The mark for <unk> in a text; it is in no reference, so it is never right."""
 
 _INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 _CURLY = str.maketrans("‘’‚‛“”„‟′", "''''\"\"\"\"'")
@@ -22,6 +22,8 @@ _ENGLISH = re.compile(
     rf"|{_LETTER}+(?:'(?!(?:s|m|re|ve|ll|d)\b){_LETTER}+)*"  # o'clock
     r"|\d|[^\w\s]|\w"
 )
+# spaces that english_text removes: before a contraction or mark, within numbers, around hyphens
+# and within quotes
 _GLUED = (
     (re.compile(rf" (?=n't\b|{_CONTRACTED}|[.,?!;:%)])|(?<=[($]) "), ""),
     (re.compile(r"(?<=\d) (?=\d)|(?<=\d[.,:]) (?=\d)"), ""),
@@ -33,9 +35,11 @@ _HALF_WIDTH = str.maketrans(
     {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5E)} | {"　": " ", "•": "·"}
 )
 _FULL_WIDTH = str.maketrans("?!;()「」『』﹐﹒﹔﹕﹖﹗", "？！；（）“”‘’，。；：？！")
+# characters as wide as a Chinese one, beside which a space is needless
 _WIDE = (
     "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef“”‘’…—·\U00020000-\U0003ffff"
 )
+# commas and colons within numbers stay
 _COMMA = re.compile(r"(?<!\d),|,(?!\d)")
 _COLON = re.compile(r"(?<!\d):|:(?!\d)")
 _ELLIPSIS = re.compile(r"[.。]{3,}|…+")
@@ -58,16 +62,18 @@ def normalise_chinese(text: str) -> str:
     straight. Between digits , : and . stay. Simplified and traditional script are left as they are.
     """
     text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    while (changed := _normalised_once(text)) != text:  # a full stop may now follow a wide one
+    # repeated, as after a first pass a full stop may follow a wide character
+    while (changed := _normalised_once(text)) != text:
         text = changed
     return text
 
 
 def _normalised_once(text: str) -> str:
+    """Apply every rule once."""
     text = text.translate(_HALF_WIDTH).translate(_FULL_WIDTH)
     text = _COLON.sub("：", _COMMA.sub("，", text))
     head, *rest = text.split('"')
-    text = head + "".join("“”"[place % 2] + part for place, part in enumerate(rest))
+    text = head + "".join("“”"[index % 2] + part for index, part in enumerate(rest))
     text = _SPACE.sub("", " ".join(text.split()))
     return _STOP.sub("。", _ELLIPSIS.sub("……", text))
 
@@ -84,8 +90,8 @@ def english_symbols(text: str) -> list[str]:
 def english_text(symbols: Sequence[str]) -> str:
     """Join English symbols for people to read; letter case and some spacing are lost."""
     text = " ".join(symbols)
-    for pattern, put in _GLUED:
-        text = pattern.sub(put, text)
+    for pattern, replacement in _GLUED:
+        text = pattern.sub(replacement, text)
     return text
 
 
@@ -105,8 +111,8 @@ def chinese_words(text: str) -> list[str]:
     """
     try:
         with warnings.catch_warnings():
-            # Its strings hold invalid escapes (deprecated in Python 3.11, a SyntaxWarning since
-            # 3.12), and where setuptools is old it imports pkg_resources.
+            # jieba's strings hold invalid escapes (deprecated in Python 3.11, a SyntaxWarning since
+            # 3.12), and with an old setuptools it imports pkg_resources
             warnings.filterwarnings("ignore", category=DeprecationWarning)
             warnings.filterwarnings("ignore", category=SyntaxWarning)
             warnings.filterwarnings("ignore", category=UserWarning, message="pkg_resources")

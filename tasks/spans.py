@@ -16,6 +16,7 @@ from tasks.ragged import Ids
 
 OUTSIDE, SINGLE, BEGIN, MIDDLE, END = range(5)
 POSITIONS = ("O", "S", "B", "M", "E")
+"""Names of the five position classes."""
 Span = tuple[int, int]
 """Indices of the first token and of the one after the last."""
 

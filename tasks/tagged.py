@@ -58,7 +58,7 @@ def read_corpus(folder: Path) -> tuple[dict[str, list[Document]], dict[str, int]
         kept = [document for document in given if document.tokens not in seen]
         if not kept:
             raise ValueError(
-                f"every document of {folder / file} stands in an earlier split; "
+                f"every document of {folder / file} repeats one of an earlier split; "
                 f"give {file} documents of its own"
             )
         splits[name], dropped[name] = kept, len(given) - len(kept)

@@ -16,6 +16,7 @@ from tasks.ragged import Ids
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<bos>", "<eos>")
 UNKNOWN = "<unk>"
+"""The symbol with id UNK, in a vocabulary that has one."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ import numpy as np
 from bench.plugins.contract import CheckResult, ContractError, run_checks
 from bench.training.evaluation import plain_scores
 from tasks import Split, Task
+from tasks.sentences import UNKNOWN_MARK
 
-UNKNOWN_MARK = "⁇"
-"""The mark for a symbol that the vocabulary lacks, in a text that a task writes."""
 ROUND_TRIPS = 50
 """Number of test sources that are written as text and read again."""
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks import Task, build
-from tasks.increment import FIRST, LAST_SOURCE, VOCABULARY, Increment, Settings
+from tasks.increment import FIRST_ID, LAST_SOURCE_ID, VOCABULARY_SIZE, Increment, Settings
 
 modes = st.builds(
     lambda mode, pairs, shortest, more, seed: Settings(
@@ -39,11 +39,11 @@ def test_every_pair(given_settings: Settings) -> None:
         lengths = split.source.lengths
         assert low <= lengths.min() <= lengths.max() <= high
         assert high <= task.facts.length_limit
-        assert FIRST <= split.source.ids.min() <= split.source.ids.max() <= LAST_SOURCE
+        assert FIRST_ID <= split.source.ids.min() <= split.source.ids.max() <= LAST_SOURCE_ID
         for source, target in zip(split.source, split.targets[0], strict=True):
             assert [index + 1 for index in source.tolist()] == target.tolist()
-    assert task.facts.source_size == VOCABULARY == len(task.source) == len(task.target)
-    assert task.facts.target_sizes == (VOCABULARY,)
+    assert task.facts.source_size == VOCABULARY_SIZE == len(task.source) == len(task.target)
+    assert task.facts.target_sizes == (VOCABULARY_SIZE,)
 
 
 @settings(max_examples=20)
@@ -84,7 +84,7 @@ def test_numpy_global_state_is_not_used() -> None:
     assert Increment(Settings()).digest() == first
 
 
-@given(st.lists(st.integers(FIRST, LAST_SOURCE), min_size=1, max_size=12))
+@given(st.lists(st.integers(FIRST_ID, LAST_SOURCE_ID), min_size=1, max_size=12))
 def test_texts_round_trip(ids: list[int]) -> None:
     task = build("increment")
     array = np.array(ids, dtype=np.int32)

@@ -104,7 +104,7 @@ def test_names_are_unique_and_described() -> None:
         ("increment:pairs=1.5", "pairs='1.5' is not a whole number"),
         ("increment:pairs", "is not key=value"),
         ("increment:=5", "is not key=value"),
-        ("increment:pairs=5,pairs=6", "pairs stands twice"),
+        ("increment:pairs=5,pairs=6", "pairs is given twice"),
         ("opposites:pairs=5", "opposites has no settings"),
     ],
 )
