@@ -79,7 +79,7 @@ SYMBOL_TASK = Reversal(Settings("symbols", 10))
     [
         ("reversal:mode=word", "did you mean words"),
         ("reversal:pairs=-5", "pairs=-5 is below 0"),
-        ("reversal:pairs=100001", "more than the lexicon"),
+        ("reversal:pairs=100001", "above the maximum of 100000"),
     ],
 )
 def test_wrong_settings_are_refused(label: str, said: str) -> None:
