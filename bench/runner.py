@@ -22,7 +22,7 @@ from bench.plugins import contract, loading
 from bench.specs import RunSpec, check_execution
 from bench.training import machine
 from bench.training.checkpoint import Checkpoint
-from bench.training.decoding import read as read_decoding
+from bench.training.decoding import read_decoding
 from bench.training.evaluation import samples
 from bench.training.loop import Report, train
 from bench.training.process import RunError, cached_digest, cached_task
@@ -45,7 +45,7 @@ Parts = tuple[dict[str, Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """What a group of runs is to be done with.
+    """A group of runs to be done, and all that they are done with.
 
     specs: of runs that are trained together, or of one. data: folder of corpora and word vectors.
     reports: called with every point of each run's curve. weights: files for each run's best

@@ -1,4 +1,4 @@
-"""What determines a run: its spec, and the id that is a hash of it. Loads no torch."""
+"""Specs: everything that determines a run, and the id that is a hash of it. Loads no torch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_execution(execution: str) -> None:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a run trains, and on batches of what size.
+    """The length of a run's training, and the size of its batches.
 
     Exactly one of steps, tokens (non-padding target tokens) and seconds (of training, evaluation
     excluded) is set. batch: examples for each step. every: steps between evaluations, 0 for a

@@ -147,7 +147,7 @@ def present() -> Iterator[Device]:
         if getattr(module, "torch_generator", None) is torchs:
             module.torch_generator = device.generator  # type: ignore[attr-defined]
     replica_loop.PADDED_TO[PLACE] = replica_loop.PADDED_TO["cpu"]
-    losses.LOGITS[NAME] = losses.LOGITS["cpu"]
+    losses.LOGITS_AT_ONCE[NAME] = losses.LOGITS_AT_ONCE["cpu"]
     recorded = cuda_graphs.Recorded.__call__
 
     def done(self: cuda_graphs.Recorded, given: Sequence[Tensor]) -> tuple[Tensor, ...]:

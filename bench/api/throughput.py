@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bench.plan.groups import not_stackable
 from bench.speed import timing
-from bench.speed.timing import Case, Shape, Workload
+from bench.speed.cases import Case, Shape, Workload, random_workload, task_workload
 from bench.training.process import cached_task, prepare_process
 from tasks.choices import one_of
 from variants import Variant, axes, inapplicable
@@ -121,16 +121,16 @@ def time_cases(
     on_round: called with the number of rounds done, after each.
     """
     timed = [case for case, _, _ in cases]
-    limits = timing.measure(timed, device, repeats, on_round)
+    rates = timing.measure(timed, device, repeats, on_round)
     return [
         {**row, "sweep": along, "sweep_value": value}
-        for row, (_, along, value) in zip(timing.rows(timed, limits, device), cases, strict=True)
+        for row, (_, along, value) in zip(timing.rows(timed, rates, device), cases, strict=True)
     ]
 
 
 def _load_kernels(device: str) -> None:
     """Do a tiny case first, so that what torch loads at its first use is no case's memory."""
-    tiny = timing.of_shape(Shape(2, 3, 3, 9), device)
+    tiny = random_workload(Shape(2, 3, 3, 9), device)
     timing.prepare("", axes.parse("cell=lstm,attention=dot"), tiny, "training", device)
 
 
@@ -142,9 +142,9 @@ def _workload(
     if sweep.changes_shape:
         shape = shape._replace(**dict.fromkeys(SWEPT_SHAPES[sweep.along], value))
     if options.task is None:
-        return timing.of_shape(shape, device)
+        return random_workload(shape, device)
     task = cached_task(options.task, data)
-    return timing.of_task(task, options.task, shape.batch, options.batches, device)
+    return task_workload(task, options.task, shape.batch, options.batches, device)
 
 
 class _Preparation(NamedTuple):

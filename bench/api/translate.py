@@ -11,7 +11,7 @@ from bench.api.store import find_run
 from bench.corpora import vectors
 from bench.plugins import loading
 from bench.specs import RunSpec
-from bench.training.decoding import read as read_decoding
+from bench.training.decoding import read_decoding
 from bench.training.evaluation import run_one
 from bench.training.process import cached_task
 from bench.training.weights import load_trained

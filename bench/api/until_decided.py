@@ -12,7 +12,7 @@ from bench.engines.contract import Engine
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget
 from bench.specs import Budget
-from bench.training.decoding import read as read_decoding
+from bench.training.decoding import read_decoding
 from bench.training.process import cached_task
 from results.compare.measures import MeasureReader, measure
 from results.compare.pairs import by_seed, paired

@@ -78,7 +78,7 @@ def throughput(
     load_plugins(plugin)
     from bench.api.device import device_of
     from bench.api.throughput import ThroughputOptions, prepared_cases, time_cases
-    from bench.speed.timing import Shape
+    from bench.speed.cases import Shape
     from results.show import throughput as shown
 
     shape = Shape(batch, source, target, vocabulary)

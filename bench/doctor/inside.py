@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.doctor.patient import Patient
 from bench.training import batching
-from bench.training.evaluation import SATURATED
+from bench.training.evaluation import SATURATED_BEYOND
 from bench.training.losses import mean_loss
 from results.doctor.health import AttentionWeights, CellActivity
 from variants import Batch, Model
@@ -97,7 +97,7 @@ def _observing(cell: Cell, name: str, seen: dict[str, list[_CellStep]]) -> Any:
         after = advance(gates_BG, state, dropped_BH)
         memory_BH = getattr(after, "c_BH", after.h_BH)
         step = _CellStep(
-            float((after.h_BH.abs() > SATURATED).double().mean()),
+            float((after.h_BH.abs() > SATURATED_BEYOND).double().mean()),
             float((gates_BG.abs() > GATE_AT_ITS_END).double().mean()),
             float(memory_BH.abs().max()),
         )

@@ -62,7 +62,7 @@ IDLE = Event("idle", "", {})
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may take: seconds from its start, bytes that its process holds; 0 for any."""
+    """Limits of one run: seconds from its start, bytes that its process holds; 0 for no limit."""
 
     seconds: float = 0.0
     bytes: float = 0.0

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.speed.timing import Case
+from bench.speed.cases import Case
 
 Counts = dict[str, int | None]
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.speed import timing
-from bench.speed.timing import Case
+from bench.speed.cases import Case, task_workload
 from bench.training.process import cached_task
 from variants import axes, inapplicable
 from variants.attention import ATTENTIONS
@@ -81,6 +81,6 @@ def _pairs(variants: Sequence[str], tasks: Sequence[str], timed: bool) -> list[t
 def prepare_case(subject: Subject, device: str, data: Path | None) -> Case:
     """Return a case of one batch, after a first pass that warms it up."""
     task = cached_task(subject.task, data)
-    workload = timing.of_task(task, subject.task, BATCH_SIZE, 1, device)
+    workload = task_workload(task, subject.task, BATCH_SIZE, 1, device)
     variant = axes.parse(subject.variant)
     return timing.prepare(subject.name, variant, workload, subject.work, device, data)

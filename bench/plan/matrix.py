@@ -14,7 +14,7 @@ from bench.doctor.faults import FAULTS, inapplicable_fault
 from bench.plan.groups import execution
 from bench.plugins import loading
 from bench.specs import Budget, RunSpec, make
-from bench.training.decoding import read as read_decoding
+from bench.training.decoding import read_decoding
 from results import naming
 from results.store import Planned
 from tasks import Task, canonical

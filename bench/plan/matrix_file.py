@@ -119,7 +119,7 @@ def _block(raw: dict[str, Any], file_seeds: int, position: FilePosition, number:
         position.key = "seeds"
         seeds = seed_count(raw.get("seeds", file_seeds))
         position.key = "decoding"
-        written = decoding.read(str(raw.get("decoding", "greedy"))).text
+        written = decoding.read_decoding(str(raw.get("decoding", "greedy"))).text
         position.key = next((key for key in BUDGET_KEYS if key in raw), None)
         budget = _budget({key: raw[key] for key in BUDGET_KEYS if key in raw}, position)
     return Block(tasks, base, star, grid, seeds, budget, written)

@@ -1,4 +1,4 @@
-"""How many floating-point operations a model needs: counted, not timed.
+"""Counts how many floating-point operations a model needs; nothing is timed.
 
 The plain forms of all parts are run on tensors without content, and torch's counter adds up the
 matrix products that they ask for, forward and backward. That is the arithmetic of the equations
@@ -22,9 +22,11 @@ from variants import Batch, Model
 from variants.fast.forms import plain_forms
 
 
-def of_training(model: Model, batch: Batch, facts: Facts, fed_BT: Tensor | None = None) -> int:
-    """One step, without the optimizer: forward, loss and backward of a batch. fed_BT as in
-    `Model.score`."""
+def training_flops(model: Model, batch: Batch, facts: Facts, fed_BT: Tensor | None = None) -> int:
+    """Return the operations of a training step on a batch: forward, loss and backward.
+
+    fed_BT: as in `Model.score`.
+    """
     empty, given = _without_content(model), _emptied(batch)
     fed = None if fed_BT is None else fed_BT.to("meta")
     with plain_forms(), FlopCounterMode(display=False) as counter:
@@ -34,8 +36,8 @@ def of_training(model: Model, batch: Batch, facts: Facts, fed_BT: Tensor | None 
 
 
 @torch.no_grad()
-def of_decoding(model: Model, batch: Batch, steps: int) -> int:
-    """Reading a batch's sources, and so many greedy steps."""
+def decoding_flops(model: Model, batch: Batch, steps: int) -> int:
+    """Return the operations of encoding a batch and taking so many greedy steps."""
     empty, given = _without_content(model), _emptied(batch)
     with plain_forms(), FlopCounterMode(display=False) as counter:
         memory, state = empty.encode(given)
@@ -45,14 +47,14 @@ def of_decoding(model: Model, batch: Batch, steps: int) -> int:
 
 
 def _without_content(model: Model) -> Model:
-    """A copy of the model that has shapes alone, in the format that its equations are in."""
+    """Return a copy of a model that has shapes alone, in the number format of its equations."""
     empty = copy.deepcopy(model).to("meta")
     empty.number_format = None
     return empty
 
 
 def _emptied(part: Any) -> Any:
-    """A batch that has shapes alone; what the host reads of it stays."""
+    """Return a batch that has shapes alone, but for the lengths, which are read on the host."""
     moved = {name: _to_meta(value) for name, value in part._asdict().items() if name != "lengths_B"}
     return part._replace(**moved)
 

@@ -1,4 +1,4 @@
-"""From indexed splits to padded batches: order by length, collate."""
+"""Turns indexed splits into padded batches: the order of examples, and collating them."""
 
 from __future__ import annotations
 
@@ -14,45 +14,56 @@ from tasks import BOS, EOS, Facts, Indices, Ragged, Split
 from tasks.mapped import Mapped
 from variants import Batch
 
-BLOCK = 16_384
-"""Neighbouring examples that are read from disk together."""
-BLOCKS = 16
-"""Blocks that are in memory, and shuffled, at a time."""
+BLOCK_EXAMPLES = 16_384
+"""Number of neighbouring examples that are read from disk together."""
+BLOCKS_AT_ONCE = 16
+"""Number of blocks that are in memory, and shuffled, at a time."""
 JITTER = 3.0
-"""Positions by which leftovers of unlike source lengths may change places in the order."""
+"""Difference in source length up to which leftover examples may change places in the order."""
 
 
-def bucketed(
+def length_batches(
     sources: Indices, targets: Indices, size: int, random: np.random.Generator
 ) -> list[Indices]:
-    """One epoch: every example once, in batches of like lengths, in random order.
+    """Return one epoch: every example once, in batches of similar lengths, in random order.
 
-    Batches are of one source length where there are enough, so that nothing is padded or
-    masked there; what is left over of each length shares batches with its neighbours. sources,
-    targets: the examples' lengths.
+    Batches are of one source length where there are enough, so that nothing is padded or masked
+    there; what is left over of each length shares batches with similar ones.
+
+    Args:
+        sources: the examples' source lengths.
+        targets: the examples' target lengths.
+        size: examples for each batch; the last of an epoch may have fewer.
+        random: is drawn from three times, or once where one batch holds all.
     """
     drawn = random.permutation(len(sources))
     if len(sources) <= size:
         return [drawn]
-    # by source length, in random order within one: the first of each, too few for a batch more,
-    # are left over, which does not hang on their target's length
+    # by source length, in random order within one: the first of each, too few for one more batch,
+    # are left over, so which ones does not depend on their target's length
     order = drawn[np.argsort(sources[drawn], kind="stable")]
     _, starts, counts = np.unique(sources[order], return_index=True, return_counts=True)
     place = np.arange(len(order)) - np.repeat(starts, counts)
-    left = place < np.repeat(counts % size, counts)
-    kept, others = order[~left], order[left]
+    is_left_over = place < np.repeat(counts % size, counts)
+    kept, others = order[~is_left_over], order[is_left_over]
+    # by target length within one source length, as targets are padded too
     kept = kept[np.lexsort((targets[kept], sources[kept]))]
     # neighbours in length change places, or a small split would be the same batches every epoch
     near = sources[others] + random.uniform(0, JITTER, len(others))
     others = others[np.argsort(near, kind="stable")]
     batches = [
-        some[start : start + size] for some in (kept, others) for start in range(0, len(some), size)
+        examples[start : start + size]
+        for examples in (kept, others)
+        for start in range(0, len(examples), size)
     ]
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-class Position(NamedTuple):
-    """Where in the data a run stands: the next batch of a part of an epoch."""
+class DataPosition(NamedTuple):
+    """The place in the data where a run stands: its next batch.
+
+    epoch: counted from 0. batch: within the part. part: of an epoch, where a split is on disk.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -60,38 +71,44 @@ class Position(NamedTuple):
 
 
 def endless(
-    split: Split, size: int, seed: int, start: Position
-) -> Iterator[tuple[Indices, Position]]:
-    """Batches from a position on, each with the position after it; the same for every variant."""
+    split: Split, size: int, seed: int, start: DataPosition
+) -> Iterator[tuple[Indices, DataPosition]]:
+    """Yield batches from a position on, each with the position after it, without end.
+
+    They depend on the split, the batch size and the seed, so they are the same for every variant.
+    """
     if isinstance(split.source, Mapped):
         yield from _endless_parts(split, size, seed, start)
     epoch, skip, _ = start
     while True:
+        # one generator for each epoch, so that a resumed run need not draw earlier ones again
         random = numpy_generator(seed, "order", str(epoch))
-        batches = bucketed(split.source.lengths, split.targets[0].lengths, size, random)
+        batches = length_batches(split.source.lengths, split.targets[0].lengths, size, random)
         for number in range(skip, len(batches)):
-            yield batches[number], Position(epoch, number + 1)
+            yield batches[number], DataPosition(epoch, number + 1)
         epoch, skip = epoch + 1, 0
 
 
 def _endless_parts(
-    split: Split, size: int, seed: int, start: Position
-) -> Iterator[tuple[Indices, Position]]:
-    """The same of examples that do not fit into memory: blocks of neighbours in random order, so
-    many at a time as a part, and within a part everything in random order."""
+    split: Split, size: int, seed: int, start: DataPosition
+) -> Iterator[tuple[Indices, DataPosition]]:
+    """Do as `endless` for examples that do not fit into memory.
+
+    Blocks of neighbours come in random order, BLOCKS_AT_ONCE as a part, and examples in random
+    order within a part: reading single examples from all over the disk would be far slower.
+    """
     epoch, skip, first = start
     while True:
-        order = numpy_generator(seed, "blocks", str(epoch)).permutation(-(-len(split) // BLOCK))
-        parts = [order[at : at + BLOCKS] for at in range(0, len(order), BLOCKS)]
+        count = -(-len(split) // BLOCK_EXAMPLES)
+        order = numpy_generator(seed, "blocks", str(epoch)).permutation(count)
+        parts = [order[at : at + BLOCKS_AT_ONCE] for at in range(0, len(order), BLOCKS_AT_ONCE)]
         for part in range(first, len(parts)):
-            places = np.concatenate(
-                [np.arange(at * BLOCK, min((at + 1) * BLOCK, len(split))) for at in parts[part]]
-            )
+            places = np.concatenate([_block(block, len(split)) for block in parts[part]])
             random = numpy_generator(seed, "order", f"{epoch} {part}")
             sources, targets = (r.lengths_at(places) for r in (split.source, split.targets[0]))
-            batches = bucketed(sources, targets, size, random)
+            batches = length_batches(sources, targets, size, random)
             for number in range(skip, len(batches)):
-                yield places[batches[number]], Position(epoch, number + 1, part)
+                yield places[batches[number]], DataPosition(epoch, number + 1, part)
             for ragged in (split.source, *split.targets):
                 if isinstance(ragged, Mapped):
                     ragged.release()
@@ -99,15 +116,24 @@ def _endless_parts(
         epoch, first = epoch + 1, 0
 
 
-def in_order(split: Split, size: int) -> Iterator[Indices]:
-    """Every example once, sorted by source length, for evaluation."""
+def _block(block: int, examples: int) -> Indices:
+    """Return the indices of a block's examples; the last block may have fewer."""
+    return np.arange(block * BLOCK_EXAMPLES, min((block + 1) * BLOCK_EXAMPLES, examples))
+
+
+def by_length(split: Split, size: int) -> Iterator[Indices]:
+    """Yield every example once, in batches sorted by source length, for evaluation."""
     order = np.argsort(split.source.lengths, kind="stable")
     for start in range(0, len(order), size):
         yield order[start : start + size]
 
 
 def collate(split: Split, facts: Facts, device: str) -> Batch:
-    """All examples of a split as one padded batch on a device."""
+    """Return all examples of a split as one padded batch on a device.
+
+    source_BS and inputs_BT are padded with 0. For a tagger the inputs are the sources; otherwise
+    they are the targets, shifted by one behind bos, and each target ends with eos.
+    """
     source, mask = _padded(split.source)
     lengths = split.source.lengths
     if facts.tagging:
@@ -140,7 +166,10 @@ def collate(split: Split, facts: Facts, device: str) -> Batch:
 
 
 def _padded(ragged: Ragged, room: int = 0) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Ids in rows filled up with 0, `room` columns wider than the longest; True where real."""
+    """Return ids as rows (B, L), filled up with 0, and a mask (B, L), True where they are real.
+
+    L is the longest length and `room` more.
+    """
     lengths = ragged.lengths
     mask = np.arange(int(lengths.max()) + room) < lengths[:, None]
     ids = np.zeros(mask.shape, dtype=np.int64)

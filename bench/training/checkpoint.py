@@ -1,5 +1,5 @@
-"""Where training stands, written every minute to one file, so that a run whose process dies goes on
-and gives the curve that it would have given.
+"""Checkpoints: every minute the state of training is written to one file, so that a run whose
+process dies goes on and gives the curve that it would have given.
 
 One safetensors file holds everything: tensors as such, all else as JSON in its header, with a hash
 of both. Nothing is unpickled, and a file that is damaged or another run's is ignored.
@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from bench.training.batching import Position
+from bench.training.batching import DataPosition
 from bench.training.state import TrainState
 
 CHECKPOINT_SCHEMA = 2
@@ -133,7 +133,9 @@ def _restore(state: TrainState, saved: dict[str, Any]) -> None:
     it was this code that wrote it.
     """
     numbers = [(saved[name], types) for name, types in PLAIN.items()]
-    numbers += [(number, (int,)) for _, number in zip(Position(), saved["position"], strict=True)]
+    numbers += [
+        (number, (int,)) for _, number in zip(DataPosition(), saved["position"], strict=True)
+    ]
     if not all(isinstance(value, types) for value, types in numbers):
         raise TypeError("these are no numbers of a run")
     state.model.load_state_dict(saved["model"])
@@ -141,7 +143,7 @@ def _restore(state: TrainState, saved: dict[str, Any]) -> None:
     state.scaler.load_state_dict(saved["scaler"])
     state.forcing.set_state(saved["forcing"])
     state.dropout.set_state(saved["dropout"])
-    state.position = Position(*saved["position"])
+    state.position = DataPosition(*saved["position"])
     for name in PLAIN:
         setattr(state, name, saved[name])
     state.resumed += 1

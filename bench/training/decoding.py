@@ -1,4 +1,4 @@
-"""Free running: the model feeds itself, greedily or by beam search."""
+"""Free-running decoding: the model reads its own output, greedily or by beam search."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from torch import Tensor
 from tasks import BOS, EOS, Ids
 from variants import Batch, Model
 
-FORM = re.compile(r"beam=(\d+)(?:,length_penalty=(\d+(?:\.\d{1,4})?))?")
-WIDEST = 1000
+BEAM_FORM = re.compile(r"beam=(\d+)(?:,length_penalty=(\d+(?:\.\d{1,4})?))?")
+"""The text of a beam search: its width, and its length penalty if there is one."""
+WIDEST_BEAM = 1000
+"""Largest width of a beam."""
 
 
 class Decoding(NamedTuple):
-    """How outputs are made. width: hypotheses kept, 1 for greedy. length_penalty: the alpha of Wu
-    et al. 2016, eq. 14, without their coverage: scores are log P / ((5 + length) / 6)^alpha."""
+    """A way to decode: greedily, or by beam search.
+
+    width: hypotheses kept, 1 for greedy. length_penalty: the alpha of Wu et al. 2016, eq. 14,
+    without their coverage: scores are log P / ((5 + length) / 6)^alpha.
+    """
 
     width: int = 1
     length_penalty: float = 0.0
 
     @property
     def text(self) -> str:
-        """As specs have it; `read` is the inverse."""
+        """The decoding as a spec writes it; `read` is the inverse."""
         if self.width == 1:
             return "greedy"
         plain = f"{self.length_penalty:.4f}".rstrip("0").rstrip(".")
@@ -33,27 +38,30 @@ class Decoding(NamedTuple):
         return f"beam={self.width}{penalty}"
 
     def normalised(self, log_p: Tensor, length: int) -> Tensor:
-        """Scores of hypotheses of so many tokens, eos included."""
+        """Return scores, of the shape of log_p, of hypotheses of so many tokens, eos included."""
         return log_p / float(((5.0 + length) / 6.0) ** self.length_penalty)
 
 
-def read(text: str) -> Decoding:
-    """`greedy`, `beam=5` or `beam=5,length_penalty=0.6`; ValueError for anything else."""
-    match = FORM.fullmatch(text.replace(" ", ""))
-    if match and 1 <= int(match[1]) <= WIDEST and float(match[2] or 0) <= 10:
+def read_decoding(text: str) -> Decoding:
+    """Read `greedy`, `beam=5` or `beam=5,length_penalty=0.6`; ValueError for anything else."""
+    match = BEAM_FORM.fullmatch(text.replace(" ", ""))
+    if match and 1 <= int(match[1]) <= WIDEST_BEAM and float(match[2] or 0) <= 10:
         width = int(match[1])
         return Decoding(width, float(match[2] or 0) if width > 1 else 0.0)
     if text.strip() == "greedy":
         return Decoding()
     raise ValueError(
         f"the decoding {text!r} does not exist; give greedy, beam=5 or beam=5,length_penalty=0.6, "
-        f"a width from 1 to {WIDEST} and a penalty from 0 to 10 of at most 4 decimals"
+        f"a width from 1 to {WIDEST_BEAM} and a penalty from 0 to 10 of at most 4 decimals"
     )
 
 
 class Decoded(NamedTuple):
-    """ids: one array a row, without bos and eos. ended: whether eos came before the limit.
-    attention: per row (steps, source length) weights, or None."""
+    """The outputs of a batch, one for each row.
+
+    ids: without bos and eos. ended: whether eos came before the limit. attention: weights (T, S)
+    over the row's real steps and real source, or None.
+    """
 
     ids: list[Ids]
     ended: list[bool]
@@ -63,7 +71,7 @@ class Decoded(NamedTuple):
 def decode(
     model: Model, batch: Batch, limit: int, how: Decoding, attention: bool = False
 ) -> Decoded:
-    """Outputs of at most `limit` tokens, eos among them."""
+    """Return outputs of at most `limit` tokens, eos included; with attention if asked for."""
     if how.width == 1:
         return greedy(model, batch, limit, attention)
     found = beam(model, batch, limit, how)
@@ -72,7 +80,7 @@ def decode(
 
 @torch.no_grad()
 def greedy(model: Model, batch: Batch, limit: int, attention: bool = False) -> Decoded:
-    """The most likely token at every step, until eos or `limit` tokens."""
+    """Decode with the most likely token at every step, until eos or `limit` tokens."""
     memory, state = model.encode(batch)
     rows = len(batch.source_BS)
     tokens_B = torch.full((rows,), BOS, device=batch.source_BS.device)
@@ -98,18 +106,19 @@ def greedy(model: Model, batch: Batch, limit: int, attention: bool = False) -> D
 
 
 def _length(row: Ids) -> int:
-    """Tokens before eos."""
+    """Return the number of tokens before eos."""
     ends = np.flatnonzero(row == EOS)
     return int(ends[0]) if len(ends) else len(row)
 
 
 @torch.no_grad()
 def beam(model: Model, batch: Batch, limit: int, how: Decoding) -> Decoded:
-    """The best hypothesis that a beam of `how.width` finds; with a width of 1 it is `greedy`.
+    """Decode with the best hypothesis that a beam of `how.width` finds.
 
-    At every step the `width` likeliest extensions of a row's hypotheses are kept. Those that end
-    leave the beam and are remembered. What is not ended at the limit competes as it is. A row is
-    done when nothing in its beam can beat its best ended hypothesis any more.
+    With a width of 1 the outputs are those of `greedy`. At every step the `width` likeliest
+    extensions of a row's hypotheses are kept. Those that end leave the beam and are remembered.
+    Hypotheses that have not ended at the limit compete as they are. A row is done when nothing in
+    its beam can be better than its best ended hypothesis any more.
     """
     width, rows = how.width, len(batch.source_BS)
     device = batch.source_BS.device
@@ -153,7 +162,10 @@ def _remember(
     ended_BW: Tensor,
     history_NT: Tensor,
 ) -> None:
-    """Keep each row's best hypothesis among those that are over."""
+    """Put into `best` each row's best hypothesis among those that are over.
+
+    history_NT: tokens so far, N = B * W. scores_BW, over_BW, ended_BW: of each row's beam.
+    """
     scores, places = scores_BW.masked_fill(~over_BW, float("-inf")).max(-1)
     ended = ended_BW.gather(1, places[:, None])[:, 0].tolist()
     width = scores_BW.shape[1]
@@ -164,7 +176,10 @@ def _remember(
 
 
 def pick(tree: Any, rows_N: Tensor) -> Any:
-    """The rows of every tensor in nested tuples; what is no tensor stays as it is."""
+    """Return nested tuples with the rows rows_N of every tensor in them.
+
+    Anything that is no tensor stays as it is.
+    """
     if isinstance(tree, Tensor):
         return tree.index_select(0, rows_N)
     if isinstance(tree, tuple):
@@ -175,7 +190,10 @@ def pick(tree: Any, rows_N: Tensor) -> Any:
 
 @torch.no_grad()
 def _along(model: Model, batch: Batch, found: Decoded) -> list[list[list[float]]] | None:
-    """The attention on the way to given outputs."""
+    """Return the attention on the way to outputs that are known, by feeding these.
+
+    A beam does not keep it: most hypotheses are dropped again.
+    """
     memory, state = model.encode(batch)
     weights = []
     lengths = [len(ids) for ids in found.ids]
@@ -194,7 +212,10 @@ def _along(model: Model, batch: Batch, found: Decoded) -> list[list[list[float]]
 def _by_row(
     weights: list[Tensor], lengths: list[int], sources: list[int]
 ) -> list[list[list[float]]]:
-    """Weights of each row's real steps (eos included) over its real source."""
+    """Return weights (T, S) for each row: its real steps, eos included, over its real source.
+
+    weights: (B, S) for each step.
+    """
     weights_BTS = torch.stack(weights, dim=1).cpu().double().numpy().round(4)
     return [
         weights_BTS[row, : length + 1, :source].tolist()

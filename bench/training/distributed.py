@@ -66,7 +66,10 @@ class _LossModule(nn.Module):
         self.model = model
 
     def forward(self, loss_of: Loss, *others: Any) -> Tensor:
-        """Return the loss () of the model, given what a `Loss` takes after the model."""
+        """Return the loss () of the model on a batch of inputs_BT.
+
+        others: the arguments of a `Loss` after the model.
+        """
         return loss_of(self.model, *others)
 
 

@@ -1,4 +1,4 @@
-"""What a model can do on a split: teacher-forced, and on its own."""
+"""Evaluates a model on a split: teacher-forced, and free-running."""
 
 from __future__ import annotations
 
@@ -8,25 +8,30 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from bench.training.batching import collate, in_order
+from bench.training.batching import by_length, collate
 from bench.training.decoding import Decoding, decode
-from bench.training.losses import last_layer, some_rows
+from bench.training.losses import last_layer, logit_rows
 from tasks import Facts, Ids, Outputs, Split, Task
 from variants import Batch, Model, Readout, real
 
 Heads = tuple[torch.Tensor, ...] | tuple[Readout, ...]
-"""Logits_NV of each target stream, or what they are made of."""
+"""Logits_NV of each target stream, or the last layer that they are made by."""
 Collate = Callable[[Split, Facts, str], Batch]
-ROWS = 128
-"""Examples decoded at once. A constant: with other rows beside it, a row's last bits differ."""
-SATURATED = 0.99
+DECODED_ROWS = 128
+"""Number of examples in a batch: a constant, as a row's last bits depend on its batch's size."""
+SATURATED_BEYOND = 0.99
+"""Absolute value of an encoder output above which it counts as saturated."""
 GREEDY = Decoding()
+"""The decoding while training, whatever the one of test is."""
 
 
 class Evaluation(NamedTuple):
-    """loss: mean per token, in nats. forced_accuracy: share of tokens right when the reference
-    is fed; for a tagger, of labels. scores: the task's own, of what the model gives by itself.
-    ended: share of outputs that stopped before the limit."""
+    """The results of a model on one split.
+
+    loss: mean per token, in nats. forced_accuracy: share of tokens that are right when the
+    reference is fed; for a tagger, of labels. scores: the task's own, of the free-running outputs.
+    ended: share of outputs that stopped before the limit.
+    """
 
     loss: float
     forced_accuracy: float
@@ -35,7 +40,7 @@ class Evaluation(NamedTuple):
 
 
 class Forced(NamedTuple):
-    """Sums over a batch's tokens."""
+    """Teacher-forced results, as sums over a batch's tokens: the loss (), the right answers ()."""
 
     loss: torch.Tensor
     right: torch.Tensor
@@ -51,11 +56,14 @@ def evaluate(
     collate: Collate = collate,
     decoding: Decoding = GREEDY,
 ) -> Evaluation:
-    """Both ways over a whole split."""
+    """Evaluate a model on all examples of a split.
+
+    collate: as the run that trained the model has it. decoding: how outputs are made.
+    """
     passes = []
     outputs: list[dict[int, Ids]] = [{} for _ in split.targets]
     ended = 0
-    for indices in in_order(split, ROWS):
+    for indices in by_length(split, DECODED_ROWS):
         batch = collate(split.take(indices), task.facts, device)
         if task.facts.tagging:
             logits = model.score(batch)
@@ -82,7 +90,10 @@ def evaluate(
 
 
 def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
-    """Scores as they came; ValueError if the metric is not there, or one is no plain number."""
+    """Return a task's scores unchanged.
+
+    ValueError if the metric is not among them, or one is no plain number.
+    """
     for name, value in scores.items():
         if not isinstance(name, str) or not isinstance(value, float | int):
             raise ValueError(f"the task's score gives {name!r}: {value!r}; give plain floats")
@@ -92,7 +103,7 @@ def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
 
 
 def forced(heads: Heads, batch: Batch, weights: tuple[float, ...]) -> Forced:
-    """Loss and right answers at the real positions, summed over tokens, heads mixed by weight.
+    """Return loss and right answers, summed over real positions, with losses mixed by weight.
 
     Logits are made some rows at a time where the heads are not logits already.
     """
@@ -110,17 +121,17 @@ def forced(heads: Heads, batch: Batch, weights: tuple[float, ...]) -> Forced:
 
 
 def _logits(head: torch.Tensor | Readout) -> Iterator[tuple[torch.Tensor, slice]]:
-    """Logits of a head, and the positions that they are of."""
+    """Yield logits_NV of a head, and the positions N that they are of, some at a time."""
     if isinstance(head, torch.Tensor):
         yield head, slice(None)
         return
     values_NH, weight_VH, _ = head
-    for rows in some_rows(len(values_NH), len(weight_VH), values_NH.device.type):
+    for rows in logit_rows(len(values_NH), len(weight_VH), values_NH.device.type):
         yield head._replace(values_NH=values_NH[rows]).logits(), rows
 
 
 def _labels(logits: tuple[torch.Tensor, ...], batch: Batch) -> list[list[Ids]]:
-    """A tagger's labels, per head and row."""
+    """Return a tagger's labels for each head and row, given logits_NV of each head."""
     ends = np.cumsum(batch.lengths_B.numpy())[:-1]
     return [
         list(np.split(head_NC.argmax(-1).cpu().numpy().astype(np.int32), ends))
@@ -130,12 +141,15 @@ def _labels(logits: tuple[torch.Tensor, ...], batch: Batch) -> list[list[Ids]]:
 
 @torch.no_grad()
 def saturation(model: Model, batch: Batch) -> float | None:
-    """Share of encoder outputs beyond +-0.99 at real positions; None where there are none."""
+    """Return the share of encoder outputs_BSD that are beyond +-0.99, at real positions.
+
+    None where the model offers no such outputs.
+    """
     outputs_BSD = getattr(model.encode(batch).memory, "outputs_BSD", None)
     if outputs_BSD is None:
         return None
     real = outputs_BSD[batch.source_mask_BS]
-    return float((real.abs() > SATURATED).double().mean())
+    return float((real.abs() > SATURATED_BEYOND).double().mean())
 
 
 def samples(
@@ -146,7 +160,7 @@ def samples(
     collate: Collate = collate,
     decoding: Decoding = GREEDY,
 ) -> list[dict[str, object]]:
-    """The first test examples and the task's probes, as a person reads them."""
+    """Return outputs for the first `count` test examples and the task's probes, as text."""
     test = task.splits["test"]
     shown = test.take(np.arange(min(count, len(test)), dtype=np.int64))
     rows: list[dict[str, object]] = []
@@ -172,7 +186,7 @@ def run_one(
     collate: Collate = collate,
     decoding: Decoding = GREEDY,
 ) -> dict[str, object]:
-    """What the model gives for one source: texts, and attention with the symbols it lies on."""
+    """Return a model's output for one source as text, and attention with its symbols."""
     batch = collate(task.single(source), task.facts, device)
     if task.facts.tagging:
         streams = [rows[0] for rows in _labels(model.score(batch), batch)]

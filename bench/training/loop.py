@@ -1,4 +1,4 @@
-"""The training loop. All that could differ between two runs is passed in."""
+"""The training loop: all that could differ between two runs is passed in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.training.batching import Position, endless
+from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
 from bench.training.evaluation import GREEDY, saturation
 from bench.training.schedules import set_learning_rate, toss_coins
@@ -99,7 +99,7 @@ def evaluate_segment(
 def _train_segment(
     state: TrainState,
     setting: Setting,
-    batches: Iterator[tuple[Indices, Position]],
+    batches: Iterator[tuple[Indices, DataPosition]],
     checkpoint: Checkpoint | None,
 ) -> Segment:
     """Train up to the next evaluation and return what the steps were like.
@@ -130,7 +130,7 @@ def _train_segment(
 def _timed_steps(
     state: TrainState,
     setting: Setting,
-    batches: Iterator[tuple[Indices, Position]],
+    batches: Iterator[tuple[Indices, DataPosition]],
     count: int,
     checkpoint: Checkpoint | None = None,
 ) -> None:
@@ -146,7 +146,7 @@ def _timed_steps(
 def _steps(
     state: TrainState,
     setting: Setting,
-    batches: Iterator[tuple[Indices, Position]],
+    batches: Iterator[tuple[Indices, DataPosition]],
     count: int,
     since: float,
     checkpoint: Checkpoint | None,

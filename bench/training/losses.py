@@ -1,8 +1,8 @@
-"""What training minimises: cross-entropy per real token.
+"""The loss that training minimises: cross-entropy per real token.
 
 Over many symbols the logits of a batch are the largest thing that training would hold, and their
-gradient as large again. So where a model tells its last layer apart (`Model.readouts`), loss and
-gradients are made together, some rows at a time, and no more than those rows' logits ever exist.
+gradient as large again. So where a model offers its last layer separately (`Model.readouts`), loss
+and gradients are made together, some rows at a time, and only those rows' logits ever exist.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from tasks import Facts
 from variants import Batch, Model, Readout, real
 from variants.fast.matmul import product
 
-ROWS = 64
-"""Positions whose logits are there at once, at the least: fewer make slow matrix products."""
-LOGITS = {"cpu": 2**21, "cuda": 2**26}
-"""Logits that are there at once, if ROWS allows: on the CPU what its nearer caches hold."""
+FEWEST_LOGIT_ROWS = 64
+"""Fewest positions whose logits are made at once: fewer make slow matrix products."""
+LOGITS_AT_ONCE = {"cpu": 2**21, "cuda": 2**26}
+"""Number of logits that exist at once, if FEWEST_LOGIT_ROWS allows; the CPU's caches hold that."""
 
 
 def training_loss(
@@ -31,7 +31,10 @@ def training_loss(
     facts: Facts,
     smoothing: float,
 ) -> Tensor:
-    """`mean_loss` of what the model scores. fed_BT and dropout as in `Model.score`."""
+    """Return the loss () of a model on a batch.
+
+    fed_BT, dropout: as in `Model.score`. smoothing: as in `mean_loss`.
+    """
     readouts = last_layer(model, batch, fed_BT, dropout)
     if readouts is None:
         return mean_loss(model.score(batch, fed_BT, dropout), batch, facts, smoothing)
@@ -50,16 +53,17 @@ def last_layer(
     fed_BT: Tensor | None = None,
     dropout: torch.Generator | None = None,
 ) -> tuple[Readout, ...] | None:
-    """`Model.readouts`, which a model from outside need not offer."""
+    """Return `Model.readouts`, or None: a model from outside need not offer them."""
     return model.readouts(batch, fed_BT, dropout) if isinstance(model, Model) else None
 
 
 def mean_loss(
     logits: tuple[Tensor, ...], batch: Batch, facts: Facts, smoothing: float = 0.0
 ) -> Tensor:
-    """Cross-entropy per real token, heads mixed by weight; padding is not among the logits.
+    """Return the cross-entropy () per real token, with heads mixed by weight.
 
-    smoothing: share of the target's probability that all symbols get alike.
+    logits: (N, V) for each head, at the N real positions alone. smoothing: share of the target's
+    probability that is spread evenly over all symbols.
     """
     parts = [
         weight
@@ -72,19 +76,22 @@ def mean_loss(
 
 
 def readout_loss(readout: Readout, target_N: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy of a readout's logits, which never exist all at once."""
+    """Return the mean cross-entropy () of a readout's logits_NV, which never exist all at once."""
     loss: Tensor = _ReadoutLoss.apply(*readout, target_N, smoothing, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
     return loss
 
 
-def some_rows(count: int, symbols: int, device: str) -> Iterator[slice]:
-    """Rows to make logits of at once."""
-    size = max(ROWS, LOGITS.get(device, LOGITS["cuda"]) // symbols)
+def logit_rows(count: int, symbols: int, device: str) -> Iterator[slice]:
+    """Return slices of `count` positions, of each of which logits are made at once.
+
+    symbols: V, so that the slices are shorter for a larger vocabulary.
+    """
+    size = max(FEWEST_LOGIT_ROWS, LOGITS_AT_ONCE.get(device, LOGITS_AT_ONCE["cuda"]) // symbols)
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
 class _ReadoutLoss(torch.autograd.Function):
-    """The gradients are made on the way forward, while the logits are there."""
+    """Computes a loss whose gradients are made on the way forward, while the logits exist."""
 
     @staticmethod
     def forward(
@@ -96,14 +103,19 @@ class _ReadoutLoss(torch.autograd.Function):
         smoothing: float,
         gradients: bool,
     ) -> Tensor:
+        """Return the mean loss () of the logits values_NH weight_VH^T + bias_V for target_N.
+
+        gradients: whether any will be asked for.
+        """
         count, symbols = len(values_NH), len(weight_VH)
-        # products in the values' number format, all else in the weights'
+        # products are done in the values' number format, which may be half, all else in the
+        # weights', as autocast would
         kind = values_NH.dtype
         small_VH, small_V = weight_VH.to(kind), bias_V.to(kind)
         losses = []
         dvalues_NH = torch.empty_like(values_NH, dtype=weight_VH.dtype)
         dweight_VH, dbias_V = torch.zeros_like(weight_VH), torch.zeros_like(bias_V)
-        for rows in some_rows(count, symbols, values_NH.device.type):
+        for rows in logit_rows(count, symbols, values_NH.device.type):
             values, target = values_NH[rows], target_N[rows, None]
             logits = product(values, small_VH, small_V).to(weight_VH.dtype)
             top, place = logits.max(1, keepdim=True)
@@ -116,7 +128,7 @@ class _ReadoutLoss(torch.autograd.Function):
             losses.append(loss)
             if not gradients:
                 continue
-            # p now becomes the gradient of the logits
+            # p becomes the gradient of the logits, p - target, without memory for another (N, V)
             p.scatter_add_(1, target, p.new_full(target.shape, smoothing - 1.0))
             if smoothing:
                 p -= smoothing / symbols
@@ -130,7 +142,9 @@ class _ReadoutLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return gradients of `forward`'s inputs, in its order, given that of the loss ()."""
         dvalues_NH, dweight_VH, dbias_V = ctx.saved_tensors
+        # what was saved is the gradient of the sum
         share = gradient / len(dvalues_NH)
         dvalues_NH = (dvalues_NH * share).to(ctx.kind)
         return dvalues_NH, dweight_VH * share, dbias_V * share, None, None, None

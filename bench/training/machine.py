@@ -1,4 +1,4 @@
-"""What a run is measured on."""
+"""Measures memory, and describes the machine that a run is measured on."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from typing import Any
 import torch
 
 STATUS = Path("/proc/self/status")
+"""The file in which Linux says how much memory this process holds."""
 
 
 class Peak:
-    """The most memory that was held since this was made, over what was held then.
+    """Measures the most memory that was held since this was made, over what was held then.
 
     On CUDA what torch allocated there; on the CPU the resident size of the process, so that what
     a worker already held (torch itself, cached tasks) does not count as a run's own.
@@ -37,12 +38,12 @@ class Peak:
         self.before = _held(device, "VmRSS")
 
     def added(self) -> int | None:
-        """Bytes; None where the system does not tell."""
+        """Return the bytes; None where the system does not say."""
         peak = _held(self.device, "VmHWM")
         return None if peak is None or self.before is None else max(peak - self.before, 0)
 
     def reserved(self) -> int | None:
-        """Bytes that torch's allocator took from a CUDA device at most; None on the CPU."""
+        """Return the most bytes that torch's allocator took from CUDA; None on the CPU."""
         return int(torch.cuda.max_memory_reserved()) if self.device == "cuda" else None
 
 
@@ -60,7 +61,7 @@ def keep_memory() -> None:
 
 
 def resident() -> int | None:
-    """Bytes that this process holds; None where the system does not tell."""
+    """Return the bytes that this process holds; None where the system does not say."""
     return _held("cpu", "VmRSS")
 
 
@@ -76,7 +77,7 @@ def _held(device: str, line: str) -> int | None:
 
 @cache
 def processor() -> str:
-    """The processor's name."""
+    """Return the name of the processor."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
@@ -84,7 +85,7 @@ def processor() -> str:
 
 
 def clocks() -> str | None:
-    """An NVIDIA device's clocks at this moment and at most, as its own tool gives them."""
+    """Return the clocks of NVIDIA devices now and at most, as nvidia-smi prints them."""
     asked = "clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem"
     command = ["nvidia-smi", f"--query-gpu={asked}", "--format=csv"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
@@ -94,7 +95,7 @@ def clocks() -> str | None:
 
 
 def describe(device: str) -> dict[str, Any]:
-    """The machine, for the record."""
+    """Return what a record says of the machine."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),

@@ -1,4 +1,4 @@
-"""Pretrained embeddings: made on the spot from the training text, or looked up in vectors."""
+"""Makes pretrained embeddings, from the training text, or from word vectors."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from bench.corpora.vectors import Floats
 from tasks import Ragged, Task, Vocabulary
 from variants import Pretrained, Variant
 
-WINDOW = 2
+CONTEXT_WINDOW = 2
+"""Number of symbols on each side that count as the context of a symbol."""
 SMOOTHING = 0.75
-DENSE = 2000
-"""Symbols up to which the decomposition is made whole: the truncated one starts anew from chance
-where the matrix has a smaller rank than is asked for, as those of small vocabularies have."""
-RANK = 1e-8
-"""A singular value this small beside the largest counts as none."""
+"""Exponent of context counts, which gives rare contexts more weight."""
+LARGEST_DENSE = 2000
+"""Largest vocabulary whose matrix is decomposed completely. The truncated decomposition draws at
+random where the rank is smaller than is asked for, as with small vocabularies."""
+RANK_TOLERANCE = 1e-8
+"""A singular value of at most this share of the largest counts as zero."""
 
 
 def pretrained(
     variant: Variant, task: Task, data: Path | None
 ) -> tuple[Pretrained | None, Pretrained | None]:
-    """First values of source and target embeddings, where the variant asks for such."""
+    """Return first values of source and target embeddings (V, E), or None where they are random.
+
+    data: folder of word vectors. A tagger has no target embedding.
+    """
     kind = variant.embedding_init
     if kind == "ppmi":
         train = task.splits["train"]
@@ -53,14 +58,20 @@ def _tensors(values_VE: Floats, known_V: NDArray[np.bool_]) -> Pretrained:
 
 
 def _scaled(values_VE: Floats, known_V: NDArray[np.bool_], variant: Variant) -> Pretrained:
-    """As large as what `uniform` draws, so that a comparison is of directions alone."""
+    """Return values (V, E) as large as those that `uniform` draws.
+
+    So a comparison with it is of the directions alone.
+    """
     size = float(np.sqrt(np.mean(values_VE[known_V] ** 2)))
     wanted = variant.embedding_range / np.sqrt(3.0)
     return _tensors(values_VE * np.float32(wanted / size if size else 0.0), known_V)
 
 
 def look_up(found: vectors.Vectors, vocabulary: Vocabulary) -> tuple[Floats, NDArray[np.bool_]]:
-    """Rows for a vocabulary's symbols, and which were found: as they are, else in lower case."""
+    """Return values (V, E) for a vocabulary's symbols, and which of them were found (V,).
+
+    A symbol is looked up as it is, else in lower case.
+    """
     places = {word: place for place, word in enumerate(found.words)}
     rows = [places.get(s, places.get(s.lower(), -1)) for s in vocabulary.symbols]
     known = np.array(rows) >= 0
@@ -69,7 +80,7 @@ def look_up(found: vectors.Vectors, vocabulary: Vocabulary) -> tuple[Floats, NDA
 
 
 def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """Embeddings (V, E) of a training text's symbols, and which occur in it.
+    """Return embeddings (V, E) of a training text's symbols, and which of these occur in it (V,).
 
     Levy et al. 2015, sections 2 and 3: symmetric windows of WINDOW symbols; positive pointwise
     mutual information with context counts to the power SMOOTHING; U sqrt(S) of its truncated
@@ -81,9 +92,9 @@ def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np
     ids = np.asarray(sequences.ids, dtype=np.int64)
     owner = np.repeat(np.arange(len(sequences)), sequences.lengths)
     pairs = []
-    for distance in range(1, WINDOW + 1):
-        beside = owner[distance:] == owner[:-distance]
-        left, right = ids[:-distance][beside], ids[distance:][beside]
+    for distance in range(1, CONTEXT_WINDOW + 1):
+        same_sequence = owner[distance:] == owner[:-distance]
+        left, right = ids[:-distance][same_sequence], ids[distance:][same_sequence]
         pairs += [(left, right), (right, left)]
     rows, columns = (np.concatenate(side) for side in zip(*pairs, strict=True))
     counts = coo_array((np.ones(len(rows)), (rows, columns)), shape=(symbols, symbols)).tocsr()
@@ -100,15 +111,15 @@ def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np
     )
     values = np.zeros((symbols, size), dtype=np.float32)
     if not positive.sum():
-        return values, marginal > 0  # nothing stands beside anything more often than by chance
+        return values, marginal > 0  # no two symbols are neighbours more often than by chance
     kept = min(size, symbols - 1)
-    if symbols <= DENSE:
+    if symbols <= LARGEST_DENSE:
         u, s, _ = np.linalg.svd(positive.toarray())
     else:
         start = np.random.default_rng(0).standard_normal(symbols)
         u, s, _ = svds(positive.tocsr(), k=kept, v0=start)
     order = np.argsort(-s)[:kept]
-    s = np.where(s > RANK * s.max(), s, 0.0)
+    s = np.where(s > RANK_TOLERANCE * s.max(), s, 0.0)
     columns_VK = u[:, order] * np.sqrt(s[order])
     signs = np.sign(columns_VK[np.abs(columns_VK).argmax(0), np.arange(kept)])
     values[:, :kept] = columns_VK * np.where(signs == 0, 1.0, signs)

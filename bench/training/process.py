@@ -1,4 +1,4 @@
-"""What every process that trains shares: how it is set up, and the tasks that it built."""
+"""Sets up a process that trains, and keeps the tasks that it built."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One generator per purpose, keyed by (seed, purpose, name); the global ones are never used.
+"""Makes one generator for each purpose, keyed by seed, purpose and name; global ones are not used.
 
 So two variants that share a seed share all that they can share: the first values of parameters
 of one name and shape, the order of the data, the tosses of the coin.
@@ -13,7 +13,7 @@ import torch
 
 
 def key(seed: int, purpose: str, name: str = "") -> int:
-    """63 bits that depend on all three and on nothing else."""
+    """Return 63 bits that depend on all three and on nothing else."""
     text = f"{seed}\0{purpose}\0{name}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
@@ -21,10 +21,10 @@ def key(seed: int, purpose: str, name: str = "") -> int:
 def torch_generator(
     seed: int, purpose: str, name: str = "", device: str = "cpu"
 ) -> torch.Generator:
-    """A torch generator of that key."""
+    """Return a torch generator with that key as its seed."""
     return torch.Generator(device).manual_seed(key(seed, purpose, name))
 
 
 def numpy_generator(seed: int, purpose: str, name: str = "") -> np.random.Generator:
-    """A numpy generator of that key."""
+    """Return a numpy generator with that key as its seed."""
     return np.random.default_rng(key(seed, purpose, name))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.training.batching import Position, endless
+from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
 from bench.training.loop import Report, Segment, evaluate_segment, probe_batch
 from bench.training.replicas import Replicas, StackedBatch, detach_model, replica_norms
@@ -41,7 +41,7 @@ def train_replicas(
     group = ReplicaGroup(states, settings)
     if restored:
         members = restored["members"]
-        positions = [Position(*position) for position in restored["positions"]]
+        positions = [DataPosition(*position) for position in restored["positions"]]
         group = group.narrowed(members, restored["optimizers"], restored["taken"], positions)
         for state in states:
             if state.status != "running":
@@ -76,7 +76,7 @@ class ReplicaGroup:
         settings: Sequence[Setting],
         optimizer_states: Sequence[dict[str, Any]] = (),
         steps_done: int | None = None,
-        positions: Sequence[Position] | None = None,
+        positions: Sequence[DataPosition] | None = None,
     ) -> None:
         self.states, self.settings = list(states), list(settings)
         self.steps_done = states[0].step if steps_done is None else steps_done
@@ -104,7 +104,7 @@ class ReplicaGroup:
         kept: Sequence[int],
         optimizer_states: Sequence[dict[str, Any]] | None = None,
         steps_done: int | None = None,
-        positions: Sequence[Position] | None = None,
+        positions: Sequence[DataPosition] | None = None,
     ) -> ReplicaGroup:
         """Return a group of the runs at these places alone.
 

@@ -1,4 +1,4 @@
-"""What a training step does differently from the one before: learning rate and teacher forcing."""
+"""Sets what changes from one training step to the next: learning rate and teacher forcing."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.specs import Budget
-from bench.training.batching import Position, collate
+from bench.training.batching import DataPosition, collate
 from bench.training.decoding import Decoding
 from bench.training.evaluation import GREEDY, Collate, Evaluation, evaluate
 from bench.training.losses import training_loss
@@ -104,7 +104,7 @@ class TrainState:
     scaler: torch.amp.GradScaler
     forcing: torch.Generator
     dropout: torch.Generator
-    position: Position = field(default_factory=Position)
+    position: DataPosition = field(default_factory=DataPosition)
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from bench.speed import flops
 from bench.speed.roofline import Probe
-from bench.training.batching import bucketed, collate, in_order
+from bench.training.batching import by_length, collate, length_batches
 from bench.training.decoding import greedy
 from bench.training.process import cached_task, prepare_process
 from bench.training.randomness import numpy_generator, torch_generator
@@ -149,7 +149,7 @@ class Ours:
     def _epoch(self, split: Split, most: int) -> int:
         self.epochs += 1
         lengths = split.source.lengths, split.targets[0].lengths
-        batches = bucketed(*lengths, 64, numpy_generator(0, "order", str(self.epochs)))[:most]
+        batches = length_batches(*lengths, 64, numpy_generator(0, "order", str(self.epochs)))[:most]
         for indices in batches:
             at = "cpu" if self.recorded else self.device
             self._step(collate(split.take(indices), self.facts, at))
@@ -157,7 +157,7 @@ class Ours:
 
     def _decode(self) -> None:
         outputs: list[Any] = [None] * len(self.split)
-        for indices in in_order(self.split, 64):
+        for indices in by_length(self.split, 64):
             batch = collate(self.split.take(indices), self.facts, self.device)
             found = greedy(self.model, batch, self.facts.length_limit)
             for index, ids in zip(indices.tolist(), found.ids, strict=True):
@@ -261,7 +261,7 @@ def compare(row: Row, repeats: int, device: str) -> dict[str, Any]:
     ratio = median_interval([theirs / ours for ours, theirs in turns])
     counted = None
     if row.work == "step":
-        counted = flops.of_training(ours.model, collate(split, facts, "cpu"), facts)
+        counted = flops.training_flops(ours.model, collate(split, facts, "cpu"), facts)
     return {
         "work": row.title,
         "ours_seconds": mine / row.turn,

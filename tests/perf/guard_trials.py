@@ -40,9 +40,10 @@ ROOT = Path(__file__).parents[2]
 KEPT = ("subject", "verdict", "rounds", "ratio", "low", "high", "trials", "false_alarms", "missed")
 KINDS = ("same", "same-busy", "slower-5", "slower-10", "slower-10-busy")
 THRESHOLD = 0.05
-ONCE = '    def once(self) -> None:\n        """A pass over the batches."""\n'
+ONCE = '    def once(self) -> None:\n        """Train on, or decode, all batches once."""\n'
 SLOWER = (
     '    def once(self) -> None:\n        """Slower."""\n'
+    "        import time\n\n"
     "        since = time.perf_counter()\n        self.healthy()\n"
     "        until = since + {factor} * (time.perf_counter() - since)\n"
     "        while time.perf_counter() < until:\n            pass\n\n"
@@ -58,7 +59,7 @@ def copied(share: float) -> Iterator[Path]:
         for part in ("bench", "tasks", "variants", "results"):
             shutil.copytree(ROOT / part, folder / part)
         if share:
-            file = folder / "bench" / "speed" / "timing.py"
+            file = folder / "bench" / "speed" / "cases.py"
             text = file.read_text(encoding="utf-8")
             assert text.count(ONCE) == 1
             file.write_text(text.replace(ONCE, SLOWER.format(factor=1 + share)), encoding="utf-8")

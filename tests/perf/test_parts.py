@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from bench.speed.timing import Shape, of_shape
-from bench.training.batching import bucketed, collate
+from bench.speed.cases import Shape, random_workload
+from bench.training.batching import collate, length_batches
 from bench.training.decoding import greedy
 from bench.training.losses import readout_loss
 from bench.training.process import cached_task
@@ -104,7 +104,7 @@ def test_batcher(benchmark: Benchmark) -> None:
     train = task.splits["train"]
 
     def run() -> None:
-        for indices in bucketed(
+        for indices in length_batches(
             train.source.lengths, train.targets[0].lengths, B, numpy_generator(0, "order")
         ):
             collate(train.take(indices), task.facts, "cpu")
@@ -115,7 +115,7 @@ def test_batcher(benchmark: Benchmark) -> None:
 @pytest.mark.parametrize("name", TIMED)
 def test_training_step(benchmark: Benchmark, name: str) -> None:
     """Forward, backward, clipping and Adam."""
-    variant, work = parse(f"{TIMED[name]},hidden={H},embedding={H}"), of_shape(SHAPE, "cpu")
+    variant, work = parse(f"{TIMED[name]},hidden={H},embedding={H}"), random_workload(SHAPE, "cpu")
     state = start(model_of(TIMED[name]), variant, 0, "cpu", Recipe())
     recipe = Recipe()
     fed = None
@@ -126,7 +126,7 @@ def test_training_step(benchmark: Benchmark, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gru", "lstm", "luong fed", "bahdanau"])
 def test_greedy_decoding(benchmark: Benchmark, name: str) -> None:
-    model, work = model_of(TIMED[name]), of_shape(SHAPE, "cpu")
+    model, work = model_of(TIMED[name]), random_workload(SHAPE, "cpu")
     benchmark(greedy, model, work.batches[0], T)
 
 

@@ -15,7 +15,7 @@ from bench.api.throughput import (
     read_sweep,
     read_works,
 )
-from bench.speed.timing import Shape
+from bench.speed.cases import Shape
 
 SMALL = Shape(2, 3, 3, 9)
 

@@ -20,7 +20,7 @@ from bench.corpora.preparation import Simplifier
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training import batching, checkpoint
-from bench.training.batching import Position, endless
+from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
 from tasks import Task, build
 from tasks.en_zh_streamed import StreamedEnZh
@@ -63,8 +63,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def zoo(store: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
-    monkeypatch.setattr(batching, "BLOCK", 16)
-    monkeypatch.setattr(batching, "BLOCKS", 8)
+    monkeypatch.setattr(batching, "BLOCK_EXAMPLES", 16)
+    monkeypatch.setattr(batching, "BLOCKS_AT_ONCE", 8)
     return build("en-zh:corpus=zoo", store / "data")
 
 
@@ -120,7 +120,7 @@ def test_stored_lengths_are_the_real_ones(zoo: Task) -> None:
 def test_every_example_once_an_epoch_in_another_order_each(zoo: Task) -> None:
     train = zoo.splits["train"]
     epochs: dict[int, list[int]] = {0: [], 1: []}
-    for indices, position in endless(train, 10, 3, Position()):
+    for indices, position in endless(train, 10, 3, DataPosition()):
         if position.epoch == 2:
             break
         epochs[position.epoch] += indices.tolist()
@@ -128,7 +128,7 @@ def test_every_example_once_an_epoch_in_another_order_each(zoo: Task) -> None:
         assert sorted(order) == list(range(len(train)))
     assert epochs[0] != epochs[1]
     first, other = (
-        [indices.tolist() for indices, _ in islice(endless(train, 10, seed, Position()), 5)]
+        [indices.tolist() for indices, _ in islice(endless(train, 10, seed, DataPosition()), 5)]
         for seed in (3, 4)
     )
     assert first != other
@@ -136,7 +136,7 @@ def test_every_example_once_an_epoch_in_another_order_each(zoo: Task) -> None:
 
 def test_reading_resumes_from_any_position(zoo: Task) -> None:
     train = zoo.splits["train"]
-    steps = list(islice(endless(train, 32, 3, Position()), 150))
+    steps = list(islice(endless(train, 32, 3, DataPosition()), 150))
     assert steps[-1][1].epoch >= 1
     for at in range(0, len(steps) - 3, 7):
         follow = islice(endless(train, 32, 3, steps[at][1]), 3)
@@ -147,7 +147,7 @@ def test_reading_resumes_from_any_position(zoo: Task) -> None:
 
 def test_a_batch_is_of_one_part(zoo: Task) -> None:
     train = zoo.splits["train"]
-    for indices, _ in islice(endless(train, 8, 0, Position()), 30):
+    for indices, _ in islice(endless(train, 8, 0, DataPosition()), 30):
         assert len(np.unique(indices // 16)) <= 8
 
 

@@ -20,7 +20,7 @@ from bench.guard import baseline, checkout, counts, processes, quality, subjects
 from bench.guard.processes import GuardError, GuardSetup, ProcessTrio, VersionProcess
 from bench.guard.subjects import Subject
 from bench.guard.worker import PROTOCOL
-from bench.speed.timing import Case
+from bench.speed.cases import Case
 from results.guard.verdict import GuardRow, exact_rows, exit_code
 from variants.fast.forms import plain_forms
 from variants.seq2seq import Seq2Seq
@@ -62,7 +62,8 @@ def test_bytes_are_those_of_torch() -> None:
             torch.empty(500, dtype=torch.uint8)
             del kept
 
-    known = Known(case.name, case.variant, case.workload, case.work, case.state, case.flops)
+    given = (case.name, case.variant, case.workload, case.work, case.state, case.flops)
+    known = Known(*given, case.memory)
     found = counts.count_work(known)
     assert (found["operations"], found["bytes"], found["peak_bytes"]) == (3, 4500, 3500)
 

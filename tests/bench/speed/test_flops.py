@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.speed import flops
-from bench.speed.timing import Shape, Workload, of_shape
+from bench.speed.cases import Shape, Workload, random_workload
 from bench.training.randomness import torch_generator
 from variants import Model, build
 from variants.axes import parse
@@ -27,7 +27,7 @@ GATES = {
 
 
 def model(text: str) -> tuple[Model, Workload]:
-    work = of_shape(SHAPE, "cpu")
+    work = random_workload(SHAPE, "cpu")
     variant = parse(f"{text},hidden={H},embedding={E}")
     built = build(variant, V, (V,), False, lambda name: torch_generator(0, "init", name), longest=S)
     return built, work
@@ -35,7 +35,7 @@ def model(text: str) -> tuple[Model, Workload]:
 
 def count(text: str) -> int:
     built, work = model(text)
-    return flops.of_training(built, work.batches[0], work.facts)
+    return flops.training_flops(built, work.batches[0], work.facts)
 
 
 def cell(name: str, inputs: int) -> int:
@@ -80,7 +80,7 @@ def test_decoding() -> None:
     """Reading once, then T steps with their output layers, nothing backward."""
     built, work = model("cell=lstm")
     by_hand = B * S * cell("lstm", E) + T * B * (cell("lstm", E) + 2 * H * V)
-    assert flops.of_decoding(built, work.batches[0], T) == by_hand
+    assert flops.decoding_flops(built, work.batches[0], T) == by_hand
 
 
 def test_other_formats_count_as_float32() -> None:
@@ -90,6 +90,6 @@ def test_other_formats_count_as_float32() -> None:
 def test_the_model_stays_as_it_is() -> None:
     built, work = model("cell=lstm,attention=general")
     before = [p.clone() for p in built.parameters()]
-    flops.of_training(built, work.batches[0], work.facts)
+    flops.training_flops(built, work.batches[0], work.facts)
     assert all(p.device.type == "cpu" and p.grad is None for p in built.parameters())
     assert all((p == b).all() for p, b in zip(built.parameters(), before, strict=True))

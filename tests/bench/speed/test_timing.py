@@ -12,8 +12,8 @@ from rich.console import Console
 
 from bench.cli.app import main
 from bench.speed import timing
-from bench.speed.roofline import Limits
-from bench.speed.timing import Shape, of_shape, of_task
+from bench.speed.cases import Shape, random_workload, task_workload
+from bench.speed.roofline import MachineRates
 from bench.training.batching import collate
 from results.export.files import JSON_SCHEMA
 from results.show import throughput as shown
@@ -34,13 +34,13 @@ KEYS = {
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Timings of one pass, and small probes of the machine."""
-    monkeypatch.setattr(timing, "WINDOW", 0.0)
-    monkeypatch.setattr("bench.speed.roofline.MATRIX", {"cpu": 8})
-    monkeypatch.setattr("bench.speed.roofline.BYTES", {"cpu": 64})
+    monkeypatch.setattr(timing, "SHORTEST_TIMING", 0.0)
+    monkeypatch.setattr("bench.speed.roofline.MATRIX_SIZE", {"cpu": 8})
+    monkeypatch.setattr("bench.speed.roofline.COPIED_BYTES", {"cpu": 64})
 
 
 def test_a_shape_is_all_real() -> None:
-    work = of_shape(Shape(batch=3, source=5, target=4, vocabulary=9), "cpu")
+    work = random_workload(Shape(batch=3, source=5, target=4, vocabulary=9), "cpu")
     assert (work.tokens, work.source_tokens, work.padding) == (12, 15, 0.0)
     (batch,) = work.batches
     assert batch.even
@@ -49,7 +49,7 @@ def test_a_shape_is_all_real() -> None:
 
 def test_of_a_task_all_is_counted() -> None:
     task = build("reversal")
-    work = of_task(task, "reversal", 16, 4, "cpu")
+    work = task_workload(task, "reversal", 16, 4, "cpu")
     assert len(work.batches) == 4
     train = task.splits["train"]
     whole = collate(train.take(np.arange(len(train), dtype=np.int64)), task.facts, "cpu")
@@ -59,17 +59,17 @@ def test_of_a_task_all_is_counted() -> None:
 
 
 def test_what_a_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+    work = random_workload(Shape(2, 3, 4, 9), "cpu")
     case = timing.prepare("base", parse("hidden=8"), work, "training", "cpu")
     case.seconds, case.disturbed = [0.4, 0.1, 0.2], 1
-    limits = Limits(flops_per_second=1e6, bytes_per_second=1e15)
+    limits = MachineRates(flops_per_second=1e6, bytes_per_second=1e15)
     (row,) = timing.rows([case], limits, "cpu")
     assert row["step_seconds"] == 0.2
     assert row["tokens_per_second"] == pytest.approx(8 / 0.2)
     assert row["source_tokens_per_second"] == pytest.approx(6 / 0.2)
     assert row["machine_share"] == pytest.approx(row["flops_per_step"] / 1e6 / 0.2)
     assert row["bytes_per_step"] == 0  # all of it fits into caches
-    monkeypatch.setattr(timing, "CACHED", 0)
+    monkeypatch.setattr("bench.speed.cases.CACHE_BYTES", 0)
     # adam keeps two numbers a weight; all four are read and written
     (row,) = timing.rows([case], limits, "cpu")
     assert row["bytes_per_step"] == 4 * row["parameters"] * 2 * 4
@@ -78,15 +78,15 @@ def test_what_a_row_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_memory_bound_work_is_held_against_the_copy() -> None:
-    assert Limits(100.0, 10.0).least_seconds(flops=100.0, bytes_moved=50.0) == 5.0
-    assert Limits(100.0, 10.0).least_seconds(flops=1000.0, bytes_moved=50.0) == 10.0
+    assert MachineRates(100.0, 10.0).least_seconds(flops=100.0, bytes_moved=50.0) == 5.0
+    assert MachineRates(100.0, 10.0).least_seconds(flops=1000.0, bytes_moved=50.0) == 10.0
 
 
 def test_other_formats_are_not_held_against_float32() -> None:
-    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+    work = random_workload(Shape(2, 3, 4, 9), "cpu")
     case = timing.prepare("x", parse("precision=bf16,hidden=8"), work, "training", "cpu")
     case.seconds = [1.0]
-    (row,) = timing.rows([case], Limits(1e6, 1e9), "cpu")
+    (row,) = timing.rows([case], MachineRates(1e6, 1e9), "cpu")
     assert row["machine_share"] is None
     assert row["flops_per_step"] > 0
     assert throughput_line({**row, "sweep": "", "sweep_value": 0})["of machine"] == ""
@@ -94,7 +94,7 @@ def test_other_formats_are_not_held_against_float32() -> None:
 
 def test_sampled_tokens_cost_their_output_layer() -> None:
     """Half-way through a schedule, tokens of the model's own are chosen at every step but one."""
-    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+    work = random_workload(Shape(2, 3, 4, 9), "cpu")
 
     def counted(text: str) -> int:
         variant = parse(f"hidden=8,embedding=4,{text}")
@@ -108,14 +108,14 @@ def test_sampled_tokens_cost_their_output_layer() -> None:
 
 
 def test_made_up_batches_can_start_from_vectors() -> None:
-    work = of_shape(Shape(2, 3, 4, 9), "cpu")
+    work = random_workload(Shape(2, 3, 4, 9), "cpu")
     variant = parse("embedding_init=ppmi,hidden=8,embedding=4")
     assert timing.prepare("x", variant, work, "training", "cpu").flops
 
 
 def test_decoding_goes_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the model gives, and in as many steps as the row counts."""
-    work = of_shape(Shape(2, 3, 5, 9), "cpu")
+    work = random_workload(Shape(2, 3, 5, 9), "cpu")
     case = timing.prepare("base", parse("hidden=8"), work, "decoding", "cpu")
     steps = 0
     inner = case.state.model.step

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.training.batching import Position, bucketed, collate, endless, in_order
+from bench.training.batching import DataPosition, by_length, collate, endless, length_batches
 from tasks import BOS, EOS, PAD, Ragged, Split
 from tests.small import LABELS, SEQUENCES
 
@@ -35,7 +35,7 @@ def of_lengths(lengths: list[int]) -> Split:
 
 def listed(split: Split, size: int, seed: int) -> list[list[int]]:
     lengths = split.source.lengths, split.targets[0].lengths
-    return [batch.tolist() for batch in bucketed(*lengths, size, np.random.default_rng(seed))]
+    return [batch.tolist() for batch in length_batches(*lengths, size, np.random.default_rng(seed))]
 
 
 @given(pairs, sizes, seeds)
@@ -95,19 +95,21 @@ def test_resumes_from_any_position(
 ) -> None:
     split = made(rows)
 
-    def taken(start: Position, first: int, last: int) -> list[tuple[list[int], Position]]:
+    def taken(start: DataPosition, first: int, last: int) -> list[tuple[list[int], DataPosition]]:
         stream = islice(endless(split, size, seed, start), first, last)
         return [(indices.tolist(), position) for indices, position in stream]
 
-    through = taken(Position(), 0, done + more)
-    position = through[done - 1][1] if done else Position()
+    through = taken(DataPosition(), 0, done + more)
+    position = through[done - 1][1] if done else DataPosition()
     assert taken(position, 0, more) == through[done:]
 
 
 def test_epochs_differ_and_each_is_whole() -> None:
     split = of_lengths([1 + index % 3 for index in range(20)])
     count = len(listed(split, 4, 0))
-    stream = [batch.tolist() for batch, _ in islice(endless(split, 4, 0, Position()), 2 * count)]
+    stream = [
+        batch.tolist() for batch, _ in islice(endless(split, 4, 0, DataPosition()), 2 * count)
+    ]
     first, second = stream[:count], stream[count:]
     assert first != second
     for epoch in (first, second):
@@ -116,7 +118,7 @@ def test_epochs_differ_and_each_is_whole() -> None:
 
 @given(pairs, sizes)
 def test_in_order_is_sorted_and_whole(rows: list[tuple[list[int], list[int]]], size: int) -> None:
-    batches = [batch.tolist() for batch in in_order(made(rows), size)]
+    batches = [batch.tolist() for batch in by_length(made(rows), size)]
     flat = [index for batch in batches for index in batch]
     assert flat == sorted(range(len(rows)), key=lambda index: len(rows[index][0]))
     assert all(len(batch) <= size for batch in batches)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from bench.training.decoding import Decoding, beam, decode, greedy, pick, read
+from bench.training.decoding import Decoding, beam, decode, greedy, pick, read_decoding
 from tasks import BOS, EOS
 from tests.small import TARGETS, built, rows, sequences
 from variants import Batch, Encoded, Model, Step
@@ -243,7 +243,7 @@ def test_pick_reaches_every_tensor() -> None:
 @given(width=st.integers(1, 1000), alpha=st.sampled_from([0.0, 0.25, 0.6, 1.0, 10.0]))
 def test_a_decodings_text_is_read_back(width: int, alpha: float) -> None:
     how = Decoding(width, alpha if width > 1 else 0.0)
-    assert read(how.text) == how
+    assert read_decoding(how.text) == how
 
 
 @pytest.mark.parametrize(
@@ -251,4 +251,4 @@ def test_a_decodings_text_is_read_back(width: int, alpha: float) -> None:
 )
 def test_other_decodings_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="give greedy, beam=5"):
-        read(text)
+        read_decoding(text)

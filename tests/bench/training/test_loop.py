@@ -26,7 +26,7 @@ from torch import Tensor
 from bench.runner import execute
 from bench.specs import NUMERICS, Budget, RunSpec, make
 from bench.training import evaluation, loop
-from bench.training.batching import Position, collate, endless
+from bench.training.batching import DataPosition, collate, endless
 from bench.training.decoding import Decoding
 from bench.training.evaluation import Collate, Evaluation
 from bench.training.loop import train
@@ -482,7 +482,9 @@ def test_a_wrong_task_is_a_failed_run() -> None:
 def first_gradient(setting: Setting) -> tuple[dict[str, Tensor], Tensor, Batch]:
     """Independently of the loop: weights, gradient norm and batch of the very first step."""
     state = first_state(setting)
-    indices, _ = next(endless(setting.task.splits["train"], setting.budget.batch, 0, Position()))
+    indices, _ = next(
+        endless(setting.task.splits["train"], setting.budget.batch, 0, DataPosition())
+    )
     batch = collate(setting.task.splits["train"].take(indices), setting.task.facts, "cpu")
     before = weights(state.model)
     logits = state.model.score(batch)[0]

@@ -37,7 +37,7 @@ def drawn(count: int, symbols: int, hidden: int) -> tuple[Readout, Tensor]:
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
 def test_equals_torchs_own(count: int, smoothing: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(losses.LOGITS, "cpu", 1)
+    monkeypatch.setitem(losses.LOGITS_AT_ONCE, "cpu", 1)
     readout, target_N = drawn(count, 11, 5)
     entropy = torch.nn.functional.cross_entropy
     theirs = entropy(readout.logits(), target_N, label_smoothing=smoothing)
@@ -103,7 +103,7 @@ def test_all_logits_never_exist(kind: torch.dtype) -> None:
     readout = readout._replace(values_NH=readout.values_NH.to(kind))
     with Largest() as largest:  # type: ignore[no-untyped-call]
         readout_loss(readout, target_N).backward()  # type: ignore[no-untyped-call]
-    assert largest.elements == losses.ROWS * symbols < count * symbols / 29
+    assert largest.elements == losses.FEWEST_LOGIT_ROWS * symbols < count * symbols / 29
     assert readout.weight_VH.grad is not None
 
 

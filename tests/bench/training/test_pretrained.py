@@ -18,7 +18,7 @@ from bench.corpora import catalogue as corpora
 from bench.corpora import vectors
 from bench.plan.matrix import from_options, plan
 from bench.runner import execute
-from bench.training.pretrained import SMOOTHING, WINDOW, look_up, ppmi, pretrained
+from bench.training.pretrained import CONTEXT_WINDOW, SMOOTHING, look_up, ppmi, pretrained
 from bench.training.randomness import torch_generator
 from tasks import Ragged, Vocabulary
 from tasks import build as build_task
@@ -35,7 +35,7 @@ def naive(sentences: list[list[int]], symbols: int) -> np.ndarray:
     for sentence in sentences:
         for i, word in enumerate(sentence):
             for j, context in enumerate(sentence):
-                if i != j and abs(i - j) <= WINDOW:
+                if i != j and abs(i - j) <= CONTEXT_WINDOW:
                     together[word, context] += 1
     total = sum(together.values())
     alone = [sum(n for (word, _), n in together.items() if word == w) for w in range(symbols)]
