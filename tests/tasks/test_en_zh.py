@@ -1,7 +1,7 @@
-"""Proves that English to Chinese loses no text, leaks none from training, and scores text.
+"""Proves that English to Chinese loses no text, keeps its splits apart, and scores text.
 
-Cutting into symbols is undone exactly; no sentence stands in two splits, however corpora repeat
-themselves; references keep what the vocabulary does not know; wrong settings are answered.
+Joining symbols restores the text exactly; no sentence is in two splits, however often a corpus
+repeats it; references keep symbols that the vocabulary lacks; wrong settings are refused.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def test_components_are_the_connected_ones(numbers: list[tuple[int, int]]) -> No
         assert reached == set(group)
 
 
-def test_held_out_splits_are_filled_to_the_full() -> None:
+def test_held_out_splits_have_their_full_size() -> None:
     pairs = [TextPair(f"dog {n}", f"狗{n}") for n in range(400)]
     splits = sentence_pairs.divide(pairs, np.random.default_rng(0))
     assert {name: len(pairs) for name, pairs in splits.items()} == {
@@ -201,7 +201,7 @@ def test_held_out_splits_are_filled_to_the_full() -> None:
     ("one", "other"),
     [("It's OK.", "its ok"), ("ＯＫ？", "ok"), ("他 说：“好”。", "他说好"), ("1,000", "１０００")],
 )
-def test_keys_see_only_letters_and_digits(one: str, other: str) -> None:
+def test_keys_ignore_all_but_letters_and_digits(one: str, other: str) -> None:
     assert sentence_pairs.key(one) == sentence_pairs.key(other)
 
 
@@ -220,7 +220,7 @@ def line(number: int) -> str:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A corpus `tiny` of 200 pairs, one of them long, each with a name and a rare character."""
+    """Write a corpus of 200 pairs, one of them long, each with a name and a rare character."""
     folder = tmp_path / "tiny"
     folder.mkdir()
     rows = [line(n).replace("。", chr(0x4E00 + n) + "。") for n in range(200)]
@@ -277,7 +277,7 @@ def test_outputs_of_nothing_or_of_specials_can_be_scored(data: Path) -> None:
     assert task.target_text([np.asarray([0, 1, 2, 3])], split.source[0]) == "⁇⁇⁇⁇"
 
 
-def test_taking_takes_the_references_along(data: Path) -> None:
+def test_taken_examples_keep_their_references(data: Path) -> None:
     split = tiny(data).splits["train"]
     some = split.take(np.asarray([5, 0, 5]))
     assert isinstance(some, TextSplit)
@@ -314,7 +314,7 @@ def test_vocabularies_come_from_training_alone(data: Path) -> None:
     assert len(task.target) == len(np.union1d(np.unique(train.targets[0].ids), np.arange(4)))
 
 
-def test_the_seed_and_every_reference_stand_in_the_digest(data: Path) -> None:
+def test_the_digest_covers_the_seed_and_every_reference(data: Path) -> None:
     before = tiny(data)
     assert before.digest() == tiny(data).digest()
     assert before.digest() != tiny(data, data_seed=1).digest()
@@ -371,7 +371,7 @@ def test_importing_tasks_makes_no_tables_of_the_grammar() -> None:
         ({"corpus": "generated"}, "cannot name a corpus"),
     ],
 )
-def test_wrong_settings_are_answered(data: Path, wrong: dict[str, Any], message: str) -> None:
+def test_wrong_settings_are_refused(data: Path, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EnZh(Settings(**wrong), data)
 
@@ -429,7 +429,7 @@ def tatoeba(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_tatoeba_is_divided_without_a_leak(tatoeba: Path) -> None:
+def test_no_sentence_of_tatoeba_is_in_two_splits(tatoeba: Path) -> None:
     pairs = sentence_pairs.read("tatoeba", tatoeba)
     splits = sentence_pairs.divide(pairs, np.random.default_rng(0))
     sizes = {name: len(split) for name, split in splits.items()}
@@ -449,7 +449,7 @@ def test_tatoeba_in_words_is_joined_again_exactly(tatoeba: Path) -> None:
         assert chinese_text(chinese_words(chinese)) == chinese
 
 
-def test_tatoeba_is_little_unknown(tatoeba: Path) -> None:
+def test_few_symbols_of_tatoeba_are_unknown(tatoeba: Path) -> None:
     task = tasks.build("en-zh:corpus=tatoeba", tatoeba)
     test = task.splits["test"]
     assert isinstance(test, TextSplit)

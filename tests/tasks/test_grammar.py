@@ -1,9 +1,9 @@
-"""Proves that the generated English has the Chinese that it should, and that splits keep apart.
+"""Proves that generated English sentences have the right Chinese, and that splits are disjoint.
 
-grammar_pairs.tsv holds sentences of every construction, each read by a person: construction,
-seed, English, Chinese. A change of the grammar or the lexicon that alters one fails here; whoever
-makes it reads the new sentence before writing it down. Beside them stand meanings spelled out,
-numbers read back, measure words, and what the corpus promises of its splits.
+grammar_pairs.tsv holds sentences of every construction, each checked by a person: construction,
+seed, English, Chinese. A change of the grammar or the lexicon that alters one of them fails here;
+its author checks the new sentence before adding it to the file. Other tests hold meanings, numbers,
+measure words, and what the corpus promises about its splits.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def noun(word: str) -> Noun:
 
 
 def verb(base: str, of: str = "") -> Verb:
-    """The verb that takes this noun."""
+    """Return the verb that takes a noun."""
     pool = (*verbs.VERBS, *verbs.STATES)
     return next(v for v in pool if v.base == base and (not of or v.objects & noun(of).classes))
 
@@ -336,7 +336,7 @@ VALUES = {sign: value for value, sign in enumerate("零一二三四五六七八�
 
 
 def read_back(text: str) -> int:
-    """The value of a Chinese number, read sign by sign."""
+    """Return the value of a Chinese number, read character by character."""
     total, digit = 0, 1 if text[0] == "十" else 0
     for sign in text:
         if sign in SIGNS:
@@ -347,7 +347,7 @@ def read_back(text: str) -> int:
 
 
 def read_english(text: str) -> int:
-    """The value of an English number, read word by word."""
+    """Return the value of an English number, read word by word."""
     total = part = 0
     for word in text.replace("-", " ").replace(" and ", " ").split():
         if word == "thousand":
@@ -371,7 +371,7 @@ def test_numbers_read_back_in_both_languages(number: int) -> None:
 
 
 @given(st.integers(1, 99_999))
-def test_nought_is_heard_once_for_every_inner_gap(number: int) -> None:
+def test_ling_is_said_once_for_every_inner_gap(number: int) -> None:
     gaps = re.findall("(?<=[1-9])0+(?=[1-9])", str(number))
     assert chinese_number(number).count("零") == len(gaps)
 
@@ -422,8 +422,8 @@ def test_count_is_a_lower_bound_where_it_can_be_enumerated() -> None:
     assert len(made) > 5_000
 
 
-def test_what_is_counted_can_be_drawn() -> None:
-    """The counted objects of a verb, subjects and times, all seen to come out."""
+def test_counted_sentences_can_be_drawn() -> None:
+    """All counted objects of a verb, subjects and times are drawn at some time."""
     draw = grammar.Draw(random())
     objects = (draw_object(draw, verb("drive"), "d", True, YOU)[0] for _ in range(10_000))
     assert {said.tail for said in constructions.past_predicates(verb("drive"))} <= {
@@ -535,13 +535,13 @@ def test_every_place_of_a_verb_is_known() -> None:
 # ---------------------------------------------------------------- the corpus
 
 
-def test_a_sample_is_its_seed() -> None:
+def test_the_seed_determines_a_sample() -> None:
     drawn = [grammar.sample(random(seed)) for seed in range(50)]
     assert drawn == [grammar.sample(random(seed)) for seed in range(50)]
     assert len(set(drawn)) > 45
 
 
-def test_a_corpus_is_its_seed() -> None:
+def test_the_seed_determines_a_corpus() -> None:
     one, again = (grammar.corpus(random(5), 300, 30, 30, 0) for _ in range(2))
     assert one == again
     assert one != grammar.corpus(random(6), 300, 30, 30, 0)
@@ -556,7 +556,7 @@ def test_training_too_small_for_the_words_of_unseen_sentences_is_refused(train: 
 
 
 def test_a_thousand_training_sentences_hold_the_words_of_a_thousand_unseen() -> None:
-    """As the refusal of a smaller training split promises."""
+    """The error that refuses a smaller training split promises so."""
     assert len(grammar.corpus(random(), 1_000, 0, 0, 1_000)["unseen"]) == 1_000
 
 
@@ -572,13 +572,13 @@ def test_no_sentence_stands_twice_in_either_language() -> None:
 
 
 def test_valid_and_test_are_drawn_as_train_is() -> None:
-    """The same share of questions, within four standard errors."""
+    """Both have the same share of questions, within four standard errors."""
     asked = {n: np.mean([p.english[-1] == "?" for p in corpus()[n]]) for n in ("train", "test")}
     assert abs(asked["train"] - asked["test"]) < 4 * (0.25 / 1_000) ** 0.5
 
 
 def test_unseen_combines_seen_words_as_no_other_split_does() -> None:
-    heard = {
+    seen = {
         combination
         for name in ("train", "valid", "test")
         for pair in corpus()[name]
@@ -587,7 +587,7 @@ def test_unseen_combines_seen_words_as_no_other_split_does() -> None:
     words = set().union(*(grammar.word_types(pair.english) for pair in corpus()["train"]))
     signs = set().union(*(pair.chinese for pair in corpus()["train"]))
     for pair in corpus()["unseen"]:
-        assert pair.combinations - heard
+        assert pair.combinations - seen
         assert grammar.word_types(pair.english) <= words
         assert signs.issuperset(pair.chinese)
 
@@ -599,7 +599,7 @@ def test_held_out_combinations_are_a_twentieth() -> None:
 
 
 def test_no_held_out_combination_is_spelled_in_training() -> None:
-    """A simple sentence with a verb and its object names that combination: none slips by."""
+    """A second way to find combinations, from the words of simple sentences, finds none."""
     forms = {
         form + v.particle: v.base + v.particle
         for v in verbs.VERBS

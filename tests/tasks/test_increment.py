@@ -1,5 +1,4 @@
-"""Proves that increment's targets are its sources plus one, its splits disjoint, its settings
-obeyed or refused."""
+"""Proves that increment adds one to every id, and that its splits and settings are as stated."""
 
 from __future__ import annotations
 
@@ -132,6 +131,6 @@ def test_wrong_settings_are_refused(label: str, said: str) -> None:
 
 @pytest.mark.parametrize("text", ["1 2", "100", "101", "3 x", "-4", "seven", "3,4"])
 def test_wrong_texts_are_refused(text: str) -> None:
-    """100 is a target alone: it has no successor."""
+    """100 is a target only, as it has no successor."""
     with pytest.raises(ValueError, match="is not a number from 3 to 99"):
         build("increment").encode(text)

@@ -1,12 +1,11 @@
-"""Proves of the keyphrase task that
+"""Proves that the keyphrase task labels, reads and scores phrases as its head says.
 
-- spans are read from labels, and labels made from spans, as an independent reading has it;
-- scores are those of a count made by hand, and 0 where nothing can be divided;
-- generated documents are determined by their seed, disjoint, in bounds and labelled alike on
-  both heads, and that a label follows from the context (the sentence and how the document
-  opens) and not from the word: word lists score low;
-- tagged files are read exactly or refused in one sentence, and repeated documents are dropped;
-- the task's facts, texts and settings are what its head says.
+- Spans and labels are converted as a second, independent implementation converts them.
+- Scores equal a count made by hand, and are 0 where a division by zero would occur.
+- Generated documents are determined by their seed, disjoint, within bounds, and labelled the same
+  by both heads. A label follows from the context (the sentence and how the document opens), not
+  from the word: word lists score low.
+- Tagged files are read exactly or refused in one sentence, and repeated documents are dropped.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ any_labels = st.lists(st.integers(0, 4), max_size=30)
 
 @st.composite
 def phrases(draw: st.DrawFn) -> tuple[list[Span], int]:
-    """Spans that do not overlap but may touch, and a text length that holds them."""
+    """Draw spans that may touch but not overlap, and the length of a text that holds them."""
     spans: list[Span] = []
     end = 0
     for gap, size in draw(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=8)):
@@ -72,7 +71,7 @@ def phrases(draw: st.DrawFn) -> tuple[list[Span], int]:
 
 
 def by_regex(given: Sequence[int] | Ids) -> list[Span]:
-    """Spans by a second reading: a search in the string of class letters."""
+    """Return spans by a second implementation: a search in the string of class letters."""
     letters = "".join("OSBME"[label] for label in given)
     return [match.span() for match in re.finditer("S|BM*E", letters)]
 
@@ -90,7 +89,7 @@ def task() -> Keyphrase:
 
 
 @given(phrases())
-def test_spans_survive_the_way_to_labels_and_back(drawn: tuple[list[Span], int]) -> None:
+def test_spans_to_labels_and_back_are_the_same(drawn: tuple[list[Span], int]) -> None:
     spans, length = drawn
     assert spans_of(positions_of(spans, length)) == spans
     assert len(positions_of(spans, length)) == length
@@ -116,7 +115,7 @@ def test_spans_equal_those_of_a_regular_expression(given: list[int]) -> None:
         ("BEE", [(0, 2)]),
     ],
 )
-def test_only_whole_phrases_count(letters: str, spans: list[Span]) -> None:
+def test_only_complete_phrases_count(letters: str, spans: list[Span]) -> None:
     assert spans_of(["OSBME".index(letter) for letter in letters]) == spans
 
 
@@ -136,7 +135,7 @@ def test_an_inside_tag_without_its_begin_begins_a_phrase(tags: str, spans: list[
 
 
 @given(phrases())
-def test_spans_survive_the_way_to_tags_and_back(drawn: tuple[list[Span], int]) -> None:
+def test_spans_to_tags_and_back_are_the_same(drawn: tuple[list[Span], int]) -> None:
     spans, length = drawn
     tags = ["O"] * length
     for start, stop in spans:
@@ -199,7 +198,7 @@ def test_scores_equal_a_second_count(texts: list[tuple[list[int], list[int]]]) -
     assert span_scores(outputs, references) == pytest.approx((precision, recall, f1))
 
 
-def test_outputs_as_long_as_the_source_are_asked_for() -> None:
+def test_outputs_must_be_as_long_as_the_source() -> None:
     with pytest.raises(AssertionError, match="one label a token"):
         span_scores([ids(0)], [ids(0, 0)])
     with pytest.raises(AssertionError, match="one label a token"):
@@ -214,7 +213,7 @@ def words_of(task: Keyphrase, split: str) -> list[list[str]]:
 
 
 def runs(marks: Sequence[bool]) -> list[Span]:
-    """The longest runs of True."""
+    """Return the longest runs of True."""
     return [match.span() for match in re.finditer("1+", "".join("01"[mark] for mark in marks))]
 
 
@@ -259,7 +258,7 @@ def test_documents_have_the_lengths_and_sentences_stated(task: Keyphrase) -> Non
     assert sentences == {2, 3, 4, 5}
 
 
-def test_keyphrases_are_whole_noun_phrases_of_one_to_four_words(task: Keyphrase) -> None:
+def test_keyphrases_are_complete_noun_phrases_of_one_to_four_words(task: Keyphrase) -> None:
     sizes = Counter[int]()
     for words, labels in zip(words_of(task, "train"), task.splits["train"].targets[1], strict=True):
         for start, stop in spans_of(labels):
@@ -280,13 +279,13 @@ def test_the_lexicon_holds_each_word_once_and_none_of_the_frames() -> None:
 
 
 def sentences_of(words: list[str]) -> list[tuple[int, int]]:
-    """First token and the one after the full stop, of each sentence."""
+    """Return the first token of each sentence, and the one after its full stop."""
     stops = [index + 1 for index, word in enumerate(words) if word == "."]
     return list(zip([0, *stops[:-1]], stops, strict=True))
 
 
 def test_labels_follow_from_the_sentence_and_the_opening(task: Keyphrase) -> None:
-    """Content words are blanked: one frame, under one opening, never has two labellings."""
+    """Without content words, a sentence under one opening never has two labellings."""
     content = dict.fromkeys(PHRASE_NOUNS, "N") | dict.fromkeys(PHRASE_ADJECTIVES, "A")
     with_opening: dict[tuple[str, str], set[str]] = defaultdict(set)
     alone: dict[str, set[str]] = defaultdict(set)
@@ -307,7 +306,7 @@ def test_labels_follow_from_the_sentence_and_the_opening(task: Keyphrase) -> Non
 
 
 def noun_phrases(sentence: Sequence[str]) -> list[Span]:
-    """Runs of content words, less the adjective of `is distant`."""
+    """Return the runs of content words, without adjectives that stand alone, as in `is distant`."""
     found = runs([word in CONTENT for word in sentence])
     return [
         (start, stop)
@@ -317,7 +316,7 @@ def noun_phrases(sentence: Sequence[str]) -> list[Span]:
 
 
 def rule(sentence: str, own: bool) -> str | None:
-    """Keyphrases as K and other noun phrases as N, all that may stand in such a sentence."""
+    """Return a pattern of the keyphrases (K) and other noun phrases (N) of such a sentence."""
     if re.match(
         r"(here )?(they|others|critics|rivals|an older|their|that early|another) ", sentence
     ):
@@ -350,7 +349,7 @@ def test_labels_are_those_of_rules_written_a_second_time(task: Keyphrase) -> Non
 
 
 def test_word_lists_score_low(task: Keyphrase) -> None:
-    """Neither each word's commonest label nor runs of words that are mostly keywords do it."""
+    """Neither each word's commonest label nor runs of words that are mostly keywords score well."""
     train, test = task.splits["train"], task.splits["test"]
     counts: dict[int, Counter[int]] = defaultdict(Counter)
     for word, label in zip(train.source.ids.tolist(), train.targets[1].ids.tolist(), strict=True):
@@ -395,7 +394,7 @@ def test_nearly_every_content_word_is_met_in_both_roles(task: Keyphrase) -> None
 
 
 def write(folder: Path, **files: str) -> Path:
-    """A corpus whose files are small; only those that are given differ from the usual ones."""
+    """Write a small corpus, in which only the given files differ from the usual ones."""
     texts = {"train": "a\tO\nb\tB-X\n", "dev": "c\tB-X\n", "test": "d\tO\n"} | files
     for name, text in texts.items():
         (folder / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
@@ -480,7 +479,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
 # the task
 
 
-def test_a_model_is_told_of_two_heads(task: Keyphrase) -> None:
+def test_the_facts_say_that_there_are_two_heads(task: Keyphrase) -> None:
     facts = task.facts
     assert facts.tagging
     assert not facts.memorisation
@@ -542,7 +541,7 @@ def test_a_corpus_is_found_by_name_or_by_path(tmp_path: Path) -> None:
         ({"corpus": "./no/such"}, FileNotFoundError, "no/such is no folder; give a folder's name"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(
+def test_wrong_settings_are_refused(
     settings: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=words):
@@ -576,7 +575,7 @@ def test_semeval_loses_the_five_test_documents_that_repeat_training_ones(
 
 @needs_semeval
 def test_semeval_holds_as_many_phrases_as_begin_tags(semeval: Keyphrase) -> None:
-    """No inside tag there lacks its begin, so a count of lines is a second reading."""
+    """Every inside tag there has its begin, so phrases can also be counted as lines."""
     lines = (Path(DATA) / "semeval2017" / "train.txt").read_text(encoding="utf-8").split("\n")
     train = semeval.splits["train"]
     begins = sum(line.partition("\t")[2].startswith("B-") for line in lines)

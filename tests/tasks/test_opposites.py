@@ -1,4 +1,4 @@
-"""Proves that opposites holds the lesson's six pairs, filled up, and reads what fits."""
+"""Proves that opposites has the lesson's six pairs, filled up, and reads short words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proves that ragged storage gives back what was stored, whole, in part and in any order."""
+"""Proves that ragged storage returns what was stored, all of it or parts in any order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def listed(ragged: Ragged) -> list[list[int]]:
 
 
 @given(sequences)
-def test_gives_back_what_was_stored(stored: list[list[int]]) -> None:
+def test_stored_sequences_are_returned(stored: list[list[int]]) -> None:
     ragged = Ragged.of(stored)
     assert len(ragged) == len(stored)
     assert listed(ragged) == stored
@@ -28,7 +28,7 @@ def test_gives_back_what_was_stored(stored: list[list[int]]) -> None:
 
 
 @given(sequences, st.data())
-def test_takes_any_in_any_order(stored: list[list[int]], data: st.DataObject) -> None:
+def test_sequences_are_taken_in_any_order(stored: list[list[int]], data: st.DataObject) -> None:
     indices = st.lists(st.integers(0, len(stored) - 1)) if stored else st.just([])
     chosen = data.draw(indices)  # repeats and none at all included
     taken = Ragged.of(stored).take(np.array(chosen, dtype=np.int64))
@@ -50,6 +50,6 @@ def test_beyond_the_end_is_refused(index: int) -> None:
         Ragged.of([[3], [4]])[index]
 
 
-def test_stores_arrays_and_lists_alike() -> None:
+def test_arrays_and_lists_are_stored_the_same_way() -> None:
     arrays = [np.array([3, 4], dtype=np.int32), np.array([], dtype=np.int32)]
     assert listed(Ragged.of(arrays)) == listed(Ragged.of([[3, 4], []]))

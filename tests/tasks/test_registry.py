@@ -1,5 +1,4 @@
-"""Proves that a task has one label, that a label builds its task, and that what is not one is
-answered with what is near."""
+"""Proves that a task has one label, that it builds this task, and that wrong labels are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +35,7 @@ RANGES = {"shortest": (1, 9), "longest": (9, 40)}
 
 @st.composite
 def settings_of(draw: st.DrawFn) -> tuple[Entry, dict[str, Any]]:
-    """A task and some of its settings that it accepts, in any order."""
+    """Draw a task and some of its settings that it accepts, in any order."""
     entry = draw(st.sampled_from(TASKS))
     names = [field.name for field in fields(entry.settings())]
     chosen = draw(st.permutations(names))[: draw(st.integers(0, len(names)))]

@@ -1,5 +1,4 @@
-"""Proves that reversal's targets are its sources turned round, its splits disjoint, its settings
-obeyed or refused."""
+"""Proves that reversal reverses its sources, and that its splits and settings are as stated."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ def test_the_seed_determines_the_data(given_settings: Settings) -> None:
 
 
 def test_held_out_do_not_depend_on_pairs() -> None:
-    """So that runs on more and on fewer pairs are scored alike."""
+    """Runs on more and on fewer training pairs are scored on the same test."""
     few, more = build("reversal:pairs=10"), build("reversal:pairs=200")
     for name in ("valid", "test"):
         one, other = few.splits[name].source, more.splits[name].source

@@ -1,4 +1,4 @@
-"""Proves that symbols and ids are each other's inverse, and what happens to unseen symbols."""
+"""Proves that decoding inverts encoding, and that unseen symbols become unknown or are refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_closed_refuses_what_is_unseen() -> None:
         vocabulary.encode("az")
 
 
-def test_a_large_closed_one_is_shown_in_part() -> None:
+def test_a_large_closed_vocabulary_is_shown_in_part() -> None:
     with pytest.raises(ValueError, match=r"0 1 2 3 4 \.\.\. 98 99$"):
         Vocabulary.closed(map(str, range(100))).encode(["z"])
 
@@ -66,7 +66,7 @@ def test_counted_does_not_depend_on_order(text: list[list[str]]) -> None:
     assert Vocabulary.counted(text, 1) == Vocabulary.counted(text[::-1], 1)
 
 
-def test_a_symbol_twice_is_our_mistake() -> None:
+def test_a_repeated_symbol_is_a_mistake_of_the_code() -> None:
     with pytest.raises(AssertionError, match="twice"):
         Vocabulary.closed("aba")
     with pytest.raises(AssertionError):
