@@ -35,6 +35,8 @@ SOURCE_FOLDERS = ("bench", "tasks", "variants", "results")
 KILLED_WITHIN = 5.0
 """Seconds in which the driver should have ended a process that exceeds a limit."""
 
+EventQueue = queue.SimpleQueue[Event | BaseException | None]
+"""Events of a job, then the exception that ended it if there was one, then None."""
 Files = Mapping[str, npt.NDArray[np.uint8]]
 """Contents of files by their path below a folder, with / between its parts."""
 
@@ -112,7 +114,7 @@ def _work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tup
     sources = unpacked(plugins, scratch)
     placed = job if shares_store else _placed(job, scratch)
     plugin_error = worker.load_plugins(tuple(sorted(sources.glob("*/*.py"))))
-    events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+    events: EventQueue = queue.SimpleQueue()
 
     def train() -> None:
         from bench.training.process import freeze_imports, prepare_process
@@ -159,43 +161,56 @@ def _refusal(order: Order, data: Files | None, shares_store: bool) -> str:
 
 
 def _lists(
-    events: queue.SimpleQueue[Event | BaseException | None],
-    job: Job,
-    node: str,
-    scratch: Path | None,
+    events: EventQueue, job: Job, node: str, scratch: Path | None
 ) -> Iterator[list[tuple[str, str, Any]]]:
-    """Yield events in lists, each of what came within a moment.
+    """Yield events in lists until the job ends.
 
-    The start of a run, and an exceeded limit, are yielded at once; points of quick runs are many,
-    and each list takes a message. scratch: folder of weights that the driver does not see, and
-    that must be sent; None if it does.
+    scratch: folder of weights that the driver does not see, and that must be sent; None if it
+    does.
     """
     ended = False
     while not ended:
-        ready: list[tuple[str, str, Any]] = []
-        until = None  # the first is waited for without looking at a clock: training needs the time
-        while not ended:
-            try:
-                event = events.get(timeout=until and max(until - time.monotonic(), 0.0))
-            except queue.Empty:
-                break
-            until = until or time.monotonic() + EVENTS_SENT_EVERY
-            if isinstance(event, BaseException):
-                raise event
-            if event is None:
-                ended = True
-                continue
-            if event.kind == "finished" and scratch is not None:
-                ready += _weights(event.id, job)
-                if job.checkpoint is not None:
-                    job.checkpoint.unlink(missing_ok=True)
-            if event.kind == "started":
-                event = event._replace(value={**event.value, "node": node})
-            ready.append((event.kind, event.id, event.value))
-            if event.kind in ("started", "exceeded"):
-                break
+        ready, ended = _next_list(events, job, node, scratch)
         if ready:
             yield ready
+
+
+def _next_list(
+    events: EventQueue, job: Job, node: str, scratch: Path | None
+) -> tuple[list[tuple[str, str, Any]], bool]:
+    """Return the events of the next moment, and whether they are the last.
+
+    The start of a run, and an exceeded limit, end the moment at once. Points of quick runs are
+    many, so they are collected: each list takes a message.
+    """
+    ready: list[tuple[str, str, Any]] = []
+    until = None  # the first is waited for without looking at a clock: training needs the time
+    while True:
+        try:
+            event = events.get(timeout=until and max(until - time.monotonic(), 0.0))
+        except queue.Empty:
+            return ready, False
+        until = until or time.monotonic() + EVENTS_SENT_EVERY
+        if isinstance(event, BaseException):
+            raise event
+        if event is None:
+            return ready, True
+        ready += _as_tuples(event, job, node, scratch)
+        if event.kind in ("started", "exceeded"):
+            return ready, False
+
+
+def _as_tuples(
+    event: Event, job: Job, node: str, scratch: Path | None
+) -> list[tuple[str, str, Any]]:
+    """Return an event as a plain tuple; weights that must be sent come before the end of a run."""
+    sent = []
+    if event.kind == "finished" and scratch is not None:
+        sent += _weights(event.id, job)
+        if job.checkpoint is not None:
+            job.checkpoint.unlink(missing_ok=True)
+    value = {**event.value, "node": node} if event.kind == "started" else event.value
+    return [*sent, (event.kind, event.id, value)]
 
 
 def _node_id() -> str:

@@ -52,11 +52,11 @@ catalogue.add_streamed("big", Path({file!r}), Path({store!r}) / "data", "charact
 READ = """
 from pathlib import Path
 import bench.runner
-from bench.training.batching import Position, endless
+from bench.training.batching import DataPosition, endless
 from tasks import build
 task = build("en-zh:corpus=big", Path({store!r}) / "data")
 train, seen = task.splits["train"], 0
-for indices, position in endless(train, 64, 0, Position()):
+for indices, position in endless(train, 64, 0, DataPosition()):
     if position.epoch:
         break
     seen += len(train.take(indices))
