@@ -1,4 +1,4 @@
-"""Checks settings, and answers a value that does not exist with the values that do."""
+"""Checks settings; the error for an unknown value lists the allowed ones."""
 
 from __future__ import annotations
 
@@ -22,4 +22,4 @@ def one_of(what: str, given: str, allowed: Sequence[str]) -> str:
         return given
     near = get_close_matches(given, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "choose one of those"
-    raise ValueError(f"{what} {given!r} does not exist; there are {', '.join(allowed)}: {hint}")
+    raise ValueError(f"{what} {given!r} is not one of {', '.join(allowed)}; {hint}")

@@ -229,4 +229,4 @@ def _unknown(what: str, name: str, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     near = get_close_matches(name, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "choose one of those"
-    return f"{what} {name!r} does not exist; there are {', '.join(allowed)}: {hint}"
+    return f"{what} {name!r} is not one of {', '.join(allowed)}; {hint}"

@@ -64,7 +64,7 @@ def _show_listing(rows: Sequence[dict[str, Any]], out: Console) -> None:
 
 
 def _values(row: dict[str, Any]) -> str:
-    """Return a task's settings, an axis's values, or the tasks that a fault is for, as text."""
+    """Return a task's settings, an axis's values, or the tasks that a fault applies to, as text."""
     if row["kind"] == "task":
         return ", ".join(f"{key}={value}" for key, value in row["settings"].items()) or "-"
     if row["kind"] == "axis":

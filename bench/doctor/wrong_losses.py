@@ -29,7 +29,7 @@ def losses(patient: Patient, batch: Batch) -> Losses:
         for weight, size in zip(facts.head_weights, facts.target_sizes, strict=True)
     )
     if smoothing:
-        # the wrong losses know no smoothing, so their values could not be compared
+        # the wrong losses are computed without label smoothing, so they could not be compared
         return Losses(given=given, even=even, proper=float(training_loss(*inputs)))
 
     logits = entropies.padded_logits(patient.model, batch, None, None)
@@ -40,7 +40,7 @@ def losses(patient: Patient, batch: Batch) -> Losses:
     return Losses(
         given=given,
         even=even,
-        # log-softmax applied twice is log-softmax: the right loss, from the same logits
+        # a second log-softmax changes nothing: this is the right loss, from the same logits
         proper=with_entropy(entropies.twice_log_softmax),
         over_time=with_entropy(entropies.over_time),
         over_batch=with_entropy(entropies.over_batch),

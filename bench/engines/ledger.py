@@ -2,8 +2,8 @@
 when a process dies.
 
 A ledger starts no processes and reads no clock, so it can be tested with made-up events. A
-"process" here is any hashable value by which an engine knows one that trains: a connection to it,
-say. Loads no torch.
+"process" here is any hashable value that identifies a training process to the engine, such as the
+connection to it. Loads no torch.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ Process = TypeVar("Process", bound=Hashable)
 
 
 class Death(NamedTuple):
-    """The end of a process that had runs to do, in the words of its engine.
+    """The end of a process that had runs to do, as the engine describes it.
 
-    cause: what is said of a run that starts again. last_time: the same, as it goes on "the last
-    time ...". of_node: the whole node died. startup_error: why the engine stops if processes die
-    so again and again before any run starts; empty where only the run is to blame.
+    cause: the reason given for runs that will start again. last_time: what follows "the last time"
+    in the message of a run that fails, such as " by signal 9". of_node: the whole node died.
+    startup_error: why the engine stops if processes die again and again before any run starts;
+    empty if only the run is to blame.
     """
 
     cause: str
@@ -54,7 +55,7 @@ class Assignment:
 
 
 class Ledger(Generic[Process]):
-    """Keeps which process does which job, and decides what becomes of a job whose process died.
+    """Tracks which process does which job, and decides what becomes of a job whose process died.
 
     retried: how often a job was put back because its process, or its node, failed.
     """
@@ -88,7 +89,7 @@ class Ledger(Generic[Process]):
         """Let a job wait at the front of the queue."""
         self._returned.appendleft(job)
 
-    # jobs that are done
+    # jobs in progress
 
     def assign(self, process: Process, job: Job) -> None:
         """Note that a process was given a job."""
@@ -118,10 +119,10 @@ class Ledger(Generic[Process]):
     def started(self, process: Process, run: str, now: float, node: str = "") -> None:
         """Note that a run started: its time limit begins, and others on its node have company."""
         assignment = self._assignments[process]
-        # processes get as far as a run of this task after all
+        # a run of this task did start, so earlier deaths at start-up no longer count
         del self._deaths[_startup(assignment.job)]
         if assignment.deadline is None:
-            # runs that are trained together share the process, so each has the others' time too
+            # runs that are trained together share the process, so the limit is the sum of theirs
             assignment.deadline = now + self._limits.seconds * len(assignment.job.specs)
         assignment.node = node
         assignment.running.append(run)
@@ -173,15 +174,15 @@ class Ledger(Generic[Process]):
     def died(self, process: Process, death: Death) -> list[Event]:
         """Forget a process that died, and return what that means for its runs.
 
-        Its job is put back where it deserves another try; otherwise the first of its runs fails
-        and only the others are put back. Where it exceeded a limit, all of them fail.
+        Its job is put back if it deserves another try; otherwise the first of its runs fails and
+        only the others are put back. If it exceeded a limit, all of them fail.
 
         Raises:
-            EngineError: where processes die before they start a run, TRIES times in a row.
+            EngineError: Processes die before they start a run, TRIES times in a row.
         """
         assignment = self._assignments.pop(process)
         job, running = assignment.job, assignment.running
-        if not job.specs:  # it had told all that it had to
+        if not job.specs:  # all its runs had ended
             return []
         if assignment.over_limit and running:
             # of runs that are trained together none is more to blame than the others
@@ -237,7 +238,7 @@ class Ledger(Generic[Process]):
 
 
 def _startup(job: Job) -> str:
-    """Return what a death counts against that comes before any run: the task."""
+    """Return the key under which deaths before any run are counted: the task's label."""
     return str(job.specs[0]["task"])
 
 

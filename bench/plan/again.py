@@ -14,7 +14,10 @@ from variants import axes
 
 
 def as_installed(spec: RunSpec, **changes: Any) -> RunSpec:
-    """Return a spec, with fields changed, as this installation does it in one process."""
+    """Return a spec for this installation's torch and plugins, with eager execution.
+
+    changes: fields of the spec to replace.
+    """
     spec = replace(spec, **changes)
     return specs.make(
         spec.task,
@@ -33,14 +36,14 @@ def as_advised(record: Record, finding: Finding) -> RunSpec:
     """Return the run that tests a finding's advice: axes changed, no fault, today's code.
 
     Raises:
-        ValueError: Neither the axes nor the code differ from the stored run's.
+        ValueError: The advised run has the same id as the stored run, so it would test nothing.
     """
     spec = RunSpec.read(dict(record.spec))
     variant = asdict(axes.change(axes.from_record(spec.variant), dict(finding.remedy)))
     advised = as_installed(spec, variant=variant, fault="")
     if advised.id == record.id:
         raise ValueError(
-            f"nothing has changed since run {record.id}: {finding.change}; then give this again, "
-            "with --plugin if that is where the code is"
+            f"nothing has changed since run {record.id}; first: {finding.change}; then run this "
+            "command again, with --plugin if your code is a plugin"
         )
     return advised

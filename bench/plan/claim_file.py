@@ -1,4 +1,4 @@
-"""Reads claims of the literature from TOML files: what was reported, and how it is tried here.
+"""Reads claims from the literature from TOML files: what was reported, and how it is tried here.
 
 about = "LSTM is ahead of GRU"
 source = "Britz et al. 2017, table 2"
@@ -19,7 +19,7 @@ broken = { fault = "unshifted-targets" }
 says = "LSTM is better than GRU"
 a = "lstm"
 b = "gru"
-expected = "better"                     # better, worse or tie, of a
+expected = "better"                     # better, worse or tie: a against b
 measure = "loss"                        # the task's score if left out
 near = 0.2314                           # optional: the reported mean of a,
 within = 0.02                           # and the largest relative deviation from it
@@ -124,7 +124,7 @@ def _claim(name: str, raw: dict[str, Any]) -> Claim:
 
 
 def _sides(raw: dict[str, Any], task: str) -> dict[str, Block]:
-    """Return the runs of each side: its changes to the claim's base, and perhaps a fault."""
+    """Return the runs of each side: its changes to the claim's base, and any planted fault."""
     base = axes.change(BASE, raw.get("base", {}))
     budget = Budget(**{key: raw[key] for key in CLAIM_BUDGET_KEYS if key in raw})
     seeds = seed_count(raw.get("seeds", 10))

@@ -45,8 +45,8 @@ def hidden_for(plain: Mapping[str, Any], task: Task, wanted: int) -> int | None:
         wanted: The number of parameters to match.
 
     Returns:
-        The hidden size, or None if no size up to LARGEST_HIDDEN comes near, or if the hidden size
-        cannot change alone, as with tied weights and attention heads.
+        The hidden size, or None if `wanted` is outside what sizes 1 to LARGEST_HIDDEN give, or if
+        the hidden size cannot change alone, as with tied weights and attention heads.
     """
     variant = from_record(plain)
 

@@ -1,7 +1,8 @@
 """One model trained by several processes, by torch's DistributedDataParallel.
 
-Each process takes every n-th example of a batch, and the loss is that of the complete batch, so a
-run is that of one process but for rounding. torch's process group must have been started.
+Each process takes every n-th example of a batch, and the loss is that of the complete batch, so the
+result equals that of one process, except for rounding. torch's process group must have been
+started.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from variants import Batch, Model, Variant
 
 
 def distributed_recipe() -> Recipe:
-    """Return the suite's own recipe, but for the step, which all processes take together."""
+    """Return the suite's own recipe with a step that all processes take together."""
     rank, processes = dist.get_rank(), dist.get_world_size()
     wrapped: dict[int, DistributedDataParallel] = {}
 
@@ -44,7 +45,8 @@ def distributed_recipe() -> Recipe:
             model: Model, batch: Batch, fed_BT: Tensor | None, *others: Any
         ) -> Tensor:
             own, own_fed_BT = share(batch, fed_BT, rank, processes)
-            # gradients are averaged over processes, and the mean is over all real tokens
+            # DDP averages gradients over processes, but the loss is a mean over all real tokens:
+            # weight it by this process's share of them
             weight = processes * own.tokens / batch.tokens
             loss: Tensor = distributed(model)(loss_of, own, own_fed_BT, *others)
             return loss * weight
@@ -79,12 +81,13 @@ def share(
     """Return a process's part of a batch and of fed_BT.
 
     The part is every `processes`-th example from number `rank` on. S and T become those of the
-    longest example in it. Where there are too few examples, the part has one that does not count:
-    its tokens are 0.
+    longest example in it. If the batch has fewer examples than processes, a process without one
+    gets the first example with `tokens` 0, so it has no weight. fed_BT: True where the reference
+    token is fed.
     """
     rows = slice(rank, None, processes)
-    counts = rank < len(batch.lengths_B)
-    if not counts:
+    has_examples = rank < len(batch.lengths_B)
+    if not has_examples:
         rows = slice(0, 1)
     lengths_B, mask_BT = batch.lengths_B[rows], batch.mask_BT[rows]
     source, target = int(lengths_B.max()), int(mask_BT.sum(1).max())
@@ -99,6 +102,6 @@ def share(
         targets=tuple(target_BT[rows, :target].contiguous() for target_BT in batch.targets),
         mask_BT=mask_BT,
         places_N=mask_BT.flatten().nonzero()[:, 0],
-        tokens=int(mask_BT.sum()) if counts else 0,
+        tokens=int(mask_BT.sum()) if has_examples else 0,
     )
     return part, None if fed_BT is None else fed_BT[rows, :target].contiguous()

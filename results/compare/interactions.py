@@ -37,7 +37,7 @@ class InteractionRow(TypedDict):
     setting: str
     measure: str
     of: str
-    """The axis's value; its effect is that against the reference in `against`."""
+    """The axis's value, which is compared with the reference value in `against`."""
     against: str
     at: str
     not_at: str
@@ -61,10 +61,10 @@ class _Interaction:
 def axis_interactions(
     records: Iterable[Record], suite: Mapping[str, Any], axis: str
 ) -> list[InteractionRow]:
-    """Return a row for each value of an axis, other axis, and value of that one.
+    """Return one row for each value of an axis, each other axis, and each value of that other axis.
 
-    The effect is that of the axis there minus that at the other axis's base value. P values are
-    corrected over all rows of a task and setting.
+    A row's effect is the axis's effect at that value of the other axis, minus its effect at the
+    other axis's base value. P values are corrected over all rows of a task and setting.
     """
     rows: list[InteractionRow] = []
     for (task, setting), group in grouped(records).items():
@@ -106,7 +106,7 @@ def _interactions(
     counts = Counter(value for crossed in crossings for value in crossed)
     if len(counts) < 2:
         return
-    # like the reference of the axis itself, that of the other is the table's base if it was run
+    # the other axis's reference is the table's base value if it was run, else its commonest value
     base = runs.base[other] if runs.base.get(other) in counts else counts.most_common(1)[0][0]
     score = measure(runs.metric)
     for value in sorted(counts.keys() - {base}, key=str):

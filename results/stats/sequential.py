@@ -33,9 +33,9 @@ class Look(NamedTuple):
 def looks(most: int) -> list[Look]:
     """Return all looks up to a number of pairs.
 
-    By the share t of the pairs seen so far, ALPHA * log(1 + (e - 1) t) is spent: the spending
-    function of Lan and DeMets 1983 that approximates Pocock's boundaries. It gives early looks a
-    good share, because most differences worth finding are large.
+    When a share t of all pairs has been seen, ALPHA * log(1 + (e - 1) t) has been spent: the
+    spending function of Lan and DeMets 1983 that approximates Pocock's boundaries. It gives early
+    looks a good share, because most differences worth finding are large.
 
     Raises:
         ValueError: `most` is smaller than FIRST_LOOK.

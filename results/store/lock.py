@@ -32,7 +32,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def has_driver(folder: Path) -> bool:
-    """Return True if a process is writing to this store."""
+    """Return True if a driver is active: a process that may write to this store."""
     try:
         with (folder / "lock").open("r") as lock:
             # shared: two readers who ask at the same time must not take each other for a driver

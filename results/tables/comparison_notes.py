@@ -57,7 +57,7 @@ def _detectable_note(judged: Sequence[ComparisonRow]) -> list[str]:
     if len(scores) != 1 or not scores[0]["detectable"] or scores[0]["verdict"] != "undecided":
         return []
     difference = measure(scores[0]["measure"]).write(scores[0]["detectable"]).lstrip("+")
-    return [f"a difference of {difference} would be found in 4 of 5 cases with these seeds"]
+    return [f"with these seeds, a difference of {difference} would be found in 80 % of cases"]
 
 
 def interaction_notes(rows: Sequence[InteractionRow]) -> list[str]:

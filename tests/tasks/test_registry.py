@@ -96,7 +96,7 @@ def test_names_are_unique_and_described() -> None:
         ("incremnt", "did you mean increment"),
         ("reverse", "did you mean reversal"),
         ("en_zh", "did you mean en-zh"),
-        ("", "there are increment, reversal, opposites"),
+        ("", "is not one of increment, reversal, opposites"),
         ("increment:pair=5", "did you mean pairs"),
         ("increment:Mode=fresh", "did you mean mode"),
         ("increment:pairs=many", "pairs='many' is not a whole number"),

@@ -82,7 +82,7 @@ def test_spaces_do_not_matter() -> None:
     ("text", "named"),
     [
         ("cell=gruu", "did you mean gru"),
-        ("cell=LSTM", "there are rnn, rnn-relu, gru"),
+        ("cell=LSTM", "is not one of rnn, rnn-relu, gru"),
         ("atention=dot", "did you mean attention"),
         ("attention=doot", "did you mean dot"),
         ("attention=scaled_dot", "did you mean scaled-dot"),

@@ -1,6 +1,6 @@
 """Chooses between the fastest form that a part has and the plain one that all are tested against.
 
-The plain form goes step by step, with every product there to be seen.
+The plain form goes step by step, with every matrix product written out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ _PLAIN = ContextVar("plain", default=False)
 
 
 def newer(kind: type, name: str, than: str) -> bool:
-    """Return whether a class overrides `name` further down its ancestry than the name `than`."""
+    """Return whether `name` is defined in a more derived class than `than` is.
+
+    Then an inherited fast form `than` no longer fits the plain form `name`, and is not used.
+    """
     bodies = [vars(ancestor) for ancestor in kind.__mro__]
     first = (next(i for i, body in enumerate(bodies) if part in body) for part in (name, than))
     return next(first) < next(first)

@@ -8,9 +8,9 @@ from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or
 from results.doctor.rules.losses import SMALLEST_LOSS
 
 NOT_ALIGNED = 0.99
-"""Cosine below which the gradient applied is not that of its batch."""
+"""Below this cosine, the gradient that was applied is not that of its batch."""
 GROWN = 1.25
-"""Times the norm of its batch's gradient above which a gradient holds those of earlier steps."""
+"""A gradient so many times as large as its batch's includes gradients of earlier steps."""
 PARTS = ("embedding", "encoder")
 """Parts of a model that have causes of their own when the optimizer lacks them."""
 
@@ -33,7 +33,7 @@ def dropout_stays(run: ExaminedRun) -> Iterator[Finding]:
 
 def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
     """Find outputs that depend on the batch before, or on other rows of the same batch."""
-    after_another, alike = run.health.again.after_another, run.health.alone.alike
+    after_another, moved_alone = run.health.again.after_another, run.health.alone.alike
     if above(after_another, run.tolerance):
         yield Finding(
             "state-carried",
@@ -42,12 +42,12 @@ def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
             f"{after_another:.2g} standard deviations",
             "start each batch from a fresh state, or detach and reset the state",
         )
-    elif above(alike, run.tolerance):
+    elif above(moved_alone, run.tolerance):
         yield Finding(
             "axes-swapped",
             SURE,
             "rows of a batch affect each other: when a row is scored in a batch by itself, its "
-            f"logits move by {alike:.2g} standard deviations",
+            f"logits move by {moved_alone:.2g} standard deviations",
             "set batch_first, or transpose: no layer may run along the batch axis",
         )
 
@@ -74,7 +74,7 @@ def fed_otherwise(run: ExaminedRun) -> Iterator[Finding]:
 
 
 def part_left_out(run: ExaminedRun) -> Iterator[Finding]:
-    """Find parameters that have a gradient and are not updated, by part of the model."""
+    """Find parameters that have a gradient but are not updated, once per part of the model."""
     step = run.health.step
     if step is None:
         return

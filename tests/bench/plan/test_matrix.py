@@ -370,7 +370,7 @@ def test_narrowing_keeps_tasks_by_label_or_by_name() -> None:
     assert kept("increment", "opposites") == [("increment",), ("opposites",)]
     with pytest.raises(ValueError, match="did you mean increment"):
         read.narrowed(["incremnt"])
-    with pytest.raises(ValueError, match="does not exist"):
+    with pytest.raises(ValueError, match="is not one of"):
         read.narrowed(["keyphrase"])
 
 

@@ -276,7 +276,7 @@ def test_check_of_a_correct_part(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("mein", "did you mean"), ("cell=mien", "does not exist"), ("window=5", "does not apply")],
+    [("mein", "did you mean"), ("cell=mien", "is not one of"), ("window=5", "does not apply")],
 )
 def test_check_of_an_unknown_name(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench(["check", name]) == 2
