@@ -411,8 +411,10 @@ every = 50
 
 @pytest.mark.usefixtures("no_workers")
 def test_quality_of_two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second is the first with its learning rate ruined. The reference is the code of this
-    process, which need not start another to run it."""
+    """A version with a ruined learning rate is worse than the reference.
+
+    The reference is the code of this process, so it is run here rather than in another process.
+    """
     here = Path(__file__).parents[3]
     run_in_folder = quality._run
 
@@ -437,11 +439,9 @@ def test_quality_of_two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with redirect_stdout(said):
         rows = quality.compare_quality(here, worse, known, matrix, 1, print)
     assert [row["verdict"] for row in rows] == ["same"]
-    file = worse / "bench" / "training" / "loop.py"
-    text = file.read_text()
-    broken = text.replace("variant.learning_rate, variant.weight_decay", "1e-9, 0.0")
-    assert broken != text
-    file.write_text(broken)
+    rates = "variant.learning_rate, variant.weight_decay"
+    (file,) = (f for f in (worse / "bench").rglob("*.py") if rates in f.read_text())
+    file.write_text(file.read_text().replace(rates, "1e-9, 0.0"))
     rows = quality.compare_quality(here, worse, known, matrix, 1, lambda _: None)
     assert {row["measure"]: row["verdict"] for row in rows}["exact match"] == "worse"
     assert exit_code(rows) == 1
