@@ -12,7 +12,6 @@ from bench.cli.shared import (
     CommandError,
     StoreOption,
     TaskOption,
-    console,
     output_errors,
     reading,
     store_errors,
@@ -83,7 +82,7 @@ def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
         raise CommandError(
             f"{output} cannot be written ({error.strerror}); name another place"
         ) from error
-    console().print(f"{output}: {added:,} runs" + (f", {known:,} were there" if known else ""))
+    print(f"{output}: {added:,} runs" + (f", {known:,} were there" if known else ""))
 
 
 def report(
