@@ -73,7 +73,7 @@ class StreamedEnZh(EnZh):
             held_out = {name: _text(folder / file) for name, file in HELD_OUT_FILES.items()}
         except (OSError, KeyError, TypeError, ValueError, AssertionError) as error:
             raise ValueError(
-                f"the corpus in {folder} is damaged ({error}); remove the folder and add it anew"
+                f"the corpus in {folder} is damaged ({error}); remove the folder and add it again"
             ) from None
         if settings != Settings(corpus=settings.corpus):
             raise ValueError(

@@ -21,7 +21,7 @@ from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
 
-# parts of a syllable; parts that stand twice are drawn twice as often
+# parts of a syllable; repeated parts are drawn more often
 ONSETS = tuple(
     "b c d f g h j k l m n p r s t v w z bl br ch cl cr dr fl fr gl gr pl pr sh sk sl "
     "sm sn sp st sw th tr qu x y".split()

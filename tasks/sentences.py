@@ -35,7 +35,7 @@ _HALF_WIDTH = str.maketrans(
     {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5E)} | {"　": " ", "•": "·"}
 )
 _FULL_WIDTH = str.maketrans("?!;()「」『』﹐﹒﹔﹕﹖﹗", "？！；（）“”‘’，。；：？！")
-# characters as wide as a Chinese one, beside which a space is needless
+# characters as wide as a Chinese one, next to which a space is needless
 _WIDE = (
     "\u2e80-\u303f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef“”‘’…—·\U00020000-\U0003ffff"
 )

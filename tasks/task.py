@@ -106,7 +106,7 @@ class Task(ABC):
         )
 
     def digest(self) -> str:
-        """Return a hash of all that is learned from, told to a model, or scored against."""
+        """Return a hash of all that a model learns from, is built with, or is scored against."""
         state = hashlib.blake2b(digest_size=16)
         state.update(f"{self.facts} {self.metric} {self.solved_at}".encode())
         state.update("\0".join((*self.source.symbols, "", *self.target.symbols)).encode())

@@ -33,7 +33,7 @@ class Vocabulary:
     def __post_init__(self) -> None:
         assert self.symbols[: len(SPECIALS)] == SPECIALS, self.symbols[:3]
         ids = {symbol: index for index, symbol in enumerate(self.symbols)}
-        assert len(ids) == len(self.symbols), "a symbol stands twice"
+        assert len(ids) == len(self.symbols), "a symbol is repeated"
         object.__setattr__(self, "_ids", ids)
 
     @classmethod

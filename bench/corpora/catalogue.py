@@ -168,7 +168,7 @@ def listing(folder: Path) -> list[Prepared]:
         try:
             about = dict(json.loads(file.read_text(encoding="utf-8")))
         except (ValueError, TypeError):
-            raise ValueError(f"{file} is damaged; remove its folder and add it anew") from None
+            raise ValueError(f"{file} is damaged; remove its folder and add it again") from None
         found.append(Prepared(file.parent.name, file.parent, about))
     return found
 

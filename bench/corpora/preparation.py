@@ -207,7 +207,7 @@ def new_folder(name: str, folder: Path) -> Iterator[Path]:
     """Yield an empty folder to write to, and move it to `folder / name` at the end.
 
     It replaces an older folder of that name. If the block raises, nothing is left behind, and the
-    older folder stays. Files beside it, in its parent, are temporary.
+    older folder stays. Files next to it, in its parent, are temporary.
     """
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / name

@@ -27,7 +27,7 @@ def parse(lines: Iterable[str], where: str) -> Vectors:
     """Read word vectors in the text format of word2vec or GloVe.
 
     A line holds a word and its numbers, separated by spaces. word2vec has a first line
-    `words size`, GloVe has not. Of a word that stands twice, the first vector counts.
+    `words size`, GloVe has none. The first vector of a repeated word counts.
 
     Args:
         where: What errors call the text.

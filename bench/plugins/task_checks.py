@@ -16,7 +16,7 @@ ROUND_TRIPS = 50
 
 
 def check_task(make: Callable[[], Task]) -> list[CheckResult]:
-    """Run all checks of a task. make: builds the task anew at each call."""
+    """Run all checks of a task. make: builds a new task at each call."""
     checks: list[tuple[str, Callable[[Callable[[], Task]], None]]] = [
         ("it has train, valid and test, and none is empty", _check_splits),
         ("ids are within the vocabulary, and lengths within bounds", _check_ids),

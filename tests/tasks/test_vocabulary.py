@@ -67,7 +67,7 @@ def test_counted_does_not_depend_on_order(text: list[list[str]]) -> None:
 
 
 def test_a_repeated_symbol_is_a_mistake_of_the_code() -> None:
-    with pytest.raises(AssertionError, match="twice"):
+    with pytest.raises(AssertionError, match="repeated"):
         Vocabulary.closed("aba")
     with pytest.raises(AssertionError):
         Vocabulary(("a", "b", "c"))

@@ -172,7 +172,7 @@ def test_store_files(stored: Path, at: float, noise: bytes) -> None:
 
         read_or_reported(read, StoreError)
         assert file.read_bytes() == before
-        # and it can be made anew from the journals, whatever happened to it
+        # and it can be rebuilt from the journals, whatever happened to it
         assert rebuild(place / "store", SUITE) == 12
         read()
 

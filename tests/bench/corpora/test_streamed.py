@@ -208,7 +208,7 @@ def test_a_damaged_corpus_is_reported(
         (tmp_path / "zoo" / file).write_bytes(content)
     if file == "valid.tsv" and content in (b"", b"12345678" * 9):
         return  # text like any other, or none
-    with pytest.raises(ValueError, match=r"is damaged \(.*\); remove the folder and add it anew"):
+    with pytest.raises(ValueError, match=r"is damaged \(.*\); remove the folder and add it again"):
         build("en-zh:corpus=zoo", tmp_path)
 
 
