@@ -10,8 +10,8 @@ from variants.axes import AXES, BASE, TRAINING, Variant
 from variants.cells import CELLS, Cell
 from variants.decoder import DECODER_INPUTS
 from variants.embedding import INITS
-from variants.forcing import DECAYING
 from variants.models import MODELS
+from variants.schedules.forcing import DECAYING
 
 
 def inapplicable(variant: Variant, tagging: bool) -> str | None:

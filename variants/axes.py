@@ -18,13 +18,13 @@ from variants.cells import CELLS
 from variants.decoder import DECODER_INPUTS, INPUT_FEEDING, OUTPUT_WEIGHTS
 from variants.embedding import INITS, TRAINED
 from variants.encoder import DIRECTIONS
-from variants.forcing import COINS, SCHEDULES
 from variants.initial_state import INITIAL_STATES
 from variants.initialisation import WEIGHT_INITS
-from variants.learning_rates import RATE_SCHEDULES
 from variants.models import MODELS
 from variants.optimizers import OPTIMIZERS
 from variants.precision import PRECISIONS
+from variants.schedules.forcing import COINS, SCHEDULES
+from variants.schedules.learning_rates import RATE_SCHEDULES
 from variants.stack import STACKS
 
 Value = str | int | float

@@ -103,7 +103,7 @@ def show_claim(
 ) -> None:
     """Show the source, the reported figures and the verdict of a claim."""
     from bench.api.claims import stored_records, stored_verdicts
-    from bench.cli.claims_page import claims_page
+    from bench.cli.pages.claims import claims_page
     from results.show.claims import show_one
 
     with user_errors():

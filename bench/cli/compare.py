@@ -64,9 +64,6 @@ def compare(
 
     Where a verdict is undecided, the number of further seeds that would decide it is printed.
     """
-    from bench.api import compare as comparisons
-    from results.show import comparisons as shown
-
     ways = [a is not None or b is not None, axis, with_store, dates]
     if sum(map(bool, ways)) != 1 or (a is None) != (b is None):
         raise CommandError(
@@ -78,23 +75,48 @@ def compare(
         return
     if fair is not None:
         raise CommandError("--fair compares two variants; name them: bench compare A B --fair all")
+    if axis is not None:
+        _compare_axis(axis, task, as_json, store)
+    else:
+        _compare_sets(with_store, dates, task, as_json, store)
+
+
+def _compare_axis(axis: str, task: list[str] | None, as_json: bool, store: Path) -> None:
+    """Compare the values of one axis, or of all."""
+    from bench.api import compare as comparisons
+    from results.show import comparisons as shown
+
     interactions: list[InteractionRow] = []
     with _comparison_errors():
         if axis == "all":
             rows = comparisons.every_axis(store, task)
-        elif axis is not None:
-            rows, interactions = comparisons.one_axis(store, axis, task)
-        elif with_store is not None:
-            rows = comparisons.two_stores(store, with_store, task)
         else:
-            assert dates is not None
-            rows = comparisons.since(store, dates, task)
+            rows, interactions = comparisons.one_axis(store, axis, task)
     if as_json:
         print_json([*rows, *interactions])
     elif axis == "all":
         shown.show_every_axis(rows, console())
     else:
         shown.show_effects(rows, interactions, console())
+
+
+def _compare_sets(
+    with_store: Path | None, dates: str | None, task: list[str] | None, as_json: bool, store: Path
+) -> None:
+    """Compare the runs of two stores, or later runs with earlier ones."""
+    from bench.api import compare as comparisons
+    from results.show import comparisons as shown
+
+    with _comparison_errors():
+        if with_store is not None:
+            rows = comparisons.two_stores(store, with_store, task)
+        else:
+            assert dates is not None
+            rows = comparisons.since(store, dates, task)
+    if as_json:
+        print_json(rows)
+    else:
+        shown.show_effects(rows, [], console())
 
 
 def _compare_variants(

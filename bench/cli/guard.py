@@ -105,7 +105,6 @@ def guard(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from bench.api import guard as guards
     from bench.api.device import device_of
-    from results.guard.pytest_benchmark import compare_benchmark_files
     from results.guard.verdict import exit_code
 
     baseline, revision = _baseline_or_revision(against, baseline)
@@ -117,17 +116,14 @@ def guard(
         options = guards.GuardOptions(
             tuple(variant or ()), tuple(task or ()), device_of(device), store / "data"
         )
-        if update:
-            count = guards.write_baseline(baseline, options)
-            console().print(f"{baseline}: counts of {count} subjects", soft_wrap=True)
-            return
-        if pytest_benchmark is not None:
-            rows = compare_benchmark_files(*pytest_benchmark, threshold / 100)
-        elif revision is None:
-            rows = guards.guard_counts(baseline, options)
-        else:
+    if update:
+        _update_baseline(baseline, options)
+        return
+    if pytest_benchmark is not None or revision is None:
+        rows = _stored_rows(pytest_benchmark, baseline, options, threshold / 100)
+    else:
+        with user_errors(), _guard_errors():
             versions = guards.versions(revision, plugin or ())
-    if pytest_benchmark is None and revision is not None:
         if quality:
             rows = _quality_rows(versions, matrix, store)
         else:
@@ -135,6 +131,31 @@ def guard(
     _write(rows, markdown, junit)
     _show(rows, as_json)
     raise typer.Exit(exit_code(rows))
+
+
+def _update_baseline(baseline: Path, options: GuardOptions) -> None:
+    """Write a new baseline of counts, and print of how many subjects."""
+    from bench.api import guard as guards
+
+    with user_errors(), _guard_errors():
+        count = guards.write_baseline(baseline, options)
+    print(f"{baseline}: counts of {count} subjects")
+
+
+def _stored_rows(
+    pytest_benchmark: tuple[Path, Path] | None,
+    baseline: Path,
+    options: GuardOptions,
+    threshold: float,
+) -> Sequence[GuardRow]:
+    """Compare two files of pytest-benchmark, or the code's counts with a baseline file."""
+    from bench.api import guard as guards
+    from results.guard.pytest_benchmark import compare_benchmark_files
+
+    with user_errors(), _guard_errors():
+        if pytest_benchmark is not None:
+            return compare_benchmark_files(*pytest_benchmark, threshold)
+        return guards.guard_counts(baseline, options)
 
 
 def _baseline_or_revision(against: str | None, baseline: Path) -> tuple[Path, str | None]:

@@ -32,7 +32,7 @@ def list_all(
     """List tasks, matrices, axes with their values, and faults."""
     load_plugins(plugin)
     from bench.api.listing import listing
-    from bench.cli.axes_page import axes_page
+    from bench.cli.pages.axes import axes_page
 
     if markdown:
         print(axes_page(), end="")

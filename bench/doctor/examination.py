@@ -25,7 +25,7 @@ from bench.doctor.step import evaluation_losses, step_effect
 from bench.doctor.wrong_losses import losses, probabilities
 from bench.training.state import Setting, TrainState, weight_norm
 from results.doctor.health import Health, WeightNorms
-from variants.forcing import probability
+from variants.schedules.forcing import probability
 
 EXAMINATION_STEPS = 15
 """Training steps that take as long as an examination at most, for nine models in ten."""

@@ -19,7 +19,7 @@ from bench.training.replicas import Replicas, StackedBatch, detach_model, replic
 from bench.training.schedules import reference_probability
 from bench.training.state import Setting, TrainState
 from tasks import Indices
-from variants.forcing import toss
+from variants.schedules.forcing import toss
 
 PADDED_TO = {"cpu": 1, "cuda": 4}
 """Lengths of batches are padded to multiples of this: each shape is a recording of its own."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from variants import Variant
-from variants.forcing import probability, toss
-from variants.learning_rates import factor
+from variants.schedules.forcing import probability, toss
+from variants.schedules.learning_rates import factor
 
 
 def remember_peak_rates(optimizer: torch.optim.Optimizer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.cli.axes_page import axes_page, description
+from bench.cli.pages.axes import axes_page, description
 from variants import AXES
 from variants.axes import registry
 

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from bench.cli.app import main
-from bench.cli.claims_page import claims_page
-from bench.cli.commands_page import commands_page, verbs
+from bench.cli.pages.claims import claims_page
+from bench.cli.pages.commands import commands_page, verbs
 from bench.plan import claim_file
 from results.compare.claims import ClaimRow
 
@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 def test_the_page_of_commands_is_current() -> None:
     written = (DOCS / "commands.md").read_text(encoding="utf-8")
     assert written == commands_page(), (
-        "make it again: python -m bench.cli.commands_page > docs/commands.md"
+        "make it again: python -m bench.cli.pages.commands > docs/commands.md"
     )
 
 

@@ -1,6 +1,6 @@
 """Renders every verb and its options as Markdown, made from the command line itself.
 
-python -m bench.cli.commands_page > docs/commands.md
+python -m bench.cli.pages.commands > docs/commands.md
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bench.cli.tables import markdown_table
 COMMANDS_HEAD = """# Commands
 
 Every verb with its arguments and options. Made by
-`python -m bench.cli.commands_page > docs/commands.md`; a test holds it current. `bench VERB --help`
-prints the same in the terminal, and `python -m bench` stands for `bench` where that is not on the
-path."""
+`python -m bench.cli.pages.commands > docs/commands.md`; a test holds it current.
+`bench VERB --help` prints the same in the terminal, and `python -m bench` stands for `bench` where
+that is not on the path."""
 SHARED_BY = 3
 """Number of verbs from which on an option stands in the table of common options."""
 

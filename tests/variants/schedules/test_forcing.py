@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variants.forcing import COINS, DECAYING, SCHEDULES, probability, toss
+from variants.schedules.forcing import COINS, DECAYING, SCHEDULES, probability, toss
 
 steps_of_schedule = st.integers(1, 10**9)
 training_steps = st.integers(0, 10**9)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from variants.learning_rates import RATE_SCHEDULES, factor
+from variants.schedules.learning_rates import RATE_SCHEDULES, factor
 
 counts = st.integers(0, 10**6)
 

@@ -1,0 +1,1 @@
+"""Pages of docs/ that are generated: axes, claims and commands."""
