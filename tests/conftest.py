@@ -36,11 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
 LONGEST_FILES = (
     "bench/engines/test_ray.py",
     "bench/engines/test_kill.py",
-    "bench/guard/test_guard.py",
-    "bench/cli/test_run.py",
-    "bench/cli/test_read.py",
+    "variants/test_contract.py",
+    "bench/training/test_decoding.py",
     "bench/engines/test_local.py",
-    "bench/training/test_checkpoint.py",
+    "bench/doctor/test_examination.py",
+    "results/stats/test_inference.py",
+    "bench/training/test_replicas.py",
+    "bench/training/test_elsewhere.py",
 )
 """Files that take longest, in the order in which they start: short files fill up the end of a
 parallel run."""
