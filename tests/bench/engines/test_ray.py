@@ -136,7 +136,7 @@ def spec(seed: int, steps: int = 40, cell: str = "gru") -> RunSpec:
     return make("opposites", DIGEST, variant, budget, seed, "cpu", plugin=plugin)
 
 
-LONG = 400
+LONG = 900
 """Steps of a run that is still there when something happens to it."""
 
 
@@ -185,15 +185,23 @@ def calm(specs: Sequence[RunSpec]) -> Outcomes:
 
 
 def trainers() -> list[int]:
-    """Processes of Ray that train now."""
+    """Return the processes of this cluster that train now."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cmdline").read_bytes().startswith(b"ray::opposites"):
+            trains = (path / "cmdline").read_bytes().startswith(b"ray::opposites")
+            if trains and is_descendant(int(path.name)):
                 found.append(int(path.name))
         except OSError:
             continue
     return found
+
+
+def is_descendant(pid: int) -> bool:
+    """Return whether this process started that one, or one that did, and so on."""
+    while pid > 1 and pid != os.getpid():
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return pid == os.getpid()
 
 
 def test_outcomes_are_those_of_local_runs(nodes: Nodes, tmp_path: Path) -> None:
