@@ -104,18 +104,14 @@ def guard(
     # torch's profiler, which counts bytes, would report every start and stop
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from bench.api import guard as guards
-    from bench.api.device import device_of
     from results.guard.verdict import exit_code
 
     baseline, revision = _baseline_or_revision(against, baseline)
     _check_options(threshold, minutes, quality and revision is None)
-    if update and (against is not None or quality or pytest_benchmark):
-        raise CommandError("--update only writes the baseline; give it with --baseline at most")
+    if update:
+        _check_update(against, quality, pytest_benchmark)
     load_plugins(plugin)
-    with user_errors(), _guard_errors():
-        options = guards.GuardOptions(
-            tuple(variant or ()), tuple(task or ()), device_of(device), store / "data"
-        )
+    options = _options(variant, task, device, store)
     if update:
         _update_baseline(baseline, options)
         return
@@ -131,6 +127,27 @@ def guard(
     _write(rows, markdown, junit)
     _show(rows, as_json)
     raise typer.Exit(exit_code(rows))
+
+
+def _options(
+    variant: list[str] | None, task: list[str] | None, device: str, store: Path
+) -> GuardOptions:
+    """Return what is guarded, and where."""
+    from bench.api.device import device_of
+    from bench.api.guard import GuardOptions
+
+    with user_errors(), _guard_errors():
+        return GuardOptions(
+            tuple(variant or ()), tuple(task or ()), device_of(device), store / "data"
+        )
+
+
+def _check_update(
+    against: str | None, quality: bool, pytest_benchmark: tuple[Path, Path] | None
+) -> None:
+    """Refuse --update with options that compare."""
+    if against is not None or quality or pytest_benchmark:
+        raise CommandError("--update only writes the baseline; give it with --baseline at most")
 
 
 def _update_baseline(baseline: Path, options: GuardOptions) -> None:

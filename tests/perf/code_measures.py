@@ -23,7 +23,7 @@ BRANCHES = (
     ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.comprehension, ast.match_case,
     ast.Assert,
 )  # fmt: skip
-SHAPE = re.compile(r"_[A-Z0-9]{1,4}\b|\([A-Z]\w{0,2}(, ?(\w{1,3}|\.\.\.))*,?\)")
+SHAPE = re.compile(r"_[A-Z0-9]{1,4}\b|\((?:[A-Z]\w{0,2}|\.\.\.)?(?:, ?(?:\w{1,3}|\.\.\.))*,?\)")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
