@@ -38,6 +38,7 @@ class Finding:
 
     cause: its name. sure: certain or likely. evidence: what was measured. change: what to do.
     remedy: axes to change for a run that tests the advice; empty where code is wrong.
+    place: the line of the user's code, as train.py:12. why: why it keeps a model from learning.
     """
 
     cause: str
@@ -45,6 +46,8 @@ class Finding:
     evidence: str
     change: str
     remedy: Mapping[str, Any] = field(default_factory=dict)
+    place: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)

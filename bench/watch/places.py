@@ -1,0 +1,68 @@
+"""Finds the line of the user's own code that made a call."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+_TORCH = str(Path(torch.__file__).parent)
+_OWN = str(Path(__file__).parent)
+_HIDDEN = (_TORCH, _OWN, "<frozen", "<string>")
+LIBRARIES = ("site-packages", "dist-packages")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file, in a function."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}"
+
+
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame that is neither torch's nor this package's.
+
+    Frames of other installed libraries (Lightning, Transformers) are passed over where a frame of
+    the user's own is further out.
+    """
+    nearest = None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_HIDDEN):
+            if not any(part in file for part in LIBRARIES):
+                return frame
+            nearest = nearest or frame
+        frame = frame.f_back
+    return nearest
+
+
+def place() -> Place | None:
+    """Return the line of the user's code that is running now."""
+    frame = user_frame(sys._getframe(1))
+    if frame is None:
+        return None
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def torch_frame(files: tuple[str, ...], names: frozenset[str] | None = None) -> FrameType | None:
+    """Return the frame of torch's own Python code that runs now in one of these files.
+
+    Args:
+        files: the ends of file names, as `optim/adam.py`, or folders, as `/optim/`.
+        names: functions to look for; any if None.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, _OWN)):
+        file = frame.f_code.co_filename
+        if any(part in file for part in files) and (names is None or frame.f_code.co_name in names):
+            return frame
+        frame = frame.f_back
+    return None

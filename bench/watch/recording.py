@@ -1,0 +1,52 @@
+"""A training that was watched, as everything that judges it reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from bench.watch.names import Names
+from bench.watch.optimizers import OptimizerSeen
+from bench.watch.reading import Reading, read
+from bench.watch.recorder import Recorder
+from bench.watch.rounds import Evaluation, LossCurve, Round
+
+
+@dataclass
+class Recording:
+    """What a recorder kept of a training."""
+
+    rounds: list[Round]
+    """Rounds that were recorded: the first three, and some later ones."""
+    evaluations: list[Evaluation]
+    curve: LossCurve
+    optimizers: list[OptimizerSeen]
+    names: Names
+    steps: int
+    """Number of training steps."""
+
+    @classmethod
+    def of(cls, recorder: Recorder) -> Recording:
+        """Return what a recorder that has ended kept."""
+        return cls(
+            recorder.rounds,
+            recorder.evaluations,
+            recorder.curve,
+            recorder.optimizers.seen,
+            recorder.names,
+            recorder.steps,
+        )
+
+    @cached_property
+    def readings(self) -> list[tuple[Round, Reading]]:
+        """Return what could be read of the first rounds and of the last."""
+        return list(self._read())
+
+    def _read(self) -> Iterator[tuple[Round, Reading]]:
+        chosen = [*self.rounds[:3], *self.rounds[3:][-1:]]
+        for one in chosen:
+            losses = one.happened("backward")
+            found = read(one.tape, losses[-1].number) if losses and losses[-1].number >= 0 else None
+            if found is not None:
+                yield one, found

@@ -1,0 +1,56 @@
+"""What is kept of a training that was watched: rounds of training and evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bench.watch.gradients import Norms
+from bench.watch.places import Place
+from bench.watch.tape import Tape
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a round besides the calls on its tape."""
+
+    kind: str
+    """backward, step, zero_grad or clip."""
+    at: int
+    """Number of calls on the tape before it."""
+    place: Place | None
+    number: int = -1
+    """The loss's number on the tape, or the optimizer's serial number."""
+
+
+@dataclass
+class Round:
+    """A round of training: the calls up to a step of the optimizers, and what came of them."""
+
+    index: int
+    tape: Tape
+    events: list[Event] = field(default_factory=list)
+    norms: dict[str, Norms] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    """Names of the parameters, by their number on the tape."""
+
+    def happened(self, kind: str) -> list[Event]:
+        """Return the events of a kind, in order."""
+        return [event for event in self.events if event.kind == kind]
+
+
+@dataclass
+class Evaluation:
+    """Calls made without gradients, or in eval mode, outside training steps."""
+
+    tape: Tape
+    after: int
+    """Number of training steps before it."""
+    names: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class LossCurve:
+    """The loss and the learning rate of every step, in order."""
+
+    losses: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
