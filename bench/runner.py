@@ -19,7 +19,7 @@ from bench.corpora import vectors
 from bench.doctor.examination import of_run, sampled
 from bench.doctor.faults import inapplicable_fault, planted
 from bench.plugins import contract, loading
-from bench.specs import RunSpec, check_execution
+from bench.specs import RunSpec
 from bench.training import machine
 from bench.training.checkpoint import Checkpoint
 from bench.training.decoding import read_decoding
@@ -99,12 +99,12 @@ def execute_group(
     weights: Sequence[Path | None],
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
-    writes_checkpoint: bool = True,
+    checkpointer: type[Checkpoint] = Checkpoint,
     examined: bool = False,
 ) -> list[dict[str, Any]]:
     """Do as `execute` for runs that are trained together, or for one.
 
-    writes_checkpoint: False where another process that trains the same run writes it.
+    checkpointer: class that reads and writes the checkpoint file.
     """
     request = Request(specs, data, reports, weights, recipe or Recipe(), examined)
     first, count, began = specs[0], len(specs), time.time()
@@ -117,9 +117,7 @@ def execute_group(
         memory = machine.Peak(first.device)  # from here on: the task's memory is not the run's
         # a fault may remember more than a checkpoint knows of
         file = None if first.fault else checkpoint
-        parts = _run(
-            request, task, Checkpoint(file, [spec.id for spec in specs], writes_checkpoint)
-        )
+        parts = _run(request, task, checkpointer(file, [spec.id for spec in specs]))
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps(parts, allow_nan=False)
     except RunError:
@@ -244,7 +242,7 @@ def _begin_or_resume(
 
 def _begin(spec: RunSpec, setting: Setting, data: Path | None) -> TrainState:
     """Return the state of a run before its first step."""
-    check_execution(spec.execution)
+    setting.recipe.check_execution(spec.execution)
     model = setting.recipe.built(build_initial(spec, setting.task, data))
     if spec.plugin:
         _check_shapes(model, setting.task, setting.recipe)

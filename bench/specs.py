@@ -14,18 +14,10 @@ NUMERICS = 4
 """Changes when the numbers of a run change; golden losses in a test hold it."""
 EXECUTIONS = ("eager", "replicas")
 """Ways to carry out the steps of a run that a user can ask for."""
-DISTRIBUTED = "ddp:"
-"""Opens the execution of a run that several processes train; their number follows."""
 STOPS = ("solved", "budget")
 """Moments at which training can end: at the task's target, or when the budget is used up."""
 LARGEST_BUDGET = 10**15
 """Largest number of steps, tokens or seconds: finite, and exact as a float."""
-
-
-def check_execution(execution: str) -> None:
-    """Raise ValueError for an execution mode that does not exist."""
-    if execution not in EXECUTIONS and not execution.startswith(DISTRIBUTED):
-        raise ValueError(f"execution={execution!r} is not one of {', '.join(EXECUTIONS)}")
 
 
 @dataclass(frozen=True)
@@ -79,10 +71,10 @@ class RunSpec:
     such runs need not be equal.
 
     task: canonical label. data: the task's digest. variant: every axis and its value. device:
-    cpu or cuda. torch: its version. execution: how steps are carried out, one of EXECUTIONS, or
-    DISTRIBUTED with the number of processes. decoding: how outputs of the test split are made;
-    while training, they are made greedily. fault: name of a planted fault. plugin: digest of a
-    plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds, else
+    cpu or cuda. torch: its version. execution: how steps are carried out, one of EXECUTIONS or
+    the mode of an engine that has one of its own. decoding: how outputs of the test split are
+    made; while training, they are made greedily. fault: name of a planted fault. plugin: digest of
+    a plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds, else
     empty.
     """
 

@@ -7,6 +7,8 @@ For example:
     with closing(engine_of(EngineOptions(), "cpu", len(work.plan.specs), folder)) as engine:
         with writing(folder) as store:
             execute(store, work.plan, work.cost(store.records()), engine)
+
+`EngineOptions` and `engine_of` are those of `bench.engines.choose`.
 """
 
 from __future__ import annotations
@@ -17,20 +19,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.engines.choose import TORCHRUN_ALONE, choose, torchrun_processes
-from bench.engines.contract import Engine, Event, Limits
+from bench.engines.choose import check_runs
+from bench.engines.contract import Engine, Event
 from bench.engines.driver import Watcher, drive, to_do
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Matrix, Plan, from_options, plan
 from bench.plan.matrix_file import read_matrix
-from bench.specs import EXECUTIONS, RunSpec
+from bench.specs import RunSpec
 from bench.training.process import cached_task
 from results import naming
 from results import store as stores
 from results.record import Record
 from results.store import Planned, Store
 from tasks import Task, canonical
-from tasks.choices import one_of
 from variants import BASE
 
 DEFAULT_MATRIX = "quick"
@@ -80,38 +81,6 @@ class MatrixOptions:
         return bool(self.vary) or self.base != "base"
 
 
-@dataclass(frozen=True)
-class EngineOptions:
-    """The engine that trains runs, and the limits of one run.
-
-    Attributes:
-        name: `local` or `ray`.
-        workers: Worker processes of the local engine; None for one per core.
-        address: Address of a Ray cluster; None starts one on this machine.
-        minutes: Time limit of one run; 0 for none.
-        gibibytes: Memory limit of one run's process; 0 for none.
-        plugins: Python files that every worker loads.
-    """
-
-    name: str = "local"
-    workers: int | None = None
-    address: str | None = None
-    minutes: float = 0.0
-    gibibytes: float = 0.0
-    plugins: Sequence[Path] = ()
-
-    @property
-    def limits(self) -> Limits:
-        """Return the limits in seconds and bytes."""
-        return Limits(self.minutes * 60, self.gibibytes * 2**30)
-
-    @property
-    def suits_torchrun(self) -> bool:
-        """Return whether nothing here says how to spread runs, as torchrun does that itself."""
-        alone = self.name == "local" and self.workers is None and self.address is None
-        return alone and not self.minutes and not self.gibibytes
-
-
 class Work(NamedTuple):
     """A plan together with the tasks that it needs, built."""
 
@@ -158,21 +127,6 @@ def _read(options: MatrixOptions) -> Matrix:
     return matrix.narrowed(labels) if labels else matrix
 
 
-def execution_of(asked: str, engine: EngineOptions) -> str:
-    """Return the execution mode: the one asked for, or under torchrun one of all its processes.
-
-    Raises:
-        ValueError: The mode is unknown, or an option excludes torchrun.
-    """
-    processes = torchrun_processes()
-    if processes == 1:
-        one_of("execution", asked, ("auto", *EXECUTIONS))
-        return asked
-    if asked != "auto" or not engine.suits_torchrun:
-        raise ValueError(TORCHRUN_ALONE)
-    return f"ddp:{processes}"
-
-
 def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work:
     """Build the tasks of a matrix and plan its runs.
 
@@ -191,51 +145,8 @@ def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work
     if not planned.specs:
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise ValueError(f"nothing of this applies: {reasons}")
+    check_runs(planned.specs)
     return Work(planned, tasks)
-
-
-def engine_of(options: EngineOptions, device: str, runs: int, folder: Path) -> Engine:
-    """Return the engine that options ask for; it must be closed.
-
-    Args:
-        options: Which engine, and its limits.
-        device: `cpu` or `cuda`.
-        runs: Number of runs to do; the local engine starts no more workers.
-        folder: The store.
-
-    Raises:
-        ValueError: Options contradict each other.
-        EngineError: The engine cannot be started.
-    """
-    return choose(
-        options.name,
-        folder,
-        device,
-        runs,
-        workers=options.workers,
-        address=options.address,
-        plugins=options.plugins,
-        limits=options.limits,
-        processes=torchrun_processes(),
-    )
-
-
-def planned_workers(options: EngineOptions, plan: Plan, folder: Path) -> int:
-    """Return how many runs an engine would train at once; raises as `engine_of` does."""
-    if torchrun_processes() > 1:
-        return 1  # that engine would wait for the other processes
-    engine = engine_of(options, plan.specs[0].device, len(plan.specs), folder)
-    try:
-        return engine.workers
-    finally:
-        engine.close()
-
-
-def follow(device: str, folder: Path) -> None:
-    """Train what the first process of torchrun says, until it is done; all others call this."""
-    from bench.engines import torchrun
-
-    torchrun.follow(folder / "data", device)
 
 
 class PreviewRow(NamedTuple):

@@ -56,7 +56,7 @@ def run_claims(
     """Do the runs that claims need, and print the verdicts."""
     from bench.api import claims as trials
     from bench.api.device import device_of
-    from bench.api.run import EngineOptions, engine_of
+    from bench.engines.choose import EngineOptions, engine_of
 
     with user_errors():
         where = device_of(device)

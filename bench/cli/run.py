@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +24,8 @@ from bench.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    from bench.api.run import EngineOptions, MatrixOptions, Preview, Work
+    from bench.api.run import MatrixOptions, Preview, Work
+    from bench.engines.choose import EngineOptions
 
 
 def run(
@@ -139,9 +139,11 @@ def run(
 
     Finished runs are not done again, so a matrix that was stopped resumes.
     """
-    _silence_torchrun()
+    from bench.engines.choose import EngineOptions, is_follower, prepare_start
+
+    prepare_start()
     load_plugins(plugin)
-    from bench.api.run import EngineOptions, MatrixOptions
+    from bench.api.run import MatrixOptions
 
     options = MatrixOptions(
         matrix, task or [], vary or [], base, grid, seeds, budget, batch, decoding, fault
@@ -149,51 +151,50 @@ def run(
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     if until_decided is not None:
         with user_errors():
-            _check_until_decided(options, engines, dry_run or rerun or keep_weights)
+            _check_until_decided(options, dry_run or rerun or keep_weights)
         _run_until_decided(until_decided, options, engines, device, execution, store)
         return
     work = _planned(options, engines, device, execution, store)
-    if dry_run:
+    if is_follower():
+        _follow(work, store, dry_run)
+    elif dry_run:
         _print_preview(work, engines, store)
     else:
         _run_matrix(work, engines, store, rerun, keep_weights)
-
-
-def _silence_torchrun() -> None:
-    """Keep torch from warning at length about torchrun's settings, which it does when loaded."""
-    from bench.engines.choose import torchrun_processes
-
-    if torchrun_processes() > 1:
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 def _planned(
     options: MatrixOptions, engines: EngineOptions, device: str, execution: str, store: Path
 ) -> Work:
     from bench.api.device import device_of
-    from bench.api.run import execution_of, matrix_of, plan_runs
+    from bench.api.run import matrix_of, plan_runs
+    from bench.engines.choose import execution_of
 
     with user_errors():
         mode = execution_of(execution, engines)
         return plan_runs(matrix_of(options), device_of(device), mode, store)
 
 
+def _follow(work: Work, store: Path, dry_run: bool) -> None:
+    """Train what the process that has the store sends, which prints everything too."""
+    from bench.engines.choose import follow
+
+    if not dry_run:
+        with user_errors():
+            follow(work.plan.specs[0].device, store)
+
+
 def _run_matrix(
     work: Work, engines: EngineOptions, store: Path, rerun: bool, keep_weights: bool
 ) -> None:
-    """Train the runs of a plan and print its tables, which only torchrun's first process does."""
-    from bench.api.run import engine_of, follow
-    from bench.engines.choose import torchrun_rank
+    """Train the runs of a plan and print its tables."""
+    from bench.engines.choose import engine_of
     from results.show.tables import show_tables
     from results.summary import summarise
 
     specs = work.plan.specs
-    device = specs[0].device
     with user_errors():
-        if torchrun_rank():
-            follow(device, store)
-            return
-        chosen = engine_of(engines, device, len(specs), store)
+        chosen = engine_of(engines, specs[0].device, len(specs), store)
     with closing(chosen), writing(store) as opened:
         cost = work.cost(opened.records())
         execute_with_progress(
@@ -205,13 +206,12 @@ def _run_matrix(
 
 def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
     """Print the planned runs and how long they take, without training."""
-    from bench.api.run import planned_workers, preview
-    from bench.engines.choose import torchrun_rank
+    from bench.api.run import preview
+    from bench.engines.choose import worker_count
 
-    if torchrun_rank():
-        return
+    specs = work.plan.specs
     with user_errors():
-        workers = planned_workers(engines, work.plan, store)
+        workers = worker_count(engines, specs[0].device, len(specs), store)
         planned = preview(work, store)
     _print_plan(planned, workers)
 
@@ -233,12 +233,11 @@ def _print_plan(planned: Preview, workers: int) -> None:
     )
 
 
-def _check_until_decided(options: MatrixOptions, engines: EngineOptions, others: bool) -> None:
+def _check_until_decided(options: MatrixOptions, others: bool) -> None:
     """Raise a ValueError if options were given that do not go with --until-decided."""
-    from bench.engines.choose import TORCHRUN_ALONE, torchrun_processes
+    from bench.engines.choose import check_runs_are_independent
 
-    if torchrun_processes() > 1:
-        raise ValueError(TORCHRUN_ALONE)
+    check_runs_are_independent()
     if options.matrix is not None or options.vary or options.grid or others or not options.tasks:
         raise ValueError(
             "--until-decided needs --task NAME, and goes with --base, --budget, --batch, "
@@ -257,7 +256,7 @@ def _run_until_decided(
     """Add seeds to two variants until a verdict stands, and print every look at them."""
     from bench.api import until_decided
     from bench.api.device import device_of
-    from bench.api.run import engine_of, execution_of
+    from bench.engines.choose import engine_of, execution_of
     from bench.engines.local import cores
 
     with user_errors():

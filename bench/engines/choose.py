@@ -1,94 +1,97 @@
 """Chooses the engine that trains the runs of a plan, from plain options. Loads no torch.
 
-Every engine must be closed: `with closing(choose(...)) as engine:`.
+Every engine must be closed: `with closing(engine_of(...)) as engine:`.
+
+A command that torchrun started has an engine that no option names. The functions here answer for
+it too, so that their callers treat all engines the same way.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from bench.engines import torchrun
 from bench.engines.contract import Engine, Job, Limits
 from bench.engines.local import LocalEngine, cores
+from bench.specs import EXECUTIONS, RunSpec
 from tasks.choices import one_of
 
 ENGINES = ("local", "ray")
-"""Engines that a user can ask for; under torchrun there is one of its own."""
-TORCHRUN_ALONE = (
-    "under torchrun all processes train one model; leave out --until-decided, "
-    "--workers, --engine, --address, --execution and limits"
-)
-"""Says that torchrun does not go together with other ways to spread runs."""
+"""Engines that a user can ask for."""
 
 
-def torchrun_processes() -> int:
-    """Return how many processes torchrun started together; 1 without torchrun."""
-    return _number("WORLD_SIZE", 1)
+@dataclass(frozen=True)
+class EngineOptions:
+    """The engine that trains runs, and the limits of one run.
+
+    Attributes:
+        name: `local` or `ray`.
+        workers: Worker processes of the local engine. None for one per core, or one on CUDA, where
+            runs that share a device would disturb each other's timings.
+        address: Address of a Ray cluster; None starts one on this machine.
+        minutes: Time limit of one run; 0 for none.
+        gibibytes: Memory limit of one run's process; 0 for none.
+        plugins: Python files that every worker loads.
+    """
+
+    name: str = "local"
+    workers: int | None = None
+    address: str | None = None
+    minutes: float = 0.0
+    gibibytes: float = 0.0
+    plugins: Sequence[Path] = ()
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits in seconds and bytes."""
+        return Limits(self.minutes * 60, self.gibibytes * 2**30)
+
+    @property
+    def spreads_runs(self) -> bool:
+        """Return whether anything here says how runs are spread over processes."""
+        named = self.name != "local" or self.workers is not None or self.address is not None
+        return named or self.limits != Limits()
 
 
-def torchrun_rank() -> int:
-    """Return this process's number among those of torchrun; process 0 has the store."""
-    return _number("RANK", 0)
-
-
-def _number(variable: str, default: int) -> int:
-    text = os.environ.get(variable, "")
-    return int(text) if text.isdecimal() else default
-
-
-def choose(
-    name: str,
-    store: Path,
-    device: str,
-    runs: int,
-    *,
-    workers: int | None = None,
-    address: str | None = None,
-    plugins: Sequence[Path] = (),
-    limits: Limits | None = None,
-    processes: int = 1,
-) -> Engine:
-    """Return the engine that trains the runs of a plan.
+def engine_of(options: EngineOptions, device: str, runs: int, store: Path) -> Engine:
+    """Return the engine that options ask for; it must be closed.
 
     Args:
-        name: `local` or `ray`.
-        store: folder of the store; corpora are in its folder `data`.
+        options: Which engine, and its limits.
         device: `cpu` or `cuda`.
-        runs: how many runs there are to do; the local engine starts no more workers than that.
-        workers: processes of the local engine; by default one for each core, and one on CUDA,
-            where runs that share a device would disturb each other's timings.
-        address: of a Ray cluster; None starts one on this machine alone.
-        plugins: files that every worker loads.
-        limits: time and memory that one run may take.
-        processes: how many processes torchrun started; above 1 all of them train each run.
+        runs: Number of runs to do; the local engine starts no more workers than that.
+        store: Folder of the store; corpora are in its folder `data`.
 
     Raises:
-        ValueError: where options do not go together.
-        EngineError: where the engine cannot be started.
+        ValueError: Options contradict each other.
+        EngineError: The engine cannot be started.
     """
-    one_of("engine", name, ENGINES)
-    limits = limits or Limits()
-    if processes > 1:
-        if name != "local" or workers is not None or address is not None or limits != Limits():
-            raise ValueError(TORCHRUN_ALONE)
-        from bench.engines.torchrun import TorchrunEngine
-
-        return TorchrunEngine(store / "data", device)
-    if name == "ray":
-        if workers is not None:
-            raise ValueError("the cluster says how many run at once; leave --workers out")
-        return _ray(store, device, address, plugins, limits)
-    if address is not None:
+    one_of("engine", options.name, ENGINES)
+    if torchrun.process_count() > 1:
+        return _torchrun(options, device, store)
+    if options.name == "ray":
+        return _ray(options, device, store)
+    if options.address is not None:
         raise ValueError("--address is a Ray cluster's; add --engine ray")
+    workers = options.workers
     if workers is None:
         workers = min(1 if device == "cuda" else cores(), runs)
-    return LocalEngine(workers, store / "data", plugins, limits)
+    return LocalEngine(workers, store / "data", options.plugins, options.limits)
 
 
-def _ray(
-    store: Path, device: str, address: str | None, plugins: Sequence[Path], limits: Limits
-) -> Engine:
+def _torchrun(options: EngineOptions, device: str, store: Path) -> Engine:
+    if options.spreads_runs:
+        raise ValueError(torchrun.TORCHRUN_ALONE)
+    from bench.engines.torchrun_engine import TorchrunEngine
+
+    return TorchrunEngine(store / "data", device)
+
+
+def _ray(options: EngineOptions, device: str, store: Path) -> Engine:
+    if options.workers is not None:
+        raise ValueError("the cluster says how many run at once; leave --workers out")
     from bench.engines.ray_engine import RayEngine
     from bench.plan.estimate import memory
     from bench.training.process import cached_task
@@ -96,4 +99,58 @@ def _ray(
     def memory_of(job: Job) -> int:
         return memory(job.specs, cached_task(job.specs[0]["task"], store / "data"))
 
-    return RayEngine(address, store, device, memory_of, plugins, limits)
+    return RayEngine(options.address, store, device, memory_of, options.plugins, options.limits)
+
+
+def worker_count(options: EngineOptions, device: str, runs: int, store: Path) -> int:
+    """Return how many runs an engine would train at once; raises as `engine_of` does."""
+    if torchrun.process_count() > 1:
+        return 1  # that engine would wait for the other processes
+    engine = engine_of(options, device, runs, store)
+    try:
+        return engine.workers
+    finally:
+        engine.close()
+
+
+def execution_of(asked: str, options: EngineOptions) -> str:
+    """Return the execution mode that is asked for, or the only one that the engine has.
+
+    Raises:
+        ValueError: The mode is unknown, or the engine excludes it or another option.
+    """
+    if torchrun.process_count() > 1:
+        if asked != "auto" or options.spreads_runs:
+            raise ValueError(torchrun.TORCHRUN_ALONE)
+        return torchrun.execution_mode()
+    one_of("execution", asked, ("auto", *EXECUTIONS))
+    return asked
+
+
+def check_runs(specs: Sequence[RunSpec]) -> None:
+    """Raise ValueError for a run that cannot be done in the execution mode of its engine."""
+    torchrun.check_runs(specs)
+
+
+def check_runs_are_independent() -> None:
+    """Raise ValueError where the engine trains one run at a time, for a plan that still grows."""
+    if torchrun.process_count() > 1:
+        raise ValueError(torchrun.TORCHRUN_ALONE)
+
+
+def prepare_start() -> None:
+    """Set the environment variables that an engine needs before torch is loaded."""
+    if torchrun.process_count() > 1:
+        torchrun.silence_torch()
+
+
+def is_follower() -> bool:
+    """Return whether this process only trains what another, which has the store, sends it."""
+    return torchrun.process_rank() > 0
+
+
+def follow(device: str, store: Path) -> None:
+    """Train what the process that has the store sends, until it sends no more."""
+    from bench.engines import torchrun_engine
+
+    torchrun_engine.follow(store / "data", device)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bench.specs import DISTRIBUTED, Budget, RunSpec
+from bench.specs import EXECUTIONS, Budget, RunSpec
 
 LARGEST_GROUP = 64
 """Largest number of runs that are trained together."""
@@ -32,25 +32,16 @@ def not_stackable(variant: Mapping[str, Any]) -> str | None:
 def execution(
     asked: str, device: str, variant: Mapping[str, Any], budget: Budget, plugin: str
 ) -> str:
-    """Return the execution mode of a run: eager, replicas, or `ddp:N`.
+    """Return the execution mode of a run.
 
     Replicas pay off on CUDA; on the CPU, worker processes are faster.
 
     Args:
-        asked: auto, eager, replicas or `ddp:N`. Where replicas are not possible, eager is used.
+        asked: auto, eager or replicas; where replicas are not possible, eager is used. Any other
+            mode belongs to an engine that has no choice, and is returned as it is.
         plugin: The digest of the plugins that the run uses, empty if there are none.
-
-    Raises:
-        ValueError: `ddp:N` was asked for, and the run cannot be done by several processes.
     """
-    if asked.startswith(DISTRIBUTED):
-        if variant["dropout"] > 0 or variant["recurrent_dropout"] > 0:
-            raise ValueError("dropout over several processes is not supported; set it to 0")
-        if budget.seconds:
-            raise ValueError(
-                "processes that train one model together need a budget that ends at the same step "
-                "in each, which one in seconds does not; give steps or tokens"
-            )
+    if asked not in ("auto", *EXECUTIONS):
         return asked
     wanted = asked == "replicas" or (asked == "auto" and device == "cuda")
     return "replicas" if wanted and alone(variant, budget, plugin) is None else "eager"

@@ -51,13 +51,12 @@ INVALID_FILE = (
 class Checkpoint:
     """The checkpoint file of a run, or of runs that are trained together.
 
-    file: None writes none. runs: their ids. writes: False where another process does.
+    file: None writes none. runs: their ids.
     """
 
-    def __init__(self, file: Path | None, runs: Sequence[str], writes: bool = True) -> None:
+    def __init__(self, file: Path | None, runs: Sequence[str]) -> None:
         self._file = file
         self._runs = list(runs)
-        self._writes = writes
         self._next = time.monotonic() + EVERY
 
     def exists(self) -> bool:
@@ -66,7 +65,7 @@ class Checkpoint:
 
     def is_due(self) -> bool:
         """Return whether it is time to write."""
-        return self._writes and self._file is not None and time.monotonic() >= self._next
+        return self._file is not None and time.monotonic() >= self._next
 
     def write(self, states: Sequence[TrainState], shared: Mapping[str, Any] | None = None) -> None:
         """Write the states of all runs, whole or not at all.

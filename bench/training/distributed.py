@@ -13,13 +13,25 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from bench.specs import EXECUTIONS
+from bench.training.checkpoint import Checkpoint
 from bench.training.state import Loss, Recipe, TrainState, train_step
 from tasks import Facts
 from variants import Batch, Model, Variant
 
 
-def distributed_recipe() -> Recipe:
-    """Return the suite's own recipe with a step that all processes take together."""
+class ReadOnlyCheckpoint(Checkpoint):
+    """A checkpoint that this process only reads, as another that trains the same run writes it."""
+
+    def is_due(self) -> bool:
+        return False
+
+
+def distributed_recipe(execution: str) -> Recipe:
+    """Return the suite's own recipe with a step that all processes take together.
+
+    execution: the mode of the runs that are trained so.
+    """
     rank, processes = dist.get_rank(), dist.get_world_size()
     wrapped: dict[int, DistributedDataParallel] = {}
 
@@ -57,7 +69,8 @@ def distributed_recipe() -> Recipe:
         dist.all_reduce(loss)
         return loss, norm
 
-    return Recipe(step=step)
+    # a planted fault is planned as eager on every engine
+    return Recipe(step=step, executions=(*EXECUTIONS, execution))
 
 
 class _LossModule(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.specs import Budget
+from bench.specs import EXECUTIONS, Budget
 from bench.training.batching import DataPosition, collate
 from bench.training.decoding import Decoding
 from bench.training.evaluation import GREEDY, Collate, Evaluation, evaluate
@@ -77,6 +77,7 @@ class Recipe:
     """The functions a run is made of; a plugin or a planted fault replaces one of them.
 
     Training and evaluation both go through `collate`. built: changes the model before training.
+    executions: execution modes of the runs that can be made so.
     """
 
     collate: Collate = collate
@@ -85,6 +86,12 @@ class Recipe:
     step: UpdateStep = train_step
     evaluate: Callable[[Model, Task, Split, str, Collate, Decoding], Evaluation] = evaluate
     built: Callable[[Model], Model] = _unchanged
+    executions: tuple[str, ...] = EXECUTIONS
+
+    def check_execution(self, execution: str) -> None:
+        """Raise ValueError for an execution mode that `step` does not carry out."""
+        if execution not in self.executions:
+            raise ValueError(f"execution={execution!r} is not one of {', '.join(self.executions)}")
 
 
 @dataclass

@@ -14,7 +14,7 @@ from bench.api.claims import (
     stored_verdicts,
     whole_plan,
 )
-from bench.api.run import EngineOptions, engine_of
+from bench.engines.choose import EngineOptions, engine_of
 from results.store import writing
 
 CLAIM = """

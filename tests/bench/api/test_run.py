@@ -7,16 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.api.run import (
-    EngineOptions,
-    MatrixOptions,
-    engine_of,
-    execute,
-    execution_of,
-    matrix_of,
-    plan_runs,
-    preview,
-)
+from bench.api.run import MatrixOptions, execute, matrix_of, plan_runs, preview
+from bench.engines.choose import EngineOptions, engine_of
 from bench.engines.contract import EngineError
 from results.store import reading, writing
 
@@ -67,23 +59,6 @@ def test_what_does_not_apply_is_no_plan(tmp_path: Path) -> None:
     matrix = matrix_of(MatrixOptions(tasks=["opposites"], base="input_feeding=on"))
     with pytest.raises(ValueError, match="nothing of this applies"):
         plan_runs(matrix, "cpu", "auto", tmp_path)
-
-
-def test_torchrun_spreads_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert execution_of("replicas", EngineOptions()) == "replicas"
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert execution_of("auto", EngineOptions()) == "ddp:2"
-    for engine in (
-        EngineOptions(name="ray"),
-        EngineOptions(workers=1),
-        EngineOptions(address="auto"),
-        EngineOptions(minutes=1),
-        EngineOptions(gibibytes=1),
-    ):
-        with pytest.raises(ValueError, match="under torchrun"):
-            execution_of("auto", engine)
-    with pytest.raises(ValueError, match="under torchrun"):
-        execution_of("replicas", EngineOptions())
 
 
 def test_an_engine_that_does_not_start_is_an_error(tmp_path: Path) -> None:

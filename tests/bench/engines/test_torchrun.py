@@ -14,10 +14,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.api.run import MatrixOptions, matrix_of, plan_runs
 from bench.cli.app import main
-from bench.plan import groups
-from bench.specs import Budget
-from bench.training.distributed import share
+from bench.engines import torchrun
+from bench.engines.choose import (
+    EngineOptions,
+    check_runs_are_independent,
+    engine_of,
+    execution_of,
+    is_follower,
+)
+from bench.training import checkpoint
+from bench.training.distributed import ReadOnlyCheckpoint, share
+from bench.training.state import Recipe
 from results.store import reading
 from tests.small import Row, by_row, labelled, sequences, some_rows
 
@@ -70,13 +79,70 @@ def test_coins_go_with_their_examples() -> None:
     assert [len(row) for row in by_row(part.places_N, part)] == [2]
 
 
-def test_what_cannot_be_done_together_is_refused() -> None:
-    plain: dict[str, Any] = {"dropout": 0.0, "recurrent_dropout": 0.0}
-    assert groups.execution("ddp:2", "cpu", plain, Budget(steps=9), "") == "ddp:2"
+def test_what_cannot_be_done_together_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    mode = execution_of("auto", EngineOptions())
+    matrix = matrix_of(MatrixOptions(tasks=["opposites"], vary=["cell=rnn"], budget="9steps"))
+    planned = plan_runs(matrix, "cpu", mode, tmp_path).plan.specs
+    assert {spec.execution for spec in planned} == {"ddp:2"}
+    with_dropout = MatrixOptions(tasks=["opposites"], vary=["dropout=0,0.1"], budget="9steps")
     with pytest.raises(ValueError, match="dropout over several processes"):
-        groups.execution("ddp:2", "cpu", plain | {"dropout": 0.1}, Budget(steps=9), "")
+        plan_runs(matrix_of(with_dropout), "cpu", mode, tmp_path)
+    in_seconds = MatrixOptions(tasks=["opposites"], vary=["cell=rnn"], budget="9s")
     with pytest.raises(ValueError, match="give steps or tokens"):
-        groups.execution("ddp:2", "cpu", plain, Budget(seconds=9), "")
+        plan_runs(matrix_of(in_seconds), "cpu", mode, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"name": "ray"}, {"workers": 1}, {"address": "auto"}, {"minutes": 1}, {"gibibytes": 1}],
+)
+def test_torchrun_spreads_runs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="under torchrun all processes train one model"):
+        execution_of("auto", EngineOptions(**options))
+    with pytest.raises(ValueError, match="under torchrun all processes train one model"):
+        engine_of(EngineOptions(**options), "cpu", 1, tmp_path)
+
+
+def test_torchrun_has_one_execution_mode_and_plans_that_do_not_grow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_runs_are_independent()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="under torchrun"):
+        execution_of("replicas", EngineOptions())
+    with pytest.raises(ValueError, match="under torchrun"):
+        check_runs_are_independent()
+
+
+def test_torchrun_tells_its_processes_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("RANK", "")
+    assert (torchrun.process_count(), torchrun.process_rank()) == (1, 0)
+    assert not is_follower()
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setenv("RANK", "3")
+    assert (torchrun.process_count(), torchrun.process_rank()) == (4, 3)
+    assert is_follower()
+
+
+def test_an_execution_mode_of_another_engine_is_not_trained() -> None:
+    with pytest.raises(ValueError, match="'ddp:2' is not one of eager, replicas"):
+        Recipe().check_execution("ddp:2")
+
+
+def test_a_checkpoint_of_another_process_is_never_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    file = tmp_path / "run.safetensors"
+    assert checkpoint.Checkpoint(file, ["run"]).is_due()
+    assert not ReadOnlyCheckpoint(file, ["run"]).is_due()
 
 
 def curves(store: Path) -> dict[tuple[str, str], dict[str, Any]]:
@@ -94,8 +160,8 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
     matrix.write_text(MATRIX)
     given = ["run", "--matrix", str(matrix), "--store"]
     assert main([*given, str(tmp_path / "one")]) == 0
-    torchrun = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "bench"]
-    command = [sys.executable, *torchrun, *given, str(tmp_path / "two"), "--keep-weights"]
+    two = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "bench"]
+    command = [sys.executable, *two, *given, str(tmp_path / "two"), "--keep-weights"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
