@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tasks.ragged import Ragged
+from tasks.ragged import GeneratorOf, Indices, Part, Ragged
+
+BLOCK_EXAMPLES = 16_384
+"""Number of neighbouring examples that are read from disk together."""
+BLOCKS_AT_ONCE = 16
+"""Number of blocks that are in memory, and shuffled, at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +54,24 @@ class Mapped(Ragged):
     @property
     def mean_length(self) -> float:
         return self.known_mean
+
+    def parts(self, epoch: int, first: int, generator_of: GeneratorOf) -> Iterator[Part]:
+        """Yield the parts of an epoch from number `first` on.
+
+        Blocks of neighbours come in random order, BLOCKS_AT_ONCE as a part: reading single
+        examples from all over the disk would be far slower.
+        """
+        count = -(-len(self) // BLOCK_EXAMPLES)
+        order = generator_of("blocks", str(epoch)).permutation(count)
+        for number in range(first, -(-count // BLOCKS_AT_ONCE)):
+            blocks = order[number * BLOCKS_AT_ONCE :][:BLOCKS_AT_ONCE]
+            indices = np.concatenate([self._block(block) for block in blocks])
+            yield Part(number, f"{epoch} {number}", indices)
+
+    def _block(self, block: int) -> Indices:
+        """Return the indices of a block's examples; the last block may have fewer."""
+        start = block * BLOCK_EXAMPLES
+        return np.arange(start, min(start + BLOCK_EXAMPLES, len(self)))
 
     def release(self) -> None:
         """Free the memory of what was read from disk; it is read again when it is needed."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,20 @@ import numpy.typing as npt
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 Indices = npt.NDArray[np.int64]
+GeneratorOf = Callable[[str, str], np.random.Generator]
+"""Makes the random generator of a purpose and a name."""
+
+
+class Part(NamedTuple):
+    """Examples of one epoch that are in memory, and shuffled, at the same time.
+
+    number: of the part within its epoch. name: of its random order, one for each part and epoch.
+    indices: of its examples.
+    """
+
+    number: int
+    name: str
+    indices: Indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +78,17 @@ class Ragged:
     def mean_length(self) -> float:
         """The mean length of a sequence."""
         return float(self.lengths.mean())
+
+    def parts(self, epoch: int, first: int, generator_of: GeneratorOf) -> Iterator[Part]:
+        """Yield the parts of an epoch from number `first` on: here one, of all sequences.
+
+        generator_of: makes the generators of an order of parts; here there is none to draw.
+        """
+        if first == 0:
+            yield Part(0, str(epoch), np.arange(len(self), dtype=np.int64))
+
+    def release(self) -> None:
+        """Free memory of what can be read again: nothing here."""
 
     def take(self, indices: Indices) -> Ragged:
         """Return the sequences at these indices, in this order, as arrays of their own."""

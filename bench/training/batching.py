@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,13 +12,8 @@ import torch
 
 from bench.training.randomness import numpy_generator
 from tasks import BOS, EOS, Facts, Indices, Ragged, Split
-from tasks.mapped import Mapped
 from variants import Batch
 
-BLOCK_EXAMPLES = 16_384
-"""Number of neighbouring examples that are read from disk together."""
-BLOCKS_AT_ONCE = 16
-"""Number of blocks that are in memory, and shuffled, at a time."""
 JITTER = 3.0
 """Difference in source length up to which leftover examples may change places in the order."""
 
@@ -62,7 +58,7 @@ def length_batches(
 class DataPosition(NamedTuple):
     """The place in the data where a run stands: its next batch.
 
-    epoch: counted from 0. batch: within the part. part: of an epoch, where a split is on disk.
+    epoch: counted from 0. batch: within the part. part: of the epoch; a split in memory is one.
     """
 
     epoch: int = 0
@@ -77,48 +73,22 @@ def endless(
 
     They depend on the split, the batch size and the seed, so they are the same for every variant.
     """
-    if isinstance(split.source, Mapped):
-        yield from _endless_parts(split, size, seed, start)
-    epoch, skip, _ = start
-    while True:
-        # one generator for each epoch, so that a resumed run need not draw earlier ones again
-        random = numpy_generator(seed, "order", str(epoch))
-        batches = length_batches(split.source.lengths, split.targets[0].lengths, size, random)
-        for number in range(skip, len(batches)):
-            yield batches[number], DataPosition(epoch, number + 1)
-        epoch, skip = epoch + 1, 0
-
-
-def _endless_parts(
-    split: Split, size: int, seed: int, start: DataPosition
-) -> Iterator[tuple[Indices, DataPosition]]:
-    """Do as `endless` for examples that do not fit into memory.
-
-    Blocks of neighbours come in random order, BLOCKS_AT_ONCE as a part, and examples in random
-    order within a part: reading single examples from all over the disk would be far slower.
-    """
     epoch, skip, first = start
     while True:
-        count = -(-len(split) // BLOCK_EXAMPLES)
-        order = numpy_generator(seed, "blocks", str(epoch)).permutation(count)
-        parts = [order[at : at + BLOCKS_AT_ONCE] for at in range(0, len(order), BLOCKS_AT_ONCE)]
-        for part in range(first, len(parts)):
-            places = np.concatenate([_block(block, len(split)) for block in parts[part]])
-            random = numpy_generator(seed, "order", f"{epoch} {part}")
-            sources, targets = (r.lengths_at(places) for r in (split.source, split.targets[0]))
+        for part in split.source.parts(epoch, first, partial(numpy_generator, seed)):
+            # one generator for each part of an epoch, so that a resumed run need not draw earlier
+            # ones again
+            random = numpy_generator(seed, "order", part.name)
+            sources, targets = (
+                r.lengths_at(part.indices) for r in (split.source, split.targets[0])
+            )
             batches = length_batches(sources, targets, size, random)
             for number in range(skip, len(batches)):
-                yield places[batches[number]], DataPosition(epoch, number + 1, part)
+                yield part.indices[batches[number]], DataPosition(epoch, number + 1, part.number)
             for ragged in (split.source, *split.targets):
-                if isinstance(ragged, Mapped):
-                    ragged.release()
+                ragged.release()
             skip = 0
         epoch, first = epoch + 1, 0
-
-
-def _block(block: int, examples: int) -> Indices:
-    """Return the indices of a block's examples; the last block may have fewer."""
-    return np.arange(block * BLOCK_EXAMPLES, min((block + 1) * BLOCK_EXAMPLES, examples))
 
 
 def by_length(split: Split, size: int) -> Iterator[Indices]:

@@ -53,3 +53,13 @@ def test_beyond_the_end_is_refused(index: int) -> None:
 def test_arrays_and_lists_are_stored_the_same_way() -> None:
     arrays = [np.array([3, 4], dtype=np.int32), np.array([], dtype=np.int32)]
     assert listed(Ragged.of(arrays)) == listed(Ragged.of([[3, 4], []]))
+
+
+def test_what_is_in_memory_is_one_part() -> None:
+    def refuse(purpose: str, name: str) -> np.random.Generator:
+        raise AssertionError("there is no order of parts to draw")
+
+    ragged = Ragged.of([[1], [2, 3], [4]])
+    (part,) = ragged.parts(7, 0, refuse)
+    assert (part.number, part.name, part.indices.tolist()) == (0, "7", [0, 1, 2])
+    assert list(ragged.parts(7, 1, refuse)) == []

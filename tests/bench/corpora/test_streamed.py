@@ -19,10 +19,10 @@ from bench.corpora import catalogue, preparation, streamed
 from bench.corpora.preparation import Simplifier
 from bench.runner import execute
 from bench.specs import Budget, make
-from bench.training import batching, checkpoint
+from bench.training import checkpoint
 from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
-from tasks import Task, build
+from tasks import Task, build, mapped
 from tasks.en_zh_streamed import StreamedEnZh
 from tasks.mapped import Mapped
 from tasks.sentence_pairs import key
@@ -63,8 +63,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def zoo(store: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
-    monkeypatch.setattr(batching, "BLOCK_EXAMPLES", 16)
-    monkeypatch.setattr(batching, "BLOCKS_AT_ONCE", 8)
+    monkeypatch.setattr(mapped, "BLOCK_EXAMPLES", 16)
+    monkeypatch.setattr(mapped, "BLOCKS_AT_ONCE", 8)
     return build("en-zh:corpus=zoo", store / "data")
 
 
