@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.api.run import Execute, execute
 from bench.engines.contract import Engine
@@ -14,13 +13,11 @@ from bench.plan.claim_file import Claim
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Plan
 from bench.training.process import cached_task
-from results import naming
 from results import store as stores
 from results.compare.claims import ClaimRow, ClaimSource, claim_rows
 from results.record import Record
 from results.store import Store
 from tasks import Task
-from variants import BASE
 
 
 class PlannedClaim(NamedTuple):
@@ -37,28 +34,6 @@ class PlannedClaim(NamedTuple):
         return {
             side: list(store.records([spec.id for spec in plan.specs], details=True))
             for side, plan in self.plans.items()
-        }
-
-    def description(self) -> dict[str, Any]:
-        """Return what the claim says and how it is tried, by the keys of `bench claims show`."""
-        claim = self.claim
-        block = next(iter(claim.blocks.values()))
-        sides = {
-            side: naming.name(asdict(next(block.variants())), asdict(BASE))
-            + (f", fault {block.fault}" if block.fault else "")
-            for side, block in claim.blocks.items()
-        }
-        budget = f"{block.budget.text()} of {block.budget.batch} examples, {block.seeds} seeds"
-        return {
-            "claim": claim.name,
-            "about": claim.about,
-            "source": claim.source,
-            "reported": claim.reported,
-            "checked": claim.checked,
-            "scaled": claim.scaled,
-            "task": claim.task,
-            "budget": budget,
-            "sides": sides,
         }
 
 

@@ -115,9 +115,9 @@ def show_claim(
     if as_json:
         print_json(rows)
     elif markdown:
-        print(claims_page([entry.description() for entry in planned], rows), end="")
+        print(claims_page([entry.claim.description() for entry in planned], rows), end="")
     else:
-        show_one(planned[0].description(), rows, sides[0], console())
+        show_one(planned[0].claim.description(), rows, sides[0], console())
 
 
 def _planned(claims: list[str] | None, device: str, store: Path) -> list[PlannedClaim]:

@@ -29,13 +29,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.doctor.faults import FAULTS
 from bench.plan.matrix import Block, Matrix, Plan, plan, seed_count
 from bench.specs import Budget
+from results import naming
 from results.compare.claims import Comparison
 from tasks import Task, canonical
 from tasks.choices import one_of
@@ -83,6 +84,28 @@ class Claim:
                 reason = plans[side].inapplicable[0].reason
                 raise ValueError(f"claim {self.name}, side {side} does not apply: {reason}")
         return plans
+
+    def description(self) -> dict[str, Any]:
+        """Return what the claim says and how it is tried, by the keys of `bench claims show`."""
+        block = next(iter(self.blocks.values()))
+        sides = {
+            side: naming.name(asdict(next(block.variants())), asdict(BASE))
+            + (f", fault {block.fault}" if block.fault else "")
+            for side, block in self.blocks.items()
+        }
+        budget = f"{block.budget.text()} of {block.budget.batch} examples, {block.seeds} seeds"
+        return {
+            "claim": self.name,
+            "about": self.about,
+            "says": [comparison.says for comparison in self.comparisons],
+            "source": self.source,
+            "reported": self.reported,
+            "checked": self.checked,
+            "scaled": self.scaled,
+            "task": self.task,
+            "budget": budget,
+            "sides": sides,
+        }
 
 
 def names() -> list[str]:

@@ -40,13 +40,18 @@ def claim_verdict_text(row: ClaimRow) -> str:
     return row["word"] + (f": {more} more" if more else "")
 
 
-def _notes(rows: Sequence[ClaimRow]) -> list[str]:
-    """Count the verdicts of whole claims, and name the measures."""
+def verdict_counts(rows: Sequence[ClaimRow]) -> str:
+    """Return how many claims have each verdict: `3 claims: 2 reproduced, 1 undecided`."""
     counts = Counter({row["claim"]: row["verdict_of_claim"] for row in rows}.values())
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
+    return f"{counts.total()} claims: {verdicts}"
+
+
+def _notes(rows: Sequence[ClaimRow]) -> list[str]:
+    """Count the verdicts of whole claims, and name the measures."""
     names = {row["measure"] for row in rows if row["pairs"]}
     titles = ", ".join(sorted(measure(name).title for name in names))
-    notes = [f"{counts.total()} claims: {verdicts}"]
+    notes = [verdict_counts(rows)]
     return [*notes, f"effects on {titles}"] if titles else notes
 
 

@@ -1,4 +1,4 @@
-"""Renders claims as Markdown, for `bench claims show --markdown`."""
+"""Renders claims as Markdown: docs/claims.md, by `bench claims show --markdown`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,36 @@ from typing import Any
 from bench.cli.tables import markdown_table
 from results.compare.claims import ClaimRow
 from results.compare.measures import measure
-from results.tables.claims import claim_verdict_text
+from results.tables.claims import claim_verdict_text, verdict_counts
 from results.tables.effects import effect_text, interval_text
 
-HEAD = """# What others reported
+CLAIMS_HEAD = """# Claims: what others reported, tested here
 
-Each claim is a file in `bench/claims` with its source, the reported figures and what it was scaled
-down to for this suite. A small task need not confirm a result of a large one: verdicts are of the
-task and budget named here. Made by `bench claims show --markdown`."""
+This page says which published results, and which observations of the documents that the project
+started from, came out the same way in this suite. `bench claims run` does the runs and prints the
+verdicts; `bench claims show --markdown > docs/claims.md` then writes this page, the verdicts from
+the store and all else from the files of the claims. A test holds all but the verdicts current.
+
+A claim is a file in [bench/claims](../bench/claims): its source, the reported figures, and the
+task, model size and budget to which it was scaled down (`bench claims show NAME` prints it all). A
+small task need not bear out a large one: a verdict holds for the task and budget used here. The
+published figures were taken as given to this project and were not checked against the papers.
+
+| verdict of a claim | meaning |
+| --- | --- |
+| reproduced | the comparison came out as reported |
+| reversed | it came out the other way, or a reported value was missed |
+| no difference | the two sides tie |
+| undecided | the seeds do not settle it; `n more` would, if the difference stays as it is |
+
+How the comparison itself is decided: [verdicts](verdicts.md). What went wrong in the experiments of
+the students, and how it was found: [doctor](doctor.md)."""
+VERDICTS_HEADING = "## Verdicts"
+"""Opens the section of verdicts, the only one that depends on runs."""
+CLAIMS_HEADING = "## Claims"
+"""Opens the section of sources, reported figures and sides."""
+WHOLE_CLAIM = "A claim with several comparisons is reproduced only if each of them is."
+"""Says what the verdict on a claim is made of."""
 IN_BOLD = ("reproduced", "reversed")
 """Verdicts that are printed in bold."""
 
@@ -27,28 +49,28 @@ def claims_page(claims: Sequence[Mapping[str, Any]], rows: Sequence[ClaimRow]) -
         claims: Descriptions of the claims.
         rows: Their comparisons, each with its verdict.
     """
-    parts = [HEAD]
-    if any(row["pairs"] for row in rows):
-        header = ["claim", "reported by", "here", "effect, 95 % interval"]
-        parts.append(
-            "## Verdicts\n\n" + markdown_table(header, [_verdict_cells(row) for row in rows])
-        )
-    says: dict[str, list[str]] = {}
-    for row in rows:
-        says.setdefault(row["claim"], []).append(row["says"])
-    header = ["claim", "says", "source", "reported", "tried on"]
-    cells = [
-        [
-            f"`{claim['claim']}`",
-            "; ".join(says[claim["claim"]]),
-            claim["source"],
-            claim["reported"],
-            f"{claim['task']}, {claim['budget']}; {claim['scaled']}",
-        ]
-        for claim in claims
+    header = ["claim", "says", "source", "reported", "tried on", "sides"]
+    table = markdown_table(header, [_claim_cells(claim) for claim in claims])
+    verdicts = [_verdicts(rows)] if any(row["pairs"] for row in rows) else []
+    return "\n\n".join([CLAIMS_HEAD, *verdicts, f"{CLAIMS_HEADING}\n\n{table}"]) + "\n"
+
+
+def _claim_cells(claim: Mapping[str, Any]) -> list[str]:
+    return [
+        f"`{claim['claim']}`",
+        "; ".join(claim["says"]),
+        claim["source"],
+        claim["reported"],
+        f"{claim['task']}, {claim['budget']}; {claim['scaled']}",
+        "; ".join(f"{side}: `{name}`" for side, name in claim["sides"].items()),
     ]
-    parts.append("## Claims\n\n" + markdown_table(header, cells))
-    return "\n\n".join(parts) + "\n"
+
+
+def _verdicts(rows: Sequence[ClaimRow]) -> str:
+    """Return the section of verdicts."""
+    header = ["claim", "reported by", "here", "effect, 95 % interval"]
+    table = markdown_table(header, [_verdict_cells(row) for row in rows])
+    return f"{VERDICTS_HEADING}\n\n{verdict_counts(rows)}. {WHOLE_CLAIM}\n\n{table}"
 
 
 def _verdict_cells(row: ClaimRow) -> list[str]:

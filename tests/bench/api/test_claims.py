@@ -55,7 +55,7 @@ def test_a_claim_is_judged_by_its_runs(claim: str, tmp_path: Path) -> None:
     assert (row["claim"], row["word"], row["runs"]) == ("tiny", "undecided", 0)
     assert not folder.exists()
     assert len(whole_plan(planned).specs) == 4
-    description = planned[0].description()
+    description = planned[0].claim.description()
     assert description["budget"] == "5 steps of 32 examples, 2 seeds"
     assert set(description["sides"]) == {"rnn", "gru"}
     options = EngineOptions(workers=1)

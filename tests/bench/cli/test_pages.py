@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from bench.cli.app import main
-from bench.cli.pages.claims import claims_page
+from bench.cli.pages.claims import CLAIMS_HEADING, VERDICTS_HEADING, claims_page
 from bench.cli.pages.commands import commands_page, verbs
 from bench.plan import claim_file
 from results.compare.claims import ClaimRow
@@ -43,6 +44,30 @@ def test_the_first_sentence_of_every_verb_fits_its_line(
         assert "..." not in listed
 
 
+def test_the_page_of_claims_is_current() -> None:
+    """Only its verdicts depend on runs; of these, every comparison has one."""
+    claims = [claim_file.read_claim(name) for name in claim_file.names()]
+    written = (DOCS / "claims.md").read_text(encoding="utf-8")
+    before, _, rest = written.partition(f"{VERDICTS_HEADING}\n")
+    verdicts, _, after = rest.partition(f"{CLAIMS_HEADING}\n")
+    made = claims_page([claim.description() for claim in claims], [])
+    assert f"{before}{CLAIMS_HEADING}\n{after}" == made, (
+        "make it again: bench claims show --markdown; keep the verdicts if the runs are not here"
+    )
+    cells = re.findall(r"^\| (`.*?) \| (.*?) \| \**(\w[\w ]*)", verdicts, re.M)
+    assert [(first, source) for first, source, _ in cells] == [
+        (f"`{claim.name}`: {comparison.says}", claim.source)
+        for claim in claims
+        for comparison in claim.comparisons
+    ]
+    assert {word for _, _, word in cells} <= {
+        "reproduced",
+        "reversed",
+        "undecided",
+        "no difference",
+    }
+
+
 def test_claims_without_runs_have_a_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +95,7 @@ def test_claims_with_runs_have_verdicts() -> None:
         "ratio": False,
         "why": "",
         "near": None,
+        "verdict_of_claim": "reproduced",
     }
     page = claims_page([], [cast(ClaimRow, row)])
     assert "| `attention`: dot is better \\| than none | Luong 2015 | **reproduced** | " in page
