@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bench.watch.flow import Flow
+from bench.watch.flow import MOVES, Flow
 from bench.watch.places import Place
 from bench.watch.tape import Tape
 
@@ -17,7 +18,7 @@ class Entry:
     """A tensor by which symbols enter the model: an embedding's result, or one-hot data."""
 
     call: int
-    """Index of the call that made it; that of the first user for data. """
+    """Index of the call that made it; -1 for data that no call of the tape made."""
     number: int
     ids: Tensor | None
     """The symbols, of the shape of `value` without its last axis."""
@@ -28,28 +29,42 @@ class Entry:
     shape: tuple[int, ...]
 
 
-def entries(tape: Tape, flow: Flow, goal: int) -> list[Entry]:
-    """Return where symbols enter, in the order of the calls, among what a tensor was made of."""
-    ancestors = flow.ancestors(goal)
+def entries(tape: Tape, flow: Flow) -> list[Entry]:
+    """Return where symbols enter, in the order of the calls."""
     values = tape.replay()
     found = []
     for index, call in enumerate(tape.calls):
-        if not call.results or call.results[0] not in ancestors:
+        if not call.results:
             continue
         entry = _looked_up(tape, index, values)
         if entry is not None:
             found.append(entry)
-    taken = {entry.number for entry in found}
     for number, root in tape.roots.items():
-        if number not in ancestors or root.parameter or number in taken:
-            continue
-        value = values[number]
-        if value.is_floating_point() and value.dim() >= 2 and _one_hot(value):
-            index = min(flow.users[number], default=0)
-            place = tape.calls[index].place if tape.calls else None
-            ids = value.argmax(-1)
-            found.append(Entry(index, number, ids, number, -1, place, tuple(value.shape[:-1])))
+        if not root.parameter and values[number].is_floating_point():
+            found.extend(_data(tape, flow, number, values))
     return sorted(found, key=lambda entry: entry.call)
+
+
+def _data(tape: Tape, flow: Flow, root: int, values: dict[int, Tensor]) -> Iterator[Entry]:
+    """Yield one-hot data where it is first computed with, after it was moved."""
+    seen, todo = {root}, [root]
+    while todo:
+        number = todo.pop()
+        value = values[number]
+        if value.dim() < 2 or not _one_hot(value):
+            continue
+        for index in flow.users[number]:
+            call = tape.calls[index]
+            if call.name not in MOVES:
+                ids, shape = value.argmax(-1), tuple(value.shape[:-1])
+                made = max((i for i in flow.makers[number]), default=-1)
+                yield Entry(made, number, ids, number, -1, call.place, shape)
+                break
+            # what is written into another tensor, or joined with one, is followed no further
+            if len(call.inputs) == 1 or call.name in ("__getitem__", "index_select"):
+                new = [n for n in call.results if n >= 0 and n not in seen]
+                seen.update(new)
+                todo.extend(new)
 
 
 def _looked_up(tape: Tape, index: int, values: dict[int, Tensor]) -> Entry | None:

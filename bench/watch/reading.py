@@ -9,7 +9,7 @@ pass here also where the script cuts them; what the script cuts is asked elsewhe
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -17,17 +17,13 @@ from torch import Tensor
 
 from bench.watch.entries import Entry, entries
 from bench.watch.flow import Flow
+from bench.watch.layout import Layout, find_layout
 from bench.watch.places import Place
 from bench.watch.predictions import Predictions, predictions
 from bench.watch.tape import Tape
 
-MOVED = 1e-5
-"""Change of a logit, in standard deviations of all logits, above which it counts as moved."""
-CLEAN = 0.99
-"""Share of predictions that must belong to exactly one example each."""
 MOST_STEPS = 24
 """Steps of one example that are followed."""
-MOST_EXAMPLES = 256
 
 
 @dataclass
@@ -64,17 +60,21 @@ class Reading:
     loss: int
     predictions: Predictions
     groups: list[Group]
-    examples: int
+    """Where the symbols enter that the loss is computed from."""
+    aside: list[Group]
+    """Where symbols enter that reach no loss."""
+    layout: Layout
     owner_N: Tensor
     """The example of each prediction; -1 if it belongs to none or several."""
     step_N: Tensor
     """The step of each prediction within its example; -1 if it has no owner."""
-    mixed: float
-    """Share of the predictions that several examples move."""
-    still: float
-    """Share of the predictions that no example moves."""
     followed: int
     """The example whose steps were followed."""
+
+    @property
+    def examples(self) -> int:
+        """Return the number of examples of the batch."""
+        return self.layout.examples
 
     def of_role(self, role: str) -> list[Group]:
         """Return the groups of a role."""
@@ -95,49 +95,35 @@ def read(tape: Tape, loss: int) -> Reading | None:
     asked = predictions(tape, flow, loss)
     if asked is None:
         return None
-    found = entries(tape, flow, loss)
+    found = entries(tape, flow)
     if not found:
         return None
-    grouped = _grouped(found)
-    base_NV = _rows(asked, tape.replay())
-    best: tuple[float, int, list[int | None], Tensor, Tensor, Tensor] | None = None
-    for examples, axes in _layouts(grouped):
-        owner_N, mixed_N, still_N = _owners(tape, asked, base_NV, grouped, examples, axes)
-        clean = float((owner_N >= 0).double().mean())
-        if best is None or clean > best[0] + 1e-9:
-            best = clean, examples, axes, owner_N, mixed_N, still_N
-        if clean >= CLEAN:
-            break
-    assert best is not None
-    _, examples, axes, owner_N, mixed_N, still_N = best
-    step_N = _steps(owner_N)
+    ancestors = flow.ancestors(loss)
+    grouped = _grouped([entry for entry in found if entry.number in ancestors])
+    if not grouped:
+        return None
+    layout = find_layout(tape, asked, grouped)
     groups = [
-        Group(members, axis, _ids(members, axis, examples))
-        for members, axis in zip(grouped, axes, strict=True)
+        Group(members, axis, _ids(members, axis, layout.examples))
+        for members, axis in zip(grouped, layout.axes, strict=True)
     ]
+    aside = _grouped([entry for entry in found if entry.number not in ancestors])
+    owners = layout.owners
     result = Reading(
         tape,
         flow,
         loss,
         asked,
         groups,
-        examples,
-        owner_N,
-        step_N,
-        float(mixed_N.double().mean()),
-        float(still_N.double().mean()),
-        _longest(owner_N, asked.weight_N),
+        [Group(members, None, torch.zeros(0, 0), role="unreached") for members in aside],
+        layout,
+        owners.owner_N,
+        _steps(owners.owner_N),
+        _longest(owners.owner_N, asked.weight_N),
     )
     _follow(result)
     _assign_roles(result)
     return result
-
-
-def _rows(asked: Predictions, values: dict[int, Tensor]) -> Tensor:
-    """Return the logits of all predictions as (N, V); narrower ones are filled with 0."""
-    parts = [read.by_row(values[read.number]).detach().double() for read in asked.reads]
-    width = max(part.shape[-1] for part in parts)
-    return torch.cat([torch.nn.functional.pad(part, (0, width - part.shape[-1])) for part in parts])
 
 
 def _grouped(found: list[Entry]) -> list[list[Entry]]:
@@ -147,95 +133,6 @@ def _grouped(found: list[Entry]) -> list[list[Entry]]:
         key = (entry.place, entry.weight if entry.weight >= 0 else "data")
         groups.setdefault(key, []).append(entry)
     return [list(members) for members in groups.values()]
-
-
-def _layouts(groups: list[list[Entry]]) -> Iterator[tuple[int, list[int | None]]]:
-    """Yield possible numbers of examples, each with the axis of examples of every group."""
-    sizes: dict[int, int] = {}
-    for members in groups:
-        for size in set(members[0].shape):
-            if all(size in entry.shape for entry in members):
-                sizes[size] = sizes.get(size, 0) + 1
-    several = sorted((s for s in sizes if 1 < s <= MOST_EXAMPLES), key=lambda s: (-sizes[s], -s))
-    for size in several:
-        choices = []
-        for members in groups:
-            shape = members[0].shape
-            axes: list[int | None] = [axis for axis, length in enumerate(shape) if length == size]
-            choices.append(axes or [None])
-        for axes_of_all in itertools.islice(itertools.product(*choices), 8):
-            yield size, list(axes_of_all)
-    yield 1, [None] * len(groups)
-
-
-def _owners(
-    tape: Tape,
-    asked: Predictions,
-    base_NV: Tensor,
-    groups: list[list[Entry]],
-    examples: int,
-    axes: list[int | None],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the example that moves each prediction, which move with several, and with none.
-
-    Half of the examples are changed at a time: those whose number has a certain bit, then those
-    that do not have it. So the number of runs grows with the logarithm of the examples.
-    """
-    rows = len(base_NV)
-    if examples == 1:
-        none_N = torch.zeros(rows, dtype=torch.bool)
-        return torch.zeros(rows, dtype=torch.long), none_N, none_N
-    owner_N = torch.zeros(rows, dtype=torch.long)
-    mixed_N, still_N = torch.zeros(rows, dtype=torch.bool), torch.zeros(rows, dtype=torch.bool)
-    number_B = torch.arange(examples)
-    scale = float(base_NV.std().clamp_min(1e-30))
-    for bit in range(max(examples - 1, 1).bit_length()):
-        has_B = (number_B >> bit) % 2 == 1
-        moved = [
-            _moved(tape, asked, base_NV, groups, axes, chosen_B, scale)
-            for chosen_B in (has_B, ~has_B)
-        ]
-        owner_N += moved[0].long() << bit
-        mixed_N |= moved[0] & moved[1]
-        still_N |= ~moved[0] & ~moved[1]
-    owner_N[mixed_N | still_N | (owner_N >= examples)] = -1
-    return owner_N, mixed_N, still_N
-
-
-def _moved(
-    tape: Tape,
-    asked: Predictions,
-    base_NV: Tensor,
-    groups: list[list[Entry]],
-    axes: list[int | None],
-    chosen_B: Tensor,
-    scale: float,
-) -> Tensor:
-    """Return which predictions move when the embedded symbols of some examples are changed."""
-    changes, roots = {}, {}
-    for members, axis in zip(groups, axes, strict=True):
-        if axis is None:
-            continue
-        for entry in members:
-            change = _changed(chosen_B, axis)
-            if entry.weight >= 0:
-                changes[entry.call, entry.number] = change
-            else:
-                roots[entry.number] = change(tape.root_values()[entry.number])
-    values = tape.replay(changes, roots=roots)
-    return (_rows(asked, values) - base_NV).abs().amax(-1) > MOVED * scale
-
-
-def _changed(chosen_B: Tensor, axis: int) -> Callable[[Tensor], Tensor]:
-    def change(value: Tensor) -> Tensor:
-        shape = [1] * value.dim()
-        shape[axis] = -1
-        spread = value.detach().float().std().clamp_min(0.1)
-        noise = torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
-        chosen = chosen_B.view(shape).to(value.device)
-        return value + torch.where(chosen, noise * spread, 0.0).to(value)
-
-    return change
 
 
 def _steps(owner_N: Tensor) -> Tensor:
@@ -282,7 +179,7 @@ def _follow(reading: Reading) -> None:
     data = tape.root_values()
     for group in reading.groups:
         for entry in group.entries:
-            if entry.weight >= 0:
+            if entry.call >= 0:
                 changes[entry.call, entry.number] = leaf(entry.number)
             else:
                 roots[entry.number] = leaf(entry.number)(data[entry.number])
@@ -290,7 +187,7 @@ def _follow(reading: Reading) -> None:
     numbers = list(leaves)
     rows = (reading.owner_N == reading.followed).nonzero()[:, 0].tolist()[:MOST_STEPS]
     columns: list[dict[int, Tensor]] = []
-    flat = [read.by_row(values[read.number]) for read in asked.reads]
+    flat = [head.by_row(values[head.number]) for head in asked.heads]
     starts = list(itertools.accumulate([len(part) for part in flat], initial=0))
     for row in rows:
         part = max(k for k, start in enumerate(starts[:-1]) if start <= row)
@@ -349,5 +246,5 @@ def _assign_roles(reading: Reading) -> None:
 
 def _causal(reach_JT: Tensor) -> bool:
     """Return whether later positions reach only later steps."""
-    first = [int(row.nonzero()[0]) if bool(row.any()) else reach_JT.shape[1] for row in reach_JT]
+    first = [int(row.nonzero()[0]) for row in reach_JT if bool(row.any())]
     return first == sorted(first) and first[-1] > first[0]
