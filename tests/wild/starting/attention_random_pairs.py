@@ -110,6 +110,7 @@ optimizer = torch.optim.Adam(model.parameters(), lr=lr)
 criterion = nn.NLLLoss()
 
 held_out = [make_pair(in_size, out_size) for _ in range(100)]
+
 model.train()
 total = 0
 for step in range(1, steps + 1):
