@@ -72,7 +72,8 @@ def faulty(half: str) -> list[str]:
             if not script.causes and not score >= LEAST_SOUND:
                 lines.append(f"{script.title} seed {seed}: not sound, {score}")
             twin = known.get((f"{script.style}/train", seed), math.nan)
-            if script.causes and not script.told and not twin - score >= LEAST_HARM:
+            unscored = script.told or script.crashes
+            if script.causes and not unscored and not twin - score >= LEAST_HARM:
                 lines.append(f"{script.title} seed {seed}: not harmed, {score} for {twin}")
     return lines
 

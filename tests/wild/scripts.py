@@ -4,6 +4,9 @@ Each half (`building`, on which rules are made, and `held_out`) has folders of s
 `sound` of further scripts that learn. A style is a script that learns, `train.py`, with
 replacements of its text: `faults.toml` holds slips that people made, `sound.toml` variations that
 look like a fault and do no harm.
+
+The folder `starting` has scripts with the faults of the documents from which the project started:
+`NAME.py` is faulty, `causes.toml` says how, and the replacements in `sound.toml` make it learn.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 HALVES = ("building", "held_out")
+STARTING = "starting"
 LAST_LINE = "held-out score: "
 """What the last line of each script begins with; its score follows."""
 
@@ -32,6 +36,8 @@ class WildScript:
     causes: tuple[tuple[str, ...], ...] = ()
     told: bool = False
     """Whether the fault is in the evaluation: the score printed is not the true one."""
+    crashes: bool = False
+    """Whether the script ends with an error, without a score."""
 
     @property
     def title(self) -> str:
@@ -45,6 +51,9 @@ def scripts(half: str) -> list[WildScript]:
 
 
 def _scripts(half: str) -> Iterator[WildScript]:
+    if half == STARTING:
+        yield from _starting()
+        return
     for folder in sorted(path for path in (HERE / half).iterdir() if path.is_dir()):
         if folder.name == "sound":
             for path in sorted(folder.glob("*.py")):
@@ -66,6 +75,24 @@ def _of_style(half: str, folder: Path) -> Iterator[WildScript]:
                 tuple(tuple(names) for names in entry.get("causes", ())),
                 entry.get("told", False),
             )
+
+
+def _starting() -> Iterator[WildScript]:
+    """Yield each script of the starting documents: its sound twin `train`, then `faulty`."""
+    folder = HERE / STARTING
+    sound, faults = _entries(folder / "sound.toml"), _entries(folder / "causes.toml")
+    for path in sorted(folder.glob("*.py")):
+        name, text = path.stem, path.read_text("utf-8")
+        twin = _replaced(text, sound[name]["replace"], f"{name}/train")
+        yield WildScript(STARTING, name, "train", twin)
+        yield WildScript(
+            STARTING,
+            name,
+            "faulty",
+            text,
+            tuple(tuple(names) for names in faults[name]["causes"]),
+            crashes=faults[name].get("crashes", False),
+        )
 
 
 def _entries(path: Path) -> dict[str, Any]:
