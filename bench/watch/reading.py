@@ -38,7 +38,7 @@ class Group:
     reach_JT: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
     """How far each position moves each step of the followed example; 0 if it does not reach it."""
     role: str = "?"
-    """source, decoder, or unreached."""
+    """source, decoder, start (one symbol for all steps), or unreached."""
 
     @property
     def place(self) -> Place | None:
@@ -80,11 +80,28 @@ class Reading:
         """Return the groups of a role."""
         return [group for group in self.groups if group.role == role]
 
+    def fed_BT(self) -> Tensor:
+        """Return the symbol fed to the decoder at each step of each example; -1 if none is known.
+
+        A symbol belongs to the first step that it reaches.
+        """
+        steps = self.steps
+        fed_BT = torch.full((self.examples, steps), -1)
+        for group in self.of_role("decoder"):
+            for position, step in enumerate(group.first_steps):
+                if 0 <= step < steps and position < group.ids_BJ.shape[1]:
+                    fed_BT[:, step] = group.ids_BJ[:, position]
+        return fed_BT
+
+    @property
+    def steps(self) -> int:
+        """Return the number of predictions of the example that has the most."""
+        return int(self.step_N.max()) + 1 if len(self.step_N) else 0
+
     def table(self, values_N: Tensor, missing: float = -1) -> Tensor:
         """Return values of predictions by example and step, of shape (B, T)."""
         kept = self.owner_N >= 0
-        steps = int(self.step_N.max()) + 1 if bool(kept.any()) else 0
-        table_BT = torch.full((self.examples, steps), missing, dtype=values_N.dtype)
+        table_BT = torch.full((self.examples, self.steps), missing, dtype=values_N.dtype)
         table_BT[self.owner_N[kept], self.step_N[kept]] = values_N[kept]
         return table_BT
 
@@ -235,6 +252,8 @@ def _assign_roles(reading: Reading) -> None:
         reach = group.reach_JT > 0
         if not bool(reach.any()):
             group.role = "unreached"
+        elif reach.shape[0] == 1 < reach.shape[1] and len(torch.unique(group.ids_BJ)) == 1:
+            group.role = "start"
         elif reach.shape[0] > 1 and reach.shape[1] > 1 and _causal(reach):
             group.role = "decoder"
         else:

@@ -188,6 +188,7 @@ class Tape:
         gradients: bool = False,
         roots: Mapping[int, Tensor] | None = None,
         uncut: bool = False,
+        passed: frozenset[int] = frozenset(),
         stop: int | None = None,
     ) -> dict[int, Tensor]:
         """Run the calls again and return the value of every tensor, by number.
@@ -198,6 +199,7 @@ class Tape:
             roots: values of roots that differ from those recorded.
             uncut: whether gradients also pass where the script cuts them (no_grad, detach, data),
                 so that they show what depends on what.
+            passed: indices of calls that return their first tensor as it is.
             stop: index of the call before which to stop.
         """
         changes = changes or {}
@@ -220,7 +222,9 @@ class Tape:
                 if call.random is not None:
                     torch.set_rng_state(call.random)
                 with _as_recorded(call, gradients, uncut):
-                    if uncut and call.name in CUTTING:
+                    if index in passed:
+                        returned = values[call.inputs[0]]
+                    elif uncut and call.name in CUTTING:
                         returned = args[0].view_as(args[0])
                     else:
                         returned = call.function(*args, **kwargs)

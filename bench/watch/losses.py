@@ -1,0 +1,235 @@
+"""Measures what a loss is computed from, for `results.doctor.watched.losses` to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from bench.watch.predictions import CRITERIA, SOFTMAX, normalised_axis
+from bench.watch.reading import Reading
+from bench.watch.recording import Recording
+from results.doctor.watched.losses import LossesSeen, Normalisation
+
+VALUEWISE = SOFTMAX | frozenset("log exp clamp clamp_min sigmoid".split())
+"""Calls that compute a new value for each symbol and keep its place."""
+
+
+def losses_seen(recording: Recording) -> LossesSeen | None:
+    """Return what the losses of the rounds read are computed from."""
+    if not recording.readings:
+        return None
+    seen = [_seen(reading) for _, reading in recording.readings]
+    first = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
+    return first
+
+
+def _seen(reading: Reading) -> LossesSeen:
+    tape, asked = reading.tape, reading.predictions
+    criterion = tape.calls[asked.criteria[0]]
+    rows, symbols = _labels(reading)
+    normalisations = tuple(
+        norm
+        for index in asked.between
+        if (norm := _normalisation(reading, index, rows, symbols)) is not None
+    )
+    counted = asked.weight_N != 0
+    empty, empty_first = _empty(reading, rows)
+    weight_BT = reading.table(asked.weight_N, 0.0)
+    asked_BT = reading.table(asked.asked_N)
+    inside = _inside(weight_BT)
+    return LossesSeen(
+        place=str(criterion.place),
+        function=criterion.name,
+        normalisations=_unique(normalisations),
+        given=_given(reading, asked.criteria[0]),
+        gradient_sign=_sign(reading, asked.criteria[0]),
+        predictions=int(counted.sum()),
+        empty=empty,
+        empty_first=empty_first,
+        share=float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0,
+        steps=reading.steps,
+        fed_steps=sum(group.ids_BJ.shape[1] for group in reading.of_role("decoder")),
+        transposed=_transposed(reading.fed_BT(), asked_BT, weight_BT),
+        ignored_inside=int(inside.sum()),
+        ignored_symbol=_next_fed(reading, inside),
+        accuracy=float(asked.right_N[counted].double().mean()) if bool(counted.any()) else None,
+    )
+
+
+def _labels(reading: Reading) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Run the tape with numbers in place of logits: first those of the rows, from 1, then symbols.
+
+    Calls that compute values are passed, so that the numbers show where logits have been moved.
+    """
+    tape, asked = reading.tape, reading.predictions
+    passed = frozenset(
+        index for index, call in enumerate(tape.calls) if call.name in VALUEWISE and call.inputs
+    ) - set(asked.criteria)
+    start = 1
+    rows: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
+    symbols: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
+    for head in asked.heads:
+        numbers = torch.arange(start, start + head.rows, dtype=torch.float32)
+        shape = list(head.values.movedim(head.axis, -1).shape)
+        by_row = numbers.reshape([*shape[:-1], 1]).expand(shape).movedim(-1, head.axis)
+        of_symbol = torch.arange(1.0, shape[-1] + 1).expand(shape).movedim(-1, head.axis)
+        rows[head.call, head.number] = _instead(by_row)
+        symbols[head.call, head.number] = _instead(of_symbol)
+        start += head.rows
+    stop = max(asked.criteria)
+    with torch.no_grad():
+        return tape.replay(rows, passed=passed, stop=stop), tape.replay(
+            symbols, passed=passed, stop=stop
+        )
+
+
+def _instead(labels: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda value: labels.to(value).clone()
+
+
+def _normalisation(
+    reading: Reading, index: int, rows: dict[int, Tensor], symbols: dict[int, Tensor]
+) -> Normalisation | None:
+    tape = reading.tape
+    call = tape.calls[index]
+    if call.name not in SOFTMAX and call.name != "cross_entropy":
+        return None
+    number = call.inputs[0]
+    if number not in rows or rows[number].dim() == 0:
+        return None
+    axis = normalised_axis(tape, index, rows[number])
+    return Normalisation(
+        call.name,
+        str(call.place),
+        _over(reading, rows[number], symbols[number], axis),
+        tuple(rows[number].shape),
+        axis,
+        call.name in ("log_softmax", "cross_entropy"),
+    )
+
+
+def _over(reading: Reading, rows: Tensor, symbols: Tensor, axis: int) -> str:
+    """Return along what an axis of moved logits lies."""
+    rows_NA = rows.movedim(axis, -1).reshape(-1, rows.shape[axis]).round().long()
+    symbols_NA = symbols.movedim(axis, -1).reshape(-1, symbols.shape[axis]).round().long()
+    full = (rows_NA > 0).all(1)
+    if rows_NA.shape[1] < 2 or not bool(full.any()):
+        return "symbols" if bool(full.any()) else "other"
+    rows_NA, symbols_NA = rows_NA[full], symbols_NA[full]
+    if bool((symbols_NA[:, 1:] != symbols_NA[:, :-1]).all()):
+        return "symbols"
+    if not bool((symbols_NA[:, 1:] == symbols_NA[:, :-1]).all()):
+        return "features"
+    owner_NA, step_NA = reading.owner_N[rows_NA - 1], reading.step_N[rows_NA - 1]
+    if bool((owner_NA < 0).any()):
+        # which example a prediction belongs to is not known: the shape decides
+        return "batch" if rows.shape[axis] == reading.examples else "time"
+    varies_over = bool((owner_NA[:, 1:] != owner_NA[:, :-1]).any())
+    return "batch" if varies_over and not _steps_vary(step_NA) else "time"
+
+
+def _steps_vary(step_NA: Tensor) -> bool:
+    return bool((step_NA[:, 1:] != step_NA[:, :-1]).any())
+
+
+def _empty(reading: Reading, rows: dict[int, Tensor]) -> tuple[int, bool]:
+    """Return how many predictions that count no layer made, and whether they come first."""
+    tape, asked = reading.tape, reading.predictions
+    values = tape.replay(gradients=True)
+    count, first = 0, False
+    for index in asked.criteria:
+        number = tape.calls[index].inputs[0]
+        if number not in rows or rows[number].dim() < 2 or number not in values:
+            continue
+        axis = normalised_axis(tape, index, rows[number])
+        unmade = (rows[number].movedim(axis, -1) == 0).all(-1)
+        if not bool(unmade.any()) or not values[number].requires_grad:
+            continue
+        (gradient,) = torch.autograd.grad(
+            values[reading.loss].sum(), [values[number]], retain_graph=True, allow_unused=True
+        )
+        if gradient is None:
+            continue
+        counts = (gradient.movedim(axis, -1).abs().amax(-1) > 0) & unmade
+        count += int(counts.sum())
+        flat = unmade.flatten()
+        first = first or bool(flat[0])
+    return count, first
+
+
+def _given(reading: Reading, index: int) -> str:
+    """Return whether a criterion is given logits, probabilities or their logarithms."""
+    value = reading.tape.replay(stop=index + 1)[reading.tape.calls[index].inputs[0]].double()
+    if value.dim() == 0:
+        return "logits"
+    axis = normalised_axis(reading.tape, index, value)
+    if value.shape[axis] > 1:
+        if bool((value >= 0).all()) and bool(((value.sum(axis) - 1).abs() < 1e-3).all()):
+            return "probabilities"
+        if bool((value <= 1e-6).all()) and bool(((value.exp().sum(axis) - 1).abs() < 1e-2).all()):
+            return "log-probabilities"
+    return "logits"
+
+
+def _sign(reading: Reading, index: int) -> float | None:
+    """Return the derivative of what is minimised with respect to a criterion's result."""
+    tape = reading.tape
+    call = tape.calls[index]
+    if call.name not in CRITERIA - SOFTMAX or not call.results:
+        return None
+    values = tape.replay(gradients=True)
+    result = values[call.results[0]]
+    if not result.requires_grad:
+        return None
+    (gradient,) = torch.autograd.grad(values[reading.loss].sum(), [result], allow_unused=True)
+    return None if gradient is None else float(gradient.sum())
+
+
+def _inside(weight_BT: Tensor) -> Tensor:
+    """Return which predictions have no weight while later ones of their example have some.
+
+    The first of an example is not counted: many leave the start symbol out.
+    """
+    later_BT = (weight_BT != 0).flip(1).cumsum(1).flip(1) > 0
+    inside_BT = (weight_BT == 0) & later_BT
+    before_BT = (weight_BT != 0).cumsum(1) > 0
+    return inside_BT & before_BT
+
+
+def _next_fed(reading: Reading, inside_BT: Tensor) -> int | None:
+    """Return the symbol that is fed after most of these predictions, if one is."""
+    fed_BT = reading.fed_BT()
+    if fed_BT.shape != inside_BT.shape or not bool(inside_BT[:, :-1].any()):
+        return None
+    following = fed_BT[:, 1:][inside_BT[:, :-1]]
+    following = following[following >= 0]
+    return int(following.mode().values) if len(following) else None
+
+
+def _transposed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> tuple[float, float] | None:
+    """Return how many targets are what is fed next, as they are and in the other order."""
+    examples, steps = asked_BT.shape
+    if examples < 2 or steps < 3 or bool((fed_BT[:, 1:] < 0).all()):
+        return None
+    next_BT = torch.full_like(fed_BT, -1)
+    next_BT[:, :-1] = fed_BT[:, 1:]
+    known_BT = next_BT >= 0
+    counted_BT = known_BT & (weight_BT != 0)
+    if int(counted_BT.sum()) < 4:
+        return None
+    now = float((asked_BT == next_BT)[counted_BT].double().mean())
+    best = 0.0
+    for other_BT in (
+        asked_BT.T.reshape(-1).reshape(examples, steps),
+        asked_BT.reshape(-1).reshape(steps, examples).T,
+    ):
+        same = (other_BT == next_BT) | (other_BT < 0)
+        best = max(best, float(same[known_BT].double().mean()))
+    return now, best
+
+
+def _unique(norms: tuple[Normalisation, ...]) -> tuple[Normalisation, ...]:
+    """Leave out softmaxes of later steps at the same line."""
+    return tuple({(n.function, n.place, n.over): n for n in norms}.values())

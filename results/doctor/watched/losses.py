@@ -1,0 +1,245 @@
+"""Judges what the loss is computed from: which softmax, which predictions, which targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from results.doctor.examined import LIKELY, SURE, Finding
+
+PROPER_SHARE = 0.6
+"""Below this part of the probability asked for the right symbol, smoothing is too strong."""
+COUNTED = 0.25
+"""Share of the loss's weight on padding above which padding drowns the rest."""
+MATCHED = 0.9
+"""Share of targets that must match for an order of them to count as seen."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A softmax between the model's last layer and the loss."""
+
+    function: str
+    place: str
+    over: str
+    """What it sums to 1 over: symbols, time, batch or other."""
+    shape: tuple[int, ...]
+    axis: int
+    logarithm: bool
+    """Whether it gives logarithms of probabilities."""
+
+
+@dataclass(frozen=True)
+class LossesSeen:
+    """What was seen of the loss, in the rounds that could be read."""
+
+    place: str
+    """The line where predictions are compared with targets."""
+    function: str
+    normalisations: tuple[Normalisation, ...] = ()
+    """All softmaxes from the last layer to the loss, the loss's own at the end."""
+    given: str = "logits"
+    """What the loss is given: logits, probabilities or log-probabilities."""
+    gradient_sign: float | None = None
+    """Below 0 if the training makes the loss larger."""
+    predictions: int = 0
+    """Predictions that count, in one round."""
+    empty: int = 0
+    """Predictions that count though no layer made them: they were left as they were filled."""
+    empty_first: bool = False
+    """Whether those are the first of each example."""
+    share: float = 1.0
+    """Mean part of the probability that is asked for the right symbol."""
+    steps: int = 0
+    """Predictions per example."""
+    fed_steps: int = 0
+    """Steps that the decoder is fed in an example."""
+    transposed: tuple[float, float] | None = None
+    """Share of targets that are what is fed next: as they are, and in the other order of axes."""
+    ignored_inside: int = 0
+    """Predictions without weight that have others of the same example behind them with weight."""
+    ignored_symbol: int | None = None
+    """The symbol asked for there, if it is known."""
+    padding_weight: float | None = None
+    """Share of the loss's weight that is on padding."""
+    padding_symbol: int | None = None
+    accuracy: float | None = None
+    """Share of real symbols that the last round read predicts rightly, with the reference fed."""
+
+
+def softmax_axis(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a softmax that runs over another axis than that of the symbols."""
+    for norm in seen.normalisations:
+        if norm.over in ("symbols", "other"):
+            continue
+        yield Finding(
+            f"softmax-over-{norm.over}",
+            SURE,
+            f"{norm.function} is given {_shape(norm.shape)} and normalises axis {norm.axis}, along "
+            f"which {_LIES[norm.over]} lie: the probabilities of one prediction do not sum to 1",
+            f"normalise the axis of the symbols: {norm.function}(..., dim=-1)"
+            if norm.function != "cross_entropy"
+            else "give cross_entropy the symbols as axis 1: logits.reshape(-1, number_of_symbols), "
+            "or logits.permute(0, 2, 1) for (batch, time, symbols)",
+            place=norm.place,
+            why="predictions compete with each other instead of symbols, so the loss has a floor "
+            "that no weights can pass.",
+        )
+        return
+
+
+_LIES = {"time": "the steps", "batch": "the examples of the batch", "features": "no symbols"}
+
+
+def loss_input(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a loss that takes logits and is given probabilities, or the other way round."""
+    over = [norm for norm in seen.normalisations if norm.over == "symbols"]
+    if any(norm.over not in ("symbols", "other") for norm in seen.normalisations):
+        return
+    twice = len(over) > 1 and not over[0].logarithm
+    if twice and over[-1].function in ("cross_entropy", "log_softmax", "softmax"):
+        yield Finding(
+            "probabilities-as-logits",
+            SURE,
+            f"{over[0].function} ({over[0].place}) already makes probabilities of the last layer's "
+            f"output, and {over[-1].function} ({over[-1].place}) applies a softmax to them again",
+            "return the last layer's output without softmax; the loss applies it",
+            place=over[0].place,
+            why="a softmax of probabilities is nearly even whatever the model says, so gradients "
+            "are small and the loss cannot come near 0.",
+        )
+    if seen.function == "nll_loss" and seen.given != "log-probabilities":
+        yield Finding(
+            "logits-as-log-probabilities",
+            SURE,
+            f"nll_loss is given {seen.given}, not logarithms of probabilities: no log_softmax "
+            "stands between the last layer and the loss",
+            "use nn.CrossEntropyLoss() in place of nn.NLLLoss(), or return "
+            "F.log_softmax(logits, dim=-1)",
+            place=seen.place,
+            why="the loss falls without end when one output grows, whatever the others say.",
+        )
+
+
+def maximised(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a loss with the wrong sign."""
+    if seen.gradient_sign is not None and seen.gradient_sign < 0:
+        yield Finding(
+            "loss-maximised",
+            SURE,
+            f"the number whose backward() runs falls when the loss of {seen.place} grows: its "
+            f"derivative with respect to it is {seen.gradient_sign:.3g}",
+            "remove the minus sign before the loss",
+            place=seen.place,
+            why="each step makes the right symbols less probable.",
+        )
+
+
+def empty_slot(seen: LossesSeen) -> Iterator[Finding]:
+    """Find predictions in the loss that no layer has made."""
+    if seen.empty and seen.predictions:
+        where = "the first of each example" if seen.empty_first else "among them"
+        yield Finding(
+            "first-slot-empty",
+            SURE,
+            f"{seen.empty} of the {seen.predictions + seen.empty} predictions in the loss were "
+            f"never written: they hold what the tensor was filled with ({where})",
+            "fill every slot that counts, or leave the empty one out on both sides: "
+            "loss(outputs[1:], targets[1:])",
+            place=seen.place,
+            why="the model is asked for a symbol that it had no way to give, and decoding begins "
+            "with that empty slot.",
+        )
+
+
+def transposed(seen: LossesSeen) -> Iterator[Finding]:
+    """Find logits and targets that are flattened in different orders."""
+    if seen.transposed is None:
+        return
+    now, other = seen.transposed
+    if other >= MATCHED and now < other - 0.3:
+        yield Finding(
+            "targets-transposed",
+            SURE,
+            f"of the symbols that the loss asks for, {now:.0%} are the ones that the decoder is "
+            f"fed next; flattened in the other order of axes it would be {other:.0%}",
+            "bring logits and targets into the same order before flattening: "
+            "targets.transpose(0, 1).reshape(-1), or batch_first for both",
+            place=seen.place,
+            why="each prediction is compared with the target of another example or step.",
+        )
+
+
+def ignored(seen: LossesSeen) -> Iterator[Finding]:
+    """Find real symbols that the loss ignores as if they were padding."""
+    if seen.ignored_inside:
+        symbol = "" if seen.ignored_symbol is None else f" (symbol {seen.ignored_symbol})"
+        yield Finding(
+            "real-token-ignored",
+            SURE,
+            f"{seen.ignored_inside} predictions inside outputs{symbol} have no weight in the loss, "
+            "though later ones of the same example count",
+            "set ignore_index to the padding symbol only",
+            place=seen.place,
+            why="the model never learns to give that symbol.",
+        )
+
+
+def last_step_only(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a loss that reads only one of the decoder's steps."""
+    if seen.fed_steps >= 3 and seen.steps == 1:
+        yield Finding(
+            "loss-of-last-step-only",
+            SURE,
+            f"the decoder runs {seen.fed_steps} steps, and the loss reads one prediction of each "
+            "example",
+            "compute the loss of all steps: sum it in the loop, or keep all outputs",
+            place=seen.place,
+            why="nothing teaches the model what to output at the other steps.",
+        )
+
+
+def smoothing(seen: LossesSeen) -> Iterator[Finding]:
+    """Find label smoothing that asks for little of the right symbol."""
+    if seen.share < PROPER_SHARE:
+        yield Finding(
+            "smoothing-too-strong",
+            LIKELY,
+            f"the loss asks for only {seen.share:.2f} of the probability for the right symbol",
+            "set label_smoothing to 0.1 or less",
+            place=seen.place,
+            why="the model is taught to be unsure.",
+        )
+
+
+def padding(seen: LossesSeen) -> Iterator[Finding]:
+    """Find padding that has much of the loss's weight, in a model that has not learned."""
+    weight = seen.padding_weight
+    if weight is None or weight < COUNTED or (seen.accuracy or 0) > 0.9:
+        return
+    yield Finding(
+        "padding-in-loss",
+        LIKELY,
+        f"{weight:.0%} of the loss is that of padding (symbol {seen.padding_symbol}), and "
+        f"{seen.accuracy or 0:.0%} of the real symbols are predicted rightly",
+        f"leave padding out of the loss: ignore_index={seen.padding_symbol}",
+        place=seen.place,
+        why="predicting padding is easy and takes most of the gradient.",
+    )
+
+
+RULES = (
+    softmax_axis,
+    loss_input,
+    maximised,
+    empty_slot,
+    transposed,
+    ignored,
+    last_step_only,
+    smoothing,
+    padding,
+)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"a tensor of shape {tuple(shape)}"
