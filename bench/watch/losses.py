@@ -21,8 +21,7 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
     if not recording.readings:
         return None
     seen = [_seen(reading) for _, reading in recording.readings]
-    first = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
-    return first
+    return max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
 
 
 def _seen(reading: Reading) -> LossesSeen:
@@ -51,7 +50,7 @@ def _seen(reading: Reading) -> LossesSeen:
         share=float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0,
         steps=reading.steps,
         fed_steps=sum(group.ids_BJ.shape[1] for group in reading.of_role("decoder")),
-        transposed=_transposed(reading.fed_BT(), asked_BT, weight_BT),
+        transposed=_transposed(reading.fed(), asked_BT, weight_BT),
         ignored_inside=int(inside.sum()),
         ignored_symbol=_next_fed(reading, inside),
         accuracy=float(asked.right_N[counted].double().mean()) if bool(counted.any()) else None,
@@ -118,10 +117,10 @@ def _over(reading: Reading, rows: Tensor, symbols: Tensor, axis: int) -> str:
     if rows_NA.shape[1] < 2 or not bool(full.any()):
         return "symbols" if bool(full.any()) else "other"
     rows_NA, symbols_NA = rows_NA[full], symbols_NA[full]
-    if bool((symbols_NA[:, 1:] != symbols_NA[:, :-1]).all()):
+    if bool((rows_NA == rows_NA[:, :1]).all()):
         return "symbols"
-    if not bool((symbols_NA[:, 1:] == symbols_NA[:, :-1]).all()):
-        return "features"
+    if not bool((symbols_NA == symbols_NA[:, :1]).all()):
+        return "several"
     owner_NA, step_NA = reading.owner_N[rows_NA - 1], reading.step_N[rows_NA - 1]
     if bool((owner_NA < 0).any()):
         # which example a prediction belongs to is not known: the shape decides
@@ -135,10 +134,11 @@ def _steps_vary(step_NA: Tensor) -> bool:
 
 
 def _empty(reading: Reading, rows: dict[int, Tensor]) -> tuple[int, bool]:
-    """Return how many predictions that count no layer made, and whether they come first."""
+    """Return how many predictions of real symbols no layer made, and whether they come first."""
     tape, asked = reading.tape, reading.predictions
     values = tape.replay(gradients=True)
     count, first = 0, False
+    symbols: set[int] = set()
     for index in asked.criteria:
         number = tape.calls[index].inputs[0]
         if number not in rows or rows[number].dim() < 2 or number not in values:
@@ -156,7 +156,9 @@ def _empty(reading: Reading, rows: dict[int, Tensor]) -> tuple[int, bool]:
         count += int(counts.sum())
         flat = unmade.flatten()
         first = first or bool(flat[0])
-    return count, first
+        symbols.update(gradient.movedim(axis, -1).argmin(-1)[counts].tolist())
+    # one symbol for all is a start symbol, whose slot does no harm
+    return (count, first) if len(symbols) > 1 else (0, False)
 
 
 def _given(reading: Reading, index: int) -> str:
@@ -200,7 +202,7 @@ def _inside(weight_BT: Tensor) -> Tensor:
 
 def _next_fed(reading: Reading, inside_BT: Tensor) -> int | None:
     """Return the symbol that is fed after most of these predictions, if one is."""
-    fed_BT = reading.fed_BT()
+    fed_BT = reading.fed()
     if fed_BT.shape != inside_BT.shape or not bool(inside_BT[:, :-1].any()):
         return None
     following = fed_BT[:, 1:][inside_BT[:, :-1]]

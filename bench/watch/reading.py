@@ -80,8 +80,8 @@ class Reading:
         """Return the groups of a role."""
         return [group for group in self.groups if group.role == role]
 
-    def fed_BT(self) -> Tensor:
-        """Return the symbol fed to the decoder at each step of each example; -1 if none is known.
+    def fed(self) -> Tensor:
+        """Return the symbols fed to the decoder, of shape (B, T); -1 where none is known.
 
         A symbol belongs to the first step that it reaches.
         """

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from results.doctor.examined import Finding
+from results.doctor.watched import attention, feeding, losses, rows
+from results.doctor.watched.attention import AttentionSeen
+from results.doctor.watched.feeding import FeedingSeen
+from results.doctor.watched.losses import LossesSeen
+from results.doctor.watched.rows import RowsSeen
 
 __all__ = ["Watched", "judge"]
 
@@ -20,13 +26,37 @@ class Watched:
 
     steps: int = 0
     """Training steps taken."""
+    rows: RowsSeen | None = None
+    losses: LossesSeen | None = None
+    attention: AttentionSeen | None = None
+    feeding: FeedingSeen | None = None
     unseen: tuple[str, ...] = ()
     """Sentences that say what could not be seen, and why."""
 
 
 WatchedRule = Callable[[Watched], Iterator[Finding]]
 
-RULES: tuple[WatchedRule, ...] = ()
+
+def _of(group: str, *rules: Callable[[Any], Iterator[Finding]]) -> tuple[WatchedRule, ...]:
+    """Return rules that read one group of facts as rules that read all, if the group was seen."""
+
+    def asked(rule: Callable[[Any], Iterator[Finding]]) -> WatchedRule:
+        def ask(watched: Watched) -> Iterator[Finding]:
+            seen = getattr(watched, group)
+            if seen is not None:
+                yield from rule(seen)
+
+        return ask
+
+    return tuple(asked(rule) for rule in rules)
+
+
+RULES: tuple[WatchedRule, ...] = (
+    *_of("rows", *rows.RULES),
+    *_of("losses", *losses.RULES),
+    *_of("attention", *attention.RULES),
+    *_of("feeding", *feeding.RULES),
+)
 """In the order of cause and effect."""
 
 

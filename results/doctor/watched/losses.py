@@ -22,7 +22,7 @@ class Normalisation:
     function: str
     place: str
     over: str
-    """What it sums to 1 over: symbols, time, batch or other."""
+    """What it sums to 1 over: symbols, time, batch, several predictions torn apart, or other."""
     shape: tuple[int, ...]
     axis: int
     logarithm: bool
@@ -72,6 +72,9 @@ def softmax_axis(seen: LossesSeen) -> Iterator[Finding]:
     for norm in seen.normalisations:
         if norm.over in ("symbols", "other"):
             continue
+        if norm.over == "several":
+            yield _torn(norm)
+            return
         yield Finding(
             f"softmax-over-{norm.over}",
             SURE,
@@ -88,7 +91,21 @@ def softmax_axis(seen: LossesSeen) -> Iterator[Finding]:
         return
 
 
-_LIES = {"time": "the steps", "batch": "the examples of the batch", "features": "no symbols"}
+def _torn(norm: Normalisation) -> Finding:
+    return Finding(
+        "view-for-transpose",
+        SURE,
+        f"{norm.function} is given {_shape(norm.shape)}, and along its axis {norm.axis}, which it "
+        "takes for the symbols, lie numbers of several predictions: a view or reshape has "
+        "renumbered the logits",
+        "exchange axes with permute, not with view: logits.permute(0, 2, 1) for "
+        "(batch, symbols, time), or logits.reshape(-1, number_of_symbols) with targets.reshape(-1)",
+        place=norm.place,
+        why="each target is compared with scores of other steps and symbols.",
+    )
+
+
+_LIES = {"time": "the steps", "batch": "the examples of the batch"}
 
 
 def loss_input(seen: LossesSeen) -> Iterator[Finding]:
@@ -201,7 +218,8 @@ def last_step_only(seen: LossesSeen) -> Iterator[Finding]:
 
 def smoothing(seen: LossesSeen) -> Iterator[Finding]:
     """Find label smoothing that asks for little of the right symbol."""
-    if seen.share < PROPER_SHARE:
+    proper = all(norm.over == "symbols" for norm in seen.normalisations)
+    if proper and 0 < seen.share < PROPER_SHARE:
         yield Finding(
             "smoothing-too-strong",
             LIKELY,

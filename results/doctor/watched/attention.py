@@ -1,0 +1,133 @@
+"""Judges attention: along which axis it is normalised, and whether it looks anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from results.doctor.examined import LIKELY, SURE, Finding
+
+INVERTED = 0.99
+"""Mean weight on padding above which a mask hides the symbols instead of the padding."""
+MUCH = 0.3
+"""Mean weight on padding above which padding is attended to."""
+LEARNED = 0.9
+
+
+@dataclass(frozen=True)
+class WeightsSeen:
+    """The weights of the softmaxes at one line of the code, in one round."""
+
+    place: str
+    shape: tuple[int, ...]
+    axis: int
+    positions: int
+    """Number of source positions."""
+    over: str
+    """What lies along the normalised axis: source, batch, one (it has one element), other."""
+    even: bool
+    """Whether all weights are exactly equal."""
+    steps: int
+    same_each_step: bool
+    """Whether the weights of all decoder steps are exactly the same."""
+    padding: float | None
+    """Mean weight on padding in examples that have some."""
+
+
+@dataclass(frozen=True)
+class AttentionSeen:
+    """What was seen of attention in the first round read and in the last."""
+
+    first: tuple[WeightsSeen, ...]
+    last: tuple[WeightsSeen, ...]
+    accuracy: float
+    """Share of predictions that are right in the last round read."""
+
+
+def wrong_axis(seen: AttentionSeen) -> Iterator[Finding]:
+    """Find attention that is normalised over another axis than the source positions."""
+    for weights in seen.first:
+        if weights.over not in ("batch", "other", "one"):
+            continue
+        if weights.over == "one":
+            yield Finding(
+                "attention-constant",
+                SURE,
+                f"softmax is given scores of shape {weights.shape} and normalises axis "
+                f"{weights.axis}, which has one element: every weight is 1, whatever the scores",
+                f"normalise the axis of the {weights.positions} source positions",
+                place=weights.place,
+                why="attention adds up all positions and cannot choose one.",
+            )
+            continue
+        batch = weights.over == "batch"
+        lies = "the examples of the batch lie" if batch else "no source positions lie"
+        yield Finding(
+            "attention-over-batch" if batch else "attention-over-wrong-axis",
+            SURE if batch else LIKELY,
+            f"softmax is given scores of shape {weights.shape} and normalises axis {weights.axis}, "
+            f"along which {lies}; the source has {weights.positions} positions",
+            "normalise over the source positions: F.softmax(scores, dim=...) with their axis",
+            place=weights.place,
+            why="the weights of one example do not sum to 1 over its source.",
+        )
+
+
+def constant(seen: AttentionSeen) -> Iterator[Finding]:
+    """Find attention whose weights never differ, or never change from step to step."""
+    last = {weights.place: weights for weights in seen.last}
+    for weights in seen.first:
+        later = last.get(weights.place)
+        if later is None or weights.over in ("batch", "one"):
+            continue
+        if weights.even and later.even:
+            yield Finding(
+                "attention-constant",
+                SURE,
+                f"all weights over {weights.positions} source positions are exactly equal, in the "
+                "first round and in the last that were looked at",
+                "let the scores depend on the decoder's state and on the encoder's outputs, and "
+                "do not start their weights at 0",
+                place=weights.place,
+                why="attention gives the mean of the source at every step.",
+            )
+        elif weights.same_each_step and later.same_each_step:
+            yield Finding(
+                "query-constant",
+                SURE,
+                f"the weights are exactly the same at all {weights.steps} steps of the decoder",
+                "compute the scores from the decoder's present state, inside the loop",
+                place=weights.place,
+                why="attention looks at the same place of the source at every step.",
+            )
+
+
+def padding(seen: AttentionSeen) -> Iterator[Finding]:
+    """Find attention to padding: all of it, or much of it in a model that has not learned."""
+    for weights in seen.last:
+        share = weights.padding
+        if share is None:
+            continue
+        if share > INVERTED:
+            yield Finding(
+                "mask-inverted",
+                SURE,
+                f"{share:.0%} of the attention of examples with padding is on their padding",
+                "invert the mask: scores.masked_fill(mask == 0, float('-inf')) where mask is 1 at "
+                "real symbols",
+                place=weights.place,
+                why="attention sees nothing of the source but its padding.",
+            )
+        elif share > MUCH and seen.accuracy < LEARNED:
+            yield Finding(
+                "padding-attended",
+                LIKELY,
+                f"{share:.0%} of the attention of examples with padding is on their padding, and "
+                f"{seen.accuracy:.0%} of the predictions are right",
+                "mask padding before the softmax: scores.masked_fill(source == pad, float('-inf'))",
+                place=weights.place,
+                why="padding says nothing and takes weight from the symbols.",
+            )
+
+
+RULES = (wrong_axis, constant, padding)
