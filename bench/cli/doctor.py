@@ -1,14 +1,17 @@
-"""Implements `bench doctor`, which names the cause of a run that did not learn."""
+"""Implements `bench doctor`, which names why a run or a training script did not learn."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from bench.cli.shared import (
+    NOTHING_MEASURED,
+    STOPPED,
     STORE,
     CommandError,
     JsonOption,
@@ -28,8 +31,41 @@ if TYPE_CHECKING:
     from results.record import Record
 
 
+class DoctorCommand(TyperCommand):
+    """The command of `bench doctor`, which passes on what follows the name of a script."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command; those after a script are its own."""
+        return super().parse_args(ctx, self._with_script_apart(args))
+
+    def _with_script_apart(self, args: list[str]) -> list[str]:
+        """Return the words with `--` before a script, or after the name of a module."""
+        valued = {name for p in self.params if not getattr(p, "is_flag", True) for name in p.opts}
+        index = 0
+        while index < len(args) and args[index] != "--":
+            if args[index] in ("-m", "--module"):
+                return [*args[: index + 2], "--", *args[index + 2 :]]
+            if _is_script(args[index]):
+                return [*args[:index], "--", *args[index:]]
+            index += 2 if args[index] in valued else 1
+        return args
+
+
+def _is_script(word: str) -> bool:
+    return word.endswith(".py") and not word.startswith("-")
+
+
 def doctor(
-    run: Annotated[str | None, typer.Argument(help="The id of a run, or its first digits.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN|SCRIPT.py",
+            help="The id of a run, or its first digits; or a training script.",
+        ),
+    ] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Arguments of the script.", metavar="ARGUMENT")
+    ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Diagnose all runs instead, or those of --task.")
     ] = False,
@@ -37,16 +73,109 @@ def doctor(
         bool,
         typer.Option("--confirm", help="Do the run again as advised, and say whether it helped."),
     ] = False,
+    module: Annotated[
+        str | None,
+        typer.Option(
+            "-m", "--module", metavar="MODULE", help="A module to run as the script, as python -m."
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", min=1, help="Stop the script after so many training steps."
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            metavar="MINUTES", help="Stop the script after so many minutes; 0 for no limit."
+        ),
+    ] = 10.0,
+    memory_limit: Annotated[
+        float,
+        typer.Option(metavar="GIB", help="Stop the script when it holds more GiB; 0 for no limit."),
+    ] = 0.0,
     task: TaskOption = None,
     as_json: JsonOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Name the cause of a run that did not learn, and its cure.
+    """Name why a run or a training script did not learn.
+
+    A script of your own (any file that ends in .py; its arguments follow it, options of this
+    command stand before it) is run as it is, in a process of its own, and watched. When it ends or
+    is stopped (Ctrl-C, a limit), what was seen until then is judged. Exit codes: 0 judged, whatever
+    was found; 2 wrong usage; 3 no training was seen; 130 stopped by Ctrl-C, and judged.
 
     A run that was not examined is done again with an examination first. Among short runs, only the
     first seeds of a variant are examined while they train.
     """
+    if module is not None or (run is not None and _is_script(run)):
+        if everything or confirm or task:
+            raise CommandError(
+                "--all, --confirm and --task are for stored runs; leave them out, or put options "
+                "of the script after its name"
+            )
+        words = [word for word in (module, run, *(arguments or ())) if word is not None]
+        _doctor_script(words, module is not None, steps, (time_limit, memory_limit), as_json)
+        return
+    if arguments:
+        raise CommandError(f"name one run, not also {arguments[0]}; only a script has arguments")
+    _doctor_runs(run, everything, confirm, task, as_json, plugin, store)
+
+
+def _doctor_script(
+    words: list[str],
+    module: bool,
+    steps: int | None,
+    limits: tuple[float, float],
+    as_json: bool,
+) -> None:
+    """Run a script under the doctor's eyes and print what was found.
+
+    words: its name and arguments. limits: minutes and GiB; 0 for none.
+    """
+    if not module and not Path(words[0]).is_file():
+        raise CommandError(f"there is no file {words[0]}; give the path of a training script")
+    from bench.api.script import diagnose_script
+    from bench.engines.contract import Limits
+    from bench.watch.script import Script
+    from results.doctor.watched.show import show
+
+    with user_errors():
+        allowed = Limits(limits[0] * 60, limits[1] * 2**30)
+    print_notice(
+        f"running {words[0]} as it is: its code does what it does without bench; Ctrl-C stops it "
+        "and judges what was seen"
+    )
+    with user_errors():
+        found = diagnose_script(
+            Script(words[0], tuple(words[1:]), module),
+            allowed,
+            steps,
+            to_stderr=as_json,
+            on_interrupt=lambda: print_notice("judging what was seen; Ctrl-C again kills it"),
+        )
+    print_notice(f"{found.ended}; {found.watched.steps:,} training steps")
+    if as_json:
+        print_json([found.row()])
+    else:
+        show(found.watched, found.findings, console())
+    if found.interrupted:
+        raise typer.Exit(STOPPED)
+    if not found.findings and not found.watched.steps:
+        raise typer.Exit(NOTHING_MEASURED)
+
+
+def _doctor_runs(
+    run: str | None,
+    everything: bool,
+    confirm: bool,
+    task: list[str] | None,
+    as_json: bool,
+    plugin: list[Path] | None,
+    store: Path,
+) -> None:
     from bench.api.store import find_run, runs_of
     from results.doctor.rows import diagnose
     from results.doctor.show import show

@@ -13,6 +13,9 @@ from torch.optim import Optimizer
 
 from bench.watch.places import user_frame
 
+MOST_HELD = 16
+"""Models that are kept alive until they are judged."""
+
 
 class Names:
     """The modules that were called by the user's code, and the names of their parameters."""
@@ -20,6 +23,7 @@ class Names:
     def __init__(self) -> None:
         self._roots: dict[int, tuple[str, weakref.ref[nn.Module]]] = {}
         self._parameters: dict[int, str] = {}
+        self._held: list[nn.Module] = []
         self._unnamed: dict[int, str] = {}
 
     def add(self, module: nn.Module) -> None:
@@ -29,6 +33,9 @@ class Names:
             return
         name = _variable(user_frame(sys._getframe(1)), module) or type(module).__name__
         self._roots[id(module)] = (name, weakref.ref(module))
+        # a model that a function of the script made would be gone when it is judged
+        if len(self._held) < MOST_HELD and any(True for _ in module.parameters()):
+            self._held.append(module)
         for path, parameter in module.named_parameters(remove_duplicate=False):
             full, before = f"{name}.{path}", self._parameters.get(id(parameter))
             # the longest path starts at the outermost module, which says most

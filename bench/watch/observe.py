@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from bench.watch.attention import attention_seen
 from bench.watch.feeding import feeding_seen
 from bench.watch.losses import losses_seen
@@ -9,13 +12,29 @@ from bench.watch.recording import Recording
 from bench.watch.rows import rows_seen
 from results.doctor.watched import Watched
 
+Seen = TypeVar("Seen")
+"""A group of facts."""
 
-def observe(recording: Recording) -> Watched:
-    """Return what was seen of a training."""
+
+def observe(recording: Recording, errors: list[Exception] | None = None) -> Watched:
+    """Return what was seen of a training.
+
+    errors: takes the errors of measurements, whose facts are None then; None to let them pass.
+    """
+
+    def seen(measure: Callable[[Recording], Seen]) -> Seen | None:
+        try:
+            return measure(recording)
+        except Exception as error:
+            if errors is None:
+                raise
+            errors.append(error)
+            return None
+
     return Watched(
         steps=recording.steps,
-        rows=rows_seen(recording),
-        losses=losses_seen(recording),
-        attention=attention_seen(recording),
-        feeding=feeding_seen(recording),
+        rows=seen(rows_seen),
+        losses=seen(losses_seen),
+        attention=seen(attention_seen),
+        feeding=seen(feeding_seen),
     )

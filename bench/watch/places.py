@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -66,3 +70,20 @@ def torch_frame(files: tuple[str, ...], names: frozenset[str] | None = None) -> 
             return frame
         frame = frame.f_back
     return None
+
+
+def code_lines(places: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """Return the lines of code at places such as train.py:12, of which these are the files.
+
+    A place is left out if its file cannot be read, or if two files have its name.
+    """
+    named = defaultdict(set)
+    for file in files:
+        named[Path(file).name].add(file)
+    found = {}
+    for name, line in re.findall(r"([^\s/:]+):(\d+)", " ".join(places)):
+        if len(named[name]) == 1:
+            text = linecache.getline(next(iter(named[name])), int(line)).strip()
+            if text:
+                found[f"{name}:{line}"] = text
+    return found

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
@@ -17,7 +21,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import TreeSpec, tree_flatten
 
 from bench.watch.gradients import Gradients
 from bench.watch.names import Names
@@ -58,11 +62,28 @@ def sampled(index: int) -> bool:
     return index - power in (0, 1) and index >= 8
 
 
-class Recorder(TorchFunctionMode):
-    """Sees all torch calls of the thread while it is entered, and the optimizers' steps."""
+class EnoughSteps(BaseException):
+    """Raised in the training code after as many steps as were asked for."""
 
-    def __init__(self) -> None:
+
+class Recorder(TorchFunctionMode):
+    """Sees all torch calls of the thread while it is entered, and the optimizers' steps.
+
+    An error in here never reaches the training: recording stops then, and `error` says why.
+    """
+
+    def __init__(self, most_steps: int | None = None) -> None:
         super().__init__()
+        self.error: BaseException | None = None
+        """The error in the recorder itself after which nothing more was recorded."""
+        self.other_threads: dict[str, int] = {}
+        """Steps that optimizers took in other threads, which are not recorded, by their names."""
+        self.backwards = 0
+        """Number of calls of backward."""
+        self.processes = 0
+        """Processes that the training code started, other than those that load data."""
+        self._thread = self._process = 0
+        self._most_steps = most_steps
         self.rounds: list[Round] = []
         self.evaluations: list[Evaluation] = []
         self.curve = LossCurve()
@@ -81,30 +102,71 @@ class Recorder(TorchFunctionMode):
         self._evaluated: set[Place | None] = set()
         self._evaluations = 0
         self._undo = contextlib.ExitStack()
+        self._safe_before_call = self._guarded(self._before_call)
+        self._safe_after_call = self._guarded(self._after_call)
 
     def __enter__(self) -> Recorder:
+        self._thread, self._process = threading.get_ident(), os.getpid()
         self._begin_round()
+        safe = self._guarded
         for handle in (
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-            module_hooks.register_module_forward_pre_hook(self._before_forward),
-            module_hooks.register_module_forward_hook(self._after_forward, always_call=True),
+            register_optimizer_step_pre_hook(safe(self._before_step)),
+            register_optimizer_step_post_hook(safe(self._after_step)),
+            module_hooks.register_module_forward_pre_hook(safe(self._before_forward)),
+            module_hooks.register_module_forward_hook(safe(self._after_forward), always_call=True),
         ):
             self._undo.callback(handle.remove)
-        self._patch(Optimizer, "zero_grad", before=self._on_zero_grad)
-        self._patch(nn.Module, "zero_grad", before=self._on_zero_grad)
-        self._patch(Optimizer, "__init__", after=self.optimizers.made)
+        self._patch(Optimizer, "zero_grad", before=safe(self._on_zero_grad))
+        self._patch(nn.Module, "zero_grad", before=safe(self._on_zero_grad))
+        self._patch(Optimizer, "__init__", after=safe(self.optimizers.made))
+        self._patch(BaseProcess, "start", before=safe(self._on_process))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)  # type: ignore[no-untyped-call]
         self._undo.close()
+        self._guarded(self._end)(cut=error[:1] != (None,) and bool(error))
+        self._ending = self._round = self._evaluation = None
+
+    def _end(self, cut: bool) -> None:
+        """Finish what was begun; a round that an error cut off may lack steps and is left out."""
         self._end_evaluation()
         self._finish(self._ending)
-        if self._round is not None and self._round.happened("step"):
-            self._finish(self._round)
-        self._ending = self._round = None
+        last = self._round
+        if last is not None and last.happened("step"):
+            steps = {len(done.happened("step")) for done in self.rounds}
+            if not cut or not steps or len(last.happened("step")) in steps:
+                self._finish(last)
+
+    def _guarded(self, handler: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a handler whose errors end the recording instead of the training.
+
+        It does nothing in other threads than that of the watch.
+        """
+
+        @functools.wraps(handler)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            # a process that loads data begins as a copy of this one, with the watch on
+            if self.error is not None or os.getpid() != self._process:
+                return None
+            if threading.get_ident() != self._thread:
+                self._note_thread(handler)
+                return None
+            try:
+                return handler(*args, **kwargs)
+            except Exception as error:
+                self.error = error
+                self._stepping = False
+                self._round = self._ending = self._evaluation = None
+                return None
+
+        return guarded
+
+    def _note_thread(self, handler: Callable[..., Any]) -> None:
+        if handler == self._after_step:
+            name = threading.current_thread().name
+            self.other_threads[name] = self.other_threads.get(name, 0) + 1
 
     def _patch(
         self,
@@ -131,13 +193,23 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self._stepping:
+        if self._stepping or self.error is not None:
             return func(*args, **kwargs)
         if func is Tensor.backward or func is torch.autograd.backward:
             return self._backward(func, args, kwargs)
         if self._round is None and self._evaluation is None and not self._may_begin():
             return func(*args, **kwargs)
-        return self._seen(func, args, kwargs)
+        pending = self._safe_before_call(func, args, kwargs)
+        self._check_steps()
+        result = func(*args, **kwargs)
+        if pending is not None:
+            self._safe_after_call(func, pending, result)
+        return result
+
+    def _check_steps(self) -> None:
+        """End the training when it has taken enough steps, and is not in the middle of one."""
+        if self._most_steps is not None and self.steps >= self._most_steps and not self._stepped:
+            raise EnoughSteps
 
     def _may_begin(self) -> bool:
         """Return whether a call may begin a round or an evaluation."""
@@ -148,42 +220,46 @@ class Recorder(TorchFunctionMode):
             bool(self._modules) and not self._modules[0].training and not self._trains_in_eval_mode
         )
 
-    def _seen(self, func: Any, args: Any, kwargs: Any) -> Any:
+    def _before_call(self, func: Any, args: Any, kwargs: Any) -> _Pending | None:
+        """Note what a call is given, before it may change it; None if it is not recorded."""
         flat, structure = tree_flatten((args, kwargs))
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
         name = _name(func)
         if name in CLIPPING and torch_frame(CLIPS) is not None:
             self._event("clip")
-            return func(*args, **kwargs)
+            return None
         if self._stepped and torch_frame(AFTER_STEP) is None:
             self._begin_round()
         tape = self._tape(tensors)
         if tape is None or name in UNRECORDED or len(tape.calls) >= MOST_CALLS:
-            return func(*args, **kwargs)
+            return None
         if not tensors and name not in RANDOM and name not in MAKERS:
-            return func(*args, **kwargs)
+            return None
         random = torch.get_rng_state() if name in RANDOM else None
         leaves = [
             Slot(tape.number(leaf, self._earlier(leaf))) if isinstance(leaf, Tensor) else leaf
             for leaf in flat
         ]
-        result = func(*args, **kwargs)
+        return _Pending(tape, name, leaves, structure, random)
+
+    def _after_call(self, func: Any, pending: _Pending, result: Any) -> None:
+        """Put a call that has returned on its tape."""
+        tape = pending.tape
         out = tree_flatten(result)[0]
-        if name in CHANGING or any(isinstance(value, Tensor) for value in out):
+        if pending.name in CHANGING or any(isinstance(value, Tensor) for value in out):
             call = Call(
-                name,
+                pending.name,
                 func,
-                leaves,
-                structure,
+                pending.leaves,
+                pending.structure,
                 tuple(tape.result(v) if isinstance(v, Tensor) else -1 for v in out),
                 place(),
                 tuple(self._modules),
                 torch.is_grad_enabled(),
                 torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None,
-                random,
+                pending.random,
             )
             tape.calls.append(call)
-        return result
 
     def _tape(self, tensors: list[Tensor]) -> Tape | None:
         """Return the tape that a call belongs to, if any."""
@@ -275,25 +351,36 @@ class Recorder(TorchFunctionMode):
     # gradients and steps
 
     def _backward(self, func: Any, args: Any, kwargs: Any) -> Any:
+        self._guarded(self._before_backward)(args)
+        if self._round is None or self.error is not None:
+            return func(*args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            result = func(*args, **kwargs)
+        self._guarded(self._after_backward)()
+        return result
+
+    def _before_backward(self, args: Any) -> None:
         root = args[0] if args and isinstance(args[0], Tensor) else None
         if self._evaluation is not None and root is not None and self._evaluation.tape.made(root):
             self._trains_in_eval_mode = True
             self._adopt(self._evaluation)
         self._begin_forward([])
+        self.backwards += 1
         if root is not None and root.numel() == 1:
             before, count = self._loss
             self._loss = (before + float(root.detach()), count + 1)
         current = self._round
         if current is None:
-            return func(*args, **kwargs)
+            return
         number = -1 if root is None else current.tape.number(root)
         current.events.append(Event("backward", len(current.tape.calls), place(), number))
         with torch._C.DisableTorchFunction():
             parameters = [*current.tape.parameters.values(), *self.optimizers.parameters()]
             self._gradients.before_backward(parameters)
-            result = func(*args, **kwargs)
+
+    def _after_backward(self) -> None:
+        with torch._C.DisableTorchFunction():
             self._gradients.after_backward()
-        return result
 
     def _event(self, kind: str, number: int = -1) -> None:
         current = self._ending if self._ending is not None and not self._begun else self._round
@@ -308,6 +395,11 @@ class Recorder(TorchFunctionMode):
             self._event("zero_grad", self.optimizers.serial(owner))
         else:
             self._event("zero_grad")
+
+    def _on_process(self, process: Any) -> None:
+        target = getattr(process, "_target", None)
+        if not getattr(target, "__module__", "").startswith("torch.utils.data"):
+            self.processes += 1
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         serial = self.optimizers.stepped(optimizer)
@@ -341,6 +433,17 @@ class Recorder(TorchFunctionMode):
     def _after_forward(self, module: nn.Module, args: Any, result: Any) -> None:
         if self._modules and self._modules[-1] is module:
             self._modules.pop()
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A call that has begun."""
+
+    tape: Tape
+    name: str
+    leaves: list[Any]
+    structure: TreeSpec
+    random: Tensor | None
 
 
 def _name(func: Any) -> str:

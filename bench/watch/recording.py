@@ -38,6 +38,14 @@ class Recording:
             recorder.steps,
         )
 
+    def files(self) -> set[str]:
+        """Return the files of the user's code that made calls."""
+        tapes = [one.tape for one in self.rounds] + [one.tape for one in self.evaluations]
+        places = [call.place for tape in tapes for call in tape.calls]
+        places += [event.place for one in self.rounds for event in one.events]
+        places += [optimizer.place for optimizer in self.optimizers]
+        return {place.file for place in places if place is not None}
+
     @cached_property
     def readings(self) -> list[tuple[Round, Reading]]:
         """Return what could be read of the first rounds and of the last."""

@@ -6,15 +6,16 @@ read them. A rule is a function from the facts to the findings it makes, mostly 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from results.doctor.examined import Finding
-from results.doctor.watched import attention, feeding, losses, rows
+from results.doctor.watched import attention, feeding, losses, raising, rows
 from results.doctor.watched.attention import AttentionSeen
 from results.doctor.watched.feeding import FeedingSeen
 from results.doctor.watched.losses import LossesSeen
+from results.doctor.watched.raising import RaisedSeen
 from results.doctor.watched.rows import RowsSeen
 
 __all__ = ["Watched", "judge"]
@@ -22,7 +23,7 @@ __all__ = ["Watched", "judge"]
 
 @dataclass(frozen=True)
 class Watched:
-    """What was seen of a training; a group is None where nothing could be seen of it."""
+    """Holds what was seen of a training; a group is None where nothing could be seen of it."""
 
     steps: int = 0
     """Training steps taken."""
@@ -32,6 +33,10 @@ class Watched:
     feeding: FeedingSeen | None = None
     unseen: tuple[str, ...] = ()
     """Sentences that say what could not be seen, and why."""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """The lines of code at the places of findings, as {"train.py:12": "loss.backward()"}."""
+    raised: RaisedSeen | None = None
+    """The error that ended the training, if one did."""
 
 
 WatchedRule = Callable[[Watched], Iterator[Finding]]
@@ -52,6 +57,7 @@ def _of(group: str, *rules: Callable[[Any], Iterator[Finding]]) -> tuple[Watched
 
 
 RULES: tuple[WatchedRule, ...] = (
+    *_of("raised", *raising.RULES),
     *_of("rows", *rows.RULES),
     *_of("losses", *losses.RULES),
     *_of("attention", *attention.RULES),
@@ -60,10 +66,18 @@ RULES: tuple[WatchedRule, ...] = (
 """In the order of cause and effect."""
 
 
-def judge(watched: Watched) -> list[Finding]:
-    """Return the causes found, in the order of cause and effect, those that are certain first."""
+def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Finding]:
+    """Return the causes found, in the order of cause and effect, those that are certain first.
+
+    errors: takes the errors of rules, which find nothing then; None to let them pass.
+    """
     found: dict[str, Finding] = {}
     for rule in RULES:
-        for finding in rule(watched):
-            found.setdefault(finding.cause, finding)
+        try:
+            for finding in rule(watched):
+                found.setdefault(finding.cause, finding)
+        except Exception as error:
+            if errors is None:
+                raise
+            errors.append(error)
     return sorted(found.values(), key=lambda finding: finding.sure != "certain")
