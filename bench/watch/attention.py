@@ -23,7 +23,8 @@ def attention_seen(recording: Recording) -> AttentionSeen | None:
     if not rounds:
         return None
     accuracy = float(recording.readings[-1][1].predictions.right_N.double().mean())
-    return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), accuracy)
+    steps = recording.readings[-1][0].index
+    return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), accuracy, steps)
 
 
 def _weights(reading: Reading) -> list[WeightsSeen]:

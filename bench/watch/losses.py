@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.watch.predictions import CRITERIA, SOFTMAX, normalised_axis
+from bench.watch.predictions import SOFTMAX, normalised_axis
 from bench.watch.reading import Reading
 from bench.watch.recording import Recording
 from results.doctor.watched.losses import LossesSeen, Normalisation
@@ -38,6 +38,7 @@ def _seen(reading: Reading) -> LossesSeen:
     weight_BT = reading.table(asked.weight_N, 0.0)
     asked_BT = reading.table(asked.asked_N)
     inside = _inside(weight_BT)
+    alone = torch.unique(asked.asked_N[counted])
     return LossesSeen(
         place=str(criterion.place),
         function=criterion.name,
@@ -49,8 +50,10 @@ def _seen(reading: Reading) -> LossesSeen:
         empty_first=empty_first,
         share=float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0,
         steps=reading.steps,
-        fed_steps=sum(group.ids_BJ.shape[1] for group in reading.of_role("decoder")),
         transposed=_transposed(reading.fed(), asked_BT, weight_BT),
+        made_steps=_made_steps(reading),
+        counted_steps=int((weight_BT != 0).any(0).sum()),
+        only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
         ignored_inside=int(inside.sum()),
         ignored_symbol=_next_fed(reading, inside),
         accuracy=float(asked.right_N[counted].double().mean()) if bool(counted.any()) else None,
@@ -66,6 +69,10 @@ def _labels(reading: Reading) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     passed = frozenset(
         index for index, call in enumerate(tape.calls) if call.name in VALUEWISE and call.inputs
     ) - set(asked.criteria)
+    # what is looked up by a label makes no sense: embedded symbols stay as they were
+    base = tape.replay()
+    looked_up = [entry for group in reading.groups for entry in group.entries if entry.call >= 0]
+    passed |= {entry.call for entry in looked_up}
     start = 1
     rows: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
     symbols: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
@@ -77,7 +84,10 @@ def _labels(reading: Reading) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
         rows[head.call, head.number] = _instead(by_row)
         symbols[head.call, head.number] = _instead(of_symbol)
         start += head.rows
-    stop = max(asked.criteria)
+    for entry in looked_up:
+        rows[entry.call, entry.number] = _instead(base[entry.number])
+        symbols[entry.call, entry.number] = _instead(base[entry.number])
+    stop = max(asked.criteria) + 1
     with torch.no_grad():
         return tape.replay(rows, passed=passed, stop=stop), tape.replay(
             symbols, passed=passed, stop=stop
@@ -85,7 +95,7 @@ def _labels(reading: Reading) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
 
 
 def _instead(labels: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda value: labels.to(value).clone()
+    return lambda _: labels.clone()
 
 
 def _normalisation(
@@ -179,14 +189,20 @@ def _sign(reading: Reading, index: int) -> float | None:
     """Return the derivative of what is minimised with respect to a criterion's result."""
     tape = reading.tape
     call = tape.calls[index]
-    if call.name not in CRITERIA - SOFTMAX or not call.results:
+    if call.name == "logsumexp" or not call.results:
         return None
     values = tape.replay(gradients=True)
     result = values[call.results[0]]
     if not result.requires_grad:
         return None
     (gradient,) = torch.autograd.grad(values[reading.loss].sum(), [result], allow_unused=True)
-    return None if gradient is None else float(gradient.sum())
+    if gradient is None:
+        return None
+    if call.name not in SOFTMAX:
+        return float(gradient.sum())
+    # of probabilities, those asked for must grow: their derivatives are below 0
+    same_sign = bool((gradient >= 0).all()) or bool((gradient <= 0).all())
+    return -float(gradient.sum()) if same_sign else None
 
 
 def _inside(weight_BT: Tensor) -> Tensor:
@@ -230,6 +246,14 @@ def _transposed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> tuple[fl
         same = (other_BT == next_BT) | (other_BT < 0)
         best = max(best, float(same[known_BT].double().mean()))
     return now, best
+
+
+def _made_steps(reading: Reading) -> int:
+    """Return how many predictions of an example the last layer makes, read by the loss or not."""
+    calls, first = reading.tape.calls, reading.predictions.heads[0].call
+    same = [c for c in calls if c.name == calls[first].name and c.place == calls[first].place]
+    read = len(reading.predictions.heads)
+    return max(reading.steps, len(same) if read <= 1 and reading.examples > 1 else 0)
 
 
 def _unique(norms: tuple[Normalisation, ...]) -> tuple[Normalisation, ...]:

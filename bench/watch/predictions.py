@@ -82,6 +82,9 @@ class Predictions:
 def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions | None:
     """Return what the loss of this number asks for, or None if it is no loss over symbols."""
     criteria = flow.before(loss, CRITERIA)
+    # where symbols are scored, a loss of numbers beside it is another task
+    of_symbols = SOFTMAX | {"cross_entropy", "nll_loss"}
+    criteria = [i for i in criteria if tape.calls[i].name in of_symbols] or criteria
     starts = [tape.calls[index].inputs[0] for index in criteria if tape.calls[index].inputs]
     if not starts:
         return None
@@ -142,13 +145,15 @@ def _keeps_symbols(tape: Tape, index: int) -> bool:
     return call.name in BETWEEN
 
 
-def _symbols(tape: Tape, values: dict[int, Tensor], index: int) -> int:
-    """Return the number of symbols that a criterion reads."""
+def _symbols(tape: Tape, values: dict[int, Tensor], index: int) -> int | None:
+    """Return the number of symbols that a criterion reads, if it is one that takes classes."""
     value = values[tape.calls[index].inputs[0]]
-    return value.shape[normalised_axis(tape, index, value)] if value.dim() else 1
+    if tape.calls[index].name not in ("cross_entropy", "nll_loss") or not value.dim():
+        return None
+    return value.shape[normalised_axis(tape, index, value)]
 
 
-def _axis(value: Tensor, size: int) -> int:
+def _axis(value: Tensor, size: int | None) -> int:
     """Return the axis of the symbols: the last one, unless only another has their number."""
     fitting = [axis for axis, length in enumerate(value.shape) if length == size]
     last = value.dim() - 1

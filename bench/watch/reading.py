@@ -8,6 +8,7 @@ pass here also where the script cuts them; what the script cuts is asked elsewhe
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from bench.watch.entries import Entry, entries
 from bench.watch.flow import Flow
-from bench.watch.layout import Layout, find_layout
+from bench.watch.layout import Layout, disturbed, find_layout, moved_rows
 from bench.watch.places import Place
 from bench.watch.predictions import Predictions, predictions
 from bench.watch.tape import Tape
@@ -182,6 +183,21 @@ def _longest(owner_N: Tensor, weight_N: Tensor) -> int:
 
 def _follow(reading: Reading) -> None:
     """Fill in how far each position of each group moves each step of the followed example."""
+    rows = (reading.owner_N == reading.followed).nonzero()[:, 0].tolist()[:MOST_STEPS]
+    columns: list[dict[int, Tensor]] = []
+    # where a script writes into tensors, gradients past its cuts cannot always be computed
+    for uncut in (True, False):
+        with contextlib.suppress(RuntimeError):
+            columns = _columns(reading, rows, uncut)
+            break
+    for group in reading.groups:
+        reaches = [_reach(group, column, reading.followed) for column in columns]
+        positions = group.ids_BJ.shape[1]
+        group.reach_JT = torch.stack(reaches, 1) if reaches else torch.zeros(positions, 0)
+
+
+def _columns(reading: Reading, rows: list[int], uncut: bool) -> list[dict[int, Tensor]]:
+    """Return for each prediction its gradients with respect to the embedded symbols."""
     tape, asked = reading.tape, reading.predictions
     leaves: dict[int, Tensor] = {}
 
@@ -200,19 +216,16 @@ def _follow(reading: Reading) -> None:
                 changes[entry.call, entry.number] = leaf(entry.number)
             else:
                 roots[entry.number] = leaf(entry.number)(data[entry.number])
-    values = tape.replay(changes, gradients=True, uncut=True, roots=roots)
+    values = tape.replay(changes, gradients=True, uncut=uncut, roots=roots)
     numbers = list(leaves)
-    rows = (reading.owner_N == reading.followed).nonzero()[:, 0].tolist()[:MOST_STEPS]
-    columns: list[dict[int, Tensor]] = []
     flat = [head.by_row(values[head.number]) for head in asked.heads]
     starts = list(itertools.accumulate([len(part) for part in flat], initial=0))
+    columns: list[dict[int, Tensor]] = []
     for row in rows:
         part = max(k for k, start in enumerate(starts[:-1]) if start <= row)
         logits_V = flat[part][row - starts[part]]
-        weights_V = torch.randn(len(logits_V), generator=torch.Generator().manual_seed(row)).to(
-            logits_V
-        )
-        target = (logits_V * weights_V).sum()
+        weights_V = torch.randn(len(logits_V), generator=torch.Generator().manual_seed(row))
+        target = (logits_V * weights_V.to(logits_V)).sum()
         if not target.requires_grad:
             columns.append({})
             continue
@@ -222,12 +235,7 @@ def _follow(reading: Reading) -> None:
         columns.append(
             {n: g.detach() for n, g in zip(numbers, gradients, strict=True) if g is not None}
         )
-    for group in reading.groups:
-        group.reach_JT = (
-            torch.stack([_reach(group, column, reading.followed) for column in columns], 1)
-            if columns
-            else torch.zeros(group.ids_BJ.shape[1], 0)
-        )
+    return columns
 
 
 def _reach(group: Group, gradients: dict[int, Tensor], example: int) -> Tensor:
@@ -251,7 +259,7 @@ def _assign_roles(reading: Reading) -> None:
     for group in reading.groups:
         reach = group.reach_JT > 0
         if not bool(reach.any()):
-            group.role = "unreached"
+            group.role = "source" if _moves(reading, group) else "unreached"
         elif reach.shape[0] == 1 < reach.shape[1] and len(torch.unique(group.ids_BJ)) == 1:
             group.role = "start"
         elif reach.shape[0] > 1 and reach.shape[1] > 1 and _causal(reach):
@@ -261,6 +269,14 @@ def _assign_roles(reading: Reading) -> None:
     if [group.role for group in reading.groups] == ["decoder"]:
         # one input whose positions line up with the outputs: a tagger
         reading.groups[0].role = "source"
+
+
+def _moves(reading: Reading, group: Group) -> bool:
+    """Return whether predictions move when all embedded symbols of a group are changed."""
+    asked = reading.predictions
+    everything = torch.ones(1, dtype=torch.bool)
+    values = disturbed(reading.tape, [(group.entries, None)], everything)
+    return bool(moved_rows(asked, asked.rows(reading.tape.replay()), values).any())
 
 
 def _causal(reach_JT: Tensor) -> bool:

@@ -12,6 +12,8 @@ INVERTED = 0.99
 MUCH = 0.3
 """Mean weight on padding above which padding is attended to."""
 LEARNED = 0.9
+ENOUGH = 200
+"""Training steps after which a model has had time to learn where to look."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class AttentionSeen:
     last: tuple[WeightsSeen, ...]
     accuracy: float
     """Share of predictions that are right in the last round read."""
+    steps: int = 0
+    """Training steps before the last round read."""
 
 
 def wrong_axis(seen: AttentionSeen) -> Iterator[Finding]:
@@ -118,7 +122,7 @@ def padding(seen: AttentionSeen) -> Iterator[Finding]:
                 place=weights.place,
                 why="attention sees nothing of the source but its padding.",
             )
-        elif share > MUCH and seen.accuracy < LEARNED:
+        elif share > MUCH and seen.accuracy < LEARNED and seen.steps >= ENOUGH:
             yield Finding(
                 "padding-attended",
                 LIKELY,

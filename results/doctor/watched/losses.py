@@ -52,8 +52,12 @@ class LossesSeen:
     """Mean part of the probability that is asked for the right symbol."""
     steps: int = 0
     """Predictions per example."""
-    fed_steps: int = 0
-    """Steps that the decoder is fed in an example."""
+    made_steps: int = 0
+    """Predictions per example that the last layer makes, whether the loss reads them or not."""
+    counted_steps: int = 0
+    """Steps at which some example has weight in the loss."""
+    only_symbol: int | None = None
+    """The symbol asked for, if the loss asks for no other."""
     transposed: tuple[float, float] | None = None
     """Share of targets that are what is fed next: as they are, and in the other order of axes."""
     ignored_inside: int = 0
@@ -189,7 +193,7 @@ def transposed(seen: LossesSeen) -> Iterator[Finding]:
 
 def ignored(seen: LossesSeen) -> Iterator[Finding]:
     """Find real symbols that the loss ignores as if they were padding."""
-    if seen.ignored_inside:
+    if seen.ignored_inside and all(norm.over == "symbols" for norm in seen.normalisations):
         symbol = "" if seen.ignored_symbol is None else f" (symbol {seen.ignored_symbol})"
         yield Finding(
             "real-token-ignored",
@@ -202,14 +206,28 @@ def ignored(seen: LossesSeen) -> Iterator[Finding]:
         )
 
 
+def only_one_symbol(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a loss that asks for one and the same symbol everywhere."""
+    if seen.only_symbol is not None and seen.counted_steps >= 1:
+        yield Finding(
+            "only-padding-in-loss",
+            SURE,
+            f"all {seen.predictions} predictions with weight in the loss are asked for the same "
+            f"symbol, {seen.only_symbol}",
+            "check the mask of the loss: it must be 1 at real symbols and 0 at padding "
+            "(mask = targets != pad)",
+            place=seen.place,
+            why="the model learns to give this symbol and no other.",
+        )
+
+
 def last_step_only(seen: LossesSeen) -> Iterator[Finding]:
     """Find a loss that reads only one of the decoder's steps."""
-    if seen.fed_steps >= 3 and seen.steps == 1:
+    if seen.made_steps >= 3 and seen.counted_steps == 1:
         yield Finding(
             "loss-of-last-step-only",
             SURE,
-            f"the decoder runs {seen.fed_steps} steps, and the loss reads one prediction of each "
-            "example",
+            f"the model makes {seen.made_steps} predictions for an example, and the loss reads one",
             "compute the loss of all steps: sum it in the loop, or keep all outputs",
             place=seen.place,
             why="nothing teaches the model what to output at the other steps.",
@@ -253,6 +271,7 @@ RULES = (
     empty_slot,
     transposed,
     ignored,
+    only_one_symbol,
     last_step_only,
     smoothing,
     padding,
