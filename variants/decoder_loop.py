@@ -92,6 +92,8 @@ class _Pass:
             self._step(t)
         if self.feeds_readouts:
             return torch.stack(self.readouts, dim=1)
+        # without fed tokens or input feeding only attention makes steps depend on each other, so
+        # there are contexts
         tops_BTH, contexts_BTX = torch.stack(self.tops, dim=1), torch.stack(self.contexts, dim=1)
         vectors_BTH = torch.tanh(self.decoder.merge(torch.cat([tops_BTH, contexts_BTX], dim=-1)))
         return apply(vectors_BTH, self.readout_mask_BTH)
@@ -99,9 +101,11 @@ class _Pass:
     def _step(self, t: int) -> None:
         decoder = self.decoder
         if self.fed_BT is not None and t:
+            # the model's own tokens come from the step before, so they cannot be embedded earlier
             reference_B, fed_B = self.tokens_BT[:, t], self.fed_BT[:, t]
             self.tokens_B = next_tokens(decoder, reference_B, fed_B, self.readouts[-1])
         if self.attend is not None and decoder.before:
+            # the state before this step is the query, so that the context can enter the step
             self.context_BX = self.attend(self.stack.states[-1].h_BH, t)
         top_BH = self.stack.step(t, self._late_inputs(t))
         self.tops.append(top_BH)
@@ -224,6 +228,7 @@ class _LayerLoop:
             ]
             return
         weight_GI, gates = affine
+        # W [x ; y] = V x + U y: each input has its columns of W, and known ones are multiplied now
         columns = weight_GI.split([width for width, _ in inputs], dim=1)  # type: ignore[no-untyped-call]
         late_columns = []
         for columns_GI, (_, values) in zip(columns, inputs, strict=True):
@@ -232,8 +237,10 @@ class _LayerLoop:
             else:
                 share = linear(values, columns_GI)
                 gates = share if gates is None else gates + share
+        # one zero where nothing is known and there is no bias: it broadcasts
         self.gates = _spread(weight_GI.new_zeros(1) if gates is None else gates, steps)
         if late_columns:
+            # a step has one product, however many inputs are late
             self.late_weight = deferred_weight(torch.cat(late_columns, dim=1))
 
     def __call__(
@@ -245,10 +252,11 @@ class _LayerLoop:
 
     def _gates(self, t: int, late_inputs: Sequence[Tensor]) -> Tensor:
         """Return the gates_BG of step t as far as they come from inputs."""
-        if self.affine and self.late_weight is None:
+        if self.affine and self.late_weight is None:  # nothing is late
             return self.gates[t]
         if self.late_weight is not None:
             return deferred_linear(_side_by_side(late_inputs), self.late_weight, self.gates[t])
+        # not affine: `project` needs all inputs at once, known and late ones in their order
         late = iter(late_inputs)
         known = (values[t] for values in self.known)
         return self.cell.project(
@@ -271,6 +279,7 @@ class _MergeStep(torch.autograd.Function):
     ) -> Tensor:
         """Return the attentional vector_BH; Y is H + X."""
         both_BY = torch.cat([h_BH, context_BX], dim=1)
+        # tanh's gradient needs its result alone, so it may overwrite what it is computed from
         vector_BH = tanh_(product(both_BY, weight_HY, bias_H))
         ctx.save_for_backward(both_BY, weight_HY, vector_BH)
         ctx.factors, ctx.bias_factors = factors, bias_factors
@@ -283,6 +292,7 @@ class _MergeStep(torch.autograd.Function):
         dmerged_BH = tanh_backward(gradient_BH, vector_BH)
         ctx.factors.add(both_BY, dmerged_BH)
         ctx.bias_factors.add(dmerged_BH)
+        # the columns of W stand as the parts of [h ; c], and so does what flows back
         dh_BH, dcontext_BX = product(dmerged_BH, weight_HY.t()).tensor_split(
             [vector_BH.shape[1]], dim=1
         )

@@ -79,10 +79,12 @@ class Embedding(nn.Module):
         self._init = INITS[init]
         self._spread = spread
         self._pretrained = pretrained
+        # a frozen table is a parameter too, so that it is initialised and stored like the others
         self.table = nn.Parameter(torch.empty(symbols, size), requires_grad=trained == "tuned")
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
         """Draw the table (V, E), and put pretrained rows in their places."""
+        # drawn in any case, for symbols that have no pretrained vector
         self._init.draw(parameter, self._spread, generator)
         if self._pretrained is not None:
             values_VE, known_V = self._pretrained

@@ -51,12 +51,16 @@ def initialise(
             _set(parameter, name, module, owner.get(module), weight_init, generator(name))
     for cell_name, cell in cells.items():
         if weight_init == "orthogonal" and cell.recurrent:
-            drawn = generator(f"{cell_name}.orthogonal")
-            for block in cell.recurrent_blocks():
-                nn.init.orthogonal_(block, generator=drawn)
+            _set_orthogonal(cell, generator(f"{cell_name}.orthogonal"))
         bias = cell.forget_bias()
         if bias is not None:
             bias.add_(forget_bias)
+
+
+def _set_orthogonal(cell: Cell, drawn: torch.Generator) -> None:
+    """Set each recurrent matrix of a cell to an orthogonal one, gate by gate."""
+    for block in cell.recurrent_blocks():
+        nn.init.orthogonal_(block, generator=drawn)
 
 
 def _set(

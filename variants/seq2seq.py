@@ -109,6 +109,7 @@ class Seq2Seq(Model):
         memory, state = self.decoder.remember(read, batch.source_mask_BS)
         rows, length = batch.inputs_BT.shape
         masks = self.decoder.masks(rows, length, dropout, memory.outputs_BSD)
+        # all steps at once where none has to wait for the result of the one before
         if fed_BT is None and not self.decoder.loops:
             readout_BTH, _, _ = self.decoder(batch.inputs_BT, state, memory, masks)
         else:

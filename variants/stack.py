@@ -86,6 +86,7 @@ class Stack(nn.Module):
     ) -> Dropped:
         """Return the masks of a pass, T = steps, in the shapes of Dropped."""
         shape = (batch, steps, self.layers.hidden)
+        # none on the lowest layer's inputs, where the model drops embeddings itself
         above = [mask(shape, self.layers.dropout, dropout, like) for _ in self.cells[1:]]
         inner = [
             mask((batch, self.layers.hidden), self.layers.recurrent_dropout, dropout, like)
@@ -109,6 +110,7 @@ class Stack(nn.Module):
         ):
             inputs = apply(values, below)
             outputs, state = fastest(cell, inputs, state, real, lengths, inner)
+            # `after` is empty at the lowest layer, whose inputs have another size
             values = outputs + inputs if self.layers.residual and after else outputs
             after.append(state)
         return values, tuple(after)

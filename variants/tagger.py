@@ -57,11 +57,13 @@ class JointTagger(Model):
     ) -> tuple[Tensor, ...]:
         """Return the logits_NC of both heads."""
         assert fed_BT is None, "a tagger feeds no target token"
+        # zeros at padding, so that a window over a row's end is as one over the batch's end
         embedded = self.embedding(batch.source_BS) * batch.source_mask_BS[..., None]
         windows = windowed(embedded, self.window)
         drawn = mask(windows.shape, self.dropout, dropout, windows)
         lower = self._read(self.lower, apply(windows, drawn), batch, dropout)
         upper = self._read(self.upper, lower, batch, dropout)
+        # the heads see real positions only
         return self.keyword(real(lower, batch)), self.position(real(upper, batch))
 
     def parts(self) -> ModelParts:
@@ -85,6 +87,7 @@ class JointTagger(Model):
 def windowed(embedded_BSE: Tensor, window: int) -> Tensor:
     """Return each position with its neighbours, (B, S, window * E); zeros beyond the ends."""
     reach = window // 2
+    # both ends of S; pad counts axes from the last, which keeps its size
     padded = nn.functional.pad(embedded_BSE, (0, 0, reach, reach))
     steps = embedded_BSE.shape[1]
     return torch.cat([padded[:, shift : shift + steps] for shift in range(window)], dim=-1)

@@ -139,16 +139,18 @@ def drop(
         pass  # raises if there is no store, which `writing` would make
     with stores.writing(folder) as store:
         selected = {find_run(store, run) for run in runs}
-        if tasks:
-            check_tasks(store.records(), tasks)
         if tasks or statuses or every:
-            selected |= {
-                record.id
-                for record in store.records()
-                if (not statuses or record.status in statuses)
-                and (not tasks or is_of(record, tasks))
-            }
+            selected |= _matching(store, tasks, statuses)
         return store.drop(sorted(selected))
+
+
+def _matching(store: stores.Store, tasks: Sequence[str], statuses: Sequence[str]) -> set[str]:
+    """Return the ids of runs that match both; no tasks, or no statuses, match every run."""
+    records = list(store.records())
+    if tasks:
+        check_tasks(records, tasks)
+        records = [record for record in records if is_of(record, tasks)]
+    return {record.id for record in records if not statuses or record.status in statuses}
 
 
 def rebuild(folder: Path) -> int:

@@ -23,9 +23,9 @@ from bench.doctor.probes import (
 )
 from bench.doctor.step import evaluation_losses, step_effect
 from bench.doctor.wrong_losses import losses, probabilities
+from bench.training.schedules import reference_probability
 from bench.training.state import Setting, TrainState, weight_norm
 from results.doctor.health import Health, WeightNorms
-from variants.schedules.forcing import probability
 
 EXAMINATION_STEPS = 15
 """Training steps that take as long as an examination at most, for nine models in ten."""
@@ -60,9 +60,7 @@ def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
             first=state.first_size, last=weight_norm(state.model), decay=float(max(decays))
         ),
         evaluation=evaluation_losses(patient, setting),
-        fed=probability(
-            variant.forcing, max(state.step - 1, 0), variant.forcing_rate, variant.forcing_steps
-        ),
+        fed=reference_probability(variant, max(state.step - 1, 0)),
     )
     if stepped and variant.precision in ("fp32", "tf32"):
         # last, because it changes the weights

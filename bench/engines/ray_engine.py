@@ -19,7 +19,7 @@ from bench.engines import ray_node
 from bench.engines.contract import IDLE, IDLE_AFTER, EngineError, Event, Job, Limits
 from bench.engines.ledger import Death, Ledger
 from bench.engines.ray_cluster import Cluster, Needs, cause, connect
-from bench.engines.ray_node import Order
+from bench.engines.ray_node import Files, Order
 from tasks import split_label
 
 GPU_SHARE = 0.25
@@ -214,13 +214,7 @@ class RayEngine:
         folder = self._store / "data"
         names = tuple(sorted(name for name in asked if name and (folder / name).is_dir()))
         if names not in self._sent:
-            files = [f for name in names for f in sorted((folder / name).rglob("*")) if f.is_file()]
-            small = sum(file.stat().st_size for file in files) <= SENT_AT_MOST
-            contents = {
-                file.relative_to(folder).as_posix(): np.fromfile(file, dtype=np.uint8)
-                for file in files
-            }
-            self._sent[names] = self._ray.put(contents if small else None)
+            self._sent[names] = self._ray.put(_contents(folder, names))
         return self._sent[names]
 
     def _plugin_files(self) -> Any:
@@ -304,6 +298,14 @@ class RayEngine:
         for stream in self._ledger.overdue(time.monotonic()):
             runs = len(self._ledger[stream].job.specs)
             self._end(stream, self._limits.time_exceeded(runs))
+
+
+def _contents(folder: Path, names: Iterable[str]) -> Files | None:
+    """Return the files of some folders in a folder by their paths; None if they are too large."""
+    files = [f for name in names for f in sorted((folder / name).rglob("*")) if f.is_file()]
+    if sum(file.stat().st_size for file in files) > SENT_AT_MOST:
+        return None
+    return {f.relative_to(folder).as_posix(): np.fromfile(f, dtype=np.uint8) for f in files}
 
 
 def _death(cause: str, of_node: bool = False) -> Death:

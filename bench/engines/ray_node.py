@@ -252,30 +252,46 @@ def unpacked(files: Files, scratch: Path) -> Path:
 
     ValueError for a path that leads out of the folder.
     """
-    state = hashlib.blake2b(digest_size=12)
-    for name in sorted(files):
-        state.update(f"{name}\0{files[name].size}\0".encode())
-        state.update(files[name].tobytes())
-    folder = scratch / state.hexdigest()
+    folder = scratch / _content_hash(files)
     if folder.is_dir():
-        sizes = {name: folder / name for name in files}
-        if all(f.is_file() and f.stat().st_size == files[n].size for n, f in sizes.items()):
+        if _is_complete(folder, files):
             return folder
         shutil.rmtree(folder)  # something cleaned up the temporary files
     # complete under another name first, as tasks of one node may unpack at the same time
     with tempfile.TemporaryDirectory(dir=scratch) as temporary:
         fresh = Path(temporary) / "fresh"
         fresh.mkdir()
-        for name, content in files.items():
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or not path.parts:
-                raise ValueError(f"{name!r} leads out of the folder that was sent; rename it")
-            file = fresh / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            content.tofile(file)
+        _write_files(files, fresh)
         try:
             fresh.rename(folder)
         except OSError:
             if not folder.is_dir():  # else another task of this node was quicker
                 raise
     return folder
+
+
+def _content_hash(files: Files) -> str:
+    """Return a digest of the names and contents of files."""
+    state = hashlib.blake2b(digest_size=12)
+    for name in sorted(files):
+        # with the size, so that no other files give the same bytes in a row
+        state.update(f"{name}\0{files[name].size}\0".encode())
+        state.update(files[name].tobytes())
+    return state.hexdigest()
+
+
+def _is_complete(folder: Path, files: Files) -> bool:
+    """Return whether a folder still has all files, each of its full size."""
+    paths = {folder / name: content.size for name, content in files.items()}
+    return all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+
+
+def _write_files(files: Files, folder: Path) -> None:
+    """Write files into a folder; ValueError for a path that leads out of it."""
+    for name, content in files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise ValueError(f"{name!r} leads out of the folder that was sent; rename it")
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        content.tofile(file)

@@ -65,28 +65,37 @@ def evaluate(
     ended = 0
     for indices in by_length(split, DECODED_ROWS):
         batch = collate(split.take(indices), task.facts, device)
-        if task.facts.tagging:
-            logits = model.score(batch)
-            passes.append(forced(logits, batch, task.facts.head_weights))
-            streams = _labels(logits, batch)
-            ended += len(indices)
-        else:
-            heads: Heads = last_layer(model, batch) or model.score(batch)
-            passes.append(forced(heads, batch, task.facts.head_weights))
-            decoded = decode(model, batch, task.facts.length_limit, decoding)
-            streams = [decoded.ids]
-            ended += sum(decoded.ended)
+        scored, streams, ended_rows = _answers(model, batch, task.facts, decoding)
+        passes.append(scored)
+        ended += ended_rows
         for stream, rows in zip(outputs, streams, strict=True):
             stream.update(zip(indices.tolist(), rows, strict=True))
     count = sum(part.tokens for part in passes)
-    streams = [[stream[index] for index in range(len(split))] for stream in outputs]
-    given: Outputs = streams
+    given: Outputs = [[stream[index] for index in range(len(split))] for stream in outputs]
     return Evaluation(
         loss=float(sum(float(part.loss) for part in passes)) / count,
         forced_accuracy=sum(int(part.right) for part in passes) / (count * len(split.targets)),
         scores=plain_scores(task.score(given, split), task.metric),
         ended=ended / len(split),
     )
+
+
+def _answers(
+    model: Model, batch: Batch, facts: Facts, decoding: Decoding
+) -> tuple[Forced, Outputs, int]:
+    """Return teacher-forced results of a batch, its outputs, and how many of these ended.
+
+    A tagger's outputs are its likeliest labels, which end with the source.
+    """
+    if facts.tagging:
+        logits = model.score(batch)
+        scored = forced(logits, batch, facts.head_weights)
+        return scored, _labels(logits, batch), len(batch.lengths_B)
+    # the last layer alone, where the model has it: logits of all tokens at once take much memory
+    heads: Heads = last_layer(model, batch) or model.score(batch)
+    scored = forced(heads, batch, facts.head_weights)
+    decoded = decode(model, batch, facts.length_limit, decoding)
+    return scored, [decoded.ids], sum(decoded.ended)
 
 
 def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:

@@ -109,14 +109,12 @@ def _train_segment(
     trained = [parameter.detach() for parameter in trained_parameters(state.model)]
     # a checkpoint that is due ends `_timed_steps` early, and what is left is done after it; a run
     # resumed within a segment has the losses of its first part
-    while (left := setting.steps_to_evaluation(state) - 1) and not (
-        state.losses and setting.budget_spent(state, state.seconds)
-    ):
+    while (left := setting.steps_to_evaluation(state) - 1) and not _ends_early(state, setting):
         _timed_steps(state, setting, batches, left, checkpoint)
         if checkpoint is not None and checkpoint.is_due():
             checkpoint.write([state])
     change = None
-    if not (state.losses and setting.budget_spent(state, state.seconds)):
+    if not _ends_early(state, setting):
         # copying the weights is measuring, not training, so it stands outside the clock
         before = [weights.clone() for weights in trained]
         _timed_steps(state, setting, batches, 1)
@@ -125,6 +123,11 @@ def _train_segment(
     mean = float(torch.stack(state.losses).mean())
     state.losses = []
     return Segment(mean, float(state.norm), change)
+
+
+def _ends_early(state: TrainState, setting: Setting) -> bool:
+    """Return whether the budget ends a segment; it has a step, or there were no loss to report."""
+    return bool(state.losses) and setting.budget_spent(state, state.seconds)
 
 
 def _timed_steps(
@@ -186,19 +189,23 @@ def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
     if _exploded(point, task.facts, setting.variant.precision == "fp16"):
         state.status = "diverged"
         return
-    score, loss = point[task.metric], point["valid_loss"]
-    if state.best is None or (score, -loss) > (state.best[task.metric], -state.best["valid_loss"]):
+    if state.best is None or _rank(point, task.metric) > _rank(state.best, task.metric):
         state.best = point
         state.best_weights = {
             name: value.detach().clone() for name, value in state.model.state_dict().items()
         }
-    if state.to_target is None and score >= task.solved_at:
+    if state.to_target is None and point[task.metric] >= task.solved_at:
         state.to_target = {"steps": state.step, "tokens": state.tokens}
         state.seconds_to_target = state.seconds
     if state.to_target is not None and setting.budget.stop == "solved":
         state.status = "solved"
     elif setting.budget_spent(state, state.seconds):
         state.status = "solved" if state.to_target is not None else "finished"
+
+
+def _rank(point: dict[str, Any], metric: str) -> tuple[float, float]:
+    """Return what orders the points of a curve: the score, and among equal ones the loss."""
+    return point[metric], -point["valid_loss"]
 
 
 def _exploded(point: dict[str, Any], facts: Facts, scaled: bool) -> bool:

@@ -41,11 +41,7 @@ def train_replicas(
     group = ReplicaGroup(states, settings)
     if restored:
         members = restored["members"]
-        positions = [DataPosition(*position) for position in restored["positions"]]
-        group = group.narrowed(members, restored["optimizers"], restored["taken"], positions)
-        for state in states:
-            if state.status != "running":
-                detach_model(state.model)
+        group = _resumed(group, restored)
     report_of = {id(state): report for state, report in zip(states, reports, strict=True)}
     probe = probe_batch(settings[0])
     while running := group.running():
@@ -61,6 +57,21 @@ def train_replicas(
                     detach_model(state.model)
         if checkpoint is not None and checkpoint.is_due():
             checkpoint.write(states, group.shared(members))
+
+
+def _resumed(group: ReplicaGroup, restored: Mapping[str, Any]) -> ReplicaGroup:
+    """Return the group as a checkpoint has it: without the runs that had been left behind.
+
+    restored: what `ReplicaGroup.shared` returned.
+    """
+    positions = [DataPosition(*position) for position in restored["positions"]]
+    narrowed = group.narrowed(
+        restored["members"], restored["optimizers"], restored["taken"], positions
+    )
+    for state in group.states:
+        if state.status != "running":
+            detach_model(state.model)
+    return narrowed
 
 
 class ReplicaGroup:

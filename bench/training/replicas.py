@@ -113,14 +113,9 @@ class Replicas:
         self.variants = list(variants)
         self._build_optimizer = recipe.optimizer
         self._loss = _ReplicaLoss(models[0], facts, variants[0].label_smoothing)
-        tensors = [dict(_parameters_and_buffers(model)) for model in models]
         self._weights = {
-            f"model.{name}": _stack([of_model[name] for of_model in tensors]) for name in tensors[0]
+            f"model.{name}": stacked for name, stacked in _stack_weights(models).items()
         }
-        # each model sees its slice, so it can be evaluated and kept as if trained by itself
-        for place, of_model in enumerate(tensors):
-            for name, value in of_model.items():
-                value.data = self._weights[f"model.{name}"].data[place]
         self.trained = [weight for weight in self._weights.values() if weight.requires_grad]
         # gradients keep their place in memory, or a recorded CUDA graph would write to old ones
         self.gradients = [torch.zeros_like(weight) for weight in self.trained]
@@ -219,6 +214,19 @@ def detach_model(model: Model) -> None:
 
 def _parameters_and_buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     return itertools.chain(model.named_parameters(), model.named_buffers())
+
+
+def _stack_weights(models: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """Return weights and buffers of R models as one tensor (R, ...) for each name.
+
+    Each model then sees its own slice, so it can be evaluated and kept as if trained by itself.
+    """
+    tensors = [dict(_parameters_and_buffers(model)) for model in models]
+    stacked = {name: _stack([of_model[name] for of_model in tensors]) for name in tensors[0]}
+    for place, of_model in enumerate(tensors):
+        for name, value in of_model.items():
+            value.data = stacked[name].data[place]
+    return stacked
 
 
 def _stack(values: Sequence[Tensor]) -> Tensor:

@@ -98,20 +98,7 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
 
     def draw(axes: Any) -> None:
         for number, (label, points) in enumerate(lines.items()):
-            known = [p for p in points if p["mean"] is not None]
-            steps = [p["step"] for p in known]
-            colour = PALETTE[number % len(PALETTE)]
-            axes.plot(
-                steps,
-                [p["mean"] for p in known],
-                color=colour,
-                marker=MARKERS[number % len(MARKERS)],
-                markersize=3,
-                markevery=max(1, len(steps) // 8),
-                label=label,
-            )
-            least, most = [p["least"] for p in known], [p["most"] for p in known]
-            axes.fill_between(steps, least, most, color=colour, alpha=0.15, linewidth=0)
+            _draw_band(axes, number, label, [p for p in points if p["mean"] is not None])
         axes.set_xlabel("steps")
         axes.set_ylabel(title)
         means = [p["mean"] for points in lines.values() for p in points if p["mean"] is not None]
@@ -120,6 +107,27 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
         axes.legend()
 
     return drawn(name, (5.6, 3.4), draw)
+
+
+def _look(number: int) -> dict[str, str]:
+    """Return the colour and the marker of the line with this number, counted from 0."""
+    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def _draw_band(axes: Any, number: int, label: str, points: Sequence[CurvePoint]) -> None:
+    """Draw one curve: a line through its means, and a band from its least to its most seed."""
+    steps = [p["step"] for p in points]
+    axes.plot(
+        steps,
+        [p["mean"] for p in points],
+        **_look(number),
+        markersize=3,
+        markevery=max(1, len(steps) // 8),
+        label=label,
+    )
+    least, most = [p["least"] for p in points], [p["most"] for p in points]
+    colour = _look(number)["color"]
+    axes.fill_between(steps, least, most, color=colour, alpha=0.15, linewidth=0)
 
 
 def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
@@ -131,8 +139,7 @@ def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
                 line["levels"],
                 line["shares"],
                 where="post",
-                color=PALETTE[number % len(PALETTE)],
-                marker=MARKERS[number % len(MARKERS)],
+                **_look(number),
                 markevery=10,
                 markersize=3,
                 label=line["variant"],
@@ -164,8 +171,7 @@ def scatter(
                 [x for x, _ in own],
                 [y for _, y in own],
                 s=18,
-                color=PALETTE[number % len(PALETTE)],
-                marker=MARKERS[number % len(MARKERS)],
+                **_look(number),
                 label=kind,
                 alpha=0.8,
             )
@@ -191,20 +197,8 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
 
     def draw(axes: Any) -> None:
         lines = list(enumerate(reversed(bars)))
-        for word, colour in VERDICT_COLOURS.items():
-            own = [(place, bar) for place, bar in lines if bar.verdict == word]
-            places = [place for place, _ in own]
-            lows, highs = [bar.low for _, bar in own], [bar.high for _, bar in own]
-            axes.hlines(places, lows, highs, color=colour, linewidth=2, label=word)
-            axes.plot(
-                [bar.effect for _, bar in own],
-                places,
-                linestyle="none",
-                marker="D" if word == "undecided" else "o",
-                color=colour,
-                markerfacecolor="none" if word == "undecided" else colour,
-                markersize=5,
-            )
+        for word in VERDICT_COLOURS:
+            _draw_bars(axes, word, [(place, bar) for place, bar in lines if bar.verdict == word])
         axes.set_yticks(range(len(bars)), [bar.label for bar in reversed(bars)])
         axes.set_ylim(-0.7, len(bars) - 0.3)
         axes.axvline(0, color=INK, linewidth=0.8)
@@ -216,3 +210,20 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
         axes.legend(loc="upper left", bbox_to_anchor=(0, -0.6 / (0.19 * len(bars) + 0.9)), ncols=4)
 
     return drawn(name, (7.2, 0.19 * len(bars) + 1.3), draw)
+
+
+def _draw_bars(axes: Any, word: str, bars: Sequence[tuple[int, Bar]]) -> None:
+    """Draw the bars of one verdict, each at its height; undecided ones are hollow."""
+    colour, hollow = VERDICT_COLOURS[word], word == "undecided"
+    places = [place for place, _ in bars]
+    lows, highs = [bar.low for _, bar in bars], [bar.high for _, bar in bars]
+    axes.hlines(places, lows, highs, color=colour, linewidth=2, label=word)
+    axes.plot(
+        [bar.effect for _, bar in bars],
+        places,
+        linestyle="none",
+        marker="D" if hollow else "o",
+        color=colour,
+        markerfacecolor="none" if hollow else colour,
+        markersize=5,
+    )

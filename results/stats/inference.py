@@ -175,12 +175,13 @@ def sign_flip(differences: npt.ArrayLike) -> float:
 
 @lru_cache(maxsize=32)
 def _signs(count: int) -> Values:
-    """Return sign patterns (D, N): all whose first sign is +, or DRAWS random ones beyond EXACT_TO.
+    """Return sign patterns (D, N): all whose last sign is +, or DRAWS random ones beyond EXACT_TO.
 
-    The patterns whose first sign is - are mirror images, whose sums are as far from 0.
+    The patterns whose last sign is - are mirror images, whose sums are as far from 0.
     """
     if count > EXACT_TO:
         return fixed_generator().choice(np.array([-1.0, 1.0]), size=(DRAWS, count))
+    # row d holds the binary digits of d, lowest first; the last is 0, as d is below 2**(count - 1)
     bits = (np.arange(2 ** (count - 1))[:, None] >> np.arange(count)) & 1
     return np.where(bits, -1.0, 1.0)
 
@@ -268,6 +269,7 @@ def detectable(spread: float, count: int, alpha: float = ALPHA) -> float:
 @lru_cache(maxsize=4096)
 def _detectable_at_unit_spread(count: int, alpha: float) -> float:
     """Find by bisection the difference that is found with POWER if pairs spread by 1."""
+    # power grows with the difference: doubling bounds it, and 40 halvings leave 1e-12 of the range
     low, high = 0.0, 1.0
     while power(high, 1.0, count, alpha) < POWER:
         low, high = high, 2 * high
@@ -307,11 +309,13 @@ def pairs_to_decide(
     least = max(2, fewest_pairs(alpha)) if beyond else 2
     # the normal approximation says about where the answer is: n = (reach * spread / distance)^2
     reach = special.ndtri(1 - alpha / 2) + special.ndtri(POWER) if beyond else special.ndtri(0.975)
+    # beyond MOST_PAIRS even with a tenth of room for the approximation
     if 1.1 * distance * math.sqrt(MOST_PAIRS) < reach * spread:
         return None
     guess = float(reach * spread / distance) ** 2 if spread else 0.0
+    # the exact search starts around the guess, as each power takes long to compute
     low, high = max(least, int(guess * 0.9) - 2), max(least, int(guess * 1.1) + 6)
-    if decided(low):
+    if decided(low):  # the guess was too high
         low = least
     return _first_decided(decided, low, high)
 
@@ -370,6 +374,7 @@ def verdict(
         alpha: the level of the family.
     """
     values = np.asarray(differences, dtype=float)
+    # a tie comes first: a difference within the margin does not matter, however certain it is
     if -margin <= interval.low and interval.high <= margin:
         return Verdict("tie", 0, "")
     if p <= alpha:

@@ -42,6 +42,7 @@ def median_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> 
     # values left out at either end, and the probability that the true median is beyond them
     left_out, tail = 0, 2.0**-count
     for cut in range(1, (count + 1) // 2):
+        # one more value left out at either end adds one more binomial term to the tail
         wider = tail + math.comb(count, cut) * 2.0**-count
         if 2 * wider > 1 - confidence:
             break

@@ -45,6 +45,7 @@ def looks(most: int) -> list[Look]:
     counts = [FIRST_LOOK]
     while counts[-1] < most:
         counts.append(min(most, math.ceil(counts[-1] * GROWTH)))
+    # the last look has t = 1, where log(1 + e - 1) = 1: all of ALPHA is spent
     spent = [0.0, *(ALPHA * math.log(1 + (math.e - 1) * count / most) for count in counts)]
     return [
         Look(count, now - before)

@@ -35,6 +35,7 @@ def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
         raise StoreError(f"{folder} has no journal to rebuild from; name a store with --store")
     with locked(folder), store_errors(folder):
         path = database_file(folder)
+        # made under another name: the old database stays in place until the new one is complete
         fresh = path.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         connection = sqlite3.connect(fresh)
@@ -44,6 +45,7 @@ def rebuild(folder: Path, base: Mapping[str, Any]) -> int:
             store.set_plan(_old_plan(folder), base)
             # the file is about to be renamed, and a log beside it would not be
             connection.execute("PRAGMA journal_mode=DELETE")
+        # SQLite would take a log of the old database for one of the new, which gets its name
         for ending in ("-wal", "-shm"):
             Path(f"{path}{ending}").unlink(missing_ok=True)
         if path.exists():

@@ -41,6 +41,7 @@ def migrate(connection: sqlite3.Connection, folder: Path) -> None:
     version = check_version(connection, folder)
     # readers see a consistent state while the driver writes
     connection.execute("PRAGMA journal_mode=WAL")
+    # a commit waits for the disk, so that it survives a power cut
     connection.execute("PRAGMA synchronous=FULL")
     for number in range(version, len(MIGRATIONS)):
         # one transaction each: a kill in between leaves a version that is named correctly

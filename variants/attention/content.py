@@ -32,6 +32,7 @@ class Additive(Attention):
         return keys_BSK
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
+        # every query with every key: (B, T, 1, K) + (B, 1, S, K)
         mixed_BTSK = torch.tanh(self.from_query(queries_BTH)[:, :, None] + keys_BSK[:, None])
         scores_BTS1: Tensor = self.v(mixed_BTSK)
         return scores_BTS1.squeeze(-1)
@@ -54,6 +55,7 @@ class Concat(Attention):
         self.query = sizes.query
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
+        # the columns of W that meet the memory; keys are made once for all steps
         return linear(memory_BSD, self.both.weight[:, self.query :])
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
@@ -125,6 +127,7 @@ def _additive_loop(from_query_KH: Tensor, v_1K: Tensor, read: Attended) -> Atten
     weight, v = deferred_weight(from_query_KH), deferred_sum(v_1K.squeeze(0))
     keys, values = deferred_sum(read.keys_BSK), deferred_rows(read.values_BSX)
     hidden_BS = ~read.mask_BS
+    # what deferred_linear adds its product to: a zero, which broadcasts
     no_bias = read.keys_BSK.new_zeros(1)
 
     def attend(query_BH: Tensor, step: int) -> Tensor:
