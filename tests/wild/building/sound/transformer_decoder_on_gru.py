@@ -33,14 +33,15 @@ class Model(nn.Module):
         self.pos = PositionalEncoding(d_model)
         layer = nn.TransformerDecoderLayer(d_model, nhead, dim_feedforward=128, dropout=0.0, batch_first=True)
         self.decoder = nn.TransformerDecoder(layer, num_layers)
+        nn.init.normal_(self.tgt_embed.weight, std=0.3)
         self.fc_out = nn.Linear(d_model, N)
 
     def encode(self, src):
-        return self.encoder(self.src_embed(src))[0]
+        return self.pos(self.encoder(self.src_embed(src))[0])
 
     def decode(self, tgt, memory, src):
         mask = torch.triu(torch.ones(tgt.size(1), tgt.size(1), dtype=torch.bool), diagonal=1)
-        x = self.pos(self.tgt_embed(tgt) * math.sqrt(self.d_model))
+        x = self.pos(self.tgt_embed(tgt))
         x = self.decoder(x, memory, tgt_mask=mask, memory_key_padding_mask=src == PAD)
         return self.fc_out(x)
 
@@ -79,8 +80,8 @@ if __name__ == '__main__':
     model = Model()
     criterion = nn.CrossEntropyLoss(ignore_index=PAD)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3, betas=(0.9, 0.98), eps=1e-9)
-    warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / 40, (40 / (s + 1)) ** 0.5))
-    for step in range(320):
+    warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / 40, 1 - s / 400))
+    for step in range(400):
         src, tgt = batch(48)
         optimizer.zero_grad()
         logits = model(src, tgt[:, :-1])
