@@ -7,7 +7,7 @@ from torch import Tensor
 
 from bench.watch.layout import CLEAN, disturbed
 from bench.watch.predictions import normalised_axis
-from bench.watch.reading import Group, Reading
+from bench.watch.reading import Group, StepReading
 from bench.watch.recording import Recording
 from results.doctor.watched.attention import AttentionSeen, WeightsSeen
 
@@ -27,7 +27,7 @@ def attention_seen(recording: Recording) -> AttentionSeen | None:
     return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), accuracy, steps)
 
 
-def _weights(reading: Reading) -> list[WeightsSeen]:
+def _weights(reading: StepReading) -> list[WeightsSeen]:
     tape, asked = reading.tape, reading.predictions
     wanted = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
     values = tape.replay()
@@ -41,14 +41,14 @@ def _weights(reading: Reading) -> list[WeightsSeen]:
     return [_of_place(reading, indices, values, source, moved) for indices in by_place.values()]
 
 
-def _source_moved(reading: Reading, source: Group) -> dict[int, Tensor]:
+def _source_moved(reading: StepReading, source: Group) -> dict[int, Tensor]:
     """Run the tape again with the source of one example changed."""
     chosen_B = torch.arange(max(reading.examples, 1)) == reading.followed
     return disturbed(reading.tape, [(source.entries, source.batch_axis)], chosen_B)
 
 
 def _of_place(
-    reading: Reading,
+    reading: StepReading,
     indices: list[int],
     values: dict[int, Tensor],
     source: Group | None,
@@ -74,7 +74,7 @@ def _of_place(
 
 
 def _over(
-    reading: Reading,
+    reading: StepReading,
     scores: Tensor,
     axis: int,
     positions: int,
@@ -112,7 +112,7 @@ def _same(weights: list[Tensor]) -> bool:
 
 
 def _on_padding(
-    reading: Reading, weights: list[Tensor], axis: int, source: Group | None
+    reading: StepReading, weights: list[Tensor], axis: int, source: Group | None
 ) -> float | None:
     """Return the mean weight on source positions that are padding, in examples that have some."""
     if source is None or source.batch_axis is None or reading.layout.owners.clean < CLEAN:

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from bench.watch.flow import MOVES, Flow
-from bench.watch.places import Place
+from bench.watch.places import CodeLine
 from bench.watch.tape import Tape
 
 
 @dataclass
-class Entry:
+class Lookup:
     """A tensor by which symbols enter the model: an embedding's result, or one-hot data."""
 
     call: int
@@ -25,11 +25,11 @@ class Entry:
     ids_number: int
     weight: int
     """Number of the embedding's weight; -1 for one-hot data."""
-    place: Place | None
+    place: CodeLine | None
     shape: tuple[int, ...]
 
 
-def entries(tape: Tape, flow: Flow) -> list[Entry]:
+def entries(tape: Tape, flow: Flow) -> list[Lookup]:
     """Return where symbols enter, in the order of the calls."""
     values = tape.replay()
     found = []
@@ -45,7 +45,7 @@ def entries(tape: Tape, flow: Flow) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.call)
 
 
-def _data(tape: Tape, flow: Flow, root: int, values: dict[int, Tensor]) -> Iterator[Entry]:
+def _data(tape: Tape, flow: Flow, root: int, values: dict[int, Tensor]) -> Iterator[Lookup]:
     """Yield one-hot data where it is first computed with, after it was moved."""
     seen, todo = {root}, [root]
     while todo:
@@ -58,7 +58,7 @@ def _data(tape: Tape, flow: Flow, root: int, values: dict[int, Tensor]) -> Itera
             if call.name not in MOVES:
                 ids, shape = value.argmax(-1), tuple(value.shape[:-1])
                 made = max((i for i in flow.makers[number]), default=-1)
-                yield Entry(made, number, ids, number, -1, call.place, shape)
+                yield Lookup(made, number, ids, number, -1, call.place, shape)
                 break
             # what is written into another tensor, or joined with one, is followed no further
             if len(call.inputs) == 1 or call.name in ("__getitem__", "index_select"):
@@ -67,7 +67,7 @@ def _data(tape: Tape, flow: Flow, root: int, values: dict[int, Tensor]) -> Itera
                 todo.extend(new)
 
 
-def _looked_up(tape: Tape, index: int, values: dict[int, Tensor]) -> Entry | None:
+def _looked_up(tape: Tape, index: int, values: dict[int, Tensor]) -> Lookup | None:
     call = tape.calls[index]
     if call.name == "embedding":
         ids, weight = call.inputs[0], call.inputs[1]
@@ -84,7 +84,7 @@ def _looked_up(tape: Tape, index: int, values: dict[int, Tensor]) -> Entry | Non
         return None
     result = call.results[0]
     found = values[ids]
-    return Entry(index, result, found, ids, weight, call.place, tuple(found.shape))
+    return Lookup(index, result, found, ids, weight, call.place, tuple(found.shape))
 
 
 def _one_hot(value: Tensor) -> bool:

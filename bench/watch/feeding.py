@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bench.watch.layout import CLEAN
-from bench.watch.reading import Group, Reading
+from bench.watch.reading import Group, StepReading
 from bench.watch.recording import Recording
 from bench.watch.rounds import Round
 from results.doctor.watched.feeding import CarriedSeen, Fed, FeedingSeen, SourceSeen
@@ -38,11 +38,11 @@ def feeding_seen(recording: Recording) -> FeedingSeen | None:
     )
 
 
-def _head_place(reading: Reading) -> object:
+def _head_place(reading: StepReading) -> object:
     return reading.tape.calls[reading.predictions.heads[0].call].place
 
 
-def _fed(index: int, reading: Reading) -> Fed | None:
+def _fed(index: int, reading: StepReading) -> Fed | None:
     if reading.layout.owners.clean < CLEAN or not reading.of_role("decoder"):
         return None
     fed_BT = reading.fed()
@@ -80,7 +80,7 @@ def _is_fed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor, step: int, offs
     return float(same.double().mean()) > MATCHED
 
 
-def _source(reading: Reading) -> SourceSeen | None:
+def _source(reading: StepReading) -> SourceSeen | None:
     groups = [g for g in reading.groups if g.role in ("source", "unreached")]
     groups = [g for g in groups if g.ids_BJ.shape[1] > 1] or groups
     if not groups:
@@ -116,7 +116,7 @@ def _real(group: Group, example: int) -> list[int]:
     return list(range(start, end))
 
 
-def _recurrent(reading: Reading) -> bool:
+def _recurrent(reading: StepReading) -> bool:
     """Return whether a recurrent layer stands between what the decoder is fed and its outputs."""
     numbers = {entry.number for group in reading.of_role("decoder") for entry in group.entries}
     wanted = reading.flow.ancestors(reading.predictions.heads[-1].number)
@@ -129,7 +129,7 @@ def _recurrent(reading: Reading) -> bool:
     )
 
 
-def _advances(readings: list[Reading]) -> bool | None:
+def _advances(readings: list[StepReading]) -> bool | None:
     """Return whether symbols fed early reach later steps; None if that cannot be told."""
     seen = []
     for reading in readings:
@@ -143,7 +143,7 @@ def _advances(readings: list[Reading]) -> bool | None:
     return any(seen) if seen else None
 
 
-def _cells_swapped(reading: Reading) -> str | None:
+def _cells_swapped(reading: StepReading) -> str | None:
     """Return the line where an LSTM is given the memory cell as state, and the state as cell."""
     flow, calls = reading.flow, reading.tape.calls
     states = {c.results[1]: c for c in calls if c.name == "lstm" and len(c.results) == 3}
@@ -174,7 +174,7 @@ def _carried(recording: Recording) -> CarriedSeen | None:
     return found[0] if len(found) > 1 else None
 
 
-def _carried_into(one: Round, reading: Reading) -> CarriedSeen | None:
+def _carried_into(one: Round, reading: StepReading) -> CarriedSeen | None:
     tape, asked = reading.tape, reading.predictions
     wanted = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
     base = asked.rows(tape.replay())

@@ -72,7 +72,7 @@ class Gradients:
                 self._weights[key] = parameter.detach().clone()
 
     def after_step(self, optimizer: Optimizer) -> None:
-        """Measure the updates."""
+        """Measure the updates that the optimizer made."""
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 before = self._weights.get(id(parameter))

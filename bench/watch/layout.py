@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.watch.entries import Entry
+from bench.watch.entries import Lookup
 from bench.watch.predictions import Predictions
 from bench.watch.tape import Tape
 
@@ -24,13 +24,13 @@ CLEAN = 0.99
 """Share of predictions that must belong to exactly one example each."""
 MOST_EXAMPLES = 512
 
-Members = Sequence[Entry]
+Members = Sequence[Lookup]
 Axes = list[int | None]
 
 
 @dataclass
 class Owners:
-    """Which example moves each prediction."""
+    """The example that moves each prediction."""
 
     owner_N: Tensor
     """The example; -1 if several do, or none."""

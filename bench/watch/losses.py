@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.watch.predictions import SOFTMAX, normalised_axis
-from bench.watch.reading import Reading
+from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
@@ -24,7 +24,7 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
     return max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
 
 
-def _seen(reading: Reading) -> LossesSeen:
+def _seen(reading: StepReading) -> LossesSeen:
     tape, asked = reading.tape, reading.predictions
     criterion = tape.calls[asked.criteria[0]]
     rows, symbols = _labels(reading)
@@ -60,7 +60,7 @@ def _seen(reading: Reading) -> LossesSeen:
     )
 
 
-def _labels(reading: Reading) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
     """Run the tape with numbers in place of logits: first those of the rows, from 1, then symbols.
 
     Calls that compute values are passed, so that the numbers show where logits have been moved.
@@ -99,7 +99,7 @@ def _instead(labels: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _normalisation(
-    reading: Reading, index: int, rows: dict[int, Tensor], symbols: dict[int, Tensor]
+    reading: StepReading, index: int, rows: dict[int, Tensor], symbols: dict[int, Tensor]
 ) -> Normalisation | None:
     tape = reading.tape
     call = tape.calls[index]
@@ -119,7 +119,7 @@ def _normalisation(
     )
 
 
-def _over(reading: Reading, rows: Tensor, symbols: Tensor, axis: int) -> str:
+def _over(reading: StepReading, rows: Tensor, symbols: Tensor, axis: int) -> str:
     """Return along what an axis of moved logits lies."""
     rows_NA = rows.movedim(axis, -1).reshape(-1, rows.shape[axis]).round().long()
     symbols_NA = symbols.movedim(axis, -1).reshape(-1, symbols.shape[axis]).round().long()
@@ -143,7 +143,7 @@ def _steps_vary(step_NA: Tensor) -> bool:
     return bool((step_NA[:, 1:] != step_NA[:, :-1]).any())
 
 
-def _empty(reading: Reading, rows: dict[int, Tensor]) -> tuple[int, bool]:
+def _empty(reading: StepReading, rows: dict[int, Tensor]) -> tuple[int, bool]:
     """Return how many predictions of real symbols no layer made, and whether they come first."""
     tape, asked = reading.tape, reading.predictions
     values = tape.replay(gradients=True)
@@ -171,7 +171,7 @@ def _empty(reading: Reading, rows: dict[int, Tensor]) -> tuple[int, bool]:
     return (count, first) if len(symbols) > 1 else (0, False)
 
 
-def _given(reading: Reading, index: int) -> str:
+def _given(reading: StepReading, index: int) -> str:
     """Return whether a criterion is given logits, probabilities or their logarithms."""
     value = reading.tape.replay(stop=index + 1)[reading.tape.calls[index].inputs[0]].double()
     if value.dim() == 0:
@@ -185,7 +185,7 @@ def _given(reading: Reading, index: int) -> str:
     return "logits"
 
 
-def _sign(reading: Reading, index: int) -> float | None:
+def _sign(reading: StepReading, index: int) -> float | None:
     """Return the derivative of what is minimised with respect to a criterion's result."""
     tape = reading.tape
     call = tape.calls[index]
@@ -216,7 +216,7 @@ def _inside(weight_BT: Tensor) -> Tensor:
     return inside_BT & before_BT
 
 
-def _next_fed(reading: Reading, inside_BT: Tensor) -> int | None:
+def _next_fed(reading: StepReading, inside_BT: Tensor) -> int | None:
     """Return the symbol that is fed after most of these predictions, if one is."""
     fed_BT = reading.fed()
     if fed_BT.shape != inside_BT.shape or not bool(inside_BT[:, :-1].any()):
@@ -248,7 +248,7 @@ def _transposed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> tuple[fl
     return now, best
 
 
-def _made_steps(reading: Reading) -> int:
+def _made_steps(reading: StepReading) -> int:
     """Return how many predictions of an example the last layer makes, read by the loss or not."""
     calls, first = reading.tape.calls, reading.predictions.heads[0].call
     same = [c for c in calls if c.name == calls[first].name and c.place == calls[first].place]

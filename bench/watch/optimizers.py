@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bench.watch.names import Names
-from bench.watch.places import Place, place
+from bench.watch.places import CodeLine, place
 
 SETTINGS = ("lr", "weight_decay", "momentum", "maximize")
 
@@ -22,7 +22,7 @@ class OptimizerSeen:
     serial: int
     kind: str
     name: str
-    place: Place | None
+    place: CodeLine | None
     """Where it was made; None if before the watch."""
     reference: weakref.ref[Optimizer]
     parameters: list[Tensor] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Optimizers:
         """Note an optimizer that was just made."""
         self._add(optimizer, place())
 
-    def _add(self, optimizer: Optimizer, where: Place | None) -> int:
+    def _add(self, optimizer: Optimizer, where: CodeLine | None) -> int:
         serial = len(self.seen)
         self.seen.append(
             OptimizerSeen(

@@ -20,7 +20,7 @@ LIBRARIES = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
-class Place:
+class CodeLine:
     """A line of a file, in a function."""
 
     file: str
@@ -48,12 +48,12 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     return nearest
 
 
-def place() -> Place | None:
+def place() -> CodeLine | None:
     """Return the line of the user's code that is running now."""
     frame = user_frame(sys._getframe(1))
     if frame is None:
         return None
-    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+    return CodeLine(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
 def torch_frame(files: tuple[str, ...], names: frozenset[str] | None = None) -> FrameType | None:

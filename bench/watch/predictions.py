@@ -28,7 +28,7 @@ NEGLIGIBLE = 1e-9
 
 
 @dataclass
-class Head:
+class LogitsCall:
     """The logits that one call of the model's last layer gave."""
 
     call: int
@@ -52,7 +52,7 @@ class Head:
 class Predictions:
     """All predictions that a loss reads, as N rows."""
 
-    heads: list[Head]
+    heads: list[LogitsCall]
     criteria: list[int]
     """Indices of the calls nearest to the loss that compare predictions with targets."""
     between: list[int]
@@ -98,7 +98,7 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions | None:
     )
     size = _symbols(tape, values, criteria[0])
     heads = [
-        Head(index, number, _axis(values[number], size), values[number].detach(), gradient)
+        LogitsCall(index, number, _axis(values[number], size), values[number].detach(), gradient)
         for (index, number), gradient in zip(wanted, gradients, strict=True)
         if gradient is not None
     ]
@@ -175,7 +175,7 @@ def normalised_axis(tape: Tape, index: int, value: Tensor) -> int:
     return value.dim() - 1
 
 
-def _asked(head: Head) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _asked(head: LogitsCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     values_NV = head.by_row(head.values).double()
     gradient_NV = head.by_row(head.gradient).double()
     p_NV = values_NV.softmax(-1)

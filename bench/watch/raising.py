@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bench.watch.places import Place, user_frame
+from bench.watch.places import CodeLine, user_frame
 from results.doctor.watched.raising import RaisedSeen
 
 _NOT_OF_THE_USER = (
@@ -33,12 +33,12 @@ def raised_seen(error: BaseException) -> RaisedSeen:
     name = kind.__name__ if kind.__module__ == "builtins" else kind.__qualname__
     message = str(error)
     if isinstance(error, SyntaxError):
-        place = str(Place(error.filename or "", error.lineno or 0, ""))
+        place = str(CodeLine(error.filename or "", error.lineno or 0, ""))
         return RaisedSeen(name, error.msg, place)
     frames = list(traceback.walk_tb(error.__traceback__))
     for frame, line in reversed(frames):
         if user_frame(frame) is frame:
-            place = str(Place(frame.f_code.co_filename, line, frame.f_code.co_name))
+            place = str(CodeLine(frame.f_code.co_filename, line, frame.f_code.co_name))
             uncalled = _uncalled(frame, line, message) if isinstance(error, TypeError) else ()
             return RaisedSeen(name, message, place, uncalled, tuple(_facts(error)))
     return RaisedSeen(name, message)

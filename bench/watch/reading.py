@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from bench.watch.entries import Entry, entries
+from bench.watch.entries import Lookup, entries
 from bench.watch.flow import Flow
 from bench.watch.layout import Layout, disturbed, find_layout, moved_rows
-from bench.watch.places import Place
+from bench.watch.places import CodeLine
 from bench.watch.predictions import Predictions, predictions
 from bench.watch.tape import Tape
 
@@ -31,7 +31,7 @@ MOST_STEPS = 24
 class Group:
     """Entries made at one place of the code: one for a whole sequence, or one for each step."""
 
-    entries: list[Entry]
+    entries: list[Lookup]
     batch_axis: int | None
     """Axis of the ids along which examples lie; None if there is one example."""
     ids_BJ: Tensor
@@ -42,7 +42,7 @@ class Group:
     """source, decoder, start (one symbol for all steps), or unreached."""
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> CodeLine | None:
         """Return the line of the user's code."""
         return self.entries[0].place
 
@@ -53,8 +53,8 @@ class Group:
 
 
 @dataclass
-class Reading:
-    """What was found about a round of training."""
+class StepReading:
+    """Everything that was found about one round of training."""
 
     tape: Tape
     flow: Flow
@@ -107,7 +107,7 @@ class Reading:
         return table_BT
 
 
-def read(tape: Tape, loss: int) -> Reading | None:
+def read(tape: Tape, loss: int) -> StepReading | None:
     """Return what can be found about a round, or None if its loss reads no predictions."""
     flow = Flow(tape)
     asked = predictions(tape, flow, loss)
@@ -127,7 +127,7 @@ def read(tape: Tape, loss: int) -> Reading | None:
     ]
     aside = _grouped([entry for entry in found if entry.number not in ancestors])
     owners = layout.owners
-    result = Reading(
+    result = StepReading(
         tape,
         flow,
         loss,
@@ -144,9 +144,9 @@ def read(tape: Tape, loss: int) -> Reading | None:
     return result
 
 
-def _grouped(found: list[Entry]) -> list[list[Entry]]:
+def _grouped(found: list[Lookup]) -> list[list[Lookup]]:
     """Group entries by the line of the code and the embedding, and the kind of their use."""
-    groups: dict[tuple[object, ...], list[Entry]] = {}
+    groups: dict[tuple[object, ...], list[Lookup]] = {}
     for entry in found:
         key = (entry.place, entry.weight if entry.weight >= 0 else "data")
         groups.setdefault(key, []).append(entry)
@@ -163,7 +163,7 @@ def _steps(owner_N: Tensor) -> Tensor:
     return step_N
 
 
-def _ids(members: list[Entry], axis: int | None, examples: int) -> Tensor:
+def _ids(members: list[Lookup], axis: int | None, examples: int) -> Tensor:
     parts = []
     for entry in members:
         if entry.ids is None:
@@ -181,7 +181,7 @@ def _longest(owner_N: Tensor, weight_N: Tensor) -> int:
     return int(counted.bincount().argmax()) if len(counted) else 0
 
 
-def _follow(reading: Reading) -> None:
+def _follow(reading: StepReading) -> None:
     """Fill in how far each position of each group moves each step of the followed example."""
     rows = (reading.owner_N == reading.followed).nonzero()[:, 0].tolist()[:MOST_STEPS]
     columns: list[dict[int, Tensor]] = []
@@ -196,7 +196,7 @@ def _follow(reading: Reading) -> None:
         group.reach_JT = torch.stack(reaches, 1) if reaches else torch.zeros(positions, 0)
 
 
-def _columns(reading: Reading, rows: list[int], uncut: bool) -> list[dict[int, Tensor]]:
+def _columns(reading: StepReading, rows: list[int], uncut: bool) -> list[dict[int, Tensor]]:
     """Return for each prediction its gradients with respect to the embedded symbols."""
     tape, asked = reading.tape, reading.predictions
     leaves: dict[int, Tensor] = {}
@@ -250,7 +250,7 @@ def _reach(group: Group, gradients: dict[int, Tensor], example: int) -> Tensor:
     return torch.cat(parts)
 
 
-def _assign_roles(reading: Reading) -> None:
+def _assign_roles(reading: StepReading) -> None:
     """Tell the source from what the decoder is fed.
 
     The source reaches the first step from beyond its first position; a decoder's position reaches
@@ -271,7 +271,7 @@ def _assign_roles(reading: Reading) -> None:
         reading.groups[0].role = "source"
 
 
-def _moves(reading: Reading, group: Group) -> bool:
+def _moves(reading: StepReading, group: Group) -> bool:
     """Return whether predictions move when all embedded symbols of a group are changed."""
     asked = reading.predictions
     everything = torch.ones(1, dtype=torch.bool)

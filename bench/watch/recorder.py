@@ -26,8 +26,8 @@ from torch.utils._pytree import TreeSpec, tree_flatten
 from bench.watch.gradients import Gradients
 from bench.watch.names import Names
 from bench.watch.optimizers import Optimizers
-from bench.watch.places import Place, place, torch_frame
-from bench.watch.rounds import Evaluation, Event, LossCurve, Round
+from bench.watch.places import CodeLine, place, torch_frame
+from bench.watch.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
 from bench.watch.tape import CHANGING, RANDOM, Call, Slot, Tape
 
 MAKERS = frozenset(
@@ -85,21 +85,21 @@ class Recorder(TorchFunctionMode):
         self._thread = self._process = 0
         self._most_steps = most_steps
         self.rounds: list[Round] = []
-        self.evaluations: list[Evaluation] = []
+        self.evaluations: list[EvaluationCalls] = []
         self.curve = LossCurve()
         self.names = Names()
         self.optimizers = Optimizers(self.names)
         self.steps = 0
         self._round: Round | None = None
         self._ending: Round | None = None
-        self._evaluation: Evaluation | None = None
+        self._evaluation: EvaluationCalls | None = None
         self._made: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self._modules: list[nn.Module] = []
         self._stepping = self._stepped = self._begun = False
         self._trains_in_eval_mode = False
         self._loss: tuple[float, int] = (0.0, 0)
         self._gradients = Gradients()
-        self._evaluated: set[Place | None] = set()
+        self._evaluated: set[CodeLine | None] = set()
         self._evaluations = 0
         self._undo = contextlib.ExitStack()
         self._safe_before_call = self._guarded(self._before_call)
@@ -298,7 +298,7 @@ class Recorder(TorchFunctionMode):
             self._adopt(evaluation)
         self._end_evaluation()
 
-    def _adopt(self, evaluation: Evaluation) -> None:
+    def _adopt(self, evaluation: EvaluationCalls) -> None:
         """Take what looked like an evaluation as the beginning of a training step."""
         if self._round is not None:
             self._round.tape = evaluation.tape
@@ -314,7 +314,7 @@ class Recorder(TorchFunctionMode):
             return None
         self._evaluations += 1
         self._evaluated.add(where)
-        self._evaluation = Evaluation(Tape(-1), self.steps)
+        self._evaluation = EvaluationCalls(Tape(-1), self.steps)
         return self._evaluation.tape
 
     def _end_evaluation(self) -> None:
@@ -373,7 +373,7 @@ class Recorder(TorchFunctionMode):
         if current is None:
             return
         number = -1 if root is None else current.tape.number(root)
-        current.events.append(Event("backward", len(current.tape.calls), place(), number))
+        current.events.append(RoundEvent("backward", len(current.tape.calls), place(), number))
         with torch._C.DisableTorchFunction():
             parameters = [*current.tape.parameters.values(), *self.optimizers.parameters()]
             self._gradients.before_backward(parameters)
@@ -385,7 +385,7 @@ class Recorder(TorchFunctionMode):
     def _event(self, kind: str, number: int = -1) -> None:
         current = self._ending if self._ending is not None and not self._begun else self._round
         if current is not None:
-            event = Event(kind, len(current.tape.calls), place(), number)
+            event = RoundEvent(kind, len(current.tape.calls), place(), number)
             # clipping makes several calls
             if kind != "clip" or current.events[-1:] != [event]:
                 current.events.append(event)

@@ -8,18 +8,18 @@ from functools import cached_property
 
 from bench.watch.names import Names
 from bench.watch.optimizers import OptimizerSeen
-from bench.watch.reading import Reading, read
+from bench.watch.reading import StepReading, read
 from bench.watch.recorder import Recorder
-from bench.watch.rounds import Evaluation, LossCurve, Round
+from bench.watch.rounds import EvaluationCalls, LossCurve, Round
 
 
 @dataclass
 class Recording:
-    """What a recorder kept of a training."""
+    """Everything that a recorder kept of a training."""
 
     rounds: list[Round]
     """Rounds that were recorded: the first three, and some later ones."""
-    evaluations: list[Evaluation]
+    evaluations: list[EvaluationCalls]
     curve: LossCurve
     optimizers: list[OptimizerSeen]
     names: Names
@@ -47,11 +47,11 @@ class Recording:
         return {place.file for place in places if place is not None}
 
     @cached_property
-    def readings(self) -> list[tuple[Round, Reading]]:
+    def readings(self) -> list[tuple[Round, StepReading]]:
         """Return what could be read of the first rounds and of the last."""
         return list(self._read())
 
-    def _read(self) -> Iterator[tuple[Round, Reading]]:
+    def _read(self) -> Iterator[tuple[Round, StepReading]]:
         chosen = [*self.rounds[:3], *self.rounds[3:][-1:]]
         for one in chosen:
             losses = one.happened("backward")

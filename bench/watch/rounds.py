@@ -1,23 +1,23 @@
-"""What is kept of a training that was watched: rounds of training and evaluations."""
+"""Keeps what was recorded of a training: its rounds and its evaluations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from bench.watch.gradients import Norms
-from bench.watch.places import Place
+from bench.watch.places import CodeLine
 from bench.watch.tape import Tape
 
 
 @dataclass(frozen=True)
-class Event:
+class RoundEvent:
     """Something that happened in a round besides the calls on its tape."""
 
     kind: str
     """backward, step, zero_grad or clip."""
     at: int
     """Number of calls on the tape before it."""
-    place: Place | None
+    place: CodeLine | None
     number: int = -1
     """The loss's number on the tape, or the optimizer's serial number."""
 
@@ -28,18 +28,18 @@ class Round:
 
     index: int
     tape: Tape
-    events: list[Event] = field(default_factory=list)
+    events: list[RoundEvent] = field(default_factory=list)
     norms: dict[str, Norms] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     """Names of the parameters, by their number on the tape."""
 
-    def happened(self, kind: str) -> list[Event]:
+    def happened(self, kind: str) -> list[RoundEvent]:
         """Return the events of a kind, in order."""
         return [event for event in self.events if event.kind == kind]
 
 
 @dataclass
-class Evaluation:
+class EvaluationCalls:
     """Calls made without gradients, or in eval mode, outside training steps."""
 
     tape: Tape

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from bench.watch.layout import CLEAN, disturbed, owners
-from bench.watch.reading import Reading
+from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
 from results.doctor.watched.rows import RowsSeen
 
-SAME = 1e-6
+UNMOVED = 1e-6
 """Relative difference below which two values count as equal."""
 DIFFERENT = 0.1
 """Share of predictions with another owner above which examples have been exchanged."""
@@ -26,7 +26,7 @@ def rows_seen(recording: Recording) -> RowsSeen | None:
     return None
 
 
-def _seen(reading: Reading) -> RowsSeen:
+def _seen(reading: StepReading) -> RowsSeen:
     found = reading.layout.owners
     mixed = float(found.mixed_N.double().mean())
     if found.clean >= CLEAN:
@@ -43,7 +43,7 @@ def _seen(reading: Reading) -> RowsSeen:
     return RowsSeen(reading.examples, mixed)
 
 
-def _exchanged(reading: Reading) -> tuple[float, str] | None:
+def _exchanged(reading: StepReading) -> tuple[float, str] | None:
     """Return the share of predictions that belong to one example by what is fed and to another by
     the source, and the line of the source; None if examples are not merely exchanged."""
     members = [group.entries for group in reading.groups]
@@ -65,7 +65,7 @@ def _exchanged(reading: Reading) -> tuple[float, str] | None:
     return None
 
 
-def _first_mixing(reading: Reading, example: int) -> tuple[int, list[Tensor], int] | None:
+def _first_mixing(reading: StepReading, example: int) -> tuple[int, list[Tensor], int] | None:
     """Return the first call whose result mixes an example with others.
 
     Returns:
@@ -95,7 +95,7 @@ def _moved_examples(before: Tensor, after: Tensor, examples: int) -> int | None:
     if before.shape != after.shape or not before.is_floating_point():
         return None
     scale = float(before.abs().max()) if before.numel() else 0.0
-    moved = (before - after).abs() > SAME * max(scale, 1e-6)
+    moved = (before - after).abs() > UNMOVED * max(scale, 1e-6)
     counts = [
         int(moved.movedim(axis, 0).flatten(1).any(1).sum()) if moved.dim() > 1 else int(moved.sum())
         for axis, size in enumerate(before.shape)

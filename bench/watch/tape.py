@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
-from bench.watch.places import Place
+from bench.watch.places import CodeLine
 
 RANDOM = frozenset(
     "dropout dropout_ feature_dropout alpha_dropout bernoulli bernoulli_ rand randn randint "
@@ -55,7 +55,7 @@ class Call:
     leaves: list[Any]
     structure: TreeSpec
     results: tuple[int, ...]
-    place: Place | None
+    place: CodeLine | None
     modules: tuple[nn.Module, ...]
     """The modules whose forward was running, from the outermost to the innermost."""
     gradients: bool

@@ -57,11 +57,11 @@ def _of(group: str, *rules: Callable[[Any], Iterator[Finding]]) -> tuple[Watched
 
 
 RULES: tuple[WatchedRule, ...] = (
-    *_of("raised", *raising.RULES),
-    *_of("rows", *rows.RULES),
-    *_of("losses", *losses.RULES),
-    *_of("attention", *attention.RULES),
-    *_of("feeding", *feeding.RULES),
+    *_of("raised", *raising.RAISING_RULES),
+    *_of("rows", *rows.ROWS_RULES),
+    *_of("losses", *losses.LOSSES_RULES),
+    *_of("attention", *attention.ATTENTION_RULES),
+    *_of("feeding", *feeding.FEEDING_RULES),
 )
 """In the order of cause and effect."""
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.losses import MOSTLY_RIGHT
 
 INVERTED = 0.99
 """Mean weight on padding above which a mask hides the symbols instead of the padding."""
 MUCH = 0.3
 """Mean weight on padding above which padding is attended to."""
-LEARNED = 0.9
 ENOUGH = 200
 """Training steps after which a model has had time to learn where to look."""
 
@@ -38,7 +38,7 @@ class WeightsSeen:
 
 @dataclass(frozen=True)
 class AttentionSeen:
-    """What was seen of attention in the first round read and in the last."""
+    """The attention that was seen in the first round read and in the last."""
 
     first: tuple[WeightsSeen, ...]
     last: tuple[WeightsSeen, ...]
@@ -122,7 +122,7 @@ def padding(seen: AttentionSeen) -> Iterator[Finding]:
                 place=weights.place,
                 why="attention sees nothing of the source but its padding.",
             )
-        elif share > MUCH and seen.accuracy < LEARNED and seen.steps >= ENOUGH:
+        elif share > MUCH and seen.accuracy < MOSTLY_RIGHT and seen.steps >= ENOUGH:
             yield Finding(
                 "padding-attended",
                 LIKELY,
@@ -134,4 +134,4 @@ def padding(seen: AttentionSeen) -> Iterator[Finding]:
             )
 
 
-RULES = (wrong_axis, constant, padding)
+ATTENTION_RULES = (wrong_axis, constant, padding)

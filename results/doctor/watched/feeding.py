@@ -6,16 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.losses import MOSTLY_RIGHT
 
-LEARNED = 0.9
-"""Share of predictions that are right above which a model has learned."""
 MOST_STEPS = 0.7
 """Share of the steps that must show a thing for it to hold of the decoder."""
 
 
 @dataclass(frozen=True)
 class Fed:
-    """What the decoder was fed in one round, at the steps after the first."""
+    """The symbols that the decoder was fed in one round, at the steps after the first."""
 
     round: int
     steps: int
@@ -34,7 +33,7 @@ class Fed:
 
 @dataclass(frozen=True)
 class SourceSeen:
-    """Which source positions reach the predictions of one example."""
+    """The source positions that reach the predictions of one example."""
 
     place: str
     positions: int
@@ -58,7 +57,7 @@ class CarriedSeen:
 
 @dataclass(frozen=True)
 class FeedingSeen:
-    """What was seen of what reaches the predictions."""
+    """Everything that was seen to reach the predictions."""
 
     fed: tuple[Fed, ...] = ()
     source: SourceSeen | None = None
@@ -221,7 +220,7 @@ def never_forced(seen: FeedingSeen) -> Iterator[Finding]:
     if len(seen.fed) < 3 or any(fed.steps < 3 for fed in seen.fed):
         return
     never = all(fed.by_offset.get(1, 0) <= 0.2 * fed.steps and fed.own for fed in seen.fed)
-    if never and seen.fed[-1].accuracy < LEARNED:
+    if never and seen.fed[-1].accuracy < MOSTLY_RIGHT:
         yield Finding(
             "never-forced",
             LIKELY,
@@ -234,7 +233,7 @@ def never_forced(seen: FeedingSeen) -> Iterator[Finding]:
         )
 
 
-RULES = (
+FEEDING_RULES = (
     source_cut,
     partly_cut,
     carried,

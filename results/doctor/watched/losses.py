@@ -9,6 +9,8 @@ from results.doctor.examined import LIKELY, SURE, Finding
 
 PROPER_SHARE = 0.6
 """Below this part of the probability asked for the right symbol, smoothing is too strong."""
+MOSTLY_RIGHT = 0.9
+"""Share of predictions that are right above which a model has learned."""
 COUNTED = 0.25
 """Share of the loss's weight on padding above which padding drowns the rest."""
 MATCHED = 0.9
@@ -31,7 +33,7 @@ class Normalisation:
 
 @dataclass(frozen=True)
 class LossesSeen:
-    """What was seen of the loss, in the rounds that could be read."""
+    """The facts about the loss, in the rounds that could be read."""
 
     place: str
     """The line where predictions are compared with targets."""
@@ -251,7 +253,7 @@ def smoothing(seen: LossesSeen) -> Iterator[Finding]:
 def padding(seen: LossesSeen) -> Iterator[Finding]:
     """Find padding that has much of the loss's weight, in a model that has not learned."""
     weight = seen.padding_weight
-    if weight is None or weight < COUNTED or (seen.accuracy or 0) > 0.9:
+    if weight is None or weight < COUNTED or (seen.accuracy or 0) > MOSTLY_RIGHT:
         return
     yield Finding(
         "padding-in-loss",
@@ -264,7 +266,7 @@ def padding(seen: LossesSeen) -> Iterator[Finding]:
     )
 
 
-RULES = (
+LOSSES_RULES = (
     softmax_axis,
     loss_input,
     maximised,

@@ -154,4 +154,4 @@ def _first_lines(error: str, most: int = 300) -> str:
     return text if len(text) <= most else text[: most - 4] + " ..."
 
 
-RULES = (script_raises,)
+RAISING_RULES = (script_raises,)

@@ -15,7 +15,7 @@ RESHAPING = ("view", "reshape", "flatten", "_unsafe_view", "view_as", "reshape_a
 
 @dataclass(frozen=True)
 class RowsSeen:
-    """What was seen when one example of a batch was changed."""
+    """The effects of changing one example of a batch."""
 
     examples: int
     mixed: float
@@ -94,4 +94,4 @@ def _named(seen: RowsSeen) -> tuple[str, str]:
     )
 
 
-RULES = (exchanged, mixing)
+ROWS_RULES = (exchanged, mixing)
