@@ -59,7 +59,8 @@ class Gradients:
             if parameter.grad is None:
                 continue
             before, own = self._before.get(key), self._own.get(key)
-            added = _copy(parameter.grad) if before is None else parameter.grad - before
+            gradient = _copy(parameter.grad)
+            added = gradient if before is None else gradient - before
             self._own[key] = added if own is None else own + added
 
     def before_step(self, optimizer: Optimizer) -> None:

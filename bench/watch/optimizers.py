@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -31,6 +32,9 @@ class OptimizerSeen:
     steps: int = 0
     settings: dict[str, float] = field(default_factory=dict)
     """Largest value of each setting over the parameter groups, at its first step."""
+    groups: list[dict[str, Any]] = field(default_factory=list)
+    """The parameter groups with all settings, as they were at its first step."""
+    type: type[Optimizer] | None = None
 
 
 class Optimizers:
@@ -58,12 +62,14 @@ class Optimizers:
                 _parameters(optimizer),
                 self.training_steps,
                 settings=_settings(optimizer),
+                type=type(optimizer),
             )
         )
         self._serials[id(optimizer)] = serial
         if len(self.seen) > 4:
             # an optimizer made anew for each batch must not keep all its parameters' lists
             self.seen[serial - 2].parameters = []
+            self.seen[serial - 2].groups = []
         return serial
 
     def serial(self, optimizer: Optimizer) -> int:
@@ -73,6 +79,14 @@ class Optimizers:
             return known
         return self._add(optimizer, None)
 
+    def cleared(self, optimizer: Optimizer) -> int:
+        """Note that an optimizer clears gradients, and return its serial number."""
+        serial = self.serial(optimizer)
+        seen = self.seen[serial]
+        if seen.name == seen.kind:
+            seen.name = self._names.of_optimizer(optimizer)
+        return serial
+
     def stepped(self, optimizer: Optimizer) -> int:
         """Note that an optimizer steps, and return its serial number."""
         serial = self.serial(optimizer)
@@ -81,6 +95,7 @@ class Optimizers:
             seen.name = self._names.of_optimizer(optimizer)
             seen.settings = _settings(optimizer)
             seen.parameters = _parameters(optimizer)
+            seen.groups = [dict(group) for group in optimizer.param_groups]
         seen.steps += 1
         return serial
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any
 
 import torch
@@ -45,8 +47,15 @@ CLIPPING = frozenset(
 )
 """Calls that torch's functions for clipping gradients make."""
 CLIPS = ("nn/utils/clip_grad.py",)
+CLIP_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_"})
 AFTER_STEP = ("/torch/optim/", "/torch/amp/", "/torch/cuda/amp/")
 """Folders of torch's code whose calls belong to the step that was just taken."""
+ASKING = frozenset(
+    "dim numel nelement size shape.__get__ data.__get__ data_ptr is_floating_point __len__ device.__get__ "
+    "dtype.__get__ ndim.__get__ requires_grad_ detach to cpu cuda float is_sparse.__get__ "
+    "is_cuda.__get__ untyped_storage storage_offset stride is_contiguous".split()
+)
+"""Calls on parameters with which no forward pass begins: scripts count and move them."""
 FIRST_ROUNDS = 3
 MOST_CALLS = 20_000
 MOST_EVALUATIONS = 4
@@ -99,6 +108,7 @@ class Recorder(TorchFunctionMode):
         self._trains_in_eval_mode = False
         self._loss: tuple[float, int] = (0.0, 0)
         self._gradients = Gradients()
+        self._clipping: FrameType | None = None
         self._evaluated: set[CodeLine | None] = set()
         self._evaluations = 0
         self._undo = contextlib.ExitStack()
@@ -127,14 +137,15 @@ class Recorder(TorchFunctionMode):
         super().__exit__(*error)  # type: ignore[no-untyped-call]
         self._undo.close()
         self._guarded(self._end)(cut=error[:1] != (None,) and bool(error))
-        self._ending = self._round = self._evaluation = None
+        self._ending = self._round = self._evaluation = self._clipping = None
 
     def _end(self, cut: bool) -> None:
         """Finish what was begun; a round that an error cut off may lack steps and is left out."""
         self._end_evaluation()
         self._finish(self._ending)
         last = self._round
-        if last is not None and last.happened("step"):
+        # a training that never steps is one long round
+        if last is not None and last.happened("backward"):
             steps = {len(done.happened("step")) for done in self.rounds}
             if not cut or not steps or len(last.happened("step")) in steps:
                 self._finish(last)
@@ -193,7 +204,8 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if self._stepping or self.error is not None:
+        initialises = getattr(func, "__module__", None) == "torch.nn.init"
+        if self._stepping or self.error is not None or initialises:
             return func(*args, **kwargs)
         if func is Tensor.backward or func is torch.autograd.backward:
             return self._backward(func, args, kwargs)
@@ -225,12 +237,12 @@ class Recorder(TorchFunctionMode):
         flat, structure = tree_flatten((args, kwargs))
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
         name = _name(func)
-        if name in CLIPPING and torch_frame(CLIPS) is not None:
-            self._event("clip")
+        if name in CLIPPING and (frame := torch_frame(CLIPS, CLIP_FUNCTIONS)) is not None:
+            self._clip(frame)
             return None
         if self._stepped and torch_frame(AFTER_STEP) is None:
             self._begin_round()
-        tape = self._tape(tensors)
+        tape = self._tape(name, tensors)
         if tape is None or name in UNRECORDED or len(tape.calls) >= MOST_CALLS:
             return None
         if not tensors and name not in RANDOM and name not in MAKERS:
@@ -261,10 +273,10 @@ class Recorder(TorchFunctionMode):
             )
             tape.calls.append(call)
 
-    def _tape(self, tensors: list[Tensor]) -> Tape | None:
+    def _tape(self, name: str, tensors: list[Tensor]) -> Tape | None:
         """Return the tape that a call belongs to, if any."""
         training = torch.is_grad_enabled() and not self._in_eval_mode()
-        if training and any(tensor.requires_grad and tensor.is_leaf for tensor in tensors):
+        if training and name not in ASKING and any(t.requires_grad and t.is_leaf for t in tensors):
             self._begin_forward(tensors)
         if self._begun:
             return None if self._round is None else self._round.tape
@@ -364,6 +376,7 @@ class Recorder(TorchFunctionMode):
         if self._evaluation is not None and root is not None and self._evaluation.tape.made(root):
             self._trains_in_eval_mode = True
             self._adopt(self._evaluation)
+        self._clipping = None
         self._begin_forward([])
         self.backwards += 1
         if root is not None and root.numel() == 1:
@@ -373,6 +386,9 @@ class Recorder(TorchFunctionMode):
         if current is None:
             return
         number = -1 if root is None else current.tape.number(root)
+        if not current.happened("backward"):
+            with torch._C.DisableTorchFunction():
+                current.tape.settle()
         current.events.append(RoundEvent("backward", len(current.tape.calls), place(), number))
         with torch._C.DisableTorchFunction():
             parameters = [*current.tape.parameters.values(), *self.optimizers.parameters()]
@@ -382,17 +398,35 @@ class Recorder(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             self._gradients.after_backward()
 
-    def _event(self, kind: str, number: int = -1) -> None:
+    def _event(
+        self,
+        kind: str,
+        number: int = -1,
+        limit: float = math.nan,
+        parameters: frozenset[str] = frozenset(),
+    ) -> None:
         current = self._ending if self._ending is not None and not self._begun else self._round
         if current is not None:
-            event = RoundEvent(kind, len(current.tape.calls), place(), number)
-            # clipping makes several calls
-            if kind != "clip" or current.events[-1:] != [event]:
-                current.events.append(event)
+            at = len(current.tape.calls)
+            current.events.append(RoundEvent(kind, at, place(), number, limit, parameters))
+
+    def _clip(self, frame: FrameType) -> None:
+        """Note that gradients are clipped, once although the function makes several calls."""
+        if self._clipping is frame or (self._ending or self._round) is None:
+            return
+        self._clipping = frame
+        seen = frame.f_locals
+        clipped = seen.get("parameters")
+        if isinstance(clipped, Tensor):
+            clipped = [clipped]
+        named = isinstance(clipped, list | tuple)
+        parameters = frozenset(self.names.of(p) for p in clipped) if named else frozenset()
+        limit = seen.get("max_norm", seen.get("clip_value", math.nan))
+        self._event("clip", limit=float(limit), parameters=parameters)
 
     def _on_zero_grad(self, owner: Any) -> None:
         if isinstance(owner, Optimizer):
-            self._event("zero_grad", self.optimizers.serial(owner))
+            self._event("zero_grad", self.optimizers.cleared(owner))
         else:
             self._event("zero_grad")
 

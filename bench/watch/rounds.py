@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from bench.watch.gradients import Norms
@@ -20,6 +21,10 @@ class RoundEvent:
     place: CodeLine | None
     number: int = -1
     """The loss's number on the tape, or the optimizer's serial number."""
+    limit: float = math.nan
+    """The limit that gradients are clipped to."""
+    parameters: frozenset[str] = frozenset()
+    """Names of the parameters whose gradients are clipped."""
 
 
 @dataclass

@@ -32,8 +32,14 @@ CHANGING = frozenset({"__setitem__", "data.__set__", "requires_grad.__set__"})
 SKIPPED = frozenset({"backward", "grad.__set__", "requires_grad.__set__"})
 """Calls that are kept and not run again."""
 
-CUTTING = frozenset({"detach", "data.__get__"})
+CUTTING = frozenset({"detach", "data.__get__", "tensor"})
 """Calls whose result is the argument, cut off from its history."""
+
+VIEWS = frozenset(
+    "view view_as reshape transpose t __getitem__ expand squeeze unsqueeze detach permute chunk "
+    "split unbind narrow select flatten".split()
+)
+"""Calls that may return their argument's memory without writing to it."""
 
 Change = Callable[[Tensor], Tensor]
 """Returns the value to go on with in place of the one that a call returned."""
@@ -149,7 +155,8 @@ class Tape:
         copy = self._storages[key][1]
         if copy.dtype != tensor.dtype:
             copy = tensor.detach().clone()
-            return Root(copy, tuple(copy.shape), copy.stride(), 0, tensor.is_leaf, grad_fn, earlier)
+            leaf = tensor.is_leaf and tensor.requires_grad
+            return Root(copy, tuple(copy.shape), copy.stride(), 0, leaf, grad_fn, earlier)
         return Root(
             copy,
             tuple(tensor.shape),
@@ -160,11 +167,43 @@ class Tape:
             earlier,
         )
 
+    def settle(self) -> None:
+        """Take the parameters' values anew and drop the calls that made them or wrote to them.
+
+        On the first tape there may be the calls that make a model and set its first weights. If
+        they stayed, running the tape with other parameters would undo these.
+        """
+        leaves = {
+            number: tensor
+            for number, tensor in enumerate(self.keep)
+            if tensor.is_leaf and tensor.requires_grad and tensor.layout == torch.strided
+        }
+        pointers = {tensor.untyped_storage().data_ptr() for tensor in leaves.values()} - {0}
+        self.calls = [
+            call
+            for call in self.calls
+            if not any(
+                number in leaves or self.keep[number].untyped_storage().data_ptr() in pointers
+                for number in _written(call)
+            )
+        ]
+        for pointer in pointers:
+            self._storages.pop(pointer, None)
+        for number, tensor in leaves.items():
+            if self.numbers.get(id(tensor)) == number:
+                self.roots[number] = self._root(tensor, None)
+                self.parameters[number] = tensor
+
     def close(self) -> None:
         """Let the tensors of the calls go; what is needed to run them again stays."""
         self.keep = []
         self.numbers = {}
         self._storages = {}
+
+    def parameter_value(self, number: int) -> Tensor:
+        """Return the value that a parameter had when the tape met it."""
+        root = self.roots[number]
+        return root.storage.as_strided(root.size, root.stride, root.offset)
 
     def root_values(self) -> dict[int, Tensor]:
         """Return fresh copies of the roots, views of one storage where they were."""
@@ -224,8 +263,8 @@ class Tape:
                 with _as_recorded(call, gradients, uncut):
                     if index in passed:
                         returned = values[call.inputs[0]]
-                    elif uncut and call.name in CUTTING:
-                        returned = args[0].view_as(args[0])
+                    elif uncut and _cuts(call, args):
+                        returned = args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
                     else:
                         returned = call.function(*args, **kwargs)
                 flat = tree_flatten(returned)[0] if call.results else ()
@@ -234,6 +273,25 @@ class Tape:
                         change = changes.get((index, number))
                         values[number] = value if change is None else change(value)
         return values
+
+
+def _written(call: Call) -> set[int]:
+    """Return the tensors that a call makes in place of others, or writes to."""
+    taken = call.inputs
+    if call.name in CHANGING:
+        return set(taken[:1])
+    views = call.name.startswith(("data.", "T.")) or call.name in VIEWS
+    return {number for number in call.results if number >= 0 and (number in taken or not views)}
+
+
+def _cuts(call: Call, args: tuple[Any, ...]) -> bool:
+    """Return whether a call's result is its argument, cut off from its history."""
+    return (
+        call.name in CUTTING
+        and bool(args)
+        and isinstance(args[0], Tensor)
+        and args[0].is_floating_point()
+    )
 
 
 @contextlib.contextmanager

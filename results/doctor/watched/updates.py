@@ -1,0 +1,415 @@
+"""Says which parameters are not trained as they should be: gradients that are lost or not applied.
+
+The facts are about the rounds that were recorded, from the backward passes to the step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from results.doctor.examined import LIKELY, SURE, Finding
+
+if TYPE_CHECKING:
+    from results.doctor.watched import Watched
+
+Part = Literal["encoder", "decoder", ""]
+MOST_NAMES = 4
+"""Names of parameters that are listed in one sentence."""
+NEARLY_ALL = 0.85
+"""A part of a model is left out if this share of its parameters is."""
+ANEW = 3.0
+"""An optimizer is made anew if each one takes fewer steps than this on average."""
+WAYS_PART = 0.9
+"""Gradients are cut if the cosine of the angle to those without cuts is below this."""
+CLIPPED_FEW = 0.5
+"""Clipping misses the gradient if it covers less than this share of its norm."""
+
+
+@dataclass(frozen=True)
+class ParameterSeen:
+    """What became of one parameter."""
+
+    name: str
+    shape: tuple[int, ...]
+    part: Part
+    embedding: bool
+    registered: bool
+    """Whether the module that was called has it among its parameters."""
+    holder: str
+    """The optimizer that holds it, or empty."""
+    steps: int
+    """Steps of that optimizer."""
+    own: float
+    """Largest norm of a round's own gradient."""
+    uncut: float
+    """Norm of the gradient it would have if the script cut none; 0 if there are no cuts."""
+    applied: float
+    """Largest norm of a gradient that the optimizer applied."""
+    moved: float
+    """Change since the first round, as a share of its norm."""
+    used: bool
+    """Whether a call of the training takes it."""
+    reaches: bool
+    """Whether the loss is made of it."""
+    place: str
+
+    @property
+    def size(self) -> int:
+        """Return the number of its values."""
+        return math.prod(self.shape)
+
+    @property
+    def left_out(self) -> bool:
+        """Return whether it has gradients that no optimizer applies."""
+        return self.own > 0 and self.moved == 0 and (not self.holder or not self.steps)
+
+
+@dataclass(frozen=True)
+class OptimizerUse:
+    """What an optimizer holds and how often it steps."""
+
+    name: str
+    kind: str
+    place: str
+    held: int
+    """Parameters that it holds."""
+    used: int
+    """Those of them that the training uses."""
+    steps: int
+    made_after: int
+    """Training steps before it was made."""
+    remembers: bool
+    """Whether a step depends on earlier gradients."""
+    alike: int
+    """Optimizers made at the same line."""
+    steps_each: float
+    """Steps that those take on average."""
+
+
+@dataclass(frozen=True)
+class ClipSeen:
+    """Gradients that are clipped; norms are medians over rounds, before clipping."""
+
+    place: str
+    limit: float
+    after: bool
+    """Whether always after the step."""
+    norm: float
+    """Norm of the gradients of all parameters that are updated."""
+    clipped: float
+    """Norm of those among them that this clips."""
+    applied: float
+
+
+@dataclass(frozen=True)
+class CutSeen:
+    """A line that cuts gradients on their way from the loss to a parameter."""
+
+    place: str
+    call: str
+
+
+@dataclass(frozen=True)
+class UpdatesSeen:
+    """What became of the gradients of a training."""
+
+    parameters: tuple[ParameterSeen, ...]
+    optimizers: tuple[OptimizerUse, ...]
+    made: int
+    """Optimizers seen in all."""
+    cleared: tuple[str, tuple[str, ...]]
+    """The line that clears gradients between backward pass and step, and the names they have."""
+    left_over: dict[str, float]
+    """Norm of what earlier rounds left in a parameter's gradient, as a share of its own."""
+    clips: tuple[ClipSeen, ...]
+    cuts: tuple[CutSeen, ...]
+    cosine: float
+    """Smallest cosine of encoder's or decoder's gradients with and without cuts."""
+    not_finite: int
+    """First step with a loss or gradient that is no finite number; -1 if none."""
+
+
+def never_stepped(watched: Watched) -> Iterator[Finding]:
+    """Find an optimizer that never steps although its parameters get gradients."""
+    seen = watched.updates
+    if seen is None:
+        return
+    idle = {use.name: use for use in seen.optimizers if not use.steps and use.used}
+    stuck = [p for p in seen.parameters if p.left_out and p.holder in idle]
+    for name in dict.fromkeys(p.holder for p in stuck):
+        use = idle[name]
+        names = [p.name for p in stuck if p.holder == name]
+        yield Finding(
+            "optimizer-not-stepped",
+            SURE,
+            f"{name} ({use.kind}, made at {use.place or 'an unseen line'}) never steps; "
+            f"{listed(names)} get gradients and keep their first values",
+            f"write {name}.step() after loss.backward()",
+            place=use.place,
+            why="Backward passes only compute gradients; the step is what changes the weights.",
+        )
+
+
+def cleared_before_step(watched: Watched) -> Iterator[Finding]:
+    """Find gradients that are cleared between the backward pass and the step."""
+    seen = watched.updates
+    if seen is None or not seen.cleared[1]:
+        return
+    place, names = seen.cleared
+    yield Finding(
+        "cleared-before-step",
+        SURE,
+        f"zero_grad at {place} runs after loss.backward() and before the step: the gradients of "
+        f"{listed(names)} are gone when the optimizer steps",
+        "call zero_grad() before loss.backward(), or after step()",
+        place=place,
+        why="The optimizer steps with empty gradients, so these weights do not change.",
+    )
+
+
+def made_anew(watched: Watched) -> Iterator[Finding]:
+    """Find an optimizer that is made anew for each batch."""
+    seen = watched.updates
+    if seen is None:
+        return
+    for use in seen.optimizers:
+        if use.remembers and use.alike >= 8 and use.steps_each < ANEW:
+            yield Finding(
+                "optimizer-made-anew",
+                SURE,
+                f"{use.kind} was made {use.alike} times at {use.place}, and each one took "
+                f"{use.steps_each:.3g} steps",
+                f"make the {use.kind} once, before the loop over batches",
+                place=use.place,
+                why=f"A new {use.kind} has no memory of earlier gradients, so it steps as if every "
+                "batch were the first.",
+            )
+            return
+
+
+def uncleared(watched: Watched) -> Iterator[Finding]:
+    """Find gradients that are added to those of earlier steps."""
+    seen = watched.updates
+    if seen is None or not seen.left_over:
+        return
+    names = list(seen.left_over)
+    largest = max(seen.left_over.values())
+    yield Finding(
+        "uncleared-gradients",
+        SURE,
+        f"before loss.backward(), the gradients of {listed(names)} still hold what earlier steps "
+        f"applied, up to {largest:.3g} times the batch's own gradient; the step applies both",
+        "call optimizer.zero_grad() once for every step, before loss.backward()"
+        if len(names) == len([p for p in seen.parameters if p.steps])
+        else f"clear the gradients of {listed(names)} too, once for every step",
+        why="backward() adds to the gradients that are there, so each step repeats all earlier "
+        "ones.",
+    )
+
+
+def unregistered(watched: Watched) -> Iterator[Finding]:
+    """Find layers that the model uses and does not register, so that no optimizer has them."""
+    seen = watched.updates
+    if seen is None:
+        return
+    lost = [p for p in seen.parameters if p.left_out and not p.registered and not p.holder]
+    if lost:
+        yield Finding(
+            "unregistered-layers",
+            SURE,
+            f"{listed([p.name for p in lost])}, used at {lost[0].place}, get gradients, but "
+            "model.parameters() does not have them and no optimizer changes them",
+            "keep the layers in nn.ModuleList([...]) (or nn.ModuleDict, nn.ParameterList) instead "
+            "of a Python list or dict",
+            place=lost[0].place,
+            why="A module registers only modules and parameters that are its attributes; what lies "
+            "in a Python list stays as it was at the start.",
+        )
+
+
+def left_out(watched: Watched) -> Iterator[Finding]:
+    """Find parameters that get gradients and are in no optimizer."""
+    seen = watched.updates
+    if seen is None:
+        return
+    out = [p for p in seen.parameters if p.left_out and p.registered and not p.holder]
+    if not out:
+        return
+    names = listed([p.name for p in out])
+    stepping = [use for use in seen.optimizers if use.steps]
+    place = stepping[0].place if stepping else ""
+    if not stepping:
+        yield Finding(
+            "optimizer-not-stepped",
+            LIKELY,
+            f"no optimizer stepped while the script was watched; {names} get gradients and keep "
+            "their first values",
+            "write optimizer.step() after loss.backward()",
+            why="Backward passes only compute gradients; the step is what changes the weights.",
+        )
+        return
+    strangers = [p for p in seen.parameters if p.steps and not p.used]
+    if _replaced(out, strangers):
+        yield Finding(
+            "wrong-model-optimized",
+            SURE,
+            f"{names} get gradients and are in no optimizer, while {stepping[0].name} "
+            f"({stepping[0].kind}, made at {place}) holds {len(strangers)} tensors of the same "
+            "shapes that the model does not use",
+            f"make {stepping[0].name} after the model has all its final layers (again after a "
+            "layer is replaced)",
+            place=place,
+            why="The optimizer changes weights of a model or layer that is no longer in use; those "
+            "in use keep their first values.",
+        )
+        return
+    cause = _part_left_out(seen.parameters, out)
+    solved = watched.rates is not None and watched.rates.learned
+    if solved and cause in ("embedding-left-out", "part-left-out"):
+        return
+    yield Finding(
+        cause,
+        SURE,
+        f"{names} get gradients (norm up to {max(p.own for p in out):.3g}) but are in no optimizer: "
+        "from the first recorded step to the last they did not change",
+        _add_to(stepping, cause),
+        place=place,
+        why="Weights that no optimizer holds keep their random first values.",
+    )
+
+
+def _replaced(out: Sequence[ParameterSeen], strangers: Sequence[ParameterSeen]) -> bool:
+    """Return whether the optimizer holds unused parameters of the shapes that are left out."""
+    shapes = [p.shape for p in strangers]
+    for parameter in out:
+        if parameter.shape not in shapes:
+            return False
+        shapes.remove(parameter.shape)
+    return True
+
+
+def _part_left_out(parameters: Sequence[ParameterSeen], out: Sequence[ParameterSeen]) -> str:
+    if all(p.embedding for p in out):
+        return "embedding-left-out"
+    shares = {}
+    for part in ("encoder", "decoder"):
+        whole = sum(p.size for p in parameters if p.part == part and p.own > 0)
+        shares[part] = sum(p.size for p in out if p.part == part) / whole if whole else 0.0
+    if shares["encoder"] >= NEARLY_ALL and shares["decoder"] < NEARLY_ALL:
+        return "encoder-left-out"
+    if shares["decoder"] >= NEARLY_ALL and shares["encoder"] < NEARLY_ALL:
+        return "decoder-left-out"
+    return "part-left-out"
+
+
+def _add_to(stepping: Sequence[OptimizerUse], cause: str) -> str:
+    part = cause.removesuffix("-left-out")
+    if part in ("encoder", "decoder"):
+        return (
+            f"give the {part}'s parameters to an optimizer too: {stepping[0].kind}("
+            f"list(encoder.parameters()) + list(decoder.parameters()), ...)"
+        )
+    return f"give them to {stepping[0].name} too: {stepping[0].kind}(model.parameters(), ...)"
+
+
+def detached(watched: Watched) -> Iterator[Finding]:
+    """Find trained parameters whose gradients the script cuts off."""
+    seen = watched.updates
+    if seen is None or not seen.cuts:
+        return
+    lost = [p for p in seen.parameters if p.steps and p.own == 0 and p.uncut > 0]
+    where = ", ".join(f"{cut.place} ({_written(cut.call)})" for cut in seen.cuts[:3])
+    if lost:
+        encoder = [p for p in seen.parameters if p.part == "encoder" and p.uncut > 0]
+        all_of_it = sum(p.size for p in lost if p.part == "encoder") >= NEARLY_ALL * sum(
+            p.size for p in encoder
+        )
+        yield Finding(
+            "encoder-detached" if encoder and all_of_it else "graph-cut",
+            SURE,
+            f"{listed([p.name for p in lost])} are in {lost[0].holder} and get no gradient; "
+            f"without the cut at {where} they do",
+            f"let the gradient pass: take away {_written(seen.cuts[0].call)} at "
+            f"{seen.cuts[0].place}",
+            place=seen.cuts[0].place,
+            why="What is cut off from the loss is never told how to change.",
+        )
+    elif seen.cosine < WAYS_PART and not (watched.rates is not None and watched.rates.learned):
+        yield Finding(
+            "graph-cut",
+            LIKELY,
+            f"gradients are cut at {where}: with and without the cut they differ "
+            f"(cosine {seen.cosine:.2f})",
+            f"let the gradient pass: take away {_written(seen.cuts[0].call)} at "
+            f"{seen.cuts[0].place}",
+            place=seen.cuts[0].place,
+            why="Earlier steps are not told what later steps needed from them.",
+        )
+
+
+def _written(call: str) -> str:
+    return {"detach": ".detach()", "data.__get__": ".data", "tensor": "torch.tensor(...)"}.get(
+        call, "torch.no_grad()" if call == "no_grad" else call
+    )
+
+
+def badly_clipped(watched: Watched) -> Iterator[Finding]:
+    """Find gradients that are clipped after the step, or others than those applied."""
+    seen = watched.updates
+    rates = watched.rates
+    if seen is None or rates is None or rates.learned or not rates.unstable:
+        return
+    for clip in seen.clips:
+        if clip.after and clip.norm > clip.limit:
+            yield Finding(
+                "clip-after-step",
+                LIKELY,
+                f"gradients are clipped to {clip.limit:g} at {clip.place}, after the step; the "
+                f"step applied a norm of {clip.applied:.3g}",
+                "clip between loss.backward() and optimizer.step()",
+                place=clip.place,
+                why="The optimizer has used the gradients before they are clipped, so single "
+                "batches can throw the weights far off.",
+            )
+    before = [clip for clip in seen.clips if not clip.after and clip.limit == clip.limit]
+    covered = sum(clip.clipped**2 for clip in before) ** 0.5
+    if before and before[0].norm > 2 * before[0].limit and covered < CLIPPED_FEW * before[0].norm:
+        yield Finding(
+            "clip-of-wrong-parameters",
+            LIKELY,
+            f"{before[0].place} clips gradients of norm {covered:.3g} of {before[0].norm:.3g} in "
+            f"all; those applied have norm {before[0].applied:.3g}",
+            "clip the parameters of all modules that the optimizer holds",
+            place=before[0].place,
+            why="The gradients that grow too large are not among those that are clipped.",
+        )
+
+
+def unused_layers(watched: Watched) -> Iterator[Finding]:
+    """Find layers that the optimizer holds and that the loss never reaches."""
+    seen = watched.updates
+    if seen is None or watched.rates is None or watched.rates.learned:
+        return
+    for_loss = [p for p in seen.parameters if p.own > 0]
+    lost = [p for p in seen.parameters if p.steps and p.own == 0 and not p.reaches and p.registered]
+    called = [p for p in lost if p.used]
+    if for_loss and called and not all(p.embedding for p in called):
+        yield Finding(
+            "unused-layer",
+            LIKELY,
+            f"{listed([p.name for p in called])} are computed with at {called[0].place}, but "
+            "nothing of it reaches the loss",
+            "use the result of that layer, or take the layer away",
+            place=called[0].place,
+            why="A layer whose result is thrown away cannot help the model, and never learns.",
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as text; of many, some and their number."""
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST_NAMES - 1])} and {len(names) - MOST_NAMES + 1} more"
