@@ -8,8 +8,10 @@ from typing import TypeVar
 from bench.watch.attention import attention_seen
 from bench.watch.feeding import feeding_seen
 from bench.watch.losses import losses_seen
+from bench.watch.rates import rates_seen
 from bench.watch.recording import Recording
 from bench.watch.rows import rows_seen
+from bench.watch.updates import updates_seen
 from results.doctor.watched import Watched
 
 Seen = TypeVar("Seen")
@@ -37,4 +39,6 @@ def observe(recording: Recording, errors: list[Exception] | None = None) -> Watc
         losses=seen(losses_seen),
         attention=seen(attention_seen),
         feeding=seen(feeding_seen),
+        updates=seen(updates_seen),
+        rates=seen(rates_seen),
     )

@@ -51,7 +51,8 @@ CLIP_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_"})
 AFTER_STEP = ("/torch/optim/", "/torch/amp/", "/torch/cuda/amp/")
 """Folders of torch's code whose calls belong to the step that was just taken."""
 ASKING = frozenset(
-    "dim numel nelement size shape.__get__ data.__get__ data_ptr is_floating_point __len__ device.__get__ "
+    "dim numel nelement size shape.__get__ data.__get__ data_ptr is_floating_point __len__ "
+    "device.__get__ "
     "dtype.__get__ ndim.__get__ requires_grad_ detach to cpu cuda float is_sparse.__get__ "
     "is_cuda.__get__ untyped_storage storage_offset stride is_contiguous".split()
 )
@@ -419,8 +420,8 @@ class Recorder(TorchFunctionMode):
         clipped = seen.get("parameters")
         if isinstance(clipped, Tensor):
             clipped = [clipped]
-        named = isinstance(clipped, list | tuple)
-        parameters = frozenset(self.names.of(p) for p in clipped) if named else frozenset()
+        named = clipped if isinstance(clipped, list | tuple) else ()
+        parameters = frozenset(self.names.of(parameter) for parameter in named)
         limit = seen.get("max_norm", seen.get("clip_value", math.nan))
         self._event("clip", limit=float(limit), parameters=parameters)
 

@@ -6,10 +6,8 @@ without decay or clipping. What was learned is measured on rounds that were not 
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +20,13 @@ from bench.watch.rounds import Round
 
 MOST_SECONDS = 20.0
 """Processor time for all trials together."""
-MOST_STEPS = 60
+TRIAL_STEPS = 60
 """Steps of one trial."""
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What a trial does differently from the script."""
+class TrialSetting:
+    """The ways in which a trial does differently from the script."""
 
     rate: float = 1.0
     """Factor of the learning rates."""
@@ -83,7 +81,7 @@ class Trials:
             losses = [float(self.loss(one, leaves)) for one in self.held]
         return sum(losses) / len(losses)
 
-    def train(self, setting: Setting, steps: int = MOST_STEPS) -> tuple[float, float, int]:
+    def train(self, setting: TrialSetting, steps: int = TRIAL_STEPS) -> tuple[float, float, int]:
         """Train and return the held rounds' loss before and after, and the steps taken."""
         begun = time.process_time()
         leaves = {
@@ -144,7 +142,7 @@ def _last_of_each_place(recording: Recording) -> list[OptimizerSeen]:
 
 
 def _copy(
-    seen: OptimizerSeen, leaves: dict[int, Tensor], setting: Setting, warm: float
+    seen: OptimizerSeen, leaves: dict[int, Tensor], setting: TrialSetting, warm: float
 ) -> torch.optim.Optimizer:
     """Return an optimizer like the user's for the copies of its parameters."""
     assert seen.type is not None
@@ -159,4 +157,4 @@ def _copy(
             groups.append(changed)
     if not groups:
         return torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.0)
-    return seen.type(groups, lr=groups[0]["lr"])
+    return seen.type(groups, lr=groups[0]["lr"])  # type: ignore[call-arg]

@@ -16,7 +16,7 @@ from bench.watch.optimizers import OptimizerSeen
 from bench.watch.places import CodeLine
 from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
-from bench.watch.rounds import RoundEvent, Round
+from bench.watch.rounds import Round, RoundEvent
 from bench.watch.tape import Call, Tape
 from results.doctor.watched.updates import (
     ClipSeen,
@@ -134,10 +134,11 @@ def _unregistered_owner(call: Call, tensor: Tensor) -> str | None:
     if isinstance(tensor, nn.Parameter):
         for module in call.modules:
             for name, value in vars(module).items():
+                if name[:1] == "_" or not isinstance(value, list | tuple | dict):
+                    continue
                 parts = value.values() if isinstance(value, dict) else value
-                if name[:1] != "_" and isinstance(value, list | tuple | dict):
-                    if any(part is tensor for part in parts):
-                        return f"{name} of {type(module).__name__} ({_shape(tensor)})"
+                if any(part is tensor for part in parts):
+                    return f"{name} of {type(module).__name__} ({_shape(tensor)})"
     return None
 
 

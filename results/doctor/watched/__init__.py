@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from results.doctor.examined import Finding
-from results.doctor.watched import attention, feeding, losses, raising, rows
+from results.doctor.watched import attention, feeding, losses, raising, rates, rows, updates
 from results.doctor.watched.attention import AttentionSeen
 from results.doctor.watched.feeding import FeedingSeen
 from results.doctor.watched.losses import LossesSeen
 from results.doctor.watched.raising import RaisedSeen
+from results.doctor.watched.rates import RatesSeen
 from results.doctor.watched.rows import RowsSeen
+from results.doctor.watched.updates import UpdatesSeen
 
 __all__ = ["Watched", "judge"]
 
@@ -31,6 +33,8 @@ class Watched:
     losses: LossesSeen | None = None
     attention: AttentionSeen | None = None
     feeding: FeedingSeen | None = None
+    updates: UpdatesSeen | None = None
+    rates: RatesSeen | None = None
     unseen: tuple[str, ...] = ()
     """Sentences that say what could not be seen, and why."""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +66,16 @@ RULES: tuple[WatchedRule, ...] = (
     *_of("losses", *losses.LOSSES_RULES),
     *_of("attention", *attention.ATTENTION_RULES),
     *_of("feeding", *feeding.FEEDING_RULES),
+    updates.never_stepped,
+    updates.cleared_before_step,
+    updates.uncleared,
+    updates.unregistered,
+    updates.left_out,
+    updates.detached,
+    updates.made_anew,
+    updates.unused_layers,
+    *_of("rates", *rates.RATES_RULES),
+    updates.badly_clipped,
 )
 """In the order of cause and effect."""
 

@@ -30,7 +30,7 @@ CLIPPED_FEW = 0.5
 
 @dataclass(frozen=True)
 class ParameterSeen:
-    """What became of one parameter."""
+    """A parameter, and what became of it."""
 
     name: str
     shape: tuple[int, ...]
@@ -69,7 +69,7 @@ class ParameterSeen:
 
 @dataclass(frozen=True)
 class OptimizerUse:
-    """What an optimizer holds and how often it steps."""
+    """An optimizer: what it holds and how often it steps."""
 
     name: str
     kind: str
@@ -83,7 +83,7 @@ class OptimizerUse:
     """Training steps before it was made."""
     remembers: bool
     """Whether a step depends on earlier gradients."""
-    alike: int
+    same_line: int
     """Optimizers made at the same line."""
     steps_each: float
     """Steps that those take on average."""
@@ -114,7 +114,7 @@ class CutSeen:
 
 @dataclass(frozen=True)
 class UpdatesSeen:
-    """What became of the gradients of a training."""
+    """Everything that became of the gradients of a training."""
 
     parameters: tuple[ParameterSeen, ...]
     optimizers: tuple[OptimizerUse, ...]
@@ -176,11 +176,11 @@ def made_anew(watched: Watched) -> Iterator[Finding]:
     if seen is None:
         return
     for use in seen.optimizers:
-        if use.remembers and use.alike >= 8 and use.steps_each < ANEW:
+        if use.remembers and use.same_line >= 8 and use.steps_each < ANEW:
             yield Finding(
                 "optimizer-made-anew",
                 SURE,
-                f"{use.kind} was made {use.alike} times at {use.place}, and each one took "
+                f"{use.kind} was made {use.same_line} times at {use.place}, and each one took "
                 f"{use.steps_each:.3g} steps",
                 f"make the {use.kind} once, before the loop over batches",
                 place=use.place,
@@ -273,8 +273,8 @@ def left_out(watched: Watched) -> Iterator[Finding]:
     yield Finding(
         cause,
         SURE,
-        f"{names} get gradients (norm up to {max(p.own for p in out):.3g}) but are in no optimizer: "
-        "from the first recorded step to the last they did not change",
+        f"{names} get gradients (norm up to {max(p.own for p in out):.3g}) but are in no "
+        "optimizer: from the first recorded step to the last they did not change",
         _add_to(stepping, cause),
         place=place,
         why="Weights that no optimizer holds keep their random first values.",

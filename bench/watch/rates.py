@@ -1,0 +1,112 @@
+"""Measures the course of the loss, and tries other learning rates on the recorded rounds."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, median
+
+import torch
+
+from bench.watch.recording import Recording
+from bench.watch.trials import TrialSetting, Trials
+from results.doctor.watched.rates import FEW_STEPS, RatesSeen
+
+LEARNED = 0.85
+"""Share of predictions that are right above which a model has learned."""
+JUMP = 3.0
+"""A loss so many times the median of those around it is a jump."""
+TRIED = {"0.1": 0.1, "0.01": 0.01, "0.001": 0.001, "10": 10.0, "100": 100.0}
+
+
+def rates_seen(recording: Recording) -> RatesSeen | None:
+    """Return the course of the loss, and the results of trials if the model has not learned."""
+    losses = recording.curve.losses
+    stepping = [seen for seen in recording.optimizers if seen.steps]
+    if not losses or not stepping or not recording.readings:
+        return None
+    rates = recording.curve.rates
+    largest = max(rates)
+    few = max(1, len(losses) // 10)
+    first, last = _mean(losses[:few]), _mean(losses[-few:])
+    asked = recording.readings[-1][1].predictions
+    counted = asked.weight_N != 0
+    right = float(asked.right_N[counted].double().mean()) if bool(counted.any()) else 0.0
+    decay = max((seen.settings.get("weight_decay", 0.0) for seen in stepping), default=0.0)
+    learned = right > LEARNED and recording.readings[-1][0].index > 2
+    even, per_symbol = _first_loss(recording)
+    return RatesSeen(
+        len(losses),
+        str(stepping[0].place or ""),
+        stepping[0].kind,
+        largest,
+        median(rates[len(rates) // 2 :]) / largest if largest > 0 else 1.0,
+        first,
+        last,
+        even,
+        per_symbol,
+        learned,
+        _unstable(losses),
+        decay,
+        {} if learned or len(losses) < FEW_STEPS else _trials(recording, decay),
+        _constant(recording),
+    )
+
+
+def _mean(values: list[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return fmean(finite) if len(finite) == len(values) else math.inf
+
+
+def _unstable(losses: list[float]) -> bool:
+    if not all(map(math.isfinite, losses)):
+        return True
+    window = 20
+    return any(
+        losses[at] > JUMP * max(median(losses[at - window : at]), 1e-3)
+        for at in range(window, len(losses))
+    )
+
+
+def _first_loss(recording: Recording) -> tuple[float | None, float | None]:
+    """Return the loss of guessing evenly and that of the first predictions, for one symbol."""
+    one, reading = recording.readings[0]
+    if one.index > 0:
+        return None, None
+    asked = reading.predictions
+    counted = asked.weight_N != 0
+    logits_NV = asked.rows(one.tape.replay())[counted]
+    if not len(logits_NV):
+        return None, None
+    loss = torch.nn.functional.cross_entropy(logits_NV, asked.asked_N[counted])
+    return math.log(asked.symbols), float(loss)
+
+
+def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]]:
+    trials = Trials(recording)
+    found: dict[str, tuple[float, float]] = {}
+    settings = {"1": TrialSetting()}
+    if decay > 0:
+        settings["no-decay"] = TrialSetting(decay=False)
+    settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
+    for name, setting in settings.items():
+        if trials.possible:
+            before, after, _ = trials.train(setting)
+            found[name] = before, after
+    return found
+
+
+def _constant(recording: Recording) -> tuple[str, ...]:
+    """Return the weight matrices that begin as one number, except those of one element."""
+    names = []
+    for one in recording.rounds[:1]:
+        if one.index > 0:
+            continue
+        for number, tensor in one.tape.parameters.items():
+            value = one.tape.parameter_value(number)
+            if (
+                tensor.dim() >= 2
+                and value.numel() > 1
+                and bool((value == value.flatten()[0]).all())
+            ):
+                names.append(one.names.get(number, ""))
+    return tuple(names)

@@ -1,0 +1,158 @@
+"""Judges the size of the steps: learning rates, their schedule, decay, and the first weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from results.doctor.examined import LIKELY, SURE, Finding
+
+FELL = 0.8
+"""A loss has fallen if it is below this share of what it was."""
+HARDLY = 0.95
+"""A loss has hardly fallen if it is above this share of what it was."""
+FADED = 0.02
+"""A learning rate has faded away if it is below this share of its largest."""
+FAR_OFF = 2.0
+"""A first loss is far off if it is so many times that of guessing evenly."""
+FEW_STEPS = 50
+"""Below so many steps nothing is said about rates: a model needs some to learn."""
+
+
+@dataclass(frozen=True)
+class RatesSeen:
+    """The course of the loss, and what other settings do on the recorded rounds."""
+
+    steps: int
+    place: str
+    """The line where the optimizer was made."""
+    optimizer: str
+    rate: float
+    """The largest learning rate."""
+    faded: float
+    """Median rate of the second half of the training, as a share of the largest."""
+    first: float
+    """Mean loss of the first steps."""
+    last: float
+    """Mean loss of the last steps."""
+    even: float | None
+    """The loss of guessing evenly, where the loss is a mean over symbols; None if unknown."""
+    first_per_symbol: float | None
+    """Cross-entropy of one prediction before the first step."""
+    learned: bool
+    """Whether nearly all predictions of the last round read are right."""
+    unstable: bool
+    """Whether the loss jumped far above its course, or stopped being a number."""
+    decay: float
+    """The largest weight decay."""
+    trials: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """By setting (1 for the script's own rate, 0.1 for a tenth, no-decay, ...), the loss of rounds
+    that were not trained on, before and after the trial."""
+    constant: tuple[str, ...] = ()
+    """Weight matrices whose first values are all one number."""
+
+
+def _falls(seen: RatesSeen, setting: str) -> float | None:
+    """Return the loss after a trial as a share of that before; None if it was not tried."""
+    if setting not in seen.trials:
+        return None
+    before, after = seen.trials[setting]
+    return after / before if before > 0 else None
+
+
+def constant_weights(seen: RatesSeen) -> Iterator[Finding]:
+    """Find weights that all begin with one number."""
+    if seen.constant and not seen.learned:
+        yield Finding(
+            "initialisation-constant",
+            SURE,
+            f"all values of {', '.join(seen.constant[:3])} begin as one and the same number",
+            "leave the layer's own initialisation, or draw at random: nn.init.xavier_uniform_(w)",
+            place=seen.place,
+            why="units that begin alike get the same gradients and stay alike.",
+        )
+
+
+def far_off(seen: RatesSeen) -> Iterator[Finding]:
+    """Find first weights so large that the first loss is far above guessing."""
+    if seen.learned or seen.even is None or seen.first_per_symbol is None:
+        return
+    if seen.first_per_symbol > FAR_OFF * seen.even and seen.steps >= FEW_STEPS:
+        yield Finding(
+            "initialisation-too-large",
+            LIKELY,
+            f"before the first step one prediction costs {seen.first_per_symbol:.3g}, where "
+            f"guessing evenly costs {seen.even:.3g}",
+            "begin with smaller weights: leave the layers' own initialisation",
+            place=seen.place,
+            why="saturated units pass on almost no gradient.",
+        )
+
+
+def decay_too_high(seen: RatesSeen) -> Iterator[Finding]:
+    """Find weight decay without which the model learns."""
+    own, without = _falls(seen, "1"), _falls(seen, "no-decay")
+    if seen.learned or seen.decay <= 0 or own is None or without is None:
+        return
+    if without < FELL * own and seen.last > HARDLY * FELL * seen.first:
+        yield Finding(
+            "decay-too-high",
+            SURE,
+            f"with weight_decay {seen.decay:g} the loss of rounds that were not trained on goes "
+            f"to {own:.0%} of its value, without it to {without:.0%}",
+            "weight_decay=0, or at most 0.01 with AdamW",
+            place=seen.place,
+            why="decay shrinks the weights faster than the loss can make them grow.",
+        )
+
+
+def rate(seen: RatesSeen) -> Iterator[Finding]:
+    """Find a learning rate that is too high or too low, where another one learns."""
+    if seen.learned or seen.steps < FEW_STEPS:
+        return
+    own = _falls(seen, "1")
+    stuck = not seen.last < FELL * seen.first
+    if own is None or not (stuck or seen.unstable):
+        return
+    tried = {float(s): f for s in seen.trials if _number(s) and (f := _falls(seen, s)) is not None}
+    lower = min(((f, s) for s, f in tried.items() if s < 1), default=(1.0, 1.0))
+    higher = min(((f, s) for s, f in tried.items() if s > 1), default=(1.0, 1.0))
+    if own > HARDLY and lower[0] < FELL:
+        yield _finding(seen, "rate-too-high", own, lower)
+    elif seen.faded < FADED and own < FELL:
+        yield Finding(
+            "schedule-too-fast",
+            SURE,
+            f"the learning rate begins at {seen.rate:g} and is {seen.faded:.2g} of that in the "
+            f"second half of the {seen.steps:,} steps; at its first value the loss goes to "
+            f"{own:.0%} in a trial, in the script it went from {seen.first:.3g} to {seen.last:.3g}",
+            "call scheduler.step() once per epoch, or let the rate fall over all steps",
+            place=seen.place,
+            why="the steps have become too small before the model has learned.",
+        )
+    elif own > HARDLY and higher[0] < FELL:
+        yield _finding(seen, "rate-too-low", own, higher)
+
+
+def _number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
+
+
+def _finding(seen: RatesSeen, cause: str, own: float, better: tuple[float, float]) -> Finding:
+    fall, factor = better
+    high = cause == "rate-too-high"
+    return Finding(
+        cause,
+        SURE,
+        f"with {seen.optimizer} at {seen.rate:g} the loss of rounds that were not trained on goes "
+        f"to {own:.0%} of its value in a trial, at {seen.rate * factor:g} to {fall:.0%}; in the "
+        f"script it went from {seen.first:.3g} to {seen.last:.3g}",
+        f"lr={seen.rate * factor:g}",
+        place=seen.place,
+        why="each step jumps past the good weights."
+        if high
+        else "each step changes too little to get anywhere.",
+    )
+
+
+RATES_RULES = (constant_weights, decay_too_high, far_off, rate)
