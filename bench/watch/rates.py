@@ -8,7 +8,7 @@ from statistics import fmean, median
 import torch
 
 from bench.watch.recording import Recording
-from bench.watch.trials import TrialSetting, Trials
+from bench.watch.trials import Trials, TrialSetting
 from results.doctor.watched.rates import FEW_STEPS, RatesSeen
 
 LEARNED = 0.85
