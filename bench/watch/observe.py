@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from bench.watch.attention import attention_seen
+from bench.watch.evaluations import evaluations_seen
 from bench.watch.feeding import feeding_seen
 from bench.watch.losses import losses_seen
 from bench.watch.rates import rates_seen
@@ -41,4 +42,5 @@ def observe(recording: Recording, errors: list[Exception] | None = None) -> Watc
         feeding=seen(feeding_seen),
         updates=seen(updates_seen),
         rates=seen(rates_seen),
+        evaluations=seen(evaluations_seen),
     )

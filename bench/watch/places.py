@@ -16,7 +16,12 @@ import torch
 _TORCH = str(Path(torch.__file__).parent)
 _OWN = str(Path(__file__).parent)
 _HIDDEN = (_TORCH, _OWN, "<frozen", "<string>")
+_DEEPEST = 8
 LIBRARIES = ("site-packages", "dist-packages")
+
+
+Chain = tuple[tuple[str, int], ...]
+"""Files and lines of the calls that led to a place, the innermost first."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,17 @@ def place() -> CodeLine | None:
     if frame is None:
         return None
     return CodeLine(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def callers() -> Chain:
+    """Return the lines that are being run, outside torch, the innermost first."""
+    lines: list[tuple[str, int]] = []
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and len(lines) < _DEEPEST:
+        if not frame.f_code.co_filename.startswith(_HIDDEN):
+            lines.append((frame.f_code.co_filename, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(lines)
 
 
 def torch_frame(files: tuple[str, ...], names: frozenset[str] | None = None) -> FrameType | None:

@@ -28,7 +28,7 @@ from torch.utils._pytree import TreeSpec, tree_flatten
 from bench.watch.gradients import Gradients
 from bench.watch.names import Names
 from bench.watch.optimizers import Optimizers
-from bench.watch.places import CodeLine, place, torch_frame
+from bench.watch.places import Chain, callers, place, torch_frame
 from bench.watch.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
 from bench.watch.tape import CHANGING, RANDOM, Call, Slot, Tape
 
@@ -59,7 +59,10 @@ ASKING = frozenset(
 """Calls on parameters with which no forward pass begins: scripts count and move them."""
 FIRST_ROUNDS = 3
 MOST_CALLS = 20_000
-MOST_EVALUATIONS = 4
+MOST_EVALUATION_CALLS = 6_000
+FEW_EVALUATION_CALLS = 1_200
+"""Calls recorded of an evaluation that is not sampled."""
+MOST_EVALUATIONS = 6
 MOST_ROUNDS = 9
 """Rounds kept: the first ones, and the latest of those sampled."""
 
@@ -70,6 +73,12 @@ def sampled(index: int) -> bool:
         return True
     power = 1 << (index.bit_length() - 1)
     return index - power in (0, 1) and index >= 8
+
+
+def sampled_evaluation(index: int) -> bool:
+    """Return whether an evaluation is recorded, also if one by the same code was before."""
+    power = 1 << (max(index, 1).bit_length() - 1)
+    return index < FIRST_ROUNDS or index in (power, power + power // 2)
 
 
 class EnoughSteps(BaseException):
@@ -110,8 +119,10 @@ class Recorder(TorchFunctionMode):
         self._loss: tuple[float, int] = (0.0, 0)
         self._gradients = Gradients()
         self._clipping: FrameType | None = None
-        self._evaluated: set[CodeLine | None] = set()
+        self._trained: set[Chain] = set()
+        self._calling: set[Chain] = set()
         self._evaluations = 0
+        self._passed_over = False
         self._undo = contextlib.ExitStack()
         self._safe_before_call = self._guarded(self._before_call)
         self._safe_after_call = self._guarded(self._after_call)
@@ -210,7 +221,7 @@ class Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         if func is Tensor.backward or func is torch.autograd.backward:
             return self._backward(func, args, kwargs)
-        if self._round is None and self._evaluation is None and not self._may_begin():
+        if self._idle():
             return func(*args, **kwargs)
         pending = self._safe_before_call(func, args, kwargs)
         self._check_steps()
@@ -224,9 +235,13 @@ class Recorder(TorchFunctionMode):
         if self._most_steps is not None and self.steps >= self._most_steps and not self._stepped:
             raise EnoughSteps
 
-    def _may_begin(self) -> bool:
-        """Return whether a call may begin a round or an evaluation."""
-        return self._stepped or not torch.is_grad_enabled() or self._in_eval_mode()
+    def _idle(self) -> bool:
+        """Return whether nothing is recorded, and nothing that is recorded can begin now."""
+        evaluates = not torch.is_grad_enabled() or self._in_eval_mode()
+        evaluation = self._evaluation
+        if evaluates and not (self._begun or self._stepped):
+            return self._passed_over or (evaluation is not None and evaluation.full)
+        return self._round is None and evaluation is None and not (self._stepped or evaluates)
 
     def _in_eval_mode(self) -> bool:
         return (
@@ -244,7 +259,7 @@ class Recorder(TorchFunctionMode):
         if self._stepped and torch_frame(AFTER_STEP) is None:
             self._begin_round()
         tape = self._tape(name, tensors)
-        if tape is None or name in UNRECORDED or len(tape.calls) >= MOST_CALLS:
+        if tape is None or name in UNRECORDED or self._full(tape):
             return None
         if not tensors and name not in RANDOM and name not in MAKERS:
             return None
@@ -276,7 +291,8 @@ class Recorder(TorchFunctionMode):
 
     def _tape(self, name: str, tensors: list[Tensor]) -> Tape | None:
         """Return the tape that a call belongs to, if any."""
-        training = torch.is_grad_enabled() and not self._in_eval_mode()
+        tested = self._evaluation is not None and self._evaluation.with_gradients
+        training = torch.is_grad_enabled() and not self._in_eval_mode() and not tested
         if training and name not in ASKING and any(t.requires_grad and t.is_leaf for t in tensors):
             self._begin_forward(tensors)
         if self._begun:
@@ -287,6 +303,12 @@ class Recorder(TorchFunctionMode):
             return self._begin_evaluation()
         return None if self._round is None else self._round.tape
 
+    def _full(self, tape: Tape) -> bool:
+        evaluation = self._evaluation
+        if evaluation is not None and evaluation.tape is tape:
+            return evaluation.full
+        return len(tape.calls) >= MOST_CALLS
+
     def _earlier(self, tensor: Tensor) -> int | None:
         known = self._made.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else None
@@ -296,48 +318,104 @@ class Recorder(TorchFunctionMode):
     def _begin_round(self) -> None:
         self._finish(self._ending)
         self._ending, self._stepped, self._begun = self._round, False, False
+        self._calling.clear()
         self._round = Round(self.steps, Tape(self.steps)) if sampled(self.steps) else None
 
     def _begin_forward(self, tensors: list[Tensor]) -> None:
         """Note that the forward pass of a training step begins."""
         if self._begun:
             return
-        self._begun = True
+        self._begun, self._passed_over = True, False
         self._finish(self._ending)
         self._ending = None
         self._gradients = Gradients()
         evaluation = self._evaluation
-        if evaluation is not None and any(evaluation.tape.made(tensor) for tensor in tensors):
+        if (
+            evaluation is not None
+            and (self._every_step or not evaluation.chains)
+            and any(evaluation.tape.made(tensor) for tensor in tensors)
+        ):
             self._adopt(evaluation)
         self._end_evaluation()
+
+    @property
+    def _every_step(self) -> bool:
+        """Return whether what looks like an evaluation comes before each step: a part of it."""
+        return self._evaluations >= self.steps
 
     def _adopt(self, evaluation: EvaluationCalls) -> None:
         """Take what looked like an evaluation as the beginning of a training step."""
         if self._round is not None:
             self._round.tape = evaluation.tape
             evaluation.tape.index = self._round.index
+        self._calling |= evaluation.chains
         self._evaluation = None
 
     def _begin_evaluation(self) -> Tape | None:
-        where = place()
-        if where in self._evaluated and len(self._evaluated) >= MOST_EVALUATIONS:
+        """Begin to record an evaluation; only a few calls, if it is not one of those sampled."""
+        if self._passed_over:
             return None
-        if not sampled(self._evaluations):
-            self._evaluations += 1
+        index, self._evaluations = self._evaluations, self._evaluations + 1
+        if self._every_step and self._round is None:
+            self._passed_over = True
             return None
-        self._evaluations += 1
-        self._evaluated.add(where)
-        self._evaluation = EvaluationCalls(Tape(-1), self.steps)
+        return self._new_evaluation(
+            MOST_EVALUATION_CALLS if sampled_evaluation(index) else FEW_EVALUATION_CALLS
+        )
+
+    def _new_evaluation(self, most: int) -> Tape:
+        self._end_evaluation()
+        self._evaluation = EvaluationCalls(Tape(-1), self.steps, most=most)
         return self._evaluation.tape
+
+    def _on_call(self, module: nn.Module) -> None:
+        """Note from where a module is called, which tells an evaluation from a training step.
+
+        Code that trains no other batch evaluates, even in train mode and with gradients.
+        """
+        if self._begun and not self._stepped and not torch.is_grad_enabled():
+            return
+        chain = callers()
+        with_gradients = torch.is_grad_enabled() and (module.training or self._trains_in_eval_mode)
+        if self._begun and not self._stepped and with_gradients:
+            self._calling.add(chain)
+            return
+        if with_gradients and (chain in self._trained or not self._trained):
+            self._calling.add(chain)
+            if self._evaluation is not None and self._evaluation.with_gradients:
+                self._end_evaluation()
+            return
+        self._evaluates(chain, with_gradients)
+
+    def _evaluates(self, chain: Chain, with_gradients: bool) -> None:
+        current = self._evaluation
+        if current is None:
+            if self._stepped:
+                self._begin_round()
+            self._begin_evaluation()
+        elif current.full and chain not in current.chains:
+            self._new_evaluation(FEW_EVALUATION_CALLS)
+        if self._evaluation is not None:
+            self._evaluation.with_gradients |= with_gradients
+            self._evaluation.chains.add(chain)
 
     def _end_evaluation(self) -> None:
         evaluation, self._evaluation = self._evaluation, None
-        if evaluation is not None and evaluation.tape.calls:
-            self._name(evaluation.tape, evaluation.names)
-            evaluation.tape.close()
-            self.evaluations.append(evaluation)
-            if len(self.evaluations) > MOST_EVALUATIONS:
-                del self.evaluations[1]
+        if evaluation is None or not evaluation.tape.calls:
+            return
+        self._name(evaluation.tape, evaluation.names)
+        evaluation.tape.close()
+        self.evaluations.append(evaluation)
+        if len(self.evaluations) > MOST_EVALUATIONS:
+            del self.evaluations[self._superseded()]
+
+    def _superseded(self) -> int:
+        """Return the first evaluation all of whose code ran again in later ones; else the first."""
+        for index, evaluation in enumerate(self.evaluations):
+            later = self.evaluations[index + 1 :]
+            if evaluation.chains <= {chain for one in later for chain in one.chains}:
+                return index
+        return 0
 
     def _finish(self, done: Round | None) -> None:
         if done is None:
@@ -375,11 +453,12 @@ class Recorder(TorchFunctionMode):
     def _before_backward(self, args: Any) -> None:
         root = args[0] if args and isinstance(args[0], Tensor) else None
         if self._evaluation is not None and root is not None and self._evaluation.tape.made(root):
-            self._trains_in_eval_mode = True
+            self._trains_in_eval_mode |= not self._evaluation.with_gradients
             self._adopt(self._evaluation)
         self._clipping = None
         self._begin_forward([])
         self.backwards += 1
+        self._trained |= self._calling
         if root is not None and root.numel() == 1:
             before, count = self._loss
             self._loss = (before + float(root.detach()), count + 1)
@@ -463,6 +542,7 @@ class Recorder(TorchFunctionMode):
     def _before_forward(self, module: nn.Module, args: Any) -> None:
         if not self._modules:
             self.names.add(module)
+            self._on_call(module)
         self._modules.append(module)
 
     def _after_forward(self, module: nn.Module, args: Any, result: Any) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from bench.watch.gradients import Norms
-from bench.watch.places import CodeLine
+from bench.watch.places import Chain, CodeLine
 from bench.watch.tape import Tape
 
 
@@ -45,12 +45,23 @@ class Round:
 
 @dataclass
 class EvaluationCalls:
-    """Calls made without gradients, or in eval mode, outside training steps."""
+    """Calls outside training steps: without gradients, in eval mode, or by other code."""
 
     tape: Tape
     after: int
     """Number of training steps before it."""
     names: dict[int, str] = field(default_factory=dict)
+    with_gradients: bool = False
+    """Whether it ran in train mode and with gradients, as training does."""
+    most: int = 0
+    """Number of calls that are recorded of it at most."""
+    chains: set[Chain] = field(default_factory=set)
+    """From where it called modules."""
+
+    @property
+    def full(self) -> bool:
+        """Return whether no more calls are recorded."""
+        return len(self.tape.calls) >= self.most
 
 
 @dataclass

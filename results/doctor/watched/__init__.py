@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from results.doctor.examined import Finding
-from results.doctor.watched import attention, feeding, losses, raising, rates, rows, updates
+from results.doctor.watched import (
+    attention,
+    evaluations,
+    feeding,
+    losses,
+    raising,
+    rates,
+    rows,
+    updates,
+)
 from results.doctor.watched.attention import AttentionSeen
+from results.doctor.watched.evaluations import EvaluationsSeen
 from results.doctor.watched.feeding import FeedingSeen
 from results.doctor.watched.losses import LossesSeen
 from results.doctor.watched.raising import RaisedSeen
@@ -35,6 +45,7 @@ class Watched:
     feeding: FeedingSeen | None = None
     updates: UpdatesSeen | None = None
     rates: RatesSeen | None = None
+    evaluations: EvaluationsSeen | None = None
     unseen: tuple[str, ...] = ()
     """Sentences that say what could not be seen, and why."""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +85,13 @@ RULES: tuple[WatchedRule, ...] = (
     updates.detached,
     updates.made_anew,
     updates.unused_layers,
+    evaluations.state_lost,
+    evaluations.other_ids,
+    evaluations.start,
+    evaluations.dropout,
+    evaluations.forced,
+    evaluations.padding,
+    evaluations.never_stops,
     *_of("rates", *rates.RATES_RULES),
     updates.badly_clipped,
 )

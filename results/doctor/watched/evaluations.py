@@ -1,0 +1,262 @@
+"""Rules about evaluations: in what mode they run, what they feed, and what they count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from results.doctor.examined import LIKELY, SURE, Finding
+
+if TYPE_CHECKING:
+    from results.doctor.watched import Watched
+
+MOST_CHANGED = 0.04
+"""Share of chosen symbols that randomness may change without a finding."""
+MOST_EXAMPLES_CHANGED = 0.12
+"""The same of examples in which any symbol changes."""
+LEAST_CHANGED = 0.02
+"""Share of chosen symbols that another start symbol must change."""
+LEAST_DIFFERENCE = 0.05
+"""Difference between a score with padding and the score without it that counts."""
+
+
+@dataclass(frozen=True)
+class Switched:
+    """Chosen symbols, compared with the same pass after something was switched off or replaced."""
+
+    changed: float
+    """Share of the symbols that differ."""
+    examples: float
+    """Share of the examples in which any symbol differs."""
+    symbols: int
+    place: str
+    detail: str = ""
+
+    @property
+    def matters(self) -> bool:
+        """Return whether enough changes."""
+        return self.changed > MOST_CHANGED or self.examples > MOST_EXAMPLES_CHANGED
+
+
+@dataclass(frozen=True)
+class Forced:
+    """Passes that choose symbols while the reference is fed."""
+
+    passes: int
+    steps: float
+    """Share of the steps that were fed the reference; 1 if the whole sequence was."""
+    place: str
+
+
+@dataclass(frozen=True)
+class OtherStart:
+    """The decoder's first symbol, which is another one in evaluation than in training."""
+
+    trained: int
+    fed: tuple[int, ...]
+    changed: float | None
+    """Share of the choices that differ with the symbol of training; None if not asked."""
+    place: str
+
+
+@dataclass(frozen=True)
+class Padded:
+    """A comparison of chosen symbols with targets that contain padding."""
+
+    symbol: int
+    positions: int
+    padding: int
+    score: float
+    """Share of all positions that are equal (or of rows, if whole rows are compared)."""
+    true_score: float
+    """The same without padding."""
+    rows: bool
+    place: str
+
+
+@dataclass(frozen=True)
+class OtherIds:
+    """Symbols are fed back with another offset than in training."""
+
+    trained: int
+    fed: int
+    place: str
+
+
+@dataclass(frozen=True)
+class Overrun:
+    """Decoding went on behind the end symbol."""
+
+    end: int
+    steps: float
+    """Mean number of steps behind the end."""
+    compared: bool
+    """Whether the script compares anything with the end symbol outside training."""
+    place: str
+
+
+@dataclass(frozen=True)
+class EvaluationsSeen:
+    """What was seen of the evaluations after training had begun."""
+
+    passes: int = 0
+    """Passes in which symbols are chosen."""
+    free: int = 0
+    """Those in which the model's own choices are fed back."""
+    forced: Forced | None = None
+    dropout: Switched | None = None
+    """None also if some evaluation ran without dropout."""
+    batch_norm: Switched | None = None
+    start: OtherStart | None = None
+    state_lost: str | None = None
+    """Where the decoder is called without its state of the step before."""
+    padded: Padded | None = None
+    ids: OtherIds | None = None
+    overrun: Overrun | None = None
+
+
+def dropout(watched: Watched) -> Iterator[Finding]:
+    """Find dropout, or statistics of the batch, in evaluation."""
+    seen = watched.evaluations
+    if seen is None:
+        return
+    if seen.dropout is not None and seen.dropout.matters:
+        one = seen.dropout
+        yield Finding(
+            "dropout-in-evaluation",
+            SURE,
+            f"dropout{one.detail} was active while symbols were chosen; with it switched off, "
+            f"{one.changed:.0%} of {one.symbols:,} chosen symbols are others "
+            f"(in {one.examples:.0%} of the examples)",
+            "call model.eval() before evaluation, and model.train() before training goes on",
+            place=one.place,
+            why="Dropout deletes random parts of the model's state, so the answers that are "
+            "scored are worse than what the model has learned.",
+        )
+    if seen.batch_norm is not None and seen.batch_norm.matters:
+        one = seen.batch_norm
+        yield Finding(
+            "batch-norm-in-training",
+            SURE,
+            "batch norm used the statistics of the batch while symbols were chosen; with the "
+            f"running ones {one.changed:.0%} of {one.symbols:,} chosen symbols are others",
+            "call model.eval() before evaluation, and model.train() before training goes on",
+            place=one.place,
+            why="The answer for one example depends on which others happen to be in its batch.",
+        )
+
+
+def start(watched: Watched) -> Iterator[Finding]:
+    """Find a first symbol that differs from that of training."""
+    seen = watched.evaluations
+    if seen is None or seen.start is None:
+        return
+    one = seen.start
+    if one.changed is not None and one.changed < LEAST_CHANGED:
+        return
+    shown = ", ".join(map(str, one.fed[:4]))
+    effect = "" if one.changed is None else f"; with {one.trained}, {one.changed:.0%} of the "
+    yield Finding(
+        "wrong-start-at-evaluation",
+        SURE if one.changed is not None and one.changed > MOST_EXAMPLES_CHANGED else LIKELY,
+        f"training always feeds the decoder symbol {one.trained} first, evaluation feeds {shown}"
+        + (effect and effect + "answers are others"),
+        f"begin decoding with symbol {one.trained}, as in training",
+        place=one.place,
+        why="The decoder has only learned to begin after its start symbol; after another one its "
+        "first answer is a guess, and all later ones follow from it.",
+    )
+
+
+def state_lost(watched: Watched) -> Iterator[Finding]:
+    """Find a decoder that forgets its state from step to step, in evaluation only."""
+    seen = watched.evaluations
+    if seen is None or seen.state_lost is None:
+        return
+    yield Finding(
+        "state-not-carried-at-evaluation",
+        SURE,
+        "in training, what the decoder is fed in one step changes the steps after it; in "
+        "evaluation it changes nothing after its own step",
+        "keep the state that the decoder returns and pass it to the next step: "
+        "output, hidden = decoder(token, hidden)",
+        place=seen.state_lost,
+        why="In evaluation each step begins again, so the decoder cannot know how far it has come.",
+    )
+
+
+def other_ids(watched: Watched) -> Iterator[Finding]:
+    """Find symbols that are fed back with another offset than in training."""
+    seen = watched.evaluations
+    if seen is None or seen.ids is None:
+        return
+    one = seen.ids
+    yield Finding(
+        "labels-off-by-one",
+        SURE,
+        f"training feeds the symbol asked for before {one.trained:+d}, evaluation feeds the "
+        f"chosen symbol {one.fed:+d}",
+        f"feed back chosen {one.trained:+d} in evaluation, or use the same ids for the loss and "
+        "the embedding",
+        place=one.place,
+        why="The decoder is fed other symbols than those it chose, so it goes on from a wrong one.",
+    )
+
+
+def forced(watched: Watched) -> Iterator[Finding]:
+    """Find scores of symbols that were chosen while the reference was fed."""
+    seen = watched.evaluations
+    if seen is None or seen.forced is None or seen.forced.passes < seen.passes:
+        return
+    one = seen.forced
+    yield Finding(
+        "forced-at-evaluation",
+        SURE,
+        f"in all {seen.passes:,} passes of evaluation that choose symbols, the decoder was fed "
+        f"the reference ({one.steps:.0%} of the steps after the first), never only its own choices",
+        "feed the decoder its own last choice in evaluation: token = logits.argmax(-1) (a teacher "
+        "forcing ratio of 0)",
+        place=one.place,
+        why="The score is that of a model which is told every right symbol before the next one; "
+        "alone it can be far worse.",
+    )
+
+
+def padding(watched: Watched) -> Iterator[Finding]:
+    """Find scores that count padding."""
+    seen = watched.evaluations
+    if seen is None or seen.padded is None:
+        return
+    one = seen.padded
+    if abs(one.score - one.true_score) < LEAST_DIFFERENCE:
+        return
+    what = "rows" if one.rows else "positions"
+    yield Finding(
+        "metric-on-padding",
+        SURE if not one.rows else LIKELY,
+        f"{one.padding:,} of {one.positions:,} compared positions are padding (symbol "
+        f"{one.symbol}): {one.score:.1%} of all {what} are equal, without padding "
+        f"{one.true_score:.1%}",
+        f"count only real symbols: ((out == target) & (target != {one.symbol})).sum() / "
+        f"(target != {one.symbol}).sum()",
+        place=one.place,
+        why="The score says how well padding is answered, which nobody needs.",
+    )
+
+
+def never_stops(watched: Watched) -> Iterator[Finding]:
+    """Find decoding that goes on behind the end symbol, whose output is never cut."""
+    seen = watched.evaluations
+    if seen is None or seen.overrun is None or seen.overrun.compared:
+        return
+    one = seen.overrun
+    yield Finding(
+        "never-stops",
+        LIKELY,
+        f"decoding goes on for {one.steps:.1f} steps behind the end symbol ({one.end}), and no "
+        "line outside training compares anything with it",
+        f"stop at the end symbol: if token == {one.end}: break (or cut the output there)",
+        place=one.place,
+        why="What stands behind the end is noise, and it makes right answers count as wrong.",
+    )
