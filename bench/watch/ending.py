@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 END_NAME = re.compile(r"eos|end|stop|</s>|special|pad|<e>|ignore", re.IGNORECASE)
-CUTTING = frozenset("index find split partition rsplit eq ne isin takewhile cumsum cumprod".split())
+ENDING = frozenset("index find split partition rsplit eq ne isin takewhile cumsum cumprod".split())
 """Methods and functions with which people find an end symbol."""
 TRAINING = frozenset({"backward"})
 
@@ -55,7 +55,7 @@ def _cuts(node: ast.AST, end: int) -> bool:
     if isinstance(node, ast.Call):
         function = node.func
         name = getattr(function, "attr", getattr(function, "id", ""))
-        if name not in CUTTING:
+        if name not in ENDING:
             return False
         return name in ("takewhile", "cumsum", "cumprod") or any(_means(a, end) for a in node.args)
     return False

@@ -11,14 +11,14 @@ from torch.utils._pytree import tree_flatten
 
 from bench.watch.ending import compares_end
 from bench.watch.entries import Lookup
-from bench.watch.passes import Choice, Pass, passes
+from bench.watch.passes import ChosenSymbols, Pass, passes
 from bench.watch.recording import Recording
 from bench.watch.rounds import EvaluationCalls
 from bench.watch.tape import Call, Change
 from bench.watch.training import Habits, habits
 from results.doctor.watched.evaluations import (
     EvaluationsSeen,
-    Forced,
+    ForcedPasses,
     OtherIds,
     OtherStart,
     Overrun,
@@ -26,7 +26,7 @@ from results.doctor.watched.evaluations import (
     Switched,
 )
 
-RECURRENT = frozenset("gru lstm rnn_tanh rnn_relu".split())
+SEQUENCE_LAYERS = frozenset("gru lstm rnn_tanh rnn_relu".split())
 DROPOUTS = frozenset("dropout dropout_ feature_dropout alpha_dropout dropout1d dropout2d".split())
 EQUAL = frozenset("eq __eq__ ne __ne__ equal".split())
 MASKING = frozenset(
@@ -41,7 +41,7 @@ MOST = 0.9
 MOST_PASSES = 40
 """Passes of one evaluation that are looked at."""
 
-Seen = tuple[EvaluationCalls, list[Pass]]
+PassesOfEvaluation = tuple[EvaluationCalls, list[Pass]]
 
 
 def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
@@ -71,13 +71,13 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
     )
 
 
-def _forced(every: list[Pass]) -> Forced | None:
+def _forced(every: list[Pass]) -> ForcedPasses | None:
     found = [one for one in every if "reference" in one.fed]
     if not found:
         return None
     shares = [one.fed.count("reference") / len(one.fed) for one in found]
     where = found[-1].decoder[-1].place
-    return Forced(len(found), sum(shares) / len(shares), str(where or ""))
+    return ForcedPasses(len(found), sum(shares) / len(shares), str(where or ""))
 
 
 # what a pass gives with something switched off
@@ -99,7 +99,7 @@ def active_dropout(call: Call) -> float:
             p = 0.5
         # torch.nn.functional.dropout drops unless it is told otherwise
         return float(p) if training in (True, None) and isinstance(p, int | float) else 0.0
-    if call.name in RECURRENT:
+    if call.name in SEQUENCE_LAYERS:
         where = _recurrent_dropout(call)
         args = call.arguments()[0]
         if where is not None and args[where - 1] > 1 and args[where + 1]:
@@ -121,7 +121,7 @@ def _off(call: Call) -> Call:
     """Return the call without dropout."""
     args, kwargs = call.arguments()
     changed = list(args)
-    if call.name in RECURRENT:
+    if call.name in SEQUENCE_LAYERS:
         where = _recurrent_dropout(call)
         assert where is not None
         changed[where] = 0.0
@@ -154,7 +154,7 @@ def _running(call: Call) -> Call:
 
 
 def _switched(
-    one: Seen, concerned: Callable[[Call], bool], off: Callable[[Call], Call]
+    one: PassesOfEvaluation, concerned: Callable[[Call], bool], off: Callable[[Call], Call]
 ) -> Switched | None:
     """Compare the choices of an evaluation with those after some calls were changed."""
     evaluation, found = one
@@ -186,19 +186,19 @@ def _rate(calls: Iterable[Call]) -> str:
     return f" of {max((active_dropout(call) for call in calls), default=0.0):g}"
 
 
-def _dropout(seen: list[Seen]) -> Switched | None:
+def _dropout(seen: list[PassesOfEvaluation]) -> Switched | None:
     if not _everywhere(seen[-1], lambda call: active_dropout(call) > 0):
         return None
     return _switched(seen[-1], lambda call: active_dropout(call) > 0, _off)
 
 
-def _batch_norm(seen: list[Seen]) -> Switched | None:
+def _batch_norm(seen: list[PassesOfEvaluation]) -> Switched | None:
     if not _everywhere(seen[-1], _batch_norms):
         return None
     return _switched(seen[-1], _batch_norms, _running)
 
 
-def _everywhere(one: Seen, concerned: Callable[[Call], bool]) -> bool:
+def _everywhere(one: PassesOfEvaluation, concerned: Callable[[Call], bool]) -> bool:
     """Return whether a kind of call is in every pass."""
     calls = one[0].tape.calls
     return all(any(concerned(calls[index]) for index in this.calls) for this in one[1])
@@ -217,7 +217,7 @@ def _firsts(found: list[Pass]) -> Iterator[tuple[Pass, Lookup, Tensor]]:
             yield one, entry, entry.ids.reshape(-1)
 
 
-def _start(seen: list[Seen], trained: Habits) -> OtherStart | None:
+def _start(seen: list[PassesOfEvaluation], trained: Habits) -> OtherStart | None:
     if trained.start is None:
         return None
     fed: set[int] = set()
@@ -287,7 +287,7 @@ def _pinned(recorded: Tensor) -> Change:
     return lambda value: recorded
 
 
-def _moved(one: Pass, choice: Choice, new: Mapping[int, Tensor]) -> bool:
+def _moved(one: Pass, choice: ChosenSymbols, new: Mapping[int, Tensor]) -> bool:
     number = one.tape.calls[choice.call].inputs[0]
     old = one.values[number].float()
     return bool(((new[number].float() - old).abs() > 1e-5 * old.std().clamp_min(1e-30)).any())
@@ -329,7 +329,7 @@ def _ids(free: list[Pass], trained: Habits) -> OtherIds | None:
 # what is counted
 
 
-def _padded(one: Seen, trained: Habits) -> Padded | None:
+def _padded(one: PassesOfEvaluation, trained: Habits) -> Padded | None:
     found = one[1]
     flow, values = found[0].flow, found[0].values
     chosen = {choice.number for this in found for choice in this.choices}

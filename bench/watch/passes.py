@@ -29,7 +29,7 @@ Feeding = Literal["own", "reference", "constant", "unknown"]
 
 
 @dataclass
-class Choice:
+class ChosenSymbols:
     """Symbols that a call chose."""
 
     call: int
@@ -40,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Sides:
-    """Where source and decoder embed their symbols in training, and with which weights."""
+    """The places where source and decoder embed their symbols in training, and with which weights."""
 
     source_places: frozenset[CodeLine | None] = frozenset()
     decoder_places: frozenset[CodeLine | None] = frozenset()
@@ -69,7 +69,7 @@ class Pass:
     values: Mapping[int, Tensor]
     source: list[Lookup] = field(default_factory=list)
     decoder: list[Lookup] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    choices: list[ChosenSymbols] = field(default_factory=list)
     calls: list[int] = field(default_factory=list)
     """Indices of the calls that lead to its choices and losses."""
 
@@ -97,12 +97,12 @@ class Pass:
         """Return whether the decoder is fed a whole sequence at once."""
         return len(self.decoder) == 1
 
-    def chosen_before(self, entry: Lookup) -> Choice | None:
+    def chosen_before(self, entry: Lookup) -> ChosenSymbols | None:
         """Return the last choice before an entry."""
         before = [choice for choice in self.choices if choice.call < entry.call]
         return before[-1] if before else None
 
-    def chosen_after(self, entry: Lookup) -> Choice | None:
+    def chosen_after(self, entry: Lookup) -> ChosenSymbols | None:
         """Return the first choice after an entry."""
         return next((choice for choice in self.choices if choice.call > entry.call), None)
 
@@ -190,16 +190,16 @@ def _computed(tape: Tape) -> set[int]:
 
 def _choices(
     tape: Tape, flow: Flow, values: Mapping[int, Tensor], computed: set[int]
-) -> Iterable[Choice]:
+) -> Iterable[ChosenSymbols]:
     for index, call in flow.calls(*CHOICES):
         if not call.inputs or call.inputs[0] not in computed:
             continue
         results = [n for n in call.results if n >= 0 and values[n].dtype == torch.int64]
         if results and values[call.inputs[0]].is_floating_point():
-            yield Choice(index, results[-1], values[results[-1]])
+            yield ChosenSymbols(index, results[-1], values[results[-1]])
 
 
-def _fits(tape: Tape, values: Mapping[int, Tensor], choice: Choice, sides: Sides) -> bool:
+def _fits(tape: Tape, values: Mapping[int, Tensor], choice: ChosenSymbols, sides: Sides) -> bool:
     """Return whether a choice is among as many symbols as the model predicts."""
     return not sides.symbols or sides.symbols in values[tape.calls[choice.call].inputs[0]].shape
 

@@ -17,7 +17,7 @@ LEAST_ROWS = 4
 
 @dataclass(frozen=True)
 class Habits:
-    """What training does in each recorded round."""
+    """The things that training does in each recorded round."""
 
     sides: Sides
     start: int | None

@@ -40,7 +40,7 @@ class Switched:
 
 
 @dataclass(frozen=True)
-class Forced:
+class ForcedPasses:
     """Passes that choose symbols while the reference is fed."""
 
     passes: int
@@ -98,13 +98,13 @@ class Overrun:
 
 @dataclass(frozen=True)
 class EvaluationsSeen:
-    """What was seen of the evaluations after training had begun."""
+    """Everything that was seen of the evaluations after training had begun."""
 
     passes: int = 0
     """Passes in which symbols are chosen."""
     free: int = 0
     """Those in which the model's own choices are fed back."""
-    forced: Forced | None = None
+    forced: ForcedPasses | None = None
     dropout: Switched | None = None
     """None also if some evaluation ran without dropout."""
     batch_norm: Switched | None = None
