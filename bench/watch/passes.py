@@ -40,7 +40,7 @@ class ChosenSymbols:
 
 @dataclass(frozen=True)
 class Sides:
-    """The places where source and decoder embed their symbols in training, and with which weights."""
+    """The places and weights by which source and decoder embed their symbols in training."""
 
     source_places: frozenset[CodeLine | None] = frozenset()
     decoder_places: frozenset[CodeLine | None] = frozenset()
