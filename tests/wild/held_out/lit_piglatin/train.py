@@ -26,7 +26,7 @@ class HParams:
     dropout: float = 0.1
     lr: float = 7e-3
     batch_size: int = 50
-    max_epochs: int = 6
+    max_epochs: int = 5
     accumulate_grad_batches: int = 1
     gradient_clip_val: float = 1.0
     train_size: int = 2000

@@ -345,7 +345,7 @@ def get_parser():
     parser.add_argument('--lr', type=float, default=2e-2)
     parser.add_argument('--warmup-updates', type=int, default=40)
     parser.add_argument('--clip-norm', type=float, default=2.0)
-    parser.add_argument('--max-epoch', type=int, default=6)
+    parser.add_argument('--max-epoch', type=int, default=5)
     parser.add_argument('--batch-size', type=int, default=50)
     return parser
 
