@@ -37,14 +37,17 @@ def _weights(reading: StepReading) -> list[WeightsSeen]:
         if inner and call.results[0] in wanted and values[call.inputs[0]].dim() > 0:
             by_place.setdefault(call.place, []).append(index)
     source = next((g for g in reading.of_role("source")), None)
-    moved = _source_moved(reading, source) if source is not None else None
+    moved = _moved(reading)
     return [_of_place(reading, indices, values, source, moved) for indices in by_place.values()]
 
 
-def _source_moved(reading: StepReading, source: Group) -> dict[int, Tensor]:
-    """Run the tape again with the source of one example changed."""
-    chosen_B = torch.arange(max(reading.examples, 1)) == reading.followed
-    return disturbed(reading.tape, [(source.entries, source.batch_axis)], chosen_B)
+def _moved(reading: StepReading) -> dict[int, Tensor] | None:
+    """Run the tape again with one example changed; None if there is one only."""
+    if reading.examples < 2:
+        return None
+    chosen_B = torch.arange(reading.examples) == reading.followed
+    pairs = [(group.entries, group.batch_axis) for group in reading.groups]
+    return disturbed(reading.tape, pairs, chosen_B)
 
 
 def _of_place(
@@ -85,7 +88,7 @@ def _over(
     size = scores.shape[axis]
     if size == 1:
         return "one" if positions > 1 else "source"
-    if moved is not None and reading.examples > 1 and size == reading.examples:
+    if moved is not None and size == reading.examples:
         after = moved[reading.tape.calls[index].inputs[0]]
         scale = scores.abs().max().clamp_min(1e-6)
         changed = ((after - scores).abs() > SAME * scale).movedim(axis, 0)

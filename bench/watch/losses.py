@@ -7,11 +7,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench.watch.layout import CLEAN
 from bench.watch.predictions import SOFTMAX, normalised_axis
 from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
+OWN = 0.9
+"""Share of examples that are fed the model's choice above which a step is fed that."""
+FEWEST_TARGETS = 8
+"""Targets below which their order cannot be told."""
 VALUEWISE = SOFTMAX | frozenset("log exp clamp clamp_min sigmoid".split())
 """Calls that compute a new value for each symbol and keep its place."""
 
@@ -50,7 +55,7 @@ def _seen(reading: StepReading) -> LossesSeen:
         empty_first=empty_first,
         share=float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0,
         steps=reading.steps,
-        transposed=_transposed(reading.fed(), asked_BT, weight_BT),
+        transposed=_transposed(reading, asked_BT, weight_BT),
         made_steps=_made_steps(reading),
         counted_steps=int((weight_BT != 0).any(0).sum()),
         only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
@@ -226,26 +231,41 @@ def _next_fed(reading: StepReading, inside_BT: Tensor) -> int | None:
     return int(following.mode().values) if len(following) else None
 
 
-def _transposed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> tuple[float, float] | None:
-    """Return how many targets are what is fed next, as they are and in the other order."""
+def _transposed(
+    reading: StepReading, asked_BT: Tensor, weight_BT: Tensor
+) -> tuple[float, float] | None:
+    """Return how many targets are what is fed next, as they are and in the other order.
+
+    Steps that are fed the model's own choice say nothing and are left out.
+    """
+    fed_BT = reading.fed()
     examples, steps = asked_BT.shape
-    if examples < 2 or steps < 3 or bool((fed_BT[:, 1:] < 0).all()):
+    if reading.layout.owners.clean < CLEAN or examples < 2 or steps < 3:
         return None
+    best_BT = reading.table(reading.predictions.best_N)
     next_BT = torch.full_like(fed_BT, -1)
     next_BT[:, :-1] = fed_BT[:, 1:]
-    known_BT = next_BT >= 0
+    own_T = (next_BT == best_BT).double().mean(0) > OWN
+    known_BT = (next_BT >= 0) & ~own_T
     counted_BT = known_BT & (weight_BT != 0)
-    if int(counted_BT.sum()) < 4:
+    if int(counted_BT.sum()) < FEWEST_TARGETS:
         return None
     now = float((asked_BT == next_BT)[counted_BT].double().mean())
     best = 0.0
-    for other_BT in (
-        asked_BT.T.reshape(-1).reshape(examples, steps),
-        asked_BT.reshape(-1).reshape(steps, examples).T,
-    ):
-        same = (other_BT == next_BT) | (other_BT < 0)
-        best = max(best, float(same[known_BT].double().mean()))
+    for other_BT, weights_BT in zip(_other_orders(asked_BT), _other_orders(weight_BT), strict=True):
+        counted = known_BT & (weights_BT != 0)
+        if bool(counted.any()):
+            best = max(best, float((other_BT == next_BT)[counted].double().mean()))
     return now, best
+
+
+def _other_orders(table_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a table as it would be if rows had been written where columns belong, both ways."""
+    examples, steps = table_BT.shape
+    return (
+        table_BT.T.reshape(-1).reshape(examples, steps),
+        table_BT.reshape(-1).reshape(steps, examples).T,
+    )
 
 
 def _made_steps(reading: StepReading) -> int:

@@ -30,7 +30,7 @@ from bench.watch.names import Names
 from bench.watch.optimizers import Optimizers
 from bench.watch.places import Chain, callers, place, torch_frame
 from bench.watch.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
-from bench.watch.tape import CHANGING, RANDOM, Call, Slot, Tape
+from bench.watch.tape import CHANGING, RANDOM, Call, GeneratorState, Slot, Tape
 
 MAKERS = frozenset(
     "zeros ones full arange empty tensor eye as_tensor from_numpy LongTensor linspace".split()
@@ -264,10 +264,7 @@ class Recorder(TorchFunctionMode):
         if not tensors and name not in RANDOM and name not in MAKERS:
             return None
         random = torch.get_rng_state() if name in RANDOM else None
-        leaves = [
-            Slot(tape.number(leaf, self._earlier(leaf))) if isinstance(leaf, Tensor) else leaf
-            for leaf in flat
-        ]
+        leaves = [self._kept(tape, leaf) for leaf in flat]
         return _Pending(tape, name, leaves, structure, random)
 
     def _after_call(self, func: Any, pending: _Pending, result: Any) -> None:
@@ -288,6 +285,14 @@ class Recorder(TorchFunctionMode):
                 pending.random,
             )
             tape.calls.append(call)
+
+    def _kept(self, tape: Tape, leaf: Any) -> Any:
+        """Return what the tape keeps of an argument."""
+        if isinstance(leaf, Tensor):
+            return Slot(tape.number(leaf, self._earlier(leaf)))
+        if isinstance(leaf, torch.Generator):
+            return GeneratorState(leaf.get_state(), leaf.device)
+        return leaf
 
     def _tape(self, name: str, tensors: list[Tensor]) -> Tape | None:
         """Return the tape that a call belongs to, if any."""

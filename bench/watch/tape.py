@@ -52,6 +52,18 @@ class Slot:
     number: int
 
 
+@dataclass(frozen=True)
+class GeneratorState:
+    """Stands for a generator of random numbers among the arguments of a call."""
+
+    state: Tensor
+    device: torch.device
+
+    def generator(self) -> torch.Generator:
+        """Return a generator that draws what the call drew."""
+        return torch.Generator(self.device).set_state(self.state)
+
+
 @dataclass
 class Call:
     """A call of a torch function, with numbers in place of tensors."""
@@ -251,13 +263,8 @@ class Tape:
             for index, call in enumerate(self.calls[:stop]):
                 if call.name in SKIPPED:
                     continue
-                args, kwargs = tree_unflatten(
-                    [
-                        values[leaf.number] if isinstance(leaf, Slot) else leaf
-                        for leaf in call.leaves
-                    ],
-                    call.structure,
-                )
+                leaves = [_given(leaf, values) for leaf in call.leaves]
+                args, kwargs = tree_unflatten(leaves, call.structure)
                 if call.random is not None:
                     torch.set_rng_state(call.random)
                 with _as_recorded(call, gradients, uncut):
@@ -292,6 +299,13 @@ def _cuts(call: Call, args: tuple[Any, ...]) -> bool:
         and isinstance(args[0], Tensor)
         and args[0].is_floating_point()
     )
+
+
+def _given(leaf: Any, values: Mapping[int, Tensor]) -> Any:
+    """Return the argument that stands for what was recorded."""
+    if isinstance(leaf, Slot):
+        return values[leaf.number]
+    return leaf.generator() if isinstance(leaf, GeneratorState) else leaf
 
 
 @contextlib.contextmanager

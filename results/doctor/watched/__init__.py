@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from results.doctor.examined import Finding
+from results.doctor.examined import SURE, Finding
 from results.doctor.watched import (
     attention,
     evaluations,
@@ -98,6 +98,30 @@ RULES: tuple[WatchedRule, ...] = (
 """In the order of cause and effect."""
 
 
+ROWS_MIXED = frozenset(
+    "view-for-transpose axes-swapped attention-over-batch rows-not-restored".split()
+)
+CONSEQUENCES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ROWS_MIXED,
+        frozenset("attention-over-wrong-axis targets-transposed padding-attended".split()),
+    ),
+    "initialisation-constant": frozenset(
+        "attention-constant query-constant source-cut unused-layer".split()
+    ),
+    "mask-inverted": frozenset(["attention-constant", "padding-attended"]),
+    "state-not-advanced": frozenset(["query-constant"]),
+    "targets-transposed": frozenset(["real-token-ignored", "never-forced", "padding-in-loss"]),
+    "source-cut": frozenset(["encoder-left-out", "unused-layer", "graph-cut", "encoder-detached"]),
+    "always-start": frozenset(["never-forced"]),
+    "unregistered-layers": frozenset(["part-left-out"]),
+    "optimizer-not-stepped": frozenset(["encoder-left-out", "decoder-left-out", "part-left-out"]),
+    "cleared-before-step": frozenset(["optimizer-not-stepped", "rate-too-low"]),
+    "loss-maximised": frozenset(["rate-too-high", "rate-too-low"]),
+}
+"""What follows from a cause: it is not reported beside it."""
+
+
 def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Finding]:
     """Return the causes found, in the order of cause and effect, those that are certain first.
 
@@ -112,4 +136,6 @@ def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Findi
             if errors is None:
                 raise
             errors.append(error)
-    return sorted(found.values(), key=lambda finding: finding.sure != "certain")
+    following = {name for cause in found for name in CONSEQUENCES.get(cause, ())}
+    left = [finding for finding in found.values() if finding.cause not in following]
+    return sorted(left, key=lambda finding: finding.sure != SURE)

@@ -219,7 +219,7 @@ def never_forced(seen: FeedingSeen) -> Iterator[Finding]:
     """Find a decoder that is never fed the reference and does not learn."""
     if len(seen.fed) < 3 or any(fed.steps < 3 for fed in seen.fed):
         return
-    never = all(fed.by_offset.get(1, 0) <= 0.2 * fed.steps and fed.own for fed in seen.fed)
+    never = all(fed.own >= MOST_STEPS * fed.steps for fed in seen.fed)
     if never and seen.fed[-1].accuracy < MOSTLY_RIGHT:
         yield Finding(
             "never-forced",
