@@ -13,7 +13,7 @@ from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
-OWN = 0.9
+OWN_CHOICE = 0.9
 """Share of examples that are fed the model's choice above which a step is fed that."""
 FEWEST_TARGETS = 8
 """Targets below which their order cannot be told."""
@@ -245,7 +245,7 @@ def _transposed(
     best_BT = reading.table(reading.predictions.best_N)
     next_BT = torch.full_like(fed_BT, -1)
     next_BT[:, :-1] = fed_BT[:, 1:]
-    own_T = (next_BT == best_BT).double().mean(0) > OWN
+    own_T = (next_BT == best_BT).double().mean(0) > OWN_CHOICE
     known_BT = (next_BT >= 0) & ~own_T
     counted_BT = known_BT & (weight_BT != 0)
     if int(counted_BT.sum()) < FEWEST_TARGETS:
