@@ -22,9 +22,8 @@ def attention_seen(recording: Recording) -> AttentionSeen | None:
     rounds = [found for found in rounds if found]
     if not rounds:
         return None
-    accuracy = float(recording.readings[-1][1].predictions.right_N.double().mean())
     steps = recording.readings[-1][0].index
-    return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), accuracy, steps)
+    return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), recording.accuracy, steps)
 
 
 def _weights(reading: StepReading) -> list[WeightsSeen]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -26,7 +27,8 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
     if not recording.readings:
         return None
     seen = [_seen(reading) for _, reading in recording.readings]
-    return max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
+    most = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
+    return replace(most, accuracy=recording.accuracy)
 
 
 def _seen(reading: StepReading) -> LossesSeen:
@@ -61,7 +63,6 @@ def _seen(reading: StepReading) -> LossesSeen:
         only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
         ignored_inside=int(inside.sum()),
         ignored_symbol=_next_fed(reading, inside),
-        accuracy=float(asked.right_N[counted].double().mean()) if bool(counted.any()) else None,
     )
 
 

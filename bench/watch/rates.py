@@ -11,7 +11,7 @@ from bench.watch.recording import Recording
 from bench.watch.trials import Trials, TrialSetting
 from results.doctor.watched.rates import FEW_STEPS, RatesSeen
 
-LEARNED = 0.85
+HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
 JUMP = 3.0
 """A loss so many times the median of those around it is a jump."""
@@ -28,11 +28,8 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
     largest = max(rates)
     few = max(1, len(losses) // 10)
     first, last = _mean(losses[:few]), _mean(losses[-few:])
-    asked = recording.readings[-1][1].predictions
-    counted = asked.weight_N != 0
-    right = float(asked.right_N[counted].double().mean()) if bool(counted.any()) else 0.0
     decay = max((seen.settings.get("weight_decay", 0.0) for seen in stepping), default=0.0)
-    learned = right > LEARNED and recording.readings[-1][0].index > 2
+    learned = recording.accuracy > HAS_LEARNED and recording.readings[-1][0].index > 2
     even, per_symbol = _first_loss(recording)
     return RatesSeen(
         len(losses),

@@ -266,7 +266,7 @@ def _assign_roles(reading: StepReading) -> None:
             group.role = "decoder"
         else:
             group.role = "source"
-    if [group.role for group in reading.groups] == ["decoder"]:
+    if [group.role for group in reading.groups] == ["decoder"] and not reading.aside:
         # one input whose positions line up with the outputs: a tagger
         reading.groups[0].role = "source"
 

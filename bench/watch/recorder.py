@@ -30,7 +30,7 @@ from bench.watch.names import Names
 from bench.watch.optimizers import Optimizers
 from bench.watch.places import Chain, callers, place, torch_frame
 from bench.watch.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
-from bench.watch.tape import CHANGING, RANDOM, Call, GeneratorState, Slot, Tape
+from bench.watch.tape import CHANGING, RANDOM, Call, GeneratorState, Slot, Tape, takes_gradients
 
 MAKERS = frozenset(
     "zeros ones full arange empty tensor eye as_tensor from_numpy LongTensor linspace".split()
@@ -72,7 +72,7 @@ def sampled(index: int) -> bool:
     if index < FIRST_ROUNDS:
         return True
     power = 1 << (index.bit_length() - 1)
-    return index - power in (0, 1) and index >= 8
+    return index >= 8 and (index - power in (0, 1) or index - power - power // 2 in (0, 1))
 
 
 def sampled_evaluation(index: int) -> bool:
@@ -298,7 +298,7 @@ class Recorder(TorchFunctionMode):
         """Return the tape that a call belongs to, if any."""
         tested = self._evaluation is not None and self._evaluation.with_gradients
         training = torch.is_grad_enabled() and not self._in_eval_mode() and not tested
-        if training and name not in ASKING and any(t.requires_grad and t.is_leaf for t in tensors):
+        if training and name not in ASKING and any(map(takes_gradients, tensors)):
             self._begin_forward(tensors)
         if self._begun:
             return None if self._round is None else self._round.tape

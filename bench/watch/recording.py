@@ -12,6 +12,9 @@ from bench.watch.reading import StepReading, read
 from bench.watch.recorder import Recorder
 from bench.watch.rounds import EvaluationCalls, LossCurve, Round
 
+FELL_SINCE = 0.5
+"""A loss that has fallen below this share of a round's makes that round say nothing of the end."""
+
 
 @dataclass
 class Recording:
@@ -50,6 +53,23 @@ class Recording:
     def readings(self) -> list[tuple[Round, StepReading]]:
         """Return what could be read of the first rounds and of the last."""
         return list(self._read())
+
+    @property
+    def accuracy(self) -> float:
+        """Return the share of predictions that are right in the last round that could be read.
+
+        It is 1 where the loss has fallen to half of that round's since: what is right now was not
+        looked at, and nothing may be said against it.
+        """
+        one, reading = self.readings[-1]
+        asked = reading.predictions
+        counted = asked.weight_N != 0
+        losses = self.curve.losses
+        last = losses[-max(1, len(losses) // 20) :]
+        then = losses[max(0, one.index - 5) : one.index + 5]
+        if last and then and sum(last) / len(last) < FELL_SINCE * sum(then) / len(then):
+            return 1.0
+        return float(asked.right_N[counted].double().mean()) if bool(counted.any()) else 0.0
 
     def _read(self) -> Iterator[tuple[Round, StepReading]]:
         chosen = [*self.rounds[:3], *self.rounds[3:][-1:]]

@@ -153,10 +153,11 @@ class Tape:
         return number
 
     def _root(self, tensor: Tensor, earlier: int | None) -> Root:
-        grad_fn = tensor.grad_fn is not None
+        leaf = takes_gradients(tensor)
+        opaque = tensor.requires_grad and not leaf
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
             value = tensor.detach().clone()
-            return Root(value, (), (), -1, False, grad_fn, earlier)
+            return Root(value, (), (), -1, False, opaque, earlier)
         # views of one storage stay views of one: a change of one is seen in the others
         storage = tensor.untyped_storage()
         key = storage.data_ptr() or id(storage)
@@ -167,15 +168,14 @@ class Tape:
         copy = self._storages[key][1]
         if copy.dtype != tensor.dtype:
             copy = tensor.detach().clone()
-            leaf = tensor.is_leaf and tensor.requires_grad
-            return Root(copy, tuple(copy.shape), copy.stride(), 0, leaf, grad_fn, earlier)
+            return Root(copy, tuple(copy.shape), copy.stride(), 0, leaf, opaque, earlier)
         return Root(
             copy,
             tuple(tensor.shape),
             tensor.stride(),
             int(tensor.storage_offset()),
-            tensor.is_leaf and tensor.requires_grad,
-            grad_fn,
+            leaf,
+            opaque,
             earlier,
         )
 
@@ -188,7 +188,7 @@ class Tape:
         leaves = {
             number: tensor
             for number, tensor in enumerate(self.keep)
-            if tensor.is_leaf and tensor.requires_grad and tensor.layout == torch.strided
+            if takes_gradients(tensor) and tensor.layout == torch.strided
         }
         pointers = {tensor.untyped_storage().data_ptr() for tensor in leaves.values()} - {0}
         self.calls = [
@@ -299,6 +299,16 @@ def _cuts(call: Call, args: tuple[Any, ...]) -> bool:
         and isinstance(args[0], Tensor)
         and args[0].is_floating_point()
     )
+
+
+def takes_gradients(tensor: Tensor) -> bool:
+    """Return whether a tensor is a leaf for which gradients are computed."""
+    try:
+        return tensor.requires_grad and tensor.is_leaf
+    except (
+        RuntimeError
+    ):  # torch forbids the question for views made in one mode, written in another
+        return False
 
 
 def _given(leaf: Any, values: Mapping[int, Tensor]) -> Any:

@@ -27,6 +27,9 @@ from results.doctor.watched.updates import (
     UpdatesSeen,
 )
 
+FEWEST_NUMBERS = 8
+"""A tensor of fewer numbers may equal another by chance."""
+
 
 @dataclass
 class _Known:
@@ -346,6 +349,12 @@ def _cuts(recording: Recording, known: dict[int, _Known]) -> tuple[tuple[CutSeen
     cosine = 1.0
     for one, reading in recording.readings[:3]:
         tape = one.tape
+        for place, before in _rebuilt(tape, reading):
+            found[place] = CutSeen(place, "rebuilt")
+            for number in reading.flow.ancestors(before) & tape.parameters.keys():
+                current = known.get(id(tape.parameters[number]))
+                if current is not None:
+                    current.uncut = max(current.uncut, 1.0)
         candidates = _cutting(tape, reading)
         if not candidates:
             continue
@@ -372,6 +381,43 @@ def _cutting(tape: Tape, reading: StepReading) -> dict[int, Call]:
         if call.name in ("detach", "data.__get__", "tensor", "detach_") or not call.gradients:
             found.update({n: call for n in call.results if n in ancestors})
     return found
+
+
+def _rebuilt(tape: Tape, reading: StepReading) -> Iterator[tuple[str, int]]:
+    """Yield tensors that hold the values of computed ones and are new: rebuilt from numbers.
+
+    Each comes with the line that first uses it and the number of the tensor it was.
+    """
+    ancestors, values = reading.flow.ancestors(reading.loss), tape.replay()
+    new = [n for n, root in tape.roots.items() if not root.parameter and root.earlier is None]
+    new += [c.results[0] for c in tape.calls if c.name in ("tensor", "from_numpy", "as_tensor")]
+    for number in new:
+        value = values.get(number)
+        if number not in ancestors or value is None or not value.is_floating_point():
+            continue
+        if value.numel() < FEWEST_NUMBERS or bool((value == value.flatten()[0]).all()):
+            continue
+        source = _same_values(tape, reading, values, number)
+        if source is not None:
+            users = reading.flow.users[number]
+            place = tape.calls[users[0]].place if users else None
+            yield str(place or ""), source
+
+
+def _same_values(
+    tape: Tape, reading: StepReading, values: dict[int, Tensor], number: int
+) -> int | None:
+    """Return the first tensor computed from parameters that holds the same numbers, if any."""
+    flat = values[number].reshape(-1)
+    for call in tape.calls:
+        for result in call.results:
+            other = values.get(result)
+            if other is None or result == number or other.numel() != flat.numel():
+                continue
+            same = other.is_floating_point() and bool((other.reshape(-1) == flat).all())
+            if same and reading.flow.ancestors(result) & tape.parameters.keys():
+                return result
+    return None
 
 
 def _gradients(

@@ -112,12 +112,18 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "mask-inverted": frozenset(["attention-constant", "padding-attended"]),
     "state-not-advanced": frozenset(["query-constant"]),
     "targets-transposed": frozenset(["real-token-ignored", "never-forced", "padding-in-loss"]),
-    "source-cut": frozenset(["encoder-left-out", "unused-layer", "graph-cut", "encoder-detached"]),
+    "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
     "always-start": frozenset(["never-forced"]),
     "unregistered-layers": frozenset(["part-left-out"]),
     "optimizer-not-stepped": frozenset(["encoder-left-out", "decoder-left-out", "part-left-out"]),
+    "wrong-model-optimized": frozenset(["unused-layer", "part-left-out"]),
+    "graph-cut": frozenset(["unused-layer", "source-cut"]),
+    "encoder-detached": frozenset(["unused-layer", "source-cut"]),
     "cleared-before-step": frozenset(["optimizer-not-stepped", "rate-too-low"]),
-    "loss-maximised": frozenset(["rate-too-high", "rate-too-low"]),
+    "loss-maximised": frozenset(
+        "rate-too-high rate-too-low real-token-ignored only-padding-in-loss".split()
+    ),
+    "loss-of-last-step-only": frozenset(["only-padding-in-loss"]),
 }
 """What follows from a cause: it is not reported beside it."""
 

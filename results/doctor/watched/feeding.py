@@ -68,6 +68,10 @@ class FeedingSeen:
     prediction_place: str = ""
     cells_swapped: str | None = None
     carried: CarriedSeen | None = None
+    cell_dropped: str | None = None
+    """The line where an LSTM's state goes from step to step and its memory cell does not."""
+    accuracy: float = 0.0
+    """Share of predictions that are right at the end."""
 
 
 def source_cut(seen: FeedingSeen) -> Iterator[Finding]:
@@ -187,6 +191,20 @@ def not_advanced(seen: FeedingSeen) -> Iterator[Finding]:
         )
 
 
+def dropped_cell(seen: FeedingSeen) -> Iterator[Finding]:
+    """Find an LSTM whose memory cell is made anew at each step."""
+    if seen.cell_dropped:
+        yield Finding(
+            "state-not-advanced",
+            SURE,
+            "the LSTM cell is given the state of the step before, but not its memory cell, which "
+            "begins anew at each step",
+            "keep both: hidden, cell = lstm_cell(x_t, (hidden, cell))",
+            place=seen.cell_dropped,
+            why="what an LSTM remembers over many steps is in the memory cell.",
+        )
+
+
 def swapped_cells(seen: FeedingSeen) -> Iterator[Finding]:
     """Find an LSTM whose state and memory cell are exchanged."""
     if seen.cells_swapped:
@@ -220,12 +238,12 @@ def never_forced(seen: FeedingSeen) -> Iterator[Finding]:
     if len(seen.fed) < 3 or any(fed.steps < 3 for fed in seen.fed):
         return
     never = all(fed.own >= MOST_STEPS * fed.steps for fed in seen.fed)
-    if never and seen.fed[-1].accuracy < MOSTLY_RIGHT:
+    if never and seen.accuracy < MOSTLY_RIGHT:
         yield Finding(
             "never-forced",
             LIKELY,
             "in all rounds that were looked at the decoder was fed its own choices, never the "
-            f"reference; {seen.fed[-1].accuracy:.0%} of its predictions are right",
+            f"reference; {seen.accuracy:.0%} of its predictions are right",
             "feed the reference at least half of the time: x = targets[:, t] if random.random() < "
             "ratio else output.argmax(-1)",
             place=seen.decoder_place,
@@ -241,6 +259,7 @@ FEEDING_RULES = (
     shifted,
     always_start,
     not_advanced,
+    dropped_cell,
     swapped_cells,
     never_forced,
 )

@@ -251,7 +251,7 @@ def left_out(watched: Watched) -> Iterator[Finding]:
             why="Backward passes only compute gradients; the step is what changes the weights.",
         )
         return
-    strangers = [p for p in seen.parameters if p.steps and not p.used]
+    strangers = [p for p in seen.parameters if p.steps and not p.reaches]
     if _replaced(out, strangers):
         yield Finding(
             "wrong-model-optimized",
@@ -350,10 +350,18 @@ def detached(watched: Watched) -> Iterator[Finding]:
         )
 
 
+WRITTEN = {
+    "detach": ".detach()",
+    "data.__get__": ".data",
+    "tensor": "torch.tensor(...)",
+    "no_grad": "torch.no_grad()",
+    "rebuilt": "the new tensor (made by numpy(), tolist() or item())",
+}
+"""How a student writes what cuts gradients, by the name of the call."""
+
+
 def _written(call: str) -> str:
-    return {"detach": ".detach()", "data.__get__": ".data", "tensor": "torch.tensor(...)"}.get(
-        call, "torch.no_grad()" if call == "no_grad" else call
-    )
+    return WRITTEN.get(call, call)
 
 
 def badly_clipped(watched: Watched) -> Iterator[Finding]:
