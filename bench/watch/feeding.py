@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 
+from bench.watch.chains import broken_chains, overwritten
 from bench.watch.layout import CLEAN
 from bench.watch.reading import Group, StepReading
 from bench.watch.recording import Recording
 from bench.watch.rounds import Round
-from bench.watch.tape import Call
 from results.doctor.watched.feeding import CarriedSeen, Fed, FeedingSeen, SourceSeen
 
 OFFSETS = (1, 0, 2, -1)
@@ -38,7 +36,8 @@ def feeding_seen(recording: Recording) -> FeedingSeen | None:
         prediction_place=str(_head_place(readings[0])),
         cells_swapped=_cells_swapped(readings[0]),
         carried=_carried(recording),
-        cell_dropped=_cell_dropped(readings[0]),
+        chains=broken_chains(readings[0]),
+        overwritten=overwritten(readings[0]),
         accuracy=recording.accuracy,
     )
 
@@ -166,24 +165,6 @@ def _cells_swapped(reading: StepReading) -> str | None:
         first, second = (flow.moved_from(int(n)) for n in numbers if n is not None)
         if first & set(cells) and second & set(states) and not first & set(states):
             return str(call.place)
-    return None
-
-
-def _cell_dropped(reading: StepReading) -> str | None:
-    """Return the line where an LSTM cell's state goes from step to step and its memory does not."""
-    chains: dict[tuple[int, ...], list[Call]] = {}
-    for call in reading.tape.calls:
-        if call.name == "lstm_cell" and len(call.results) == 2:
-            chains.setdefault(tuple(call.inputs[3:]), []).append(call)
-    for calls in chains.values():
-        linked = [
-            [set(before.results) & reading.flow.ancestors(number) for number in after.inputs[1:3]]
-            for before, after in itertools.pairwise(calls)
-        ]
-        states = [bool(state) for state, _ in linked]
-        memories = [bool(memory) for _, memory in linked]
-        if len(linked) >= 2 and sum(states) > len(states) / 2 and not any(memories):
-            return str(calls[1].place)
     return None
 
 

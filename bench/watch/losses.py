@@ -12,6 +12,7 @@ from bench.watch.layout import CLEAN
 from bench.watch.predictions import SOFTMAX, normalised_axis
 from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
+from bench.watch.rounds import Round
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
 OWN_CHOICE = 0.9
@@ -26,12 +27,18 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
     """Return what the losses of the rounds read are computed from."""
     if not recording.readings:
         return None
-    seen = [_seen(reading) for _, reading in recording.readings]
+    seen = [_seen(reading, _since(one)) for one, reading in recording.readings]
     most = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
     return replace(most, accuracy=recording.accuracy)
 
 
-def _seen(reading: StepReading) -> LossesSeen:
+def _since(one: Round) -> int:
+    """Return the number of calls before the part of a round that its last loss is made of."""
+    backward = one.happened("backward")
+    return backward[-2].at if len(backward) > 1 else 0
+
+
+def _seen(reading: StepReading, since: int) -> LossesSeen:
     tape, asked = reading.tape, reading.predictions
     criterion = tape.calls[asked.criteria[0]]
     rows, symbols = _labels(reading)
@@ -58,7 +65,7 @@ def _seen(reading: StepReading) -> LossesSeen:
         share=float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0,
         steps=reading.steps,
         transposed=_transposed(reading, asked_BT, weight_BT),
-        made_steps=_made_steps(reading),
+        made_steps=_made_steps(reading, since),
         counted_steps=int((weight_BT != 0).any(0).sum()),
         only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
         ignored_inside=int(inside.sum()),
@@ -130,6 +137,8 @@ def _over(reading: StepReading, rows: Tensor, symbols: Tensor, axis: int) -> str
     rows_NA = rows.movedim(axis, -1).reshape(-1, rows.shape[axis]).round().long()
     symbols_NA = symbols.movedim(axis, -1).reshape(-1, symbols.shape[axis]).round().long()
     full = (rows_NA > 0).all(1)
+    if rows_NA.shape[1] == 1 and reading.predictions.symbols > 1:
+        return "one"
     if rows_NA.shape[1] < 2 or not bool(full.any()):
         return "symbols" if bool(full.any()) else "other"
     rows_NA, symbols_NA = rows_NA[full], symbols_NA[full]
@@ -269,12 +278,12 @@ def _other_orders(table_BT: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def _made_steps(reading: StepReading) -> int:
+def _made_steps(reading: StepReading, since: int) -> int:
     """Return how many predictions of an example the last layer makes, read by the loss or not."""
-    calls, first = reading.tape.calls, reading.predictions.heads[0].call
-    same = [c for c in calls if c.name == calls[first].name and c.place == calls[first].place]
-    read = len(reading.predictions.heads)
-    return max(reading.steps, len(same) if read <= 1 and reading.examples > 1 else 0)
+    calls, heads = reading.tape.calls, reading.predictions.heads
+    first = calls[heads[0].call]
+    same = [c for c in calls[since:] if c.name == first.name and c.place == first.place]
+    return max(reading.steps, len(same) if len(heads) == 1 else 0)
 
 
 def _unique(norms: tuple[Normalisation, ...]) -> tuple[Normalisation, ...]:

@@ -110,7 +110,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         "attention-constant query-constant source-cut unused-layer".split()
     ),
     "mask-inverted": frozenset(["attention-constant", "padding-attended"]),
-    "state-not-advanced": frozenset(["query-constant"]),
+    "state-not-advanced": frozenset(["query-constant", "state-reset"]),
     "targets-transposed": frozenset(["real-token-ignored", "never-forced", "padding-in-loss"]),
     "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
     "always-start": frozenset(["never-forced"]),

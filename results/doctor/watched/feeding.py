@@ -56,6 +56,28 @@ class CarriedSeen:
 
 
 @dataclass(frozen=True)
+class ChainSeen:
+    """A loop over steps in which a recurrent layer is not given what it returned before."""
+
+    function: str
+    place: str
+    calls: int
+    state: bool
+    """Whether the state comes from the step before, at some step."""
+    memory: bool
+    """Whether the memory cell of an LSTM does."""
+
+
+@dataclass(frozen=True)
+class OverwrittenSeen:
+    """A loop that writes into one and the same slot of a tensor, without reading it."""
+
+    place: str
+    slot: str
+    times: int
+
+
+@dataclass(frozen=True)
 class FeedingSeen:
     """Everything that was seen to reach the predictions."""
 
@@ -68,8 +90,8 @@ class FeedingSeen:
     prediction_place: str = ""
     cells_swapped: str | None = None
     carried: CarriedSeen | None = None
-    cell_dropped: str | None = None
-    """The line where an LSTM's state goes from step to step and its memory cell does not."""
+    chains: tuple[ChainSeen, ...] = ()
+    overwritten: OverwrittenSeen | None = None
     accuracy: float = 0.0
     """Share of predictions that are right at the end."""
 
@@ -191,17 +213,38 @@ def not_advanced(seen: FeedingSeen) -> Iterator[Finding]:
         )
 
 
-def dropped_cell(seen: FeedingSeen) -> Iterator[Finding]:
-    """Find an LSTM whose memory cell is made anew at each step."""
-    if seen.cell_dropped:
+def broken_chain(seen: FeedingSeen) -> Iterator[Finding]:
+    """Find a loop over steps in which a recurrent layer does not get its own state back."""
+    for chain in seen.chains:
+        lost = "its memory cell" if chain.state else "its state"
         yield Finding(
-            "state-not-advanced",
+            "state-not-advanced" if chain.state else "state-reset",
             SURE,
-            "the LSTM cell is given the state of the step before, but not its memory cell, which "
-            "begins anew at each step",
-            "keep both: hidden, cell = lstm_cell(x_t, (hidden, cell))",
-            place=seen.cell_dropped,
-            why="what an LSTM remembers over many steps is in the memory cell.",
+            f"{chain.function} runs {chain.calls} steps in a loop, and none of them is given "
+            f"{lost} of the step before",
+            "keep what the layer returns and pass it on: "
+            + (
+                "hidden, cell = lstm_cell(x_t, (hidden, cell))"
+                if "lstm" in chain.function
+                else "output, hidden = rnn(x_t, hidden)"
+            ),
+            place=chain.place,
+            why="each step begins anew and knows nothing of the steps before.",
+        )
+
+
+def overwritten_slot(seen: FeedingSeen) -> Iterator[Finding]:
+    """Find outputs that a loop writes into one slot, so that only the last is left."""
+    if seen.overwritten is not None:
+        slot, times = seen.overwritten.slot, seen.overwritten.times
+        yield Finding(
+            "wrong-values",
+            SURE,
+            f"the loop writes into slot [{slot}] at least {times} times without reading it: only "
+            "the last of these outputs is left",
+            "write each step into its own slot: outputs[step] = output",
+            place=seen.overwritten.place,
+            why="what was written before is lost, and the other slots stay as they were filled.",
         )
 
 
@@ -259,7 +302,8 @@ FEEDING_RULES = (
     shifted,
     always_start,
     not_advanced,
-    dropped_cell,
+    broken_chain,
+    overwritten_slot,
     swapped_cells,
     never_forced,
 )

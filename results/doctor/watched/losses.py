@@ -78,6 +78,9 @@ def softmax_axis(seen: LossesSeen) -> Iterator[Finding]:
     for norm in seen.normalisations:
         if norm.over in ("symbols", "other"):
             continue
+        if norm.over == "one":
+            yield _over_one(norm)
+            return
         if norm.over == "several":
             yield _torn(norm)
             return
@@ -95,6 +98,18 @@ def softmax_axis(seen: LossesSeen) -> Iterator[Finding]:
             "that no weights can pass.",
         )
         return
+
+
+def _over_one(norm: Normalisation) -> Finding:
+    return Finding(
+        "softmax-over-batch",
+        SURE,
+        f"{norm.function} is given {_shape(norm.shape)} and normalises axis {norm.axis}, which has "
+        "one element: every symbol gets the probability 1",
+        f"normalise the axis of the symbols: {norm.function}(..., dim=-1)",
+        place=norm.place,
+        why="the loss is the same whatever the model says.",
+    )
 
 
 def _torn(norm: Normalisation) -> Finding:
