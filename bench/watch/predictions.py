@@ -23,10 +23,8 @@ CRITERIA = SOFTMAX | frozenset(
 )
 BETWEEN = MOVES | SOFTMAX | frozenset("log clamp clamp_min exp sigmoid masked_fill where".split())
 """Calls between a model's last layer and its loss that keep one value per symbol."""
-SURE_OF_IT = 0.9999
-"""Probability above which a gradient may be 0 because nothing is left to learn."""
-NEGLIGIBLE = 1e-9
-"""A row's gradient below this share of the largest counts as none."""
+UNDERFLOW = 1e-30
+"""Probabilities below this may be 0 in single precision."""
 
 
 @dataclass
@@ -184,9 +182,11 @@ def _asked(head: LogitsCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     asked_N = gradient_NV.argmin(-1)
     others_NV = torch.ones_like(p_NV).scatter(-1, asked_N[:, None], 0)
     weight_N = (gradient_NV * others_NV).sum(-1) / (p_NV * others_NV).sum(-1).clamp_min(1e-30)
-    empty_N = gradient_NV.abs().amax(-1) <= NEGLIGIBLE * gradient_NV.abs().max().clamp_min(1e-30)
-    # where a model is sure of the right symbol, the gradient is 0 though the prediction counts
-    sure_N = empty_N & (p_NV.amax(-1) > SURE_OF_IT)
+    empty_N = (gradient_NV == 0).all(-1)
+    # where a model is so sure that the others' probabilities are 0 in the script's precision, the
+    # gradient is 0 though the prediction counts
+    rest_N = p_NV.sort(-1).values[:, :-1].sum(-1)
+    sure_N = empty_N & (rest_N < UNDERFLOW)
     asked_N = torch.where(sure_N, p_NV.argmax(-1), asked_N)
     weight_N = weight_N.masked_fill(empty_N, 0)
     if bool(sure_N.any()) and bool((weight_N != 0).any()):

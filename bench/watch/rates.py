@@ -27,7 +27,7 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
     rates = recording.curve.rates
     largest = max(rates)
     few = max(1, len(losses) // 10)
-    first, last = _mean(losses[:few]), _mean(losses[-few:])
+    first, last = _mean(losses[: min(few, 3)]), _mean(losses[-few:])
     decay = max((seen.settings.get("weight_decay", 0.0) for seen in stepping), default=0.0)
     learned = recording.accuracy > HAS_LEARNED and recording.readings[-1][0].index > 2
     even, per_symbol = _first_loss(recording)

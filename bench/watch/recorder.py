@@ -48,6 +48,7 @@ CLIPPING = frozenset(
 """Calls that torch's functions for clipping gradients make."""
 CLIPS = ("nn/utils/clip_grad.py",)
 CLIP_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_"})
+OPTIMIZERS = ("/torch/optim/",)
 AFTER_STEP = ("/torch/optim/", "/torch/amp/", "/torch/cuda/amp/")
 """Folders of torch's code whose calls belong to the step that was just taken."""
 ASKING = frozenset(
@@ -115,6 +116,7 @@ class Recorder(TorchFunctionMode):
         self._made: dict[int, tuple[weakref.ref[Tensor], int]] = {}
         self._modules: list[nn.Module] = []
         self._stepping = self._stepped = self._begun = False
+        self._closure: Optimizer | None = None
         self._trains_in_eval_mode = False
         self._loss: tuple[float, int] = (0.0, 0)
         self._gradients = Gradients()
@@ -217,6 +219,8 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         initialises = getattr(func, "__module__", None) == "torch.nn.init"
+        if self._closure is not None and torch_frame(OPTIMIZERS) is not None:
+            return func(*args, **kwargs)
         if self._stepping or self.error is not None or initialises:
             return func(*args, **kwargs)
         if func is Tensor.backward or func is torch.autograd.backward:
@@ -482,6 +486,8 @@ class Recorder(TorchFunctionMode):
     def _after_backward(self) -> None:
         with torch._C.DisableTorchFunction():
             self._gradients.after_backward()
+        if self._closure is not None:
+            self._note_step(self._closure, self.optimizers.serial(self._closure))
 
     def _event(
         self,
@@ -522,14 +528,21 @@ class Recorder(TorchFunctionMode):
 
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         serial = self.optimizers.stepped(optimizer)
-        self._stepping = len(args) < 2 and not kwargs.get("closure")  # the first is the optimizer
+        # a closure computes the loss within the step: the step proper comes after its backward
+        closure = len(args) > 1 or kwargs.get("closure") is not None
+        self._closure = optimizer if closure else None
+        self._stepping = not closure
+        if not closure:
+            self._note_step(optimizer, serial)
+
+    def _note_step(self, optimizer: Optimizer, serial: int) -> None:
         self._event("step", serial)
         if (self._ending or self._round) is not None:
             with torch._C.DisableTorchFunction():
                 self._gradients.before_step(optimizer)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self._stepping = False
+        self._stepping, self._closure = False, None
         if (self._ending or self._round) is not None:
             with torch._C.DisableTorchFunction():
                 self._gradients.after_step(optimizer)

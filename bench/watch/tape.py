@@ -246,7 +246,7 @@ class Tape:
 
         Args:
             changes: by index of a call and number of one of its results, what to put in its place.
-            gradients: whether to build a graph, whose leaves are the parameters (unless uncut).
+            gradients: whether to build a graph, whose leaves are the parameters.
             roots: values of roots that differ from those recorded.
             uncut: whether gradients also pass where the script cuts them (no_grad, detach, data),
                 so that they show what depends on what.
@@ -256,7 +256,7 @@ class Tape:
         changes = changes or {}
         with torch.random.fork_rng(devices=[]), torch._C.DisableTorchFunction():
             values = self.root_values()
-            if gradients and not uncut:
+            if gradients:
                 for number in self.parameters:
                     values[number] = values[number].detach().clone().requires_grad_()
             values.update(roots or {})

@@ -360,7 +360,11 @@ def _cuts(recording: Recording, known: dict[int, _Known]) -> tuple[tuple[CutSeen
             continue
         numbers = list(tape.parameters)
         cut = _gradients(tape, reading.loss, numbers, [], uncut=False)[0]
-        uncut, at = _gradients(tape, reading.loss, numbers, list(candidates), uncut=True)
+        try:
+            uncut, at = _gradients(tape, reading.loss, numbers, list(candidates), uncut=True)
+        except RuntimeError:
+            # the script writes into tensors in a way that gradients past its cuts forbid
+            continue
         for number, gradient in uncut.items():
             current = known.get(id(tape.parameters[number]))
             if current is not None:

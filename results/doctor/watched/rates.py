@@ -11,6 +11,10 @@ FELL = 0.8
 """A loss has fallen if it is below this share of what it was."""
 HARDLY = 0.95
 """A loss has hardly fallen if it is above this share of what it was."""
+FAR_BELOW = 0.6
+"""A trial ends far below the script if its loss is below this share of the script's last."""
+HARDLY_IN_A_TRIAL = 0.9
+"""The same as HARDLY for the few steps of a trial."""
 FADED = 0.02
 """A learning rate has faded away if it is below this share of its largest."""
 FAR_OFF = 2.0
@@ -111,43 +115,60 @@ def rate(seen: RatesSeen) -> Iterator[Finding]:
     if seen.learned or seen.steps < FEW_STEPS:
         return
     own = _falls(seen, "1")
-    stuck = not seen.last < FELL * seen.first
-    if own is None or not (stuck or seen.unstable):
+    if own is None:
         return
-    tried = {float(s): f for s in seen.trials if _number(s) and (f := _falls(seen, s)) is not None}
-    lower = min(((f, s) for s, f in tried.items() if s < 1), default=(1.0, 1.0))
-    higher = min(((f, s) for s, f in tried.items() if s > 1), default=(1.0, 1.0))
-    if own > HARDLY and lower[0] < FELL:
+    if seen.faded < FADED and own < FELL and seen.trials["1"][1] < FELL * seen.last:
+        yield _faded(seen, own)
+        return
+    # of a rate that does what the script's own cannot, in fewer steps than the script took
+    lower = _best(seen, higher=False)
+    higher = _best(seen, higher=True)
+    if own > HARDLY and _beats(seen, lower):
         yield _finding(seen, "rate-too-high", own, lower)
-    elif seen.faded < FADED and own < FELL:
-        yield Finding(
-            "schedule-too-fast",
-            SURE,
-            f"the learning rate begins at {seen.rate:g} and is {seen.faded:.2g} of that in the "
-            f"second half of the {seen.steps:,} steps; at its first value the loss goes to "
-            f"{own:.0%} in a trial, in the script it went from {seen.first:.3g} to {seen.last:.3g}",
-            "call scheduler.step() once per epoch, or let the rate fall over all steps",
-            place=seen.place,
-            why="the steps have become too small before the model has learned.",
-        )
-    elif own > HARDLY and higher[0] < FELL:
+    elif own > HARDLY_IN_A_TRIAL and _beats(seen, higher):
         yield _finding(seen, "rate-too-low", own, higher)
+
+
+def _best(seen: RatesSeen, *, higher: bool) -> str:
+    """Return the factor, above or below 1, whose trial ended with the lowest loss."""
+    tried = [name for name in seen.trials if _number(name) and (float(name) > 1) is higher]
+    tried = [name for name in tried if float(name) != 1]
+    return min(tried, key=lambda name: seen.trials[name][1], default="1")
+
+
+def _beats(seen: RatesSeen, factor: str) -> bool:
+    """Return whether a trial ended far below where the script did."""
+    return factor != "1" and seen.trials[factor][1] < FAR_BELOW * seen.last
+
+
+def _faded(seen: RatesSeen, own: float) -> Finding:
+    return Finding(
+        "schedule-too-fast",
+        SURE,
+        f"the learning rate is at most {seen.rate:.3g}, and {seen.rate * seen.faded:.2g} in the "
+        f"second half of the {seen.steps:,} steps; kept at its largest value, a trial of some steps "
+        f"takes the loss to {own:.0%}, {seen.trials['1'][1]:.3g}; the script ended at "
+        f"{seen.last:.3g}",
+        "call scheduler.step() once per epoch, or let the rate fall over all steps",
+        place=seen.place,
+        why="the steps have become too small before the model has learned.",
+    )
 
 
 def _number(text: str) -> bool:
     return text.replace(".", "", 1).isdigit()
 
 
-def _finding(seen: RatesSeen, cause: str, own: float, better: tuple[float, float]) -> Finding:
-    fall, factor = better
+def _finding(seen: RatesSeen, cause: str, own: float, factor: str) -> Finding:
+    rate, after = seen.rate * float(factor), seen.trials[factor][1]
     high = cause == "rate-too-high"
     return Finding(
         cause,
         SURE,
-        f"with {seen.optimizer} at {seen.rate:g} the loss of rounds that were not trained on goes "
-        f"to {own:.0%} of its value in a trial, at {seen.rate * factor:g} to {fall:.0%}; in the "
-        f"script it went from {seen.first:.3g} to {seen.last:.3g}",
-        f"lr={seen.rate * factor:g}",
+        f"{seen.optimizer} steps at {seen.rate:.3g}: a short trial on recorded batches takes the "
+        f"loss of others to {own:.0%} of its value with that, and to {after:.3g} with {rate:.2g}; "
+        f"the script went from {seen.first:.3g} to {seen.last:.3g}",
+        f"lr={rate:.2g}",
         place=seen.place,
         why="each step jumps past the good weights."
         if high
