@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from results.doctor.examined import LIKELY, SURE, Finding
 
@@ -15,6 +15,10 @@ FAR_BELOW = 0.6
 """A trial ends far below the script if its loss is below this share of the script's last."""
 HARDLY_IN_A_TRIAL = 0.9
 """The same as HARDLY for the few steps of a trial."""
+MANY_TIMES = 4.0
+"""Of two trials, one outruns the other if its loss falls so many times as far."""
+SLOW = 0.6
+"""A script is slow if its loss ends above this share of the first."""
 FADED = 0.02
 """A learning rate has faded away if it is below this share of its largest."""
 FAR_OFF = 2.0
@@ -127,6 +131,8 @@ def rate(seen: RatesSeen) -> Iterator[Finding]:
         yield _finding(seen, "rate-too-high", own, lower)
     elif own > HARDLY_IN_A_TRIAL and _beats(seen, higher):
         yield _finding(seen, "rate-too-low", own, higher)
+    elif own > HARDLY_IN_A_TRIAL and _outruns(seen, higher) and seen.last > SLOW * seen.first:
+        yield replace(_finding(seen, "rate-too-low", own, higher), sure=LIKELY)
 
 
 def _best(seen: RatesSeen, *, higher: bool) -> str:
@@ -134,6 +140,16 @@ def _best(seen: RatesSeen, *, higher: bool) -> str:
     tried = [name for name in seen.trials if _number(name) and (float(name) > 1) is higher]
     tried = [name for name in tried if float(name) != 1]
     return min(tried, key=lambda name: seen.trials[name][1], default="1")
+
+
+def _outruns(seen: RatesSeen, factor: str) -> bool:
+    """Return whether a trial took the loss down many times as far as the script's own rate."""
+    if factor == "1":
+        return False
+    before, after = seen.trials[factor]
+    own_before, own_after = seen.trials["1"]
+    fell = before - after
+    return fell > 0.1 * before and fell > MANY_TIMES * max(own_before - own_after, 0.0)
 
 
 def _beats(seen: RatesSeen, factor: str) -> bool:
@@ -146,8 +162,8 @@ def _faded(seen: RatesSeen, own: float) -> Finding:
         "schedule-too-fast",
         SURE,
         f"the learning rate is at most {seen.rate:.3g}, and {seen.rate * seen.faded:.2g} in the "
-        f"second half of the {seen.steps:,} steps; kept at its largest value, a trial of some steps "
-        f"takes the loss to {own:.0%}, {seen.trials['1'][1]:.3g}; the script ended at "
+        f"second half of the {seen.steps:,} steps; kept at its largest value, a trial of some "
+        f"steps takes the loss to {own:.0%}, {seen.trials['1'][1]:.3g}; the script ended at "
         f"{seen.last:.3g}",
         "call scheduler.step() once per epoch, or let the rate fall over all steps",
         place=seen.place,
