@@ -62,7 +62,7 @@ def _seen(reading: StepReading, since: int) -> LossesSeen:
         predictions=int(counted.sum()),
         empty=empty,
         empty_first=empty_first,
-        share=float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0,
+        share=min(_share(reading), _written_share(reading)),
         steps=reading.steps,
         transposed=_transposed(reading, asked_BT, weight_BT),
         made_steps=_made_steps(reading, since),
@@ -276,6 +276,20 @@ def _other_orders(table_BT: Tensor) -> tuple[Tensor, Tensor]:
         table_BT.T.reshape(-1).reshape(examples, steps),
         table_BT.reshape(-1).reshape(steps, examples).T,
     )
+
+
+def _share(reading: StepReading) -> float:
+    """Return the mean part of the probability that is asked for the right symbol."""
+    asked = reading.predictions
+    counted = asked.weight_N != 0
+    return float(asked.share_N[counted].mean()) if bool(counted.any()) else 1.0
+
+
+def _written_share(reading: StepReading) -> float:
+    """Return the same as the label smoothing of cross_entropy says it."""
+    _, kwargs = reading.tape.calls[reading.predictions.criteria[0]].arguments()
+    smoothing = float(kwargs.get("label_smoothing") or 0.0)
+    return 1 - smoothing + smoothing / reading.predictions.symbols
 
 
 def _made_steps(reading: StepReading, since: int) -> int:

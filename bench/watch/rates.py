@@ -13,6 +13,8 @@ from results.doctor.watched.rates import FEW_STEPS, RatesSeen
 
 HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
+LARGE = 2.0
+"""Root mean square of a weight matrix above which it is large; embeddings begin with 1."""
 JUMP = 3.0
 """A loss so many times the median of those around it is a jump."""
 TRIED = {"0.1": 0.1, "0.01": 0.01, "0.001": 0.001, "10": 10.0, "100": 100.0}
@@ -46,6 +48,8 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
         decay,
         {} if learned or len(losses) < FEW_STEPS else _trials(recording, decay),
         _constant(recording),
+        tuple((name, rms) for name, _, rms in _large(recording)),
+        _all_embeddings(recording),
     )
 
 
@@ -84,12 +88,36 @@ def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]
     settings = {"1": TrialSetting()}
     if decay > 0:
         settings["no-decay"] = TrialSetting(decay=False)
+    large = _large(recording)
+    places = {id(tensor): place for place, tensor in enumerate(trials.parameters.values())}
+    scale = tuple((places[id(t)], 0.1 / rms) for _, t, rms in large if id(t) in places)
+    if scale:
+        settings["scaled"] = TrialSetting(scale=scale)
     settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
     for name, setting in settings.items():
         if trials.possible:
             before, after, _ = trials.train(setting)
             found[name] = before, after
     return found
+
+
+def _large(recording: Recording) -> list[tuple[str, torch.Tensor, float]]:
+    """Return the weight matrices whose first values are large, with their root mean square."""
+    found = []
+    for one in recording.rounds[:1]:
+        for number, tensor in one.tape.parameters.items():
+            rms = float(one.tape.parameter_value(number).float().square().mean().sqrt())
+            if tensor.dim() >= 2 and rms > LARGE and one.index == 0:
+                found.append((one.names.get(number, ""), tensor, rms))
+    return found
+
+
+def _all_embeddings(recording: Recording) -> bool:
+    """Return whether the large weights are those by which symbols are embedded."""
+    one, reading = recording.readings[0]
+    weights = {entry.weight for group in reading.groups for entry in group.entries}
+    embedding = {id(one.tape.parameters[n]) for n in weights if n in one.tape.parameters}
+    return all(id(tensor) in embedding for _, tensor, _ in _large(recording))
 
 
 def _constant(recording: Recording) -> tuple[str, ...]:

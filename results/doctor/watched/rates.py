@@ -58,6 +58,10 @@ class RatesSeen:
     that were not trained on, before and after the trial."""
     constant: tuple[str, ...] = ()
     """Weight matrices whose first values are all one number."""
+    large: tuple[tuple[str, float], ...] = ()
+    """Weight matrices that begin large, with their root mean square."""
+    large_embeddings: bool = False
+    """Whether those are all embeddings."""
 
 
 def _falls(seen: RatesSeen, setting: str) -> float | None:
@@ -94,6 +98,26 @@ def far_off(seen: RatesSeen) -> Iterator[Finding]:
             "begin with smaller weights: leave the layers' own initialisation",
             place=seen.place,
             why="saturated units pass on almost no gradient.",
+        )
+
+
+def too_large(seen: RatesSeen) -> Iterator[Finding]:
+    """Find first weights so large that the model learns when they are made smaller."""
+    own = seen.trials.get("1")
+    scaled = seen.trials.get("scaled")
+    if seen.learned or own is None or scaled is None or not seen.large:
+        return
+    if scaled[1] < FAR_BELOW * min(own[1], seen.last):
+        names = ", ".join(f"{name} ({rms:.3g})" for name, rms in seen.large[:3])
+        yield Finding(
+            "saturating-embedding" if seen.large_embeddings else "initialisation-too-large",
+            SURE,
+            f"weights begin with root mean squares of {names}; a short trial on recorded batches "
+            f"takes the loss of others to {own[1]:.3g}, and to {scaled[1]:.3g} if they begin with "
+            "0.1",
+            "begin with smaller weights: nn.Embedding's own, or 0.1 * torch.randn(...)",
+            place=seen.place,
+            why="large inputs drive gates and units to their limits, where gradients vanish.",
         )
 
 
@@ -192,4 +216,4 @@ def _finding(seen: RatesSeen, cause: str, own: float, factor: str) -> Finding:
     )
 
 
-RATES_RULES = (constant_weights, decay_too_high, far_off, rate)
+RATES_RULES = (constant_weights, too_large, decay_too_high, far_off, rate)
