@@ -68,7 +68,10 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
         own=len([t for t in own if t not in reference]),
         first=int(first[0]) if bool((first == first[0]).all()) else None,
         constant=bool((fed_BT[:, steps] == first).all()) if steps else False,
-        accuracy=float(reading.predictions.right_N.double().mean()),
+        start_asked=len(asked_BT) > 1
+        and bool((asked_BT[:, 0] == fed_BT[0, 0]).all())
+        and bool((fed_BT[:, 0] == fed_BT[0, 0]).all())
+        and bool((weight_BT[:, 0] != 0).all()),
     )
 
 

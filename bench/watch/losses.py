@@ -15,6 +15,8 @@ from bench.watch.recording import Recording
 from bench.watch.rounds import Round
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
+ONE_LABEL = 0.25
+"""A model gives one symbol if it gives others less than this share of the times it should."""
 OWN_CHOICE = 0.9
 """Share of examples that are fed the model's choice above which a step is fed that."""
 FEWEST_TARGETS = 8
@@ -29,7 +31,12 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
         return None
     seen = [_seen(reading, _since(one)) for one, reading in recording.readings]
     most = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
-    return replace(most, accuracy=recording.accuracy)
+    return replace(
+        most,
+        accuracy=recording.accuracy,
+        only_predicted=_only_predicted(recording.readings[-1][1]),
+        last_round=recording.readings[-1][0].index,
+    )
 
 
 def _since(one: Round) -> int:
@@ -276,6 +283,18 @@ def _other_orders(table_BT: Tensor) -> tuple[Tensor, Tensor]:
         table_BT.T.reshape(-1).reshape(examples, steps),
         table_BT.reshape(-1).reshape(steps, examples).T,
     )
+
+
+def _only_predicted(reading: StepReading) -> tuple[int, float] | None:
+    """Return the symbol that nearly all predictions give and the share asked for another."""
+    asked = reading.predictions
+    counted = asked.weight_N != 0
+    if int(counted.sum()) < FEWEST_TARGETS:
+        return None
+    symbol = asked.best_N[counted].mode().values
+    given = float((asked.best_N[counted] != symbol).double().mean())
+    wanted = float((asked.asked_N[counted] != symbol).double().mean())
+    return (int(symbol), wanted) if given < ONE_LABEL * wanted else None
 
 
 def _share(reading: StepReading) -> float:

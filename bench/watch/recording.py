@@ -12,6 +12,8 @@ from bench.watch.reading import StepReading, read
 from bench.watch.recorder import Recorder
 from bench.watch.rounds import EvaluationCalls, LossCurve, Round
 
+MOSTLY_ONE = 0.6
+"""Share of one symbol above which only the others say whether a model has learned."""
 FELL_SINCE = 0.5
 """A loss that has fallen below this share of a round's makes that round say nothing of the end."""
 
@@ -58,8 +60,9 @@ class Recording:
     def accuracy(self) -> float:
         """Return the share of predictions that are right in the last round that could be read.
 
-        It is 1 where the loss has fallen to half of that round's since: what is right now was not
-        looked at, and nothing may be said against it.
+        Where most are asked for one symbol, the others count. It is 1 where the loss has fallen to
+        half of that round's since: what is right now was not looked at, and nothing may be said
+        against it.
         """
         one, reading = self.readings[-1]
         asked = reading.predictions
@@ -69,7 +72,14 @@ class Recording:
         then = losses[max(0, one.index - 5) : one.index + 5]
         if last and then and sum(last) / len(last) < FELL_SINCE * sum(then) / len(then):
             return 1.0
-        return float(asked.right_N[counted].double().mean()) if bool(counted.any()) else 0.0
+        if not bool(counted.any()):
+            return 0.0
+        symbols, right = asked.asked_N[counted], asked.right_N[counted].double()
+        commonest = symbols == symbols.mode().values
+        if float(commonest.double().mean()) > MOSTLY_ONE and not bool(commonest.all()):
+            # always to say the commonest symbol is not to be right
+            return float(right[~commonest].mean())
+        return float(right.mean())
 
     def _read(self) -> Iterator[tuple[Round, StepReading]]:
         chosen = [*self.rounds[:3], *self.rounds[3:][-1:]]

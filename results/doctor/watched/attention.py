@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from results.doctor.examined import LIKELY, SURE, Finding
-from results.doctor.watched.losses import MOSTLY_RIGHT
+from results.doctor.watched.losses import ENOUGH, MOSTLY_RIGHT
 
 INVERTED = 0.99
 """Mean weight on padding above which a mask hides the symbols instead of the padding."""
 MUCH = 0.3
 """Mean weight on padding above which padding is attended to."""
-ENOUGH = 200
-"""Training steps after which a model has had time to learn where to look."""
 
 
 @dataclass(frozen=True)

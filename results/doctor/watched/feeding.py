@@ -27,8 +27,8 @@ class Fed:
     """The symbol of the first step, if it is one for all examples."""
     constant: bool = False
     """Whether every step of every example is fed the symbol of the first."""
-    accuracy: float = 0.0
-    """Share of predictions that are right."""
+    start_asked: bool = False
+    """Whether the first prediction of every example is asked for the symbol that it is fed."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,10 @@ def partly_cut(seen: FeedingSeen) -> Iterator[Finding]:
 def unshifted(seen: FeedingSeen) -> Iterator[Finding]:
     """Find a decoder that is fed the very symbol that it must predict."""
     rounds = [fed for fed in seen.fed if fed.by_offset.get(0, 0) >= _needed(fed)]
+    early = seen.fed[:3]
+    if not rounds and early and all(fed.start_asked for fed in early):
+        yield _start_asked(seen)
+        return
     if not rounds or any(fed.by_offset.get(1, 0) >= _needed(fed) for fed in rounds):
         return
     fed = rounds[0]
@@ -153,6 +157,19 @@ def unshifted(seen: FeedingSeen) -> Iterator[Finding]:
         "targets[:, 1:]",
         place=seen.decoder_place,
         why="the model learns to copy its input, and has nothing to copy when it runs alone.",
+    )
+
+
+def _start_asked(seen: FeedingSeen) -> Finding:
+    return Finding(
+        "unshifted-targets",
+        SURE,
+        f"at the first step every example is fed symbol {seen.fed[0].first}, the start symbol, and "
+        "the loss asks for the same symbol there: targets are not shifted against what is fed",
+        "ask for targets[:, 1:] when targets[:, :-1] are fed",
+        place=seen.prediction_place,
+        why="the model learns to answer the start symbol with itself, and every output comes a "
+        "step late.",
     )
 
 

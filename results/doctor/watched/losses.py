@@ -11,6 +11,10 @@ PROPER_SHARE = 0.6
 """Below this part of the probability asked for the right symbol, smoothing is too strong."""
 MOSTLY_RIGHT = 0.9
 """Share of predictions that are right above which a model has learned."""
+ENOUGH = 200
+"""Training steps after which a model has had time to learn more than one symbol."""
+FEW_OTHERS = 0.01
+"""Share of other symbols that must be asked for."""
 COUNTED = 0.25
 """Share of the loss's weight on padding above which padding drowns the rest."""
 MATCHED = 0.9
@@ -69,6 +73,11 @@ class LossesSeen:
     padding_weight: float | None = None
     """Share of the loss's weight that is on padding."""
     padding_symbol: int | None = None
+    only_predicted: tuple[int, float] | None = None
+    """The symbol that nearly all predictions of the last round read give, and the share of them
+    that is asked for another; None if they give several."""
+    last_round: int = 0
+    """Training steps before that round."""
     accuracy: float | None = None
     """Share of real symbols that the last round read predicts rightly, with the reference fed."""
 
@@ -265,6 +274,24 @@ def smoothing(seen: LossesSeen) -> Iterator[Finding]:
         )
 
 
+def one_label(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a model that gives one symbol whatever it is given."""
+    if seen.only_predicted is None or seen.last_round < ENOUGH:
+        return
+    symbol, others = seen.only_predicted
+    if others > FEW_OTHERS and seen.only_symbol is None and (seen.accuracy or 0) < MOSTLY_RIGHT:
+        yield Finding(
+            "one-label",
+            LIKELY,
+            f"after {seen.last_round:,} steps nearly all predictions are symbol {symbol}, though "
+            f"{others:.0%} are asked for others",
+            "train longer or with a higher rate; give rare symbols more weight in the loss",
+            place=seen.place,
+            why="to say the commonest symbol lowers the loss at once, and what would lower it "
+            "further has not been learned.",
+        )
+
+
 def padding(seen: LossesSeen) -> Iterator[Finding]:
     """Find padding that has much of the loss's weight, in a model that has not learned."""
     weight = seen.padding_weight
@@ -292,6 +319,7 @@ LOSSES_RULES = (
     last_step_only,
     smoothing,
     padding,
+    one_label,
 )
 
 
