@@ -17,8 +17,6 @@ HARDLY_IN_A_TRIAL = 0.9
 """The same as HARDLY for the few steps of a trial."""
 MANY_TIMES = 4.0
 """Of two trials, one outruns the other if its loss falls so many times as far."""
-SLOW = 0.6
-"""A script is slow if its loss ends above this share of the first."""
 FADED = 0.02
 """A learning rate has faded away if it is below this share of its largest."""
 FAR_OFF = 2.0
@@ -155,7 +153,7 @@ def rate(seen: RatesSeen) -> Iterator[Finding]:
         yield _finding(seen, "rate-too-high", own, lower)
     elif own > HARDLY_IN_A_TRIAL and _beats(seen, higher):
         yield _finding(seen, "rate-too-low", own, higher)
-    elif own > HARDLY_IN_A_TRIAL and _outruns(seen, higher) and seen.last > SLOW * seen.first:
+    elif own > HARDLY_IN_A_TRIAL and _outruns(seen, higher):
         yield replace(_finding(seen, "rate-too-low", own, higher), sure=LIKELY)
 
 
