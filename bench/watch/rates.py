@@ -96,8 +96,10 @@ def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]
     settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
     for name, setting in settings.items():
         if trials.possible:
-            before, after, _ = trials.train(setting)
+            before, after, trained = trials.train(setting)
             found[name] = before, after
+            if name == "1" and len(trials.rounds) > len(trials.held):
+                found["memorised"] = before, trained
     return found
 
 

@@ -75,14 +75,14 @@ class Trials:
         values = one.tape.replay(gradients=True, roots=roots, uncut=uncut)
         return torch.stack([values[n].sum().float() for n in _losses(one)]).sum()
 
-    def held_loss(self, leaves: dict[int, Tensor]) -> float:
-        """Return the mean loss of the rounds that are not trained on."""
+    def mean_loss(self, rounds: list[Round], leaves: dict[int, Tensor]) -> float:
+        """Return the mean loss of some rounds."""
         with torch.no_grad():
-            losses = [float(self.loss(one, leaves)) for one in self.held]
+            losses = [float(self.loss(one, leaves)) for one in rounds]
         return sum(losses) / len(losses)
 
-    def train(self, setting: TrialSetting, steps: int = TRIAL_STEPS) -> tuple[float, float, int]:
-        """Train and return the held rounds' loss before and after, and the steps taken."""
+    def train(self, setting: TrialSetting, steps: int = TRIAL_STEPS) -> tuple[float, float, float]:
+        """Train and return the held rounds' loss before and after, and the other rounds' after."""
         begun = time.process_time()
         leaves = {
             key: value.requires_grad_() for key, value in self.values(last=setting.last).items()
@@ -90,11 +90,10 @@ class Trials:
         with torch.no_grad():
             for place, factor in setting.scale:
                 list(leaves.values())[place].mul_(factor)
-        before = self.held_loss(leaves)
+        before = self.mean_loss(self.held, leaves)
         optimizers = [_copy(seen, leaves, setting, self.rate) for seen in self.optimizers]
-        taken = 0
-        for taken in range(1, steps + 1):
-            one = self.trained[(taken - 1) % len(self.trained)]
+        for step in range(steps):
+            one = self.trained[step % len(self.trained)]
             loss = self.loss(one, leaves, uncut=setting.uncut) * setting.sign
             if not bool(torch.isfinite(loss)):
                 break
@@ -107,9 +106,13 @@ class Trials:
                 optimizer.step()
             if self.spent + time.process_time() - begun > MOST_SECONDS:
                 break
-        after = self.held_loss(leaves)
+        after, trained = self.mean_loss(self.held, leaves), self.mean_loss(self.trained, leaves)
         self.spent += time.process_time() - begun
-        return before, after if math.isfinite(after) else math.inf, taken
+        return (
+            before,
+            after if math.isfinite(after) else math.inf,
+            trained if math.isfinite(trained) else math.inf,
+        )
 
     def _clip(self, one: Round, leaves: dict[int, Tensor]) -> None:
         names = {one.names.get(n): id(t) for n, t in one.tape.parameters.items()}

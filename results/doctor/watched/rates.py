@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.losses import ENOUGH
 
 FELL = 0.8
 """A loss has fallen if it is below this share of what it was."""
@@ -53,7 +54,8 @@ class RatesSeen:
     """The largest weight decay."""
     trials: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """By setting (1 for the script's own rate, 0.1 for a tenth, no-decay, ...), the loss of rounds
-    that were not trained on, before and after the trial."""
+    that were not trained on, before and after the trial; `memorised` has the loss of those that
+    were trained on after the trial at the script's own rate."""
     constant: tuple[str, ...] = ()
     """Weight matrices whose first values are all one number."""
     large: tuple[tuple[str, float], ...] = ()
@@ -179,6 +181,25 @@ def _beats(seen: RatesSeen, factor: str) -> bool:
     return factor != "1" and seen.trials[factor][1] < FAR_BELOW * seen.last
 
 
+def unrelated(seen: RatesSeen) -> Iterator[Finding]:
+    """Find targets that cannot be told from their sources: they are memorised, none is learned."""
+    own, memorised = seen.trials.get("1"), seen.trials.get("memorised")
+    if seen.learned or own is None or memorised is None or seen.steps < ENOUGH:
+        return
+    nothing_learned = seen.last > HARDLY_IN_A_TRIAL * seen.first
+    if nothing_learned and memorised[1] < FELL * memorised[0] and own[1] > own[0]:
+        yield Finding(
+            "pairs-misaligned",
+            LIKELY,
+            f"in {seen.steps:,} steps the loss went from {seen.first:.3g} to {seen.last:.3g} only; "
+            f"a short trial on a few recorded batches memorises them ({memorised[1]:.3g}) while "
+            f"the loss of other batches rises from {own[0]:.3g} to {own[1]:.3g}",
+            "print some pairs of source and target as the model is given them: do they belong "
+            "together?",
+            why="the model can learn, but what it is asked for has nothing to do with its source.",
+        )
+
+
 def _faded(seen: RatesSeen, own: float) -> Finding:
     return Finding(
         "schedule-too-fast",
@@ -214,4 +235,4 @@ def _finding(seen: RatesSeen, cause: str, own: float, factor: str) -> Finding:
     )
 
 
-RATES_RULES = (constant_weights, too_large, decay_too_high, far_off, rate)
+RATES_RULES = (constant_weights, too_large, decay_too_high, far_off, rate, unrelated)
