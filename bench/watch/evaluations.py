@@ -213,7 +213,9 @@ def _firsts(found: list[Pass]) -> Iterator[tuple[Pass, Lookup, Tensor]]:
         entry = one.decoder[0] if one.decoder else None
         if entry is None or entry.ids is None:
             continue
-        if len(one.decoder) > 1 and one.fed[0] == "own":
+        # where a choice comes before it, the first symbol has entered in a way that is not seen
+        begins = one.chosen_before(entry) is None
+        if len(one.decoder) > 1 and one.fed[0] == "own" and begins:
             yield one, entry, entry.ids.reshape(-1)
 
 

@@ -153,6 +153,7 @@ def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:
     wanted += [index for index, _ in flow.calls(*CRITERIA)]
     component = _components(tape, flow, values, computed, wanted)
     found: dict[int, Pass] = {}
+    unknown: dict[int, list[Lookup]] = {}
     for choice in choices:
         at = component.get(choice.call)
         if at is not None:
@@ -166,15 +167,30 @@ def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:
             continue
         this = found.setdefault(at, Pass(tape, flow, values))
         side = sides.of(entry, names.get(entry.weight))
+        unknown.setdefault(at, [])
         if side == "?":
-            made_of = flow.ancestors(entry.ids_number)
-            own = any(choice.number in made_of for choice in this.choices)
-            side = "decoder" if own else "source"
-        (this.decoder if side == "decoder" else this.source).append(entry)
+            unknown[at].append(entry)
+        else:
+            (this.decoder if side == "decoder" else this.source).append(entry)
+    for at, unsure in unknown.items():
+        _tell_sides(found[at], unsure)
     for index, at in sorted(component.items()):
         if at in found:
             found[at].calls.append(index)
     return [found[at] for at in sorted(found)]
+
+
+def _tell_sides(one: Pass, unsure: list[Lookup]) -> None:
+    """Give a pass its entries of which training does not tell whether they are the decoder's.
+
+    Where a line looks up the model's own choices, it looks up the first symbol too.
+    """
+    numbers = [choice.number for choice in one.choices]
+    own = {e.place for e in unsure if one.flow.ancestors(e.ids_number).intersection(numbers)}
+    for entry in unsure:
+        (one.decoder if entry.place in own else one.source).append(entry)
+    for entries_of_side in (one.decoder, one.source):
+        entries_of_side.sort(key=lambda entry: entry.call)
 
 
 def _computed(tape: Tape) -> set[int]:
