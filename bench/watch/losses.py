@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -13,6 +12,7 @@ from bench.watch.predictions import SOFTMAX, normalised_axis
 from bench.watch.reading import StepReading
 from bench.watch.recording import Recording
 from bench.watch.rounds import Round
+from bench.watch.tape import Change, instead
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
 ONE_LABEL = 0.25
@@ -94,28 +94,24 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
     looked_up = [entry for group in reading.groups for entry in group.entries if entry.call >= 0]
     passed |= {entry.call for entry in looked_up}
     start = 1
-    rows: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
-    symbols: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
+    rows: dict[tuple[int, int], Change] = {}
+    symbols: dict[tuple[int, int], Change] = {}
     for head in asked.heads:
         numbers = torch.arange(start, start + head.rows, dtype=torch.float32)
         shape = list(head.values.movedim(head.axis, -1).shape)
         by_row = numbers.reshape([*shape[:-1], 1]).expand(shape).movedim(-1, head.axis)
         of_symbol = torch.arange(1.0, shape[-1] + 1).expand(shape).movedim(-1, head.axis)
-        rows[head.call, head.number] = _instead(by_row)
-        symbols[head.call, head.number] = _instead(of_symbol)
+        rows[head.call, head.number] = instead(by_row)
+        symbols[head.call, head.number] = instead(of_symbol)
         start += head.rows
     for entry in looked_up:
-        rows[entry.call, entry.number] = _instead(base[entry.number])
-        symbols[entry.call, entry.number] = _instead(base[entry.number])
+        rows[entry.call, entry.number] = instead(base[entry.number])
+        symbols[entry.call, entry.number] = instead(base[entry.number])
     stop = max(asked.criteria) + 1
     with torch.no_grad():
         return tape.replay(rows, passed=passed, stop=stop), tape.replay(
             symbols, passed=passed, stop=stop
         )
-
-
-def _instead(labels: Tensor) -> Callable[[Tensor], Tensor]:
-    return lambda _: labels.clone()
 
 
 def _normalisation(

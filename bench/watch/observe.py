@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from bench.watch.attention import attention_seen
+from bench.watch.data import data_seen
 from bench.watch.evaluations import evaluations_seen
 from bench.watch.feeding import feeding_seen
 from bench.watch.losses import losses_seen
@@ -40,6 +41,7 @@ def observe(recording: Recording, errors: list[Exception] | None = None) -> Watc
         losses=seen(losses_seen),
         attention=seen(attention_seen),
         feeding=seen(feeding_seen),
+        data=seen(data_seen),
         updates=seen(updates_seen),
         rates=seen(rates_seen),
         evaluations=seen(evaluations_seen),

@@ -13,6 +13,7 @@ from typing import Any
 from results.doctor.examined import SURE, Finding
 from results.doctor.watched import (
     attention,
+    data,
     evaluations,
     feeding,
     losses,
@@ -22,6 +23,7 @@ from results.doctor.watched import (
     updates,
 )
 from results.doctor.watched.attention import AttentionSeen
+from results.doctor.watched.data import DataSeen
 from results.doctor.watched.evaluations import EvaluationsSeen
 from results.doctor.watched.feeding import FeedingSeen
 from results.doctor.watched.losses import LossesSeen
@@ -43,6 +45,7 @@ class Watched:
     losses: LossesSeen | None = None
     attention: AttentionSeen | None = None
     feeding: FeedingSeen | None = None
+    data: DataSeen | None = None
     updates: UpdatesSeen | None = None
     rates: RatesSeen | None = None
     evaluations: EvaluationsSeen | None = None
@@ -77,6 +80,7 @@ RULES: tuple[WatchedRule, ...] = (
     *_of("losses", *losses.LOSSES_RULES),
     *_of("attention", *attention.ATTENTION_RULES),
     *_of("feeding", *feeding.FEEDING_RULES),
+    *_of("data", *data.DATA_RULES),
     updates.never_stepped,
     updates.cleared_before_step,
     updates.uncleared,
@@ -113,6 +117,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "state-not-advanced": frozenset(["query-constant", "state-reset"]),
     "targets-transposed": frozenset(["real-token-ignored", "never-forced", "padding-in-loss"]),
     "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
+    "only-padding-in-loss": frozenset(["no-eos-in-loss"]),
     "always-start": frozenset(["never-forced"]),
     "unregistered-layers": frozenset(["part-left-out"]),
     "optimizer-not-stepped": frozenset(["encoder-left-out", "decoder-left-out", "part-left-out"]),
