@@ -10,6 +10,7 @@ what.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,7 +255,13 @@ class Tape:
             stop: index of the call before which to stop.
         """
         changes = changes or {}
-        with torch.random.fork_rng(devices=[]), torch._C.DisableTorchFunction():
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch._C.DisableTorchFunction(),
+            warnings.catch_warnings(),
+        ):
+            # the script has had its warnings when it made the calls
+            warnings.simplefilter("ignore")
             values = self.root_values()
             if gradients:
                 for number in self.parameters:
