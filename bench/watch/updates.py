@@ -367,7 +367,7 @@ def _cuts(recording: Recording, known: dict[int, _Known]) -> tuple[tuple[CutSeen
             continue
         for number, gradient in uncut.items():
             current = known.get(id(tape.parameters[number]))
-            if current is not None:
+            if current is not None and current.tensor.requires_grad:
                 current.uncut = max(current.uncut, float(gradient.norm()))
         cosine = min(cosine, _cosine(cut, uncut, tape, known))
         for number in at:

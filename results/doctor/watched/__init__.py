@@ -125,12 +125,18 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "graph-cut": frozenset(["unused-layer", "source-cut"]),
     "encoder-detached": frozenset(["unused-layer", "source-cut"]),
     "cleared-before-step": frozenset(["optimizer-not-stepped", "rate-too-low"]),
+    **dict.fromkeys(
+        ["initialisation-too-large", "saturating-embedding", "decay-too-high"],
+        frozenset(["rate-too-high", "rate-too-low"]),
+    ),
     "loss-maximised": frozenset(
         "rate-too-high rate-too-low real-token-ignored only-padding-in-loss".split()
     ),
     "loss-of-last-step-only": frozenset(["only-padding-in-loss"]),
 }
 """What follows from a cause: it is not reported beside it."""
+SYMPTOMS = frozenset("one-label pairs-misaligned never-forced".split())
+"""What is only likely and may follow from anything: not reported beside what is certain."""
 
 
 def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Finding]:
@@ -149,4 +155,6 @@ def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Findi
             errors.append(error)
     following = {name for cause in found for name in CONSEQUENCES.get(cause, ())}
     left = [finding for finding in found.values() if finding.cause not in following]
+    if any(finding.sure == SURE for finding in left):
+        left = [f for f in left if f.sure == SURE or f.cause not in SYMPTOMS]
     return sorted(left, key=lambda finding: finding.sure != SURE)

@@ -126,7 +126,7 @@ def decay_too_high(seen: RatesSeen) -> Iterator[Finding]:
     own, without = _falls(seen, "1"), _falls(seen, "no-decay")
     if seen.learned or seen.decay <= 0 or own is None or without is None:
         return
-    if without < FELL * own and seen.last > HARDLY * FELL * seen.first:
+    if without < FELL * own and seen.trials["no-decay"][1] < FAR_BELOW * seen.last:
         yield Finding(
             "decay-too-high",
             SURE,
