@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from bench.watch.watch import Watch
 
 PATIENCE = 20.0
 """Seconds that a script has to react to a limit, before it is asked again."""
+BETWEEN_INTERRUPTS = 3.0
+"""Seconds after Ctrl-C at which a script that still trains is interrupted again."""
 MOST_REQUESTS = 3
 """Times that a script is asked to stop before its process is ended."""
 STUCK = 70
@@ -31,8 +34,8 @@ def main(request: str) -> None:
     """
     asked = json.loads(request)
     script = Script(asked["name"], tuple(asked["arguments"]), asked["module"])
-    stopper = _Stopper(Limits(asked["seconds"], asked["bytes"]))
     watch = Watch(asked["steps"])
+    stopper = _Stopper(Limits(asked["seconds"], asked["bytes"]), lambda: watch.steps)
     ended = run_script(script, watch, stopper.close)
     report = {
         "ended": ended,
@@ -50,13 +53,20 @@ def _plain(finding: Any) -> dict[str, Any]:
 
 
 class _Stopper:
-    """Raises StopScript in the script when it exceeds a limit."""
+    """Raises StopScript in the script when it exceeds a limit, and KeyboardInterrupt at Ctrl-C."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, steps: Callable[[], int]) -> None:
+        """Begin to watch over the limits.
+
+        steps: tells how many training steps the script has taken so far.
+        """
         self._limits = limits
+        self._steps = steps
+        self._interrupted = False
         self._reason = ""
         self._ended = threading.Event()
         signal.signal(signal.SIGUSR1, self._raise)
+        signal.signal(signal.SIGINT, self._interrupt)
         if limits.bytes:
             allowed = f"{limits.bytes / 2**30:.3g} GiB"
             reason = f"it was stopped because it held more than {allowed}, its --memory-limit"
@@ -69,6 +79,26 @@ class _Stopper:
         self._ended.set()
         # whoever started this process decides about a further Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if not self._interrupted:
+            self._interrupted = True
+            threading.Thread(target=self._interrupt_again, daemon=True).start()
+        raise KeyboardInterrupt
+
+    def _interrupt_again(self) -> None:
+        """Interrupt the script again while it goes on to train.
+
+        An interrupt is lost if it comes while Python runs a destructor or a callback. A script that
+        catches it to end its training well takes no more steps and is left alone.
+        """
+        before = self._steps()
+        while not self._ended.wait(BETWEEN_INTERRUPTS):
+            now = self._steps()
+            if now == before:
+                return
+            before = now
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     def _keep_time(self) -> None:
         if not self._ended.wait(self._limits.seconds):

@@ -68,6 +68,11 @@ class Watch:
         self._judge(error)
         return isinstance(error, EnoughSteps)
 
+    @property
+    def steps(self) -> int:
+        """Return the number of training steps taken so far."""
+        return self._recorder.steps
+
     def show(self, console: Console | None = None) -> None:
         """Print what was found, how it was seen and what to change."""
         show(self.watched, self.findings, console or Console(highlight=False))

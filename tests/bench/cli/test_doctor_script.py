@@ -123,7 +123,8 @@ def test_limits_stop_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> N
     assert found["ended"] == "it was stopped because it held more than 0.9 GiB, its --memory-limit"
 
 
-def test_ctrl_c_stops_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> None:
+def interrupted(train: Path, tmp_path: Path) -> tuple[int, str, str]:
+    """Interrupt a script when it has trained a little; return exit code and what was printed."""
     process = subprocess.Popen(
         command(str(train)),
         stdin=subprocess.PIPE,
@@ -141,11 +142,32 @@ def test_ctrl_c_stops_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> 
     while "step 3" not in process.stdout.readline():
         pass
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130
+    try:
+        out, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
+    return process.returncode, out, err
+
+
+def test_ctrl_c_stops_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> None:
+    code, out, err = interrupted(train, tmp_path)
+    assert code == 130
     assert "nothing found in" in out
     assert "it was stopped by Ctrl-C" in err
     assert "Traceback" not in err
+
+
+def test_an_interrupt_that_is_lost_is_repeated(train: Path, tmp_path: Path) -> None:
+    lines = TRAIN.split("while step")
+    body = lines[1].replace("\n    ", "\n        ")
+    caught = "    except KeyboardInterrupt:\n        if again: raise\n        again = True\n"
+    train.write_text(
+        f"{lines[0]}again = False\nwhile True:\n    try:\n        while step{body}{caught}", "utf-8"
+    )
+    code, _, err = interrupted(train, tmp_path)
+    assert code == 130
+    assert "it was stopped by Ctrl-C" in err
 
 
 def test_a_script_that_does_not_train_or_dies_is_a_sentence(train: Path, tmp_path: Path) -> None:
