@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +140,9 @@ def interrupted(train: Path, tmp_path: Path) -> tuple[int, str, str]:
     assert process.stdout is not None
     process.stdin.write("a line\n")
     process.stdin.flush()
-    while "step 3" not in process.stdout.readline():
-        pass
+    for line in process.stdout:
+        if "step 3" in line:
+            break
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     try:
         out, err = process.communicate(timeout=120)
@@ -159,12 +161,10 @@ def test_ctrl_c_stops_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> 
 
 
 def test_an_interrupt_that_is_lost_is_repeated(train: Path, tmp_path: Path) -> None:
-    lines = TRAIN.split("while step")
-    body = lines[1].replace("\n    ", "\n        ")
+    before, loop = TRAIN.split("while step")
+    inner = textwrap.indent(f"while step{loop}", " " * 8)
     caught = "    except KeyboardInterrupt:\n        if again: raise\n        again = True\n"
-    train.write_text(
-        f"{lines[0]}again = False\nwhile True:\n    try:\n        while step{body}{caught}", "utf-8"
-    )
+    train.write_text(f"{before}again = False\nwhile True:\n    try:\n{inner}{caught}", "utf-8")
     code, _, err = interrupted(train, tmp_path)
     assert code == 130
     assert "it was stopped by Ctrl-C" in err
