@@ -11,7 +11,6 @@ from torch import Tensor
 from bench.training.evaluation import Collate
 from bench.training.state import Setting, TrainState
 from tasks import Facts, Indices, Split
-from tasks.mapped import Mapped
 from variants import Batch, Model
 
 EXAMINED_ROWS = 8
@@ -45,8 +44,8 @@ class Patient:
 def patient_of(state: TrainState, setting: Setting) -> Patient:
     """Return the model of a run that has ended, with examples from its training split."""
     train = setting.task.splits["train"]
-    if isinstance(train.source, Mapped):  # too many to look at all of them
-        train = train.take(np.arange(min(CANDIDATES, len(train)), dtype=np.int64))
+    if len(train) > CANDIDATES:  # too many to look at all of them
+        train = train.take(np.arange(CANDIDATES, dtype=np.int64))
     return Patient(
         state.model,
         setting.task.facts,

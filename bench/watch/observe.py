@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from bench.watch.attention import attention_seen
-from bench.watch.data import data_seen
-from bench.watch.evaluations import evaluations_seen
-from bench.watch.feeding import feeding_seen
-from bench.watch.losses import losses_seen
-from bench.watch.rates import rates_seen
-from bench.watch.recording import Recording
-from bench.watch.rows import rows_seen
-from bench.watch.updates import updates_seen
+from bench.watch.measure.attention import attention_seen
+from bench.watch.measure.data import data_seen
+from bench.watch.measure.evaluations import evaluations_seen
+from bench.watch.measure.feeding import feeding_seen
+from bench.watch.measure.losses import losses_seen
+from bench.watch.measure.rates import rates_seen
+from bench.watch.measure.rows import rows_seen
+from bench.watch.measure.updates import updates_seen
+from bench.watch.read.recording import Recording
 from results.doctor.watched import Watched
 
 Seen = TypeVar("Seen")

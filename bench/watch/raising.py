@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from bench.watch.places import CodeLine, user_frame
+from bench.watch.record.places import CodeLine, user_frame
 from results.doctor.watched.raising import RaisedSeen
 
 _NOT_OF_THE_USER = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from bench.watch.recorder import Recorder
+from bench.watch.record.recorder import Recorder
 
 
 def unseen(recorder: Recorder) -> list[str]:

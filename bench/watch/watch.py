@@ -13,10 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from bench.watch.observe import observe
-from bench.watch.places import code_lines
 from bench.watch.raising import error_files, raised_seen
-from bench.watch.recorder import EnoughSteps, Recorder
-from bench.watch.recording import Recording
+from bench.watch.read.recording import Recording
+from bench.watch.record.places import code_lines
+from bench.watch.record.recorder import EnoughSteps, Recorder
 from bench.watch.unseen import unseen
 from results.doctor.examined import Finding
 from results.doctor.watched import Watched, judge

@@ -135,7 +135,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "loss-of-last-step-only": frozenset(["only-padding-in-loss"]),
 }
 """What follows from a cause: it is not reported beside it."""
-SYMPTOMS = frozenset("one-label pairs-misaligned never-forced".split())
+SYMPTOMATIC = frozenset("one-label pairs-misaligned never-forced".split())
 """What is only likely and may follow from anything: not reported beside what is certain."""
 
 
@@ -156,5 +156,5 @@ def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Findi
     following = {name for cause in found for name in CONSEQUENCES.get(cause, ())}
     left = [finding for finding in found.values() if finding.cause not in following]
     if any(finding.sure == SURE for finding in left):
-        left = [f for f in left if f.sure == SURE or f.cause not in SYMPTOMS]
+        left = [f for f in left if f.sure == SURE or f.cause not in SYMPTOMATIC]
     return sorted(left, key=lambda finding: finding.sure != SURE)

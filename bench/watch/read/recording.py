@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from bench.watch.names import Names
-from bench.watch.optimizers import OptimizerSeen
-from bench.watch.reading import StepReading, read
-from bench.watch.recorder import Recorder
-from bench.watch.rounds import EvaluationCalls, LossCurve, Round
+from bench.watch.read.reading import StepReading, read
+from bench.watch.record.names import Names
+from bench.watch.record.optimizers import OptimizerSeen
+from bench.watch.record.recorder import Recorder
+from bench.watch.record.rounds import EvaluationCalls, LossCurve, Round
 
 MOSTLY_ONE = 0.6
 """Share of one symbol above which only the others say whether a model has learned."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.watch.entries import Lookup
-from bench.watch.predictions import Predictions
-from bench.watch.tape import Tape
+from bench.watch.read.entries import Lookup
+from bench.watch.read.predictions import Predictions
+from bench.watch.record.tape import Tape
 
 MOVED = 1e-5
 """Change of a logit, in standard deviations of all logits, above which it counts as moved."""

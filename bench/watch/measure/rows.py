@@ -7,9 +7,9 @@ import itertools
 import torch
 from torch import Tensor
 
-from bench.watch.layout import CLEAN, disturbed, owners
-from bench.watch.reading import StepReading
-from bench.watch.recording import Recording
+from bench.watch.read.layout import CLEAN, disturbed, owners
+from bench.watch.read.reading import StepReading
+from bench.watch.read.recording import Recording
 from results.doctor.watched.rows import RowsSeen
 
 UNMOVED = 1e-6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bench.watch.tape import Call, Tape
+from bench.watch.record.tape import Call, Tape
 
 MOVES = frozenset(
     "view reshape transpose permute __getitem__ cat concat concatenate stack hstack vstack squeeze "

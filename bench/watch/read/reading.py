@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from bench.watch.entries import Lookup, entries
-from bench.watch.flow import Flow
-from bench.watch.layout import Layout, disturbed, find_layout, moved_rows
-from bench.watch.places import CodeLine
-from bench.watch.predictions import Predictions, predictions
-from bench.watch.tape import Tape
+from bench.watch.read.entries import Lookup, entries
+from bench.watch.read.flow import Flow
+from bench.watch.read.layout import Layout, disturbed, find_layout, moved_rows
+from bench.watch.read.predictions import Predictions, predictions
+from bench.watch.record.places import CodeLine
+from bench.watch.record.tape import Tape
 
 MOST_STEPS = 24
 """Steps of one example that are followed."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.watch.layout import CLEAN, disturbed
-from bench.watch.predictions import normalised_axis
-from bench.watch.reading import Group, StepReading
-from bench.watch.recording import Recording
+from bench.watch.read.layout import CLEAN, disturbed
+from bench.watch.read.predictions import normalised_axis
+from bench.watch.read.reading import Group, StepReading
+from bench.watch.read.recording import Recording
 from results.doctor.watched.attention import AttentionSeen, WeightsSeen
 
 EVEN = 1e-7

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.watch.names import Names
-from bench.watch.places import CodeLine, place
+from bench.watch.record.names import Names
+from bench.watch.record.places import CodeLine, place
 
 SETTINGS = ("lr", "weight_decay", "momentum", "maximize")
 

@@ -25,12 +25,20 @@ from torch.optim.optimizer import (
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import TreeSpec, tree_flatten
 
-from bench.watch.gradients import Gradients
-from bench.watch.names import Names
-from bench.watch.optimizers import Optimizers
-from bench.watch.places import Chain, callers, place, torch_frame
-from bench.watch.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
-from bench.watch.tape import CHANGING, RANDOM, Call, GeneratorState, Slot, Tape, takes_gradients
+from bench.watch.record.gradients import Gradients
+from bench.watch.record.names import Names
+from bench.watch.record.optimizers import Optimizers
+from bench.watch.record.places import Chain, callers, place, torch_frame
+from bench.watch.record.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
+from bench.watch.record.tape import (
+    CHANGING,
+    RANDOM,
+    Call,
+    GeneratorState,
+    Slot,
+    Tape,
+    takes_gradients,
+)
 
 MAKERS = frozenset(
     "zeros ones full arange empty tensor eye as_tensor from_numpy LongTensor linspace".split()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.watch.flow import MOVES, Flow
-from bench.watch.places import CodeLine
-from bench.watch.tape import Tape
+from bench.watch.read.flow import MOVES, Flow
+from bench.watch.record.places import CodeLine
+from bench.watch.record.tape import Tape
 
 
 @dataclass

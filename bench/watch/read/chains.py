@@ -6,8 +6,8 @@ import itertools
 
 from torch import Tensor
 
-from bench.watch.reading import StepReading
-from bench.watch.tape import Call
+from bench.watch.read.reading import StepReading
+from bench.watch.record.tape import Call
 from results.doctor.watched.feeding import ChainSeen, OverwrittenSeen
 
 STATES = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.watch.passes import Sides
-from bench.watch.reading import Group, StepReading
-from bench.watch.recording import Recording
+from bench.watch.read.passes import Sides
+from bench.watch.read.reading import Group, StepReading
+from bench.watch.read.recording import Recording
 
 LEAST_ROWS = 4
 """Examples without which nothing is said of what all examples have in common."""

@@ -7,12 +7,12 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from bench.watch.attention import padding_of
-from bench.watch.layout import CLEAN, moved_rows
-from bench.watch.reading import Group, StepReading
-from bench.watch.recording import Recording
-from bench.watch.tape import Change, instead
-from bench.watch.training import asked_rows
+from bench.watch.measure.attention import padding_of
+from bench.watch.read.layout import CLEAN, moved_rows
+from bench.watch.read.reading import Group, StepReading
+from bench.watch.read.recording import Recording
+from bench.watch.read.training import asked_rows
+from bench.watch.record.tape import Change, instead
 from results.doctor.watched.data import DataSeen
 
 FEWEST_EXAMPLES = 4

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten
 
-from bench.watch.ending import compares_end
-from bench.watch.entries import Lookup
-from bench.watch.passes import ChosenSymbols, Pass, passes
-from bench.watch.recording import Recording
-from bench.watch.rounds import EvaluationCalls
-from bench.watch.tape import Call, Change
-from bench.watch.training import Habits, habits
+from bench.watch.measure.ending import compares_end
+from bench.watch.read.entries import Lookup
+from bench.watch.read.passes import ChosenSymbols, Pass, passes
+from bench.watch.read.recording import Recording
+from bench.watch.read.training import Habits, habits
+from bench.watch.record.rounds import EvaluationCalls
+from bench.watch.record.tape import Call, Change
 from results.doctor.watched.evaluations import (
     EvaluationsSeen,
     ForcedPasses,

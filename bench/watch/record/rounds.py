@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from bench.watch.gradients import Norms
-from bench.watch.places import Chain, CodeLine
-from bench.watch.tape import Tape
+from bench.watch.record.gradients import Norms
+from bench.watch.record.places import Chain, CodeLine
+from bench.watch.record.tape import Tape
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from statistics import fmean, median
 
 import torch
 
-from bench.watch.recording import Recording
-from bench.watch.trials import Trials, TrialSetting
+from bench.watch.measure.trials import Trials, TrialSetting
+from bench.watch.read.recording import Recording
 from results.doctor.watched.rates import FEW_STEPS, RatesSeen
 
 HAS_LEARNED = 0.85

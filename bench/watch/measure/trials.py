@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.watch.optimizers import OptimizerSeen
-from bench.watch.recording import Recording
-from bench.watch.rounds import Round
+from bench.watch.read.recording import Recording
+from bench.watch.record.optimizers import OptimizerSeen
+from bench.watch.record.rounds import Round
 
 MOST_SECONDS = 20.0
 """Processor time for all trials together."""

@@ -15,11 +15,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.watch.entries import Lookup, entries
-from bench.watch.flow import Flow
-from bench.watch.places import CodeLine
-from bench.watch.predictions import CRITERIA
-from bench.watch.tape import Tape
+from bench.watch.read.entries import Lookup, entries
+from bench.watch.read.flow import Flow
+from bench.watch.read.predictions import CRITERIA
+from bench.watch.record.places import CodeLine
+from bench.watch.record.tape import Tape
 
 CHOICES = frozenset("argmax topk max multinomial sort argsort".split())
 """Calls that choose symbols by their logits or probabilities."""

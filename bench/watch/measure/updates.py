@@ -10,14 +10,14 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from bench.watch.flow import Flow
-from bench.watch.gradients import Norms
-from bench.watch.optimizers import OptimizerSeen
-from bench.watch.places import CodeLine
-from bench.watch.reading import StepReading
-from bench.watch.recording import Recording
-from bench.watch.rounds import Round, RoundEvent
-from bench.watch.tape import Call, Tape
+from bench.watch.read.flow import Flow
+from bench.watch.read.reading import StepReading
+from bench.watch.read.recording import Recording
+from bench.watch.record.gradients import Norms
+from bench.watch.record.optimizers import OptimizerSeen
+from bench.watch.record.places import CodeLine
+from bench.watch.record.rounds import Round, RoundEvent
+from bench.watch.record.tape import Call, Tape
 from results.doctor.watched.updates import (
     ClipSeen,
     CutSeen,

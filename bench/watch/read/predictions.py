@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from bench.watch.flow import MOVES, Flow
-from bench.watch.tape import Tape
+from bench.watch.read.flow import MOVES, Flow
+from bench.watch.record.tape import Tape
 
 SOFTMAX = frozenset({"softmax", "log_softmax", "logsumexp", "softmin"})
 CRITERIA = SOFTMAX | frozenset(

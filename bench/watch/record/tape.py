@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
-from bench.watch.places import CodeLine
+from bench.watch.record.places import CodeLine
 
 RANDOM = frozenset(
     "dropout dropout_ feature_dropout alpha_dropout bernoulli bernoulli_ rand randn randint "

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bench.watch.places import user_frame
+from bench.watch.record.places import user_frame
 
 MOST_HELD = 16
 """Models that are kept alive until they are judged."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from bench.watch.names import Names
+from bench.watch.record.names import Names
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.watch.chains import broken_chains, overwritten
-from bench.watch.layout import CLEAN
-from bench.watch.reading import Group, StepReading
-from bench.watch.recording import Recording
-from bench.watch.rounds import Round
+from bench.watch.read.chains import broken_chains, overwritten
+from bench.watch.read.layout import CLEAN
+from bench.watch.read.reading import Group, StepReading
+from bench.watch.read.recording import Recording
+from bench.watch.record.rounds import Round
 from results.doctor.watched.feeding import CarriedSeen, Fed, FeedingSeen, SourceSeen
 
 OFFSETS = (1, 0, 2, -1)

@@ -7,12 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from bench.watch.layout import CLEAN
-from bench.watch.predictions import SOFTMAX, normalised_axis
-from bench.watch.reading import StepReading
-from bench.watch.recording import Recording
-from bench.watch.rounds import Round
-from bench.watch.tape import Change, instead
+from bench.watch.read.layout import CLEAN
+from bench.watch.read.predictions import SOFTMAX, normalised_axis
+from bench.watch.read.reading import StepReading
+from bench.watch.read.recording import Recording
+from bench.watch.record.rounds import Round
+from bench.watch.record.tape import Change, instead
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
 ONE_LABEL = 0.25

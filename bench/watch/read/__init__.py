@@ -1,0 +1,1 @@
+"""Reads in the recorded calls what they mean: encoder, decoder, targets, evaluation."""

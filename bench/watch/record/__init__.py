@@ -1,0 +1,1 @@
+"""Records what a training script does: calls, modules, optimizers, gradients, in rounds."""
