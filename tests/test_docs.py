@@ -117,6 +117,16 @@ def test_everything_that_comes_with_the_suite_is_described(page: str, names: lis
     assert not missing, f"docs/{page} does not describe {missing}"
 
 
+def test_the_chinese_page_names_causes_that_the_doctor_knows() -> None:
+    """Each name in the last column of its first table stands as a string in the doctor's rules."""
+    text = (ROOT / "docs" / "zh.md").read_text("utf-8")
+    rules = "".join(p.read_text("utf-8") for p in (ROOT / "results" / "doctor").rglob("*.py"))
+    rows = [line for line in text.splitlines() if line.startswith("| [")]
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
+    assert len(rows) == 7
+    assert not {name for name in named if f'"{name}"' not in rules}
+
+
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
     broken = []
