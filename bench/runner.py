@@ -18,6 +18,7 @@ import torch
 from bench.corpora import vectors
 from bench.doctor.examination import of_run, sampled
 from bench.doctor.faults import inapplicable_fault, planted
+from bench.doctor.inside import layer_figures
 from bench.plugins import contract, loading
 from bench.specs import RunSpec
 from bench.training import machine
@@ -50,7 +51,7 @@ class Request:
     specs: of runs that are trained together, or of one. data: folder of corpora and word vectors.
     reports: called with every point of each run's curve. weights: files for each run's best
     weights, or None. recipe: the functions that the runs are made of. examined: the runs are
-    examined however short they are.
+    examined however short they are. layers: parameters and layers are recorded at evaluations.
     """
 
     specs: Sequence[RunSpec]
@@ -59,6 +60,7 @@ class Request:
     weights: Sequence[Path | None]
     recipe: Recipe
     examined: bool
+    layers: bool = False
 
 
 def execute(
@@ -69,6 +71,7 @@ def execute(
     recipe: Recipe | None = None,
     checkpoint: Path | None = None,
     examined: bool = False,
+    layers: bool = False,
 ) -> dict[str, Any]:
     """Train and evaluate one run and return its record as plain values.
 
@@ -82,12 +85,13 @@ def execute(
         recipe: the functions that the run is made of; by default the suite's own.
         checkpoint: file that training goes on from, and that says how far it is.
         examined: the run is examined however short it is.
+        layers: what every parameter and layer is like is recorded at evaluations.
 
     Raises:
         RunError: if the data is not what the spec was made of, or weights cannot be kept.
     """
     (record,) = execute_group(
-        [spec], data, [report], [weights], recipe, checkpoint, examined=examined
+        [spec], data, [report], [weights], recipe, checkpoint, examined=examined, layers=layers
     )
     return record
 
@@ -101,12 +105,13 @@ def execute_group(
     checkpoint: Path | None = None,
     checkpointer: type[Checkpoint] = Checkpoint,
     examined: bool = False,
+    layers: bool = False,
 ) -> list[dict[str, Any]]:
     """Do as `execute` for runs that are trained together, or for one.
 
     checkpointer: class that reads and writes the checkpoint file.
     """
-    request = Request(specs, data, reports, weights, recipe or Recipe(), examined)
+    request = Request(specs, data, reports, weights, recipe or Recipe(), examined, layers)
     first, count, began = specs[0], len(specs), time.time()
     worked = time.process_time()
     gc.collect()  # what is left of the run before is not this one's memory
@@ -208,6 +213,7 @@ def _settings(request: Request, task: Task) -> list[Setting]:
             spec.device,
             recipe,
             read_decoding(spec.decoding),
+            layer_figures if request.layers else None,
         )
         for spec in request.specs
     ]
@@ -265,6 +271,8 @@ def _conclude(
         save_weights(state.model, spec, weights)
     outcome = _outcome(state, setting.task, scores)
     outcome |= {"samples": shown, "health": health}
+    if state.layers:
+        outcome["layers"] = state.layers
     found = examined_run(Record(spec.id, spec.plain(), outcome, {}))
     if found:
         outcome["findings"] = [finding.cause for finding in findings(found)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from results import naming
 from results.grouping import by_variant, grouped
@@ -29,6 +29,9 @@ class CurveRow(TypedDict):
     metric: str
     seeds: int
     points: list[CurvePoint]
+
+
+RowOfCurve = TypeVar("RowOfCurve", bound=CurveRow)
 
 
 def average_curves(
@@ -78,7 +81,7 @@ def _table_rows(
     ]
 
 
-def only_variants(rows: Sequence[CurveRow], variants: Sequence[str]) -> list[CurveRow]:
+def only_variants(rows: Sequence[RowOfCurve], variants: Sequence[str]) -> list[RowOfCurve]:
     """Return the rows of these variants, in this order; ValueError if one does not exist."""
     known = sorted({row["variant"] for row in rows})
     for name in variants:

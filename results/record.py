@@ -10,7 +10,7 @@ STATUSES = ("solved", "finished", "diverged", "failed")
 """Every status that a finished run can have."""
 SPEC_KEYS = ("task", "variant", "seed", "budget", "device")
 """Keys that every spec must have; its other keys matter only to whoever trains the run."""
-HEAVY = {"outcome": ("curve", "samples", "traceback", "health"), "measured": ("clock",)}
+HEAVY = {"outcome": ("curve", "samples", "traceback", "health", "layers"), "measured": ("clock",)}
 """Large values that tables do not need. The store keeps them in a table of their own, so that
 reading all runs for a table stays fast."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bench.api.store import runs_of
 from results.compare import axis_effects
 from results.compare.pairs import ComparisonRow
 from results.export import files
+from results.layers import LayerRow, layer_rows
 from results.store import reading
 from results.summary import SummaryRow, summarise
 from results.tables.comparisons import overview_tables
@@ -20,17 +22,25 @@ TRACKERS = ("mlflow", "tensorboard")
 """Formats that are given runs instead of tables."""
 
 
+LAYER_FORMATS = ("csv", "json", "parquet")
+"""Formats of figures of layers, which are too many for a table to read."""
+
+
 class MissingPackageError(Exception):
     """A format needs a package that an extra installs."""
 
 
-def check_export(form: str, has_output: bool, effects: bool) -> None:
+def check_export(form: str, has_output: bool, effects: bool, layers: bool = False) -> None:
     """Raise a ValueError for an unknown format, or one that does not go with the other options."""
     one_of("format", form, (*files.FORMATS, *TRACKERS))
     if form in (*files.BINARY, *TRACKERS) and not has_output:
         raise ValueError(f"{form} is no text; name where it goes with --output")
     if form in TRACKERS and effects:
         raise ValueError(f"{form} is given runs; leave out --effects")
+    if layers and (effects or form not in LAYER_FORMATS):
+        raise ValueError(
+            f"--layers goes with --format {', '.join(LAYER_FORMATS)} and not with --effects"
+        )
 
 
 def rendered(
@@ -39,6 +49,7 @@ def rendered(
     tasks: Sequence[str] | None = None,
     effects: bool = False,
     ascii_only: bool = False,
+    layers: bool = False,
 ) -> bytes:
     """Return the tables of a store in a format of `results.export.files.FORMATS`.
 
@@ -48,12 +59,19 @@ def rendered(
         tasks: Labels or names of tasks; None for all.
         effects: Instead of summaries, what each value of every axis does.
         ascii_only: Escape other characters in JSON.
+        layers: Instead, every recorded figure of every parameter and layer; as csv, json or
+            parquet.
 
     Raises:
         ValueError: There are no runs to compare.
         MissingPackageError: Parquet without pyarrow.
     """
-    rows, tables = (_effects if effects else _summary)(folder, tasks)
+    rows: Sequence[Any]
+    tables: list[TextTable] = []
+    if layers:
+        rows = _layers(folder, tasks)
+    else:
+        rows, tables = (_effects if effects else _summary)(folder, tasks)
     if form == "json":
         return files.as_json(rows, ascii_only).encode()
     if form == "csv":
@@ -80,6 +98,40 @@ def _effects(
         records, suite = runs_of(store, tasks), store.base()
     rows = axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
     return rows, overview_tables(rows)
+
+
+def layer_frame(folder: Path, tasks: Sequence[str] | None = None) -> Any:
+    """Return every recorded figure of every parameter and layer as a pandas DataFrame.
+
+    It has a row for each run, evaluation, parameter or layer, and figure; see
+    `results.layers.LayerRow` for its columns. For example, the update ratios of one run:
+
+        frame = layer_frame(Path(".bench"))
+        ratios = frame[frame.figure == "update_ratio"]
+        ratios.pivot(index="step", columns="layer", values="value").plot(logy=True)
+
+    Args:
+        folder: The store.
+        tasks: Labels or names of tasks; None for all.
+
+    Raises:
+        ValueError: No run recorded its layers.
+        StoreError: There is no such store or task.
+    """
+    import pandas as pd  # imported here, so that help stays fast
+
+    return pd.DataFrame(_layers(folder, tasks))
+
+
+def _layers(folder: Path, tasks: Sequence[str] | None) -> list[LayerRow]:
+    with reading(folder) as store:
+        rows = list(layer_rows(runs_of(store, tasks, details=True), store.base()))
+    if not rows:
+        raise ValueError(
+            "no run here recorded its layers; do one with bench run --layers (--rerun does "
+            "finished runs again)"
+        )
+    return rows
 
 
 def track(

@@ -26,6 +26,7 @@ def execute_with_progress(
     *,
     rerun: bool = False,
     keep_weights: bool = False,
+    layers: bool = False,
     to_stderr: bool = False,
 ) -> None:
     """Do the runs of a plan that the store does not hold, showing progress.
@@ -37,6 +38,7 @@ def execute_with_progress(
         engine: Does the runs.
         rerun: Drop finished runs first and do them again.
         keep_weights: Keep each run's best weights in the store.
+        layers: Record every parameter and layer at evaluations.
         to_stderr: Show progress on standard error, because standard output is for JSON.
     """
     from bench.api.run import begin
@@ -45,14 +47,14 @@ def execute_with_progress(
     from bench.engines.driver import drive
 
     todo = begin(store, plan, rerun)
-    _report_finished(store, plan, todo, keep_weights, to_stderr)
+    _report_finished(store, plan, todo, (keep_weights, layers), to_stderr)
     if not todo:
         return
     specs = {spec.id: spec for spec in todo}
     progress = Progress(specs, cost, engine.workers, console(to_stderr))
     try:
         with progress:
-            drive(todo, cost, store, engine, progress, keep_weights)
+            drive(todo, cost, store, engine, progress, keep_weights, layers)
     except EngineError as error:
         raise CommandError(str(error), 3) from error
     except KeyboardInterrupt:
@@ -60,9 +62,13 @@ def execute_with_progress(
 
 
 def _report_finished(
-    store: Store, plan: Plan, todo: list[RunSpec], keep_weights: bool, to_stderr: bool
+    store: Store, plan: Plan, todo: list[RunSpec], kept: tuple[bool, bool], to_stderr: bool
 ) -> None:
-    """Print how many runs are finished already, and warn if their weights were not kept."""
+    """Print how many runs are finished already, and warn if these lack what was asked for.
+
+    kept: whether weights are to be kept, and layers recorded.
+    """
+    keep_weights, layers = kept
     finished = len(plan.specs) - len(todo)
     if finished:
         count = f"{finished} of {len(plan.specs)}"
@@ -72,6 +78,11 @@ def _report_finished(
         not store.weights(spec.id).exists() for spec in plan.specs if spec.id not in left
     ):
         print_notice("finished runs have no weights kept; --rerun does them again")
+    done = [spec.id for spec in plan.specs if spec.id not in left]
+    if layers and any(
+        not record.outcome.get("layers") for record in store.records(done, details=True)
+    ):
+        print_notice("finished runs have no layers recorded; --rerun does them again")
 
 
 def _stopped(store: Store, plan: Plan) -> CommandError:

@@ -43,6 +43,14 @@ def export(
             "--effects", help="Export the effect of each value of every axis, with its verdict."
         ),
     ] = False,
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers",
+            help="Export the figures of every parameter and layer, of runs made with bench run "
+            "--layers, as csv, json or parquet.",
+        ),
+    ] = False,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
@@ -50,14 +58,14 @@ def export(
     from bench.api.export import TRACKERS, MissingPackageError, check_export, rendered
 
     with user_errors():
-        check_export(form, output is not None, effects)
+        check_export(form, output is not None, effects, layers)
     try:
         if form in TRACKERS:
             _track(form, str(output), task, store)
             return
-        with store_errors():
+        with user_errors():
             ascii_only = output is None and not writes_unicode()
-            content = rendered(store, form, task, effects, ascii_only)
+            content = rendered(store, form, task, effects, ascii_only, layers)
     except MissingPackageError as error:
         raise CommandError(str(error)) from error
     if output is not None:

@@ -129,6 +129,14 @@ def run(
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
     ] = False,
+    layers: Annotated[
+        bool,
+        typer.Option(
+            "--layers",
+            help="Record every parameter and layer at each evaluation, for bench curves --layers "
+            "and bench show RUN --layers. Changes no result.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the planned runs and the estimated hours only.")
     ] = False,
@@ -151,7 +159,7 @@ def run(
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     if until_decided is not None:
         with user_errors():
-            _check_until_decided(options, dry_run or rerun or keep_weights)
+            _check_until_decided(options, dry_run or rerun or keep_weights or layers)
         _run_until_decided(until_decided, options, engines, device, execution, store)
         return
     work = _planned(options, engines, device, execution, store)
@@ -160,7 +168,7 @@ def run(
     elif dry_run:
         _print_preview(work, engines, store)
     else:
-        _run_matrix(work, engines, store, rerun, keep_weights)
+        _run_matrix(work, engines, store, rerun, keep_weights, layers)
 
 
 def _planned(
@@ -185,7 +193,12 @@ def _follow(work: Work, store: Path, dry_run: bool) -> None:
 
 
 def _run_matrix(
-    work: Work, engines: EngineOptions, store: Path, rerun: bool, keep_weights: bool
+    work: Work,
+    engines: EngineOptions,
+    store: Path,
+    rerun: bool,
+    keep_weights: bool,
+    layers: bool,
 ) -> None:
     """Train the runs of a plan and print its tables."""
     from bench.engines.choose import engine_of
@@ -198,7 +211,13 @@ def _run_matrix(
     with closing(chosen), writing(store) as opened:
         cost = work.cost(opened.records())
         execute_with_progress(
-            opened, work.plan, cost, chosen, rerun=rerun, keep_weights=keep_weights
+            opened,
+            work.plan,
+            cost,
+            chosen,
+            rerun=rerun,
+            keep_weights=keep_weights,
+            layers=layers,
         )
         records = opened.records([spec.id for spec in specs])
         show_tables(summarise(records, opened.base()), work.plan.inapplicable, console())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from bench.doctor.patient import Patient
 from bench.training import batching
 from bench.training.evaluation import SATURATED_BEYOND
+from bench.training.layers import LayerFigures, rounded
 from bench.training.losses import mean_loss
 from results.doctor.health import AttentionWeights, CellActivity
 from variants import Batch, Model
@@ -48,37 +50,83 @@ def attention_weights(patient: Patient, batch: Batch) -> AttentionWeights | None
     )
 
 
-class _CellStep(NamedTuple):
-    """One step of a cell: shares of outputs and gates at their limits, largest value in memory."""
+class _CellSteps(NamedTuple):
+    """All steps of one cell, step by step: gates_BG, outputs h_BH and memory, (B, H) or (B, X)."""
 
-    saturated: float
-    gates: float
-    memory: float
+    gates: list[Tensor]
+    outputs: list[Tensor]
+    memories: list[Tensor]
+
+    def saturated(self) -> list[float]:
+        """Return the share of outputs beyond SATURATED_BEYOND at each step."""
+        return _means(torch.stack(self.outputs).abs() > SATURATED_BEYOND)
+
+    def gates_at_their_ends(self) -> list[float]:
+        """Return the share of gates near 0 or 1 at each step."""
+        return _means(torch.stack(self.gates).abs() > GATE_AT_ITS_END)
+
+    def memory(self) -> tuple[float, float]:
+        """Return the mean and the largest absolute value in memory at any step."""
+        sizes = torch.stack(self.memories).abs()
+        return float(sizes.mean()), float(sizes.max())
+
+
+def _means(values: Tensor) -> list[float]:
+    """Return the mean over all axes but the first."""
+    means: list[float] = values.double().flatten(1).mean(1).tolist()
+    return means
 
 
 @torch.no_grad()
 def cell_activity(patient: Patient, batch: Batch) -> dict[str, CellActivity]:
     """Measure each recurrent cell while the model scores a batch, by the cell's name."""
-    with _observed(patient.model) as seen, plain_forms():
-        patient.model.score(batch)
-    return {
-        name: CellActivity(
-            saturated=(steps[0].saturated, steps[-1].saturated),
-            gates=(steps[0].gates, steps[-1].gates),
-            memory=max(step.memory for step in steps),
+    found = {}
+    for name, steps in _cell_steps(patient.model, batch).items():
+        saturated, gates = steps.saturated(), steps.gates_at_their_ends()
+        mean, largest = steps.memory()
+        found[name] = CellActivity(
+            saturated=(saturated[0], saturated[-1]),
+            gates=(gates[0], gates[-1]),
+            memory=largest,
+            memory_mean=mean,
         )
-        for name, steps in seen.items()
-    }
+    return found
+
+
+@torch.no_grad()
+def layer_figures(model: Model, batch: Batch) -> dict[str, LayerFigures]:
+    """Measure each recurrent cell at all steps of a batch, by its name.
+
+    saturation: share of outputs beyond +-0.99. gates: share of gates within 0.01 of 0 or 1.
+    memory, memory_largest: mean and largest absolute value of the cell's memory, c of an LSTM.
+    """
+    found: dict[str, LayerFigures] = {}
+    for name, steps in _cell_steps(model, batch).items():
+        mean, largest = steps.memory()
+        found[name] = {
+            "saturation": rounded(fmean(steps.saturated())),
+            "gates": rounded(fmean(steps.gates_at_their_ends())),
+            "memory": rounded(mean),
+            "memory_largest": rounded(largest),
+        }
+    return found
+
+
+def _cell_steps(model: Model, batch: Batch) -> dict[str, _CellSteps]:
+    """Return what every step of every cell is like while the model scores a batch."""
+    with _observed(model) as seen, plain_forms():
+        model.score(batch)
+    return seen
 
 
 @contextmanager
-def _observed(model: nn.Module) -> Iterator[dict[str, list[_CellStep]]]:
-    """Yield a dict that gains an entry for every step of every cell run within the context.
+def _observed(model: nn.Module) -> Iterator[dict[str, _CellSteps]]:
+    """Yield a dict that gains an entry for every cell that runs within the context.
 
     `advance` of each cell is replaced in the instance, as steps are no calls of a module that a
     hook could observe; the plain forms of the model call it at every step.
     """
-    seen: dict[str, list[_CellStep]] = {}
+    seen: dict[str, _CellSteps] = {}
     cells = [(name, module) for name, module in model.named_modules() if isinstance(module, Cell)]
     for name, cell in cells:
         vars(cell)["advance"] = _observing(cell, name, seen)
@@ -89,20 +137,17 @@ def _observed(model: nn.Module) -> Iterator[dict[str, list[_CellStep]]]:
             del vars(cell)["advance"]
 
 
-def _observing(cell: Cell, name: str, seen: dict[str, list[_CellStep]]) -> Any:
+def _observing(cell: Cell, name: str, seen: dict[str, _CellSteps]) -> Any:
     """Return the cell's `advance` with a note of each step added to seen[name]."""
     advance = cell.advance
 
     def observed(gates_BG: Tensor, state: Any, dropped_BH: Tensor | None = None) -> Any:
         after = advance(gates_BG, state, dropped_BH)
-        memory_BH = getattr(after, "c_BH", after.h_BH)
-        step = _CellStep(
-            float((after.h_BH.abs() > SATURATED_BEYOND).double().mean()),
-            float((gates_BG.abs() > GATE_AT_ITS_END).double().mean()),
-            float(memory_BH.abs().max()),
-        )
         # only a cell that runs gets an entry, so entries are in the order in which cells run
-        seen.setdefault(name, []).append(step)
+        steps = seen.setdefault(name, _CellSteps([], [], []))
+        steps.gates.append(gates_BG)
+        steps.outputs.append(after.h_BH)
+        steps.memories.append(getattr(after, "c_BH", after.h_BH))
         return after
 
     return observed

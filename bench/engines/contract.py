@@ -21,12 +21,14 @@ class Job(NamedTuple):
 
     specs: plain values of each run's spec. ids: of the runs. weights: files for each run's
     weights, or None where they are not kept. checkpoint: the file that holds how far training is.
+    layers: what every parameter and layer is like is recorded at evaluations.
     """
 
     specs: tuple[dict[str, Any], ...]
     ids: tuple[str, ...]
     weights: tuple[Path | None, ...]
     checkpoint: Path | None = None
+    layers: bool = False
 
     @property
     def name(self) -> str:

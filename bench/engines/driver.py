@@ -51,6 +51,7 @@ def drive(
     engine: Engine,
     watcher: Watcher,
     keep_weights: bool,
+    layers: bool = False,
 ) -> None:
     """Do all these runs and write what comes of them to the store.
 
@@ -61,13 +62,14 @@ def drive(
         engine: trains the runs; it is not closed.
         watcher: is called with every event.
         keep_weights: each run's best weights are kept.
+        layers: what every parameter and layer is like is recorded at evaluations.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; what was finished by then is stored.
         DiskFullError: where there is no room for PATIENCE seconds.
     """
     store.tidy()
-    writer = _EventWriter(store, keep_weights)
+    writer = _EventWriter(store, keep_weights, layers)
     groups = grouped(specs, cost, engine.workers)
     with _ctrl_c_noted() as pressed:
         committed, state_written = time.monotonic(), 0.0
@@ -92,8 +94,9 @@ def drive(
 class _EventWriter:
     """Makes the jobs of runs, and writes events about these to the store."""
 
-    def __init__(self, store: Store, keep_weights: bool) -> None:
+    def __init__(self, store: Store, keep_weights: bool, layers: bool) -> None:
         self._store = store
+        self._layers = layers
         self._keep_weights = keep_weights
         self._checkpoints: dict[str, Path | None] = {}
 
@@ -103,7 +106,7 @@ class _EventWriter:
         ids = tuple(spec.id for spec in group)
         weights = tuple(self._store.weights(run) if self._keep_weights else None for run in ids)
         job = Job(tuple(spec.plain() for spec in group), ids, weights)
-        job = job._replace(checkpoint=self._store.checkpoint(job.name))
+        job = job._replace(checkpoint=self._store.checkpoint(job.name), layers=self._layers)
         self._checkpoints.update(dict.fromkeys(ids, job.checkpoint))
         return job
 

@@ -145,13 +145,18 @@ def _do_job(job: Job, data: Path, send: Callable[[Event], None]) -> None:
 
 
 def _plain(job: Job) -> dict[str, Any]:
-    return {"specs": job.specs, "ids": job.ids, "checkpoint": str(job.checkpoint or "")}
+    return {
+        "specs": job.specs,
+        "ids": job.ids,
+        "checkpoint": str(job.checkpoint or ""),
+        "layers": job.layers,
+    }
 
 
 def _job(plain: Mapping[str, Any]) -> Job:
     specs, ids = tuple(plain["specs"]), tuple(plain["ids"])
     checkpoint = Path(plain["checkpoint"]) if plain["checkpoint"] else None
-    return Job(specs, ids, (None,) * len(ids), checkpoint)
+    return Job(specs, ids, (None,) * len(ids), checkpoint, bool(plain["layers"]))
 
 
 def _broadcast(plain: Mapping[str, Any] | None) -> None:

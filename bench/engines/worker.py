@@ -93,7 +93,13 @@ def do_job(
         if refusal:
             raise RunError(refusal)
         records = execute_group(
-            specs, data, reports, job.weights, checkpoint=job.checkpoint, **options
+            specs,
+            data,
+            reports,
+            job.weights,
+            checkpoint=job.checkpoint,
+            layers=job.layers,
+            **options,
         )
     except RunError as error:
         send(Event("refused", job.ids[0], {"reason": str(error)}))

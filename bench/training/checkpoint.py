@@ -26,13 +26,13 @@ from torch import Tensor
 from bench.training.batching import DataPosition
 from bench.training.state import TrainState
 
-CHECKPOINT_SCHEMA = 2
+CHECKPOINT_SCHEMA = 3
 """Changes when the form of the file does; files of another are ignored."""
 EVERY = 60.0
 """Seconds between two checkpoints of a run."""
 PLAIN: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("step", "tokens", "resumed"), (int,)),
-    **dict.fromkeys(("curve", "clock"), (list,)),
+    **dict.fromkeys(("curve", "clock", "layers"), (list,)),
     **dict.fromkeys(("best", "to_target"), (dict, NoneType)),
     "seconds": (int, float),
     "seconds_to_target": (int, float, NoneType),

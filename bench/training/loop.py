@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,15 @@ from torch import Tensor
 from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
 from bench.training.evaluation import GREEDY, saturation
+from bench.training.layers import (
+    RECORDED_APART,
+    RECORDED_ROWS,
+    LayerFigures,
+    LayerProbe,
+    first_rows,
+    layer_point,
+    parameter_figures,
+)
 from bench.training.schedules import set_learning_rate, toss_coins
 from bench.training.state import Setting, TrainState, trained_parameters
 from tasks import Facts, Indices
@@ -33,12 +42,14 @@ class Segment(NamedTuple):
 
     loss: mean over the steps. gradient_norm: the last step's, before clipping. update_ratio: norm
     of the last step's change over the norm of the weights; None where the budget ended before the
-    step that it was to be measured on.
+    step that it was to be measured on. parameters: figures of every trained parameter, in runs that
+    record them.
     """
 
     loss: float
     gradient_norm: float
     update_ratio: float | None
+    parameters: Mapping[str, LayerFigures] | None = None
 
 
 def train(
@@ -86,6 +97,8 @@ def evaluate_segment(
         "saturation": None if setting.task.facts.tagging else saturation(state.model, probe),
     }
     point = {name: _finite(value) for name, value in point.items()}
+    if setting.layer_probe is not None:
+        _record_layers(state, setting.layer_probe, probe, segment)
     clock = {
         "train_seconds": state.seconds,
         "evaluate_seconds": time.perf_counter() - began,
@@ -94,6 +107,16 @@ def evaluate_segment(
     state.clock.append(clock)
     _select(state, setting, point)
     report(point, clock)
+
+
+def _record_layers(
+    state: TrainState, layer_probe: LayerProbe, probe: Batch, segment: Segment
+) -> None:
+    """Keep what parameters and layers are like at this evaluation, unless the last was just now."""
+    if state.layers and state.step < state.layers[-1]["step"] + RECORDED_APART:
+        return
+    layers = layer_probe(state.model, first_rows(probe, RECORDED_ROWS))
+    state.layers.append(layer_point(state.step, segment.parameters or {}, layers))
 
 
 def _train_segment(
@@ -113,16 +136,20 @@ def _train_segment(
         _timed_steps(state, setting, batches, left, checkpoint)
         if checkpoint is not None and checkpoint.is_due():
             checkpoint.write([state])
-    change = None
+    change = parameters = None
     if not _ends_early(state, setting):
         # copying the weights is measuring, not training, so it stands outside the clock
         before = [weights.clone() for weights in trained]
         _timed_steps(state, setting, batches, 1)
         moved = _total_norm([new - old for new, old in zip(trained, before, strict=True)])
         change = float(moved / _total_norm(trained))
+        if setting.layer_probe is not None:
+            named = [(n, p) for n, p in state.model.named_parameters() if p.requires_grad]
+            names, gradients = [name for name, _ in named], [p.grad for _, p in named]
+            parameters = parameter_figures(names, trained, before, gradients, state.norm)
     mean = float(torch.stack(state.losses).mean())
     state.losses = []
-    return Segment(mean, float(state.norm), change)
+    return Segment(mean, float(state.norm), change, parameters)
 
 
 def _ends_early(state: TrainState, setting: Setting) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
+from bench.training.layers import LayerFigures, parameter_figures
 from bench.training.loop import Report, Segment, evaluate_segment, probe_batch
 from bench.training.replicas import Replicas, StackedBatch, detach_model, replica_norms
 from bench.training.schedules import reference_probability
@@ -197,7 +198,34 @@ class ReplicaGroup:
         change_R = replica_norms([new - old for new, old in zip(weights, before, strict=True)])
         means_R = torch.stack([*losses, last_R]).mean(0)
         rows = torch.stack([means_R, norms_R, change_R / replica_norms(weights)], dim=1)
-        return [Segment(*row) for row in rows.tolist()]
+        parameters = self._parameter_figures(weights, before, norms_R)
+        return [
+            Segment(loss, norm, ratio, figures)
+            for (loss, norm, ratio), figures in zip(rows.tolist(), parameters, strict=True)
+        ]
+
+    def _parameter_figures(
+        self, weights: Sequence[Tensor], before: Sequence[Tensor], norms_R: Tensor
+    ) -> list[dict[str, LayerFigures] | None]:
+        """Return the figures of each replica's parameters after a step; None if not recorded.
+
+        weights, before: (R, ...) of each trained parameter after and before the step.
+        """
+        if self.settings[0].layer_probe is None:
+            return [None] * len(self.states)
+        named = self.states[0].model.named_parameters()
+        names = [name for name, parameter in named if parameter.requires_grad]
+        gradients = self.replicas.gradients
+        return [
+            parameter_figures(
+                names,
+                [weight[place] for weight in weights],
+                [old[place] for old in before],
+                [gradient[place] for gradient in gradients],
+                norm,
+            )
+            for place, norm in enumerate(norms_R)
+        ]
 
     @contextmanager
     def _timed(self) -> Iterator[None]:

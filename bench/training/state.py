@@ -14,6 +14,7 @@ from bench.specs import EXECUTIONS, Budget
 from bench.training.batching import DataPosition, collate
 from bench.training.decoding import Decoding
 from bench.training.evaluation import GREEDY, Collate, Evaluation, evaluate
+from bench.training.layers import LayerProbe
 from bench.training.losses import training_loss
 from bench.training.randomness import torch_generator
 from bench.training.schedules import remember_peak_rates
@@ -103,7 +104,8 @@ class TrainState:
     the point of the curve that did best on validation, with its weights in best_weights.
     to_target, seconds_to_target: when the task's target was reached first. losses: of the steps
     since the last evaluation. norm: the last step's gradient norm. resumed: how often the run went
-    on from a checkpoint. first_size: the norm of the weights before the first step.
+    on from a checkpoint. first_size: the norm of the weights before the first step. layers: figures
+    of every parameter and layer at evaluations, in runs that record them.
     """
 
     model: Model
@@ -126,6 +128,7 @@ class TrainState:
     norm: Tensor = field(default_factory=lambda: torch.zeros(()))
     resumed: int = 0
     first_size: float = math.nan
+    layers: list[dict[str, Any]] = field(default_factory=list)
 
 
 def weight_norm(model: nn.Module) -> float:
@@ -154,6 +157,7 @@ class Setting:
     """All that stays the same while a run trains.
 
     decoding: how outputs of the test split are made; while training, they are made greedily.
+    layer_probe: measures layers in runs that record them at evaluations; None for others.
     """
 
     task: Task
@@ -163,6 +167,7 @@ class Setting:
     device: str
     recipe: Recipe
     decoding: Decoding = GREEDY
+    layer_probe: LayerProbe | None = None
 
     def steps_to_evaluation(self, state: TrainState) -> int:
         """Return the steps to the next multiple of the interval, or to the budget's end."""

@@ -218,6 +218,8 @@ class CellActivity(Measurements):
     """Share of gates within 0.01 of 0 or 1, at the first and at the last step that was run."""
     memory: float | None = None
     """The largest absolute value in the cell's memory at any step."""
+    memory_mean: float | None = field(default=None, metadata=IF_MEASURED)
+    """The mean absolute value in the cell's memory over all steps."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ CHART_STYLE: dict[Any, Any] = {
     "legend.fontsize": 8,
 }
 """Matplotlib's settings of all charts."""
+SMALL_COLUMNS = 4
+"""Number of small charts beside each other."""
 LOGARITHMIC_RATIO = 30
 """Ratio of the highest to the lowest mean from which curves have a logarithmic scale."""
 
@@ -107,6 +109,47 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
         axes.legend()
 
     return drawn(name, (5.6, 3.4), draw)
+
+
+def small_multiples(
+    name: str, title: str, charts: Mapping[str, Mapping[str, Sequence[CurvePoint]]]
+) -> str:
+    """Draw a small chart for each layer, all on one scale: its lines are variants, over steps.
+
+    Args:
+        name: prefix of the chart's ids.
+        title: what is drawn, in words.
+        charts: the points of each line, by layer and variant.
+    """
+    variants = list(dict.fromkeys(variant for lines in charts.values() for variant in lines))
+    rows = math.ceil(len(charts) / SMALL_COLUMNS)
+    means = [
+        point["mean"]
+        for lines in charts.values()
+        for points in lines.values()
+        for point in points
+        if point["mean"] is not None
+    ]
+    logarithmic = bool(means) and min(means) > 0 and max(means) / min(means) > LOGARITHMIC_RATIO
+
+    def draw(axes: Any) -> None:
+        figure = axes.figure
+        axes.remove()
+        grid = figure.subplots(rows, SMALL_COLUMNS, sharex=True, sharey=True, squeeze=False)
+        for small, (layer, lines) in zip(grid.flat, charts.items(), strict=False):
+            small.set_title(layer, fontsize=6)
+            for variant, points in lines.items():
+                kept = [point for point in points if point["mean"] is not None]
+                _draw_band(small, variants.index(variant), variant, kept)
+            if logarithmic:
+                small.set_yscale("log")
+        for unused in list(grid.flat)[len(charts) :]:
+            unused.set_visible(False)
+        grid[0, 0].legend(fontsize=6)
+        figure.supylabel(title, fontsize=8)
+        figure.supxlabel("steps", fontsize=8)
+
+    return drawn(name, (8.4, 0.6 + 1.3 * rows), draw)
 
 
 def _look(number: int) -> dict[str, str]:

@@ -13,6 +13,7 @@ from results.curves import CurvePoint, average_curves
 from results.doctor.examined import Finding, examined_run
 from results.doctor.rules import findings
 from results.grouping import by_variant
+from results.layers import LAYER_TITLES, layer_curves
 from results.record import Record
 from results.summary import SummaryRow
 
@@ -124,6 +125,30 @@ def _curves_of(
             continue
         lines = {_value_text(row["variant"], axis, base): row["points"] for row in rows}
         found.append(AxisCurves(axis, metric, lines))
+    return found
+
+
+class LayerCharts(NamedTuple):
+    """Holds the curves of one figure: for each parameter or layer a line for each variant."""
+
+    figure: str
+    charts: dict[str, dict[str, list[CurvePoint]]]
+
+
+def layer_charts(section: Section) -> list[LayerCharts]:
+    """Return the recorded figures of the first variants that have any, the base before others."""
+    named = by_variant(list(section.group), section.base)
+    names = sorted(named, key=lambda name: name != "base")
+    # as many variants are read as curves are drawn of an axis
+    ids = [run.id for name in names[: DRAWN_VALUES + 1] for run in named[name]]
+    runs = [run for run in section.details(ids) if run.outcome.get("layers")]
+    found = []
+    for figure in LAYER_TITLES if runs else ():
+        charts: dict[str, dict[str, list[CurvePoint]]] = {}
+        for row in layer_curves(runs, section.suite, figure):
+            charts.setdefault(row["layer"], {})[row["variant"]] = row["points"]
+        if charts:
+            found.append(LayerCharts(figure, charts))
     return found
 
 

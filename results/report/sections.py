@@ -9,6 +9,7 @@ from results import metrics
 from results.compare.measures import measure
 from results.compare.over_tasks import OverTasksRow, profile
 from results.compare.pairs import ComparisonRow
+from results.layers import LAYER_TITLES
 from results.report import charts
 from results.report.content import (
     DRAWN_VALUES,
@@ -17,6 +18,7 @@ from results.report.content import (
     attended,
     axis_curves,
     best_samples,
+    layer_charts,
     shown_findings,
     speed_points,
 )
@@ -125,6 +127,18 @@ def curves_part(section: Section) -> list[str]:
         caption = f"{section.task}: {title} by {axis}; bands from least to most seed"
         figures.append(figure(chart, caption))
     return ["<h3>Curves</h3>", *figures] if figures else []
+
+
+def layers_part(section: Section) -> list[str]:
+    """Return small charts of every parameter and layer, of runs that recorded them, folded."""
+    figures = []
+    for figure_name, lines in layer_charts(section):
+        title = LAYER_TITLES[figure_name]
+        chart = charts.small_multiples(f"{section.name}-layers-{figure_name}", title, lines)
+        figures.append(figure(chart, f"{section.task}: {title}, one chart a parameter or layer"))
+    if not figures:
+        return []
+    return [folded("parameters and layers over training", "".join(figures))]
 
 
 def findings_part(section: Section) -> list[str]:

@@ -13,6 +13,7 @@ from rich.text import Text
 from results import metrics, naming
 from results.grouping import setting_text
 from results.record import Record
+from results.show.layers import show_examined_layers
 from results.show.terminal import sparkline
 
 DRAWN = ("loss", "valid_loss", "forced_accuracy", "gradient_norm", "update_ratio", "saturation")
@@ -31,6 +32,7 @@ def show_run(record: Record, suite: Mapping[str, Any], console: Console) -> None
         console.print(Text(outcome.get("traceback", ""), style="dim"))
     if outcome.get("curve"):
         _show_curve(outcome["curve"], outcome["metric"], console)
+    show_examined_layers(record, console)
     if outcome.get("samples"):
         _show_samples(outcome["samples"], console)
 
