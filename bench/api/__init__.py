@@ -1,4 +1,4 @@
-"""Does what the verbs of the command line do, for callers in Python: returns, never prints.
+"""Does what the verbs of the command line do, as functions: returns, never prints.
 
     run             make a matrix from options, plan its runs, train those that a store lacks
     until_decided   add seeds to two variants until a verdict stands

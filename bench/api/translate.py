@@ -17,6 +17,7 @@ from bench.training.process import cached_task
 from bench.training.weights import load_trained
 from results.store import reading
 from tasks import Task
+from variants import Model
 
 
 def translate(folder: Path, run: str, text: str, decoding: str | None = None) -> dict[str, Any]:
@@ -32,6 +33,16 @@ def translate(folder: Path, run: str, text: str, decoding: str | None = None) ->
         ValueError: The run kept no weights or they are damaged, or its data or plugin changed.
         StoreError: There is no such run.
     """
+    model, task, spec = loaded(folder, run)
+    how = read_decoding(decoding or spec.decoding)
+    ids = task.encode(text)
+    if not len(ids):
+        raise ValueError("the source is empty; type at least one symbol")
+    return run_one(model, task, ids, "cpu", decoding=how)
+
+
+def loaded(folder: Path, run: str) -> tuple[Model, Task, RunSpec]:
+    """Return the trained model of a run, its task and its spec; arguments and errors as above."""
     with reading(folder) as store:
         found = find_run(store, run)
         (record,) = store.records([found])
@@ -43,17 +54,12 @@ def translate(folder: Path, run: str, text: str, decoding: str | None = None) ->
     spec = RunSpec.read(dict(record.spec))
     task = cached_task(spec.task, folder / "data")
     _check_unchanged(spec, task, found, folder)
-    how = read_decoding(decoding or spec.decoding)
-    ids = task.encode(text)
-    if not len(ids):
-        raise ValueError("the source is empty; type at least one symbol")
     try:
-        model = load_trained(spec, task, folder / "data", weights)
+        return load_trained(spec, task, folder / "data", weights), task, spec
     except (SafetensorError, RuntimeError) as error:
         raise ValueError(
             f"{weights} is damaged; run its matrix with --keep-weights and --rerun"
         ) from error
-    return run_one(model, task, ids, "cpu", decoding=how)
 
 
 def _check_unchanged(spec: RunSpec, task: Task, run: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from bench.engines.contract import IDLE, IDLE_AFTER, EngineError, Event, Job, Limits
@@ -33,7 +35,8 @@ def _sheltered() -> Iterator[None]:
     Ctrl-C goes to the whole group of processes, but it is the engine that decides: the signal is
     blocked, which a child inherits for good. In this process it is held back until the end of the
     block; a mask alone would not do, as a thread of a library may receive it instead. And a worker
-    begins as `python -c`, which would look for modules in the working directory first.
+    begins as `python -c`, which would look for modules in the working directory first, and would
+    run the caller's own script again, as that is the main module.
     """
     caught: list[int] = []
     main = threading.current_thread() is threading.main_thread()
@@ -45,10 +48,13 @@ def _sheltered() -> Iterator[None]:
     # multiprocessing's own helper is started with the first process otherwise, and unblocks the
     # signal again
     resource_tracker.ensure_running()
+    caller = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        sys.modules["__main__"] = caller
         if safe_path is None:
             del os.environ["PYTHONSAFEPATH"]
         else:

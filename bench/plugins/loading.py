@@ -57,6 +57,11 @@ def load(files: Sequence[Path]) -> None:
         _loaded[path] = _register(_imported(file, digest), digest, str(file))
 
 
+def files() -> list[Path]:
+    """Return the files that plugins were loaded from, which every worker loads too."""
+    return [Path(name) for name in _loaded if Path(name).is_file()]
+
+
 def load_installed() -> list[str]:
     """Load the plugins of installed packages; return a sentence for each that is refused."""
     complaints = []

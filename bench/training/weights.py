@@ -16,7 +16,7 @@ from bench.training.process import RunError
 from bench.training.randomness import torch_generator
 from results.errors import FULL, PATIENCE, PAUSE
 from tasks import Task
-from variants import Model
+from variants import Model, Variant
 from variants import build as build_model
 from variants.axes import from_record
 
@@ -26,13 +26,20 @@ def build_initial(spec: RunSpec, task: Task, data: Path | None = None) -> Model:
 
     data: folder of word vectors, where the variant starts from such.
     """
-    variant = from_record(spec.variant)
+    return first_model(from_record(spec.variant), task, spec.seed, data)
+
+
+def first_model(variant: Variant, task: Task, seed: int, data: Path | None = None) -> Model:
+    """Return a variant's model for a task with the first weights of a seed, on the CPU.
+
+    data: folder of word vectors, where the variant starts from such.
+    """
     return build_model(
         variant,
         task.facts.source_size,
         task.facts.target_sizes,
         task.facts.tagging,
-        lambda name: torch_generator(spec.seed, "init", name),
+        lambda name: torch_generator(seed, "init", name),
         longest=task.splits["train"].source.longest,
         pretrained=pretrained(variant, task, data),
     )

@@ -1,0 +1,114 @@
+"""Asks what a store's runs say: which variant is better, what others reported, what went wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.api import claims as trials
+from bench.api import compare as comparisons
+from bench.api.device import device_of
+from bench.api.doctor import examine_again
+from bench.api.store import find_run
+from bench.notebook.answers import Answer
+from bench.notebook.stores import Names, folder_of, names, sentences
+from results.doctor import show as doctor_output
+from results.doctor.examined import examined_run
+from results.doctor.rows import diagnose as diagnosed
+from results.show import comparisons as shown
+from results.show.claims import show_one
+from results.store import reading
+
+
+@sentences()
+def compare(
+    a: str,
+    b: str = "base",
+    *,
+    fair: str | None = None,
+    task: Names = None,
+    store: str | Path | None = None,
+) -> Answer:
+    """Return the effect of variant a against b over shared seeds, with intervals and verdicts.
+
+    Args:
+        a: A variant, as `axis=value,axis=value`.
+        b: The variant to compare it with.
+        fair: Compare at equal cost: `steps`, `tokens`, `seconds`, `parameters`, `learning_rate`,
+            several separated by commas, or `all`.
+        task: Labels or names of tasks; None for all.
+        store: Folder of the store; None for BENCH_STORE or `.bench`.
+
+    Raises:
+        ValueError: There are no such runs, or they cannot be compared.
+    """
+    folder, tasks = folder_of(store), names(task)
+    if fair is None:
+        rows = comparisons.two_variants(folder, a, b, tasks)
+        return Answer(rows, lambda console: shown.show_pairs(rows, console))
+    modes = comparisons.modes_of_cost(fair)
+    equal = comparisons.at_equal_cost(folder, a, b, modes, tasks)
+    return Answer(equal, lambda console: shown.show_equal_cost(equal, console))
+
+
+@sentences()
+def axis(name: str, *, task: Names = None, store: str | Path | None = None) -> Answer:
+    """Return the effect of each value of an axis against the base's value; `all` for every axis.
+
+    Arguments and errors as in `compare`.
+    """
+    folder, tasks = folder_of(store), names(task)
+    if name == "all":
+        overview = comparisons.every_axis(folder, tasks)
+        return Answer(overview, lambda console: shown.show_every_axis(overview, console))
+    rows, interactions = comparisons.one_axis(folder, name, tasks)
+    return Answer(
+        [*rows, *interactions], lambda console: shown.show_effects(rows, interactions, console)
+    )
+
+
+@sentences()
+def claim(name: str, *, store: str | Path | None = None, device: str = "auto") -> Answer:
+    """Return what a store's runs say of a claim: its source, its sides and the verdicts.
+
+    Args:
+        name: A claim of the suite (`bench claims list`), or the path of a TOML file.
+        store: Folder of the store; None for BENCH_STORE or `.bench`. It need not exist.
+        device: The device that the claim's runs were done on.
+
+    Raises:
+        ValueError: There is no such claim.
+    """
+    folder = folder_of(store)
+    (planned,) = trials.planned_claims([name], device_of(device), folder)
+    rows = trials.stored_verdicts([planned], folder)
+    sides = trials.stored_records(planned, folder)
+
+    def draw(console: Console) -> None:
+        show_one(planned.claim.description(), rows, sides, console)
+
+    return Answer(rows, draw)
+
+
+@sentences()
+def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
+    """Return why a run did not learn: causes with what was seen and what to change.
+
+    A run that was not examined is done again, which short runs are quick to do.
+
+    Args:
+        run: A run's id, or its first digits.
+        store: Folder of the store; None for BENCH_STORE or `.bench`.
+
+    Raises:
+        ValueError: There is no such run, or it cannot be done again.
+    """
+    folder = folder_of(store)
+    with reading(folder) as opened:
+        (record,) = opened.records([find_run(opened, run)], details=True)
+        suite = opened.base()
+    if examined_run(record) is None:
+        record = examine_again(record, folder)
+    rows = diagnosed([record], suite)
+    return Answer(rows, lambda console: doctor_output.show(rows, console))

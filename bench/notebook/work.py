@@ -1,0 +1,148 @@
+"""Trains what a store lacks and returns its tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.api.device import device_of
+from bench.api.run import MatrixOptions, begin, matrix_of, plan_runs
+from bench.cli.progress import Progress
+from bench.engines.choose import EngineOptions, engine_of, execution_of
+from bench.engines.driver import drive
+from bench.notebook.answers import Answer
+from bench.notebook.stores import Names, folder_of, names, sentences
+from bench.plan.matrix import Matrix
+from bench.plan.matrix_file import parse
+from bench.plugins import loading
+from results import naming
+from results.show.tables import show_tables
+from results.store import writing
+from results.summary import summarise
+
+
+@sentences()
+def run(
+    task: Names = None,
+    *,
+    matrix: str | Path | Mapping[str, Any] | None = None,
+    base: str = "",
+    grid: bool = False,
+    seeds: int | None = None,
+    budget: str | None = None,
+    batch: int | None = None,
+    decoding: str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    keep_weights: bool = False,
+    store: str | Path | None = None,
+    **axes: Any,
+) -> Answer:
+    """Train variants on tasks and return their tables; finished runs are not done again.
+
+        bench.run("reversal", cell=["gru", "lstm"], attention=["none", "dot"], seeds=5)
+        bench.run(matrix="quick")
+
+    Args:
+        task: Labels or names of tasks; with a matrix, only these of it.
+        matrix: A matrix of the suite, the path of a TOML file, or such a file's content as a dict.
+        base: The variant to vary around, as `axis=value,axis=value`.
+        grid: Cross all varied axes instead of changing one at a time.
+        seeds: Number of seeds, from 0 on.
+        budget: `500steps`, `2000000tokens` or `60s`.
+        batch: Examples per training step; not with a matrix.
+        decoding: `greedy` or `beam=5`, of the test set.
+        device: `auto`, `cpu` or `cuda`.
+        workers: Processes that train at the same time; None for one per core.
+        keep_weights: Keep each run's best weights, for `bench.load`.
+        store: Folder of the store; None for BENCH_STORE or `.bench`.
+        axes: A list varies an axis, a single value belongs to the base: `hidden=128`.
+
+    Raises:
+        ValueError: Something given is wrong, or no run can be started.
+    """
+    folder = folder_of(store)
+    options = _options(task, base, grid, seeds, budget, batch, decoding, axes)
+    chosen = _matrix(matrix, options)
+    engines = EngineOptions(workers=workers, plugins=loading.files())
+    work = plan_runs(chosen, device_of(device), execution_of("auto", engines), folder)
+    specs = work.plan.specs
+    engine = engine_of(engines, specs[0].device, len(specs), folder)
+    with closing(engine), writing(folder) as opened:
+        cost = work.cost(opened.records())
+        todo = begin(opened, work.plan)
+        if todo:
+            with Progress({s.id: s for s in todo}, cost, engine.workers, _progress()) as progress:
+                drive(todo, cost, opened, engine, progress, keep_weights)
+        records = list(opened.records([spec.id for spec in specs]))
+        rows = summarise(records, opened.base())
+    return Answer(rows, lambda console: show_tables(rows, work.plan.inapplicable, console))
+
+
+def _progress() -> Console:
+    """Return the console that shows progress; rich finds out whether it is a notebook."""
+    return Console(stderr=True, highlight=False)
+
+
+def _options(
+    task: Names,
+    base: str,
+    grid: bool,
+    seeds: int | None,
+    budget: str | None,
+    batch: int | None,
+    decoding: str | None,
+    axes: Mapping[str, Any],
+) -> MatrixOptions:
+    """Return what the command line would have been given."""
+    lists = {axis: value for axis, value in axes.items() if _is_list(value)}
+    fixed = [f"{axis}={naming.text(v)}" for axis, v in axes.items() if axis not in lists]
+    whole = ",".join([*filter(None, [base]), *fixed]) or "base"
+    vary = [f"{axis}={','.join(map(naming.text, values))}" for axis, values in lists.items()]
+    return MatrixOptions(
+        tasks=names(task) or [],
+        vary=vary,
+        base=whole,
+        grid=grid,
+        seeds=seeds,
+        budget=budget,
+        batch=batch,
+        decoding=decoding,
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _matrix(given: str | Path | Mapping[str, Any] | None, options: MatrixOptions) -> Matrix:
+    """Return the matrix that a caller means."""
+    if isinstance(given, Mapping):
+        if options.varies:
+            raise ValueError("matrix is a dict, which has its own variants; leave out the axes")
+        matrix = parse(_toml(given), "matrix")
+        labels = list(options.tasks)
+        matrix = matrix.narrowed(labels) if labels else matrix
+        return matrix.changed(options.seeds, options.budget, options.decoding)
+    if given is not None:
+        options = MatrixOptions(**{**vars(options), "matrix": str(given)})
+    elif not options.varies and options.tasks:
+        # a task alone means its base variant there, not the quick matrix's choice of variants
+        options = MatrixOptions(**{**vars(options), "vary": ["cell=gru"]})
+    return matrix_of(options)
+
+
+def _toml(matrix: Mapping[str, Any]) -> str:
+    """Return a dict as TOML, whose values are written as JSON writes them."""
+    lines = [f"{key} = {json.dumps(v)}" for key, v in matrix.items() if key != "block"]
+    for block in matrix.get("block", ()):
+        lines.append("[[block]]")
+        for key, value in block.items():
+            pairs = value.items() if isinstance(value, Mapping) else [(None, value)]
+            lines += [f"{key}{f'.{k}' if k else ''} = {json.dumps(v)}" for k, v in pairs]
+    return "\n".join(lines)
