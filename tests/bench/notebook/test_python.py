@@ -164,7 +164,7 @@ def test_curves_are_drawn_from_the_lowest_seed_to_the_highest(store: Path) -> No
     assert set(drawn) == {"base", "cell=mine"}
     expected = frame[frame["variant"] == "cell=mine"].groupby("step")["loss"].mean()
     assert drawn["cell=mine"].get_ydata() == pytest.approx(expected.to_numpy())
-    assert list(drawn["cell=mine"].get_xdata()) == list(expected.index)
+    assert drawn["cell=mine"].get_xdata() == pytest.approx(expected.index.to_numpy())
 
 
 def test_costs_are_drawn_by_variant(store: Path) -> None:
@@ -192,6 +192,7 @@ def test_a_loaded_model_translates_and_shows_where_it_attends(store: Path) -> No
     one = trained.translate("treap")
     assert isinstance(one, dict)
     several = trained.translate(["treap", "abc"], beam=2)
+    assert isinstance(several, list)
     assert [row["source"] for row in several] == ["treap", "abc"]
     ax = bench.plot.attention(one)
     assert [text.get_text() for text in ax.get_xticklabels()] == list("treap")

@@ -33,7 +33,9 @@ def spec(variant: str, task: str = "opposites", seed: int = 0, execution: str = 
 
 
 def outcome(one: RunSpec, layers: bool) -> dict[str, Any]:
-    made: dict[str, Any] = execute(one, None, lambda p, c: None, examined=True, layers=layers)
+    made: dict[str, dict[str, Any]] = execute(
+        one, None, lambda p, c: None, examined=True, layers=layers
+    )
     return made["outcome"]
 
 
