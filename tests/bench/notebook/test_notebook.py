@@ -1,0 +1,46 @@
+"""Executes the notebook of docs/ in a fresh folder, as a reader does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[3]
+
+
+# what jupyter's own packages warn of is not ours to mend
+@pytest.mark.filterwarnings("default")
+def test_the_notebook_runs_from_top_to_bottom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    book = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    client = NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    shown = {
+        index: "".join(
+            output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", ())
+        )
+        for index, cell in enumerate(book.cells)
+    }
+    texts = "\n".join(shown.values())
+    assert "cell=leaky" in texts
+    assert "rate-too-low" in texts
+    assert "exact match" in texts
+    pictures = [
+        output
+        for cell in book.cells
+        for output in cell.get("outputs", ())
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(pictures) == 2
+
+
+def test_the_notebook_is_stored_without_outputs() -> None:
+    book = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    assert not [cell for cell in book.cells if cell.get("outputs")]
