@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[3]
+
+
+def notebook() -> Any:
+    """Return the notebook as it is stored."""
+    return nbformat.read(ROOT / "docs" / "notebook.ipynb", 4)  # type: ignore[no-untyped-call]
 
 
 # what jupyter's own packages warn of is not ours to mend
@@ -19,7 +25,7 @@ def test_the_notebook_runs_from_top_to_bottom(
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    book = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    book = notebook()
     client = NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     shown = {
@@ -42,5 +48,5 @@ def test_the_notebook_runs_from_top_to_bottom(
 
 
 def test_the_notebook_is_stored_without_outputs() -> None:
-    book = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+    book = notebook()
     assert not [cell for cell in book.cells if cell.get("outputs")]
