@@ -26,12 +26,13 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.decoding import read_decoding
 from bench.training.evaluation import samples
 from bench.training.loop import Report, train
-from bench.training.process import RunError, cached_digest, cached_task
+from bench.training.process import RunError, cached_digest, cached_task, same_folder
 from bench.training.replica_loop import train_replicas
 from bench.training.state import Recipe, Setting, TrainState, start
 from bench.training.weights import build_initial, save_weights
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
+from results.escapes import error_text, shortened
 from results.record import Record
 from tasks import Task
 from variants import Model, precision
@@ -39,6 +40,9 @@ from variants.axes import from_record
 
 SAMPLE_COUNT = 6
 """Number of test examples whose outputs are kept in the record, besides the task's probes."""
+
+TRACEBACK_LENGTH = 50_000
+"""Characters of a traceback that are kept at most."""
 
 Parts = tuple[dict[str, Any], dict[str, Any]]
 """The two parts of a record that training gives: `outcome`, and its share of `measured`."""
@@ -122,12 +126,13 @@ def execute_group(
         memory = machine.Peak(first.device)  # from here on: the task's memory is not the run's
         # a fault may remember more than a checkpoint knows of
         file = None if first.fault else checkpoint
-        parts = _run(request, task, checkpointer(file, [spec.id for spec in specs]))
+        with same_folder():
+            parts = _run(request, task, checkpointer(file, [spec.id for spec in specs]))
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps(parts, allow_nan=False)
-    except RunError:
+    except (RunError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # a part from outside may raise anything, or exit
         parts = [(failure(error), {})] * count
     peak = None if memory is None else memory.added()
     # what was spent on all of them together is divided evenly
@@ -174,8 +179,8 @@ def failure(error: BaseException) -> dict[str, Any]:
     """Return the outcome of a run that an exception ended."""
     return {
         "status": "failed",
-        "error": f"{type(error).__name__}: {error}",
-        "traceback": "".join(traceback.format_exception(error)),
+        "error": error_text(error),
+        "traceback": shortened("".join(traceback.format_exception(error)), TRACEBACK_LENGTH),
     }
 
 
@@ -323,7 +328,7 @@ def _health(
     try:
         return of_run(state, setting, spec.execution != "replicas").plain()
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": error_text(error)}
 
 
 @torch.no_grad()

@@ -15,6 +15,10 @@ class StoreError(Exception):
     """
 
 
+class StoreLockedError(StoreError):
+    """Says that another process is writing to the store."""
+
+
 class DiskFullError(StoreError):
     """Says that nothing more can be written until space is freed."""
 

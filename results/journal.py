@@ -2,21 +2,24 @@
 
     {"event": "started", "schema": 1, "id": ..., "spec": {...}}
     {"event": "point", "point": {...}, "clock": {...}}      one line per evaluation
-    {"event": "finished", "record": {...}}
+    {"event": "finished", "digest": ..., "record": {...}}
 
-A run has ended only if the last line of its file is a complete `finished` event. A line that
-could not be written completely, because the disk was full, is removed again, so that the same
-line can be written once there is space.
+A run has ended only if the last line of its file is a complete `finished` event. A run that is
+done again writes to ID.part, which replaces its file when it has ended: until then the outcome
+before is kept. A line that could not be written completely, because the disk was full, is removed
+again, so that the same line can be written once there is space.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from results.files import json_text, read_regular, regular_files
 from results.record import Record
 
 JOURNAL_SCHEMA = 1
@@ -34,12 +37,18 @@ class Journal:
         """Return the path of a run's file."""
         return self.folder / f"{run}.jsonl"
 
+    def _part(self, run: str) -> Path:
+        """Return the path of the file of a run that is done again."""
+        return self.folder / f"{run}.part"
+
     def start(self, run: str, spec: Mapping[str, Any]) -> None:
-        """Start a run's file, replacing what an interrupted attempt wrote."""
+        """Start a run's file; the file of an attempt that ended stays until this one has ended."""
         self.close(run)
         self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(run)
+        kept = self._part(run) if self.read(path) else path
         # unbuffered: a line that was written is with the operating system, and survives a kill
-        self._open[run] = self.path(run).open("wb", buffering=0)
+        self._open[run] = kept.open("wb", buffering=0)
         event = {"event": "started", "schema": JOURNAL_SCHEMA, "id": run, "spec": dict(spec)}
         self._write(run, event)
 
@@ -51,8 +60,12 @@ class Journal:
         """Append the record of a run, and close its file; start the file if nobody did."""
         if record.id not in self._open:
             self.start(record.id, record.spec)
-        self._write(record.id, {"event": "finished", "record": record.plain()})
+        plain = record.plain()
+        self._write(record.id, {"event": "finished", "digest": _digest(plain), "record": plain})
+        again = Path(self._open[record.id].name) == self._part(record.id)
         self.close(record.id)
+        if again:
+            self._part(record.id).replace(self.path(record.id))
 
     def close(self, run: str) -> None:
         """Close a run's file, whether the run has ended or not."""
@@ -67,7 +80,7 @@ class Journal:
 
     def _write(self, run: str, line: Mapping[str, Any]) -> None:
         file = self._open[run]
-        text = json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json_text(line) + "\n"
         remaining, start = memoryview(text.encode("utf-8")), file.tell()
         try:
             # an unbuffered file may write less than it was given
@@ -81,9 +94,13 @@ class Journal:
             raise
 
     def unfinished(self) -> list[str]:
-        """Return the ids of runs whose files do not end with `finished`."""
-        paths = sorted(self.folder.glob("*.jsonl"))
-        return [path.stem for path in paths if self.read(path) is None]
+        """Return the ids of runs that began, or began again, and did not end."""
+        begun = {path.stem for path in self.files() if self.read(path) is None}
+        return sorted(begun | {path.stem for path in regular_files(self.folder, "*.part")})
+
+    def files(self) -> list[Path]:
+        """Return the files of all runs; whatever else lies among them is passed over."""
+        return regular_files(self.folder, "*.jsonl")
 
     @staticmethod
     def read(path: Path) -> Record | None:
@@ -92,6 +109,9 @@ class Journal:
             event = json.loads(_last_line(path))
             if event.get("event") != "finished":
                 return None
+            # older journals have no digest
+            if event.get("digest") not in (None, _digest(event["record"])):
+                return None
             record = Record.read(event["record"])
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             return None
@@ -99,10 +119,14 @@ class Journal:
         return record if record.id == path.stem else None
 
 
+def _digest(plain: Mapping[str, Any]) -> str:
+    """Return a digest of a record's JSON, which is the same after the JSON was read."""
+    return hashlib.blake2b(json_text(plain).encode(), digest_size=8).hexdigest()
+
+
 def _last_line(path: Path) -> str:
     """Return the last line; ValueError if it was not written to its end."""
-    with path.open("rb") as file:
-        lines = file.read().split(b"\n")
+    lines = read_regular(path).split(b"\n")
     if len(lines) < 2 or lines[-1] != b"":
         raise ValueError("the last line is not complete")
     return lines[-2].decode("utf-8")

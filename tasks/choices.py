@@ -13,6 +13,17 @@ def at_least(what: str, given: int, least: int) -> int:
     return given
 
 
+MOST_EXAMPLES = 2_000_000
+"""Largest number of examples that a task draws: more would not fit the memory of most machines."""
+
+
+def between(what: str, given: int, least: int, most: int = MOST_EXAMPLES) -> int:
+    """Return a whole number if it is within bounds; else raise ValueError."""
+    if given > most:
+        raise ValueError(f"{what}={given} is above {most}; give {most} or less")
+    return at_least(what, given, least)
+
+
 def one_of(what: str, given: str, allowed: Sequence[str]) -> str:
     """Return `given` if it is allowed; else raise ValueError.
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks import sentence_pairs
-from tasks.choices import at_least, one_of
+from tasks.choices import at_least, between, one_of
 from tasks.ragged import Ids, Indices, Ragged
 from tasks.scoring import token_accuracy
 from tasks.sentence_pairs import HELD_OUT_PAIRS, TextPair
@@ -76,7 +76,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         one_of("tokens", self.tokens, ("characters", "words"))
-        for name, least in (("pairs", 0), ("longest", 1), ("least", 1), ("data_seed", 0)):
+        between("pairs", self.pairs, 0)
+        for name, least in (("longest", 1), ("least", 1), ("data_seed", 0)):
             at_least(name, getattr(self, name), least)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.choices import at_least, one_of
+from tasks.choices import at_least, between, one_of
 from tasks.ragged import Ids, Ragged
 from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
@@ -29,6 +29,10 @@ FIRST_ID = len(SPECIALS)
 """The least id that is a number, after pad, bos and eos."""
 LAST_SOURCE_ID = VOCABULARY_SIZE - 2
 """The greatest id in a source; its successor is the last id of the vocabulary."""
+
+
+LONGEST_SOURCE = 1_000
+"""Largest number of symbols of a source that can be asked for."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, ("memorise", "fresh"))
-        at_least("pairs", self.pairs, 0)
+        between("pairs", self.pairs, 0)
         at_least("data_seed", self.data_seed, 0)
         if not 1 <= self.shortest <= self.longest:
             raise ValueError(
                 f"shortest={self.shortest} and longest={self.longest} are not "
                 "1 <= shortest <= longest; give lengths in that order"
             )
+        between("longest", self.longest, 1, LONGEST_SOURCE)
 
 
 class Increment(Task):

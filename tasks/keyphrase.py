@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks import keyphrase_documents
-from tasks.choices import at_least
+from tasks.choices import at_least, between
 from tasks.ragged import Ids, Ragged
 from tasks.spans import OUTSIDE, POSITIONS, class_scores, span_scores, spans_of
 from tasks.tagged import Document, read_corpus, tokens_of
@@ -48,7 +48,7 @@ class Settings:
     data_seed: int = 0
 
     def __post_init__(self) -> None:
-        at_least("documents", self.documents, 1)
+        between("documents", self.documents, 1)
         at_least("data_seed", self.data_seed, 0)
         for name in ("documents", "data_seed"):
             given = getattr(self, name)

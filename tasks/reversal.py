@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.choices import at_least, one_of
+from tasks.choices import at_least, between, one_of
 from tasks.ragged import Ids, Ragged
 from tasks.scoring import sequence_scores
 from tasks.task import Facts, Outputs, Split, Task
@@ -50,7 +50,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         one_of("mode", self.mode, ("words", "symbols"))
-        at_least("pairs", self.pairs, 0)
+        between("pairs", self.pairs, 0)
         at_least("data_seed", self.data_seed, 0)
         if self.mode == "words" and self.pairs > MOST_WORDS:
             raise ValueError(

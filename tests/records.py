@@ -90,7 +90,7 @@ def record(
         "machine": {"processor": "P", "threads": 1, "cores": 2, "torch": "2.13.0"},
         "clock": [{"train_seconds": 0.1, "evaluate_seconds": 0.1}] * 3,
     }
-    text = json.dumps(settings, sort_keys=True)
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))  # as RunSpec.id does
     identity = run or hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return Record(identity, settings, outcome, measured)
 

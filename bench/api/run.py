@@ -23,7 +23,7 @@ from bench.engines.choose import check_runs
 from bench.engines.contract import Engine, Event
 from bench.engines.driver import Watcher, drive, to_do
 from bench.plan.estimate import Estimate
-from bench.plan.matrix import Matrix, Plan, from_options, plan
+from bench.plan.matrix import Matrix, Plan, check_size, from_options, plan
 from bench.plan.matrix_file import read_matrix
 from bench.specs import RunSpec
 from bench.training.process import cached_task
@@ -139,6 +139,7 @@ def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work
     Raises:
         ValueError: An option is wrong, or no combination applies.
     """
+    check_size(matrix)
     labels = sorted({label for block in matrix.blocks for label in block.tasks})
     tasks = {label: cached_task(label, folder / "data") for label in labels}
     planned = plan(matrix, tasks, device, folder / "data", execution)
@@ -181,7 +182,7 @@ def preview(work: Work, folder: Path) -> Preview:
     records: list[Record] = []
     if stores.exists(folder):
         with stores.reading(folder) as store:
-            finished, records = store.ids(), list(store.records())
+            finished, records = store.ids() - store.again(), list(store.records())
     cost = work.cost(records)
     specs = work.plan.specs
     seeds = Counter(
@@ -208,17 +209,20 @@ class SilentWatcher:
         """Ignore that the disk is full."""
 
 
-def begin(store: Store, plan: Plan, rerun: bool = False) -> list[RunSpec]:
-    """Record a plan as the last one and return its runs that the store does not hold.
+def begin(store: Store, plan: Plan, rerun: str = "") -> list[RunSpec]:
+    """Record a plan as the last one and return its runs that are to be done.
 
     Args:
         store: Opened for writing.
         plan: The runs asked for.
-        rerun: Drop finished runs of the plan first, so that all are to do.
+        rerun: Which finished runs are to do once more, `all` or those that `failed`; empty for
+            those alone that failed by the machine's fault. Each keeps its outcome until it has a
+            new one.
     """
     store.set_plan(plan.rows(), asdict(BASE))
     if rerun:
-        store.drop(spec.id for spec in plan.specs)
+        finished = store.failed() if rerun == "failed" else store.ids()
+        store.ask_again(spec.id for spec in plan.specs if spec.id in finished)
     return to_do(plan.specs, store)
 
 

@@ -15,13 +15,18 @@ from tasks.choices import one_of
 
 def find_run(store: Store, prefix: str) -> str:
     """Return the one run id that starts with a prefix; StoreError if none or several do."""
-    found = sorted(run for run in store.ids() if run.startswith(prefix))
+    return _the_one(sorted(store.ids()), prefix, f"in {store.folder}")
+
+
+def _the_one(ids: Sequence[str], prefix: str, place: str) -> str:
+    """Return the one id that starts with a prefix; StoreError if it is empty or not one."""
+    if not prefix.strip():
+        raise StoreError("an empty name names no run; give the first digits of its id")
+    found = [run for run in ids if run.startswith(prefix)]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise StoreError(
-            f"there is no run {prefix} in {store.folder}; bench table --json lists their ids"
-        )
+        raise StoreError(f"there is no run {prefix} {place}; bench table --json lists their ids")
     raise StoreError(
         f"{prefix} begins {len(found)} runs, {', '.join(found[:4])} ...; give more digits"
     )
@@ -111,37 +116,77 @@ def _status_row(planned: Planned, finished: dict[str, str], unfinished: set[str]
     }
 
 
-def drop(
-    folder: Path,
+def chosen(
+    store: Store,
     runs: Sequence[str] = (),
     tasks: Sequence[str] = (),
     statuses: Sequence[str] = (),
     every: bool = False,
-) -> int:
-    """Remove runs with their journals and weights, and return how many.
+) -> list[Record]:
+    """Return the finished runs that a user chose.
 
     Args:
-        folder: The store.
+        store: Opened for reading or writing.
         runs: Ids, or their first digits.
         tasks: Labels or names; together with statuses, runs that match both.
         statuses: Some of `STATUSES`.
-        every: Remove all runs.
+        every: Choose all runs.
 
     Raises:
-        ValueError: Nothing was selected, or a status is unknown.
-        StoreError: There is no such store, run or task.
+        ValueError: Nothing was chosen, or a status is unknown.
+        StoreError: There is no such run or task.
     """
     if not (runs or tasks or statuses or every):
         raise ValueError("nothing was chosen; give ids, --task, --status or --all")
     for name in statuses:
         one_of("status", name, STATUSES)
+    ids = {find_run(store, run) for run in runs}
+    if tasks or statuses or every:
+        ids |= _matching(store, tasks, statuses)
+    return list(store.records(sorted(ids)))
+
+
+def drop(folder: Path, runs: Sequence[str]) -> int:
+    """Take these runs out of a store, and return how many; `undrop` brings them back."""
+    with stores.writing(folder) as store:
+        return stores.drop(store, runs)
+
+
+def undrop(folder: Path, prefixes: Sequence[str] = ()) -> int:
+    """Bring dropped runs back, by their ids or first digits, or all; return how many.
+
+    Raises:
+        StoreError: There is no such store, or no such dropped run.
+    """
     with stores.reading(folder):
         pass  # raises if there is no store, which `writing` would make
     with stores.writing(folder) as store:
-        selected = {find_run(store, run) for run in runs}
-        if tasks or statuses or every:
-            selected |= _matching(store, tasks, statuses)
-        return store.drop(sorted(selected))
+        ids = [record.id for record in stores.dropped(store)]
+        place = f"among the {len(ids)} dropped runs of {folder}"
+        wanted = [_the_one(ids, prefix, place) for prefix in prefixes] if prefixes else ids
+        return stores.undrop(store, wanted)
+
+
+def purge(folder: Path) -> int:
+    """Delete for good what was dropped from a store, and return how many runs that were."""
+    with stores.reading(folder):
+        pass  # raises if there is no store, which `writing` would make
+    with stores.writing(folder) as store:
+        return stores.purge(store)
+
+
+def verify(folder: Path) -> stores.Verification:
+    """Compare the runs of a store with their journals and with what was written of them.
+
+    Raises:
+        StoreError: There is no store, or another process is writing to it.
+    """
+    from bench.specs import RunSpec
+
+    if stores.has_driver(folder):
+        raise StoreError(f"another bench is writing to {folder}; wait for it, then verify")
+    with stores.reading(folder) as store:
+        return stores.verify(store, lambda record: RunSpec.read(dict(record.spec)).id)
 
 
 def _matching(store: stores.Store, tasks: Sequence[str], statuses: Sequence[str]) -> set[str]:

@@ -21,7 +21,9 @@ SWEPT_SHAPES: dict[str, tuple[str, ...]] = {
     **{size: (size,) for size in Shape._fields},
     "length": ("source", "target"),
 }
-"""What a sweep can change of the batches; anything else is an axis of the variant."""
+"""What a sweep can change of the batches."""
+SWEPT_AXES = ("hidden", "embedding", "depth", "encoder_depth", "decoder_depth", "heads", "window")
+"""Axes that a sweep can change: those of a size, as others do not change what is computed."""
 FEWEST_SYMBOLS = 4
 """Smallest vocabulary: three reserved ids and one symbol."""
 DEFAULT_SHAPE = Shape()
@@ -226,8 +228,7 @@ def read_sweep(text: str | None) -> Sweep:
     if not text:
         return Sweep("", [0])
     along, _, listed = (part.strip() for part in text.partition("="))
-    if along not in SWEPT_SHAPES:
-        axes.check_axis(along)
+    one_of("size to sweep", along, (*SWEPT_SHAPES, *SWEPT_AXES))
     try:
         values = _doubling(listed) if ".." in listed else [int(v) for v in listed.split(",")]
     except ValueError:

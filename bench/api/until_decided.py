@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bench.api.run import DEFAULT_BATCH, DEFAULT_BUDGET, Execute, execute
 from bench.engines.contract import Engine
 from bench.plan.estimate import Estimate
-from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget
+from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget, seed_count
 from bench.specs import Budget
 from bench.training.decoding import read_decoding
 from bench.training.process import cached_task
@@ -120,9 +120,9 @@ def variant_pair(
 
 
 def most_seeds(asked: int | None) -> int:
-    """Return the number of seeds at most; ValueError if they are too few to decide anything."""
+    """Return the number of seeds at most; ValueError for too few to decide, or too many."""
     most = DEFAULT_SEEDS if asked is None else asked
-    sequential.looks(most)
+    sequential.looks(seed_count(most))
     return most
 
 

@@ -5,19 +5,14 @@ Heavy imports happen inside the verb that needs them, so that help appears at on
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-from pathlib import Path
-
 import typer
 
 from bench.cli import check, compare, doctor, export, guard, read, run, store, throughput, try_run
 from bench.cli import list as list_verb
 from bench.cli.claims import claims_app
 from bench.cli.data import data_app
-from bench.cli.shared import NOTHING_MEASURED, STOPPED, CommandError, print_notice
+from bench.cli.shared import NOTHING_MEASURED, STOPPED, UNREAD, CommandError, print_notice
+from bench.cli.streams import give_up_output, opened_streams, output
 
 app = typer.Typer(
     name="bench",
@@ -29,7 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("list")(list_verb.list_all)
-app.command("run")(run.run)
+app.command("run", cls=run.RunCommand)(run.run)
 app.command("status")(store.status)
 app.command("table")(read.table)
 app.command("compare")(compare.compare)
@@ -45,23 +40,29 @@ app.command("check")(check.check)
 app.add_typer(data_app, name="data")
 app.add_typer(claims_app, name="claims")
 app.command("drop")(store.drop)
+app.command("undrop")(store.undrop)
+app.command("verify")(store.verify)
 app.command("rebuild")(store.rebuild)
 
 
 def main(arguments: list[str]) -> int:
     """Run a command line and return its exit code.
 
-    0 fine, 1 a failed check, 2 wrong usage, 3 nothing could be measured, 130 stopped by Ctrl-C.
+    0 fine, 1 a failed check, 2 wrong usage, 3 nothing could be measured, 130 stopped by Ctrl-C,
+    141 nobody reads the output any more.
     """
-    _open_streams()
-    try:
-        code = _run(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _give_up_output(0)
-    except OSError as error:
-        print_notice(f"{error.filename or 'standard output'} cannot be written ({error.strerror})")
-        return _give_up_output(NOTHING_MEASURED)
+    with opened_streams():
+        try:
+            code = _run(arguments)
+            output().flush()
+        except BrokenPipeError:
+            give_up_output()
+            return UNREAD
+        except OSError as error:
+            place = error.filename or "standard output"
+            print_notice(f"{place} cannot be written ({error.strerror})")
+            give_up_output()
+            return NOTHING_MEASURED
     return code
 
 
@@ -76,20 +77,3 @@ def _run(arguments: list[str]) -> int:
         print_notice(failure.sentence)
         return failure.code
     return 0
-
-
-def _open_streams() -> None:
-    """Open streams that were closed, and escape what a locale cannot show instead of failing."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-        stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _give_up_output(code: int) -> int:
-    """Discard what is still in a buffer, or Python would complain once more at its end."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code

@@ -15,6 +15,7 @@ from bench.cli.shared import (
     StoreOption,
     load_plugins,
     print_json,
+    say,
     user_errors,
 )
 
@@ -41,9 +42,9 @@ def check(
         print_json([finding._asdict() for finding in findings])
     else:
         for finding in findings:
-            print(f"{'fails' if finding.wrong else 'holds'}  {finding.what}")
+            say(f"{'fails' if finding.wrong else 'holds'}  {finding.what}")
             if finding.wrong:
-                print(f"       {finding.wrong}")
+                say(f"       {finding.wrong}")
     failed = sum(bool(finding.wrong) for finding in findings)
     if failed:
         raise CommandError(f"{name} fails {failed} of {len(findings)} checks", CHECK_FAILED)

@@ -16,7 +16,9 @@ from bench.cli.shared import (
     JsonOption,
     StoreOption,
     console,
+    patience,
     print_json,
+    say,
     user_errors,
     writing,
 )
@@ -56,13 +58,21 @@ def run_claims(
     """Do the runs that claims need, and print the verdicts."""
     from bench.api import claims as trials
     from bench.api.device import device_of
-    from bench.engines.choose import EngineOptions, engine_of
+    from bench.engines.choose import (
+        EngineOptions,
+        check_options,
+        check_runs_are_independent,
+        engine_of,
+    )
 
-    with user_errors():
+    options = EngineOptions(workers=workers)
+    with user_errors(), patience("building tasks and planning runs"):
+        check_runs_are_independent()
+        check_options(options)
         where = device_of(device)
         planned = trials.planned_claims(claims or [], where, store)
         runs = len(trials.whole_plan(planned).specs)
-        engine = engine_of(EngineOptions(workers=workers), where, runs, store)
+        engine = engine_of(options, where, runs, store)
     run = partial(execute_with_progress, to_stderr=as_json)
     with closing(engine), writing(store) as opened:
         rows = trials.run_claims(planned, opened, engine, run)
@@ -115,7 +125,7 @@ def show_claim(
     if as_json:
         print_json(rows)
     elif markdown:
-        print(claims_page([entry.claim.description() for entry in planned], rows), end="")
+        say(claims_page([entry.claim.description() for entry in planned], rows))
     else:
         show_one(planned[0].claim.description(), rows, sides[0], console())
 

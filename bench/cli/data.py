@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.shared import STORE, JsonOption, StoreOption, print_json, user_errors
+from bench.cli.shared import (
+    STORE,
+    JsonOption,
+    StoreOption,
+    print_json,
+    say,
+    user_errors,
+)
 
 if TYPE_CHECKING:
     from bench.corpora.catalogue import Prepared
@@ -97,9 +104,9 @@ def list_corpora(as_json: JsonOption = False, store: StoreOption = STORE) -> Non
         return
     for row in rows:
         licence = row.get("licence", "licence not stated")
-        print(f"{row['name']}: {_content(row)}, {licence}")
+        say(f"{row['name']}: {_content(row)}, {licence}")
     if not rows:
-        print(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")
+        say(f"no corpus in {store / 'data'}; get one with: bench data get tatoeba")
 
 
 def _content(row: Mapping[str, Any]) -> str:
@@ -113,4 +120,4 @@ def _content(row: Mapping[str, Any]) -> str:
 
 def _print_prepared(prepared: Prepared) -> None:
     about = ", ".join(f"{key} {value}" for key, value in prepared.about.items())
-    print(f"{prepared.name} is ready in {prepared.folder}: {about}")
+    say(f"{prepared.name} is ready in {prepared.folder}: {about}")

@@ -24,7 +24,7 @@ def execute_with_progress(
     cost: Cost,
     engine: Engine,
     *,
-    rerun: bool = False,
+    rerun: str = "",
     keep_weights: bool = False,
     layers: bool = False,
     to_stderr: bool = False,
@@ -36,7 +36,7 @@ def execute_with_progress(
         plan: The runs asked for.
         cost: Estimates the seconds that a run takes.
         engine: Does the runs.
-        rerun: Drop finished runs first and do them again.
+        rerun: Which finished runs are to be done again, `all` or those that `failed`.
         keep_weights: Keep each run's best weights in the store.
         layers: Record every parameter and layer at evaluations.
         to_stderr: Show progress on standard error, because standard output is for JSON.
@@ -64,23 +64,25 @@ def execute_with_progress(
 def _report_finished(
     store: Store, plan: Plan, todo: list[RunSpec], kept: tuple[bool, bool], to_stderr: bool
 ) -> None:
-    """Print how many runs are finished already, and warn if these lack what was asked for.
+    """Print how many runs are finished already, and what these lack that was asked for.
 
     kept: whether weights are to be kept, and layers recorded.
     """
     keep_weights, layers = kept
-    finished = len(plan.specs) - len(todo)
+    left, out = {spec.id for spec in todo}, console(to_stderr)
+    finished = [spec.id for spec in plan.specs if spec.id not in left]
+    failed = store.failed()
+    again = sum(run in failed for run in left)
+    if again:
+        out.print(f"{again} runs that failed are done again")
     if finished:
-        count = f"{finished} of {len(plan.specs)}"
-        console(to_stderr).print(f"{count} runs are finished already")
-    left = {spec.id for spec in todo}
-    if keep_weights and any(
-        not store.weights(spec.id).exists() for spec in plan.specs if spec.id not in left
-    ):
+        out.print(f"{len(finished)} of {len(plan.specs)} runs are finished already")
+    if count := sum(run in failed for run in finished):
+        print_notice(f"{count} of the finished runs failed; --rerun failed does them again")
+    if keep_weights and any(not store.weights(run).exists() for run in finished):
         print_notice("finished runs have no weights kept; --rerun does them again")
-    done = [spec.id for spec in plan.specs if spec.id not in left]
     if layers and any(
-        not record.outcome.get("layers") for record in store.records(done, details=True)
+        not record.outcome.get("layers") for record in store.records(finished, details=True)
     ):
         print_notice("finished runs have no layers recorded; --rerun does them again")
 
@@ -91,10 +93,19 @@ def _stopped(store: Store, plan: Plan) -> CommandError:
 
     store.insert_journals()  # a run may have ended between its journal and the database
     left = len(to_do(plan.specs, store))
-    command = shlex.join([*_program(), *(a for a in sys.argv[1:] if a != "--rerun")])
+    command = shlex.join([*_program(), *_without_rerun(sys.argv[1:])])
     return CommandError(
         f"stopped with {left} of {len(plan.specs)} runs to do; go on with: {command}", STOPPED
     )
+
+
+def _without_rerun(words: list[str]) -> list[str]:
+    """Return the words of a command that goes on; which runs are done again is in the store."""
+    kept = []
+    for before, word in zip(["", *words], words, strict=False):
+        if word != "--rerun" and not (before == "--rerun" and word in ("all", "failed")):
+            kept.append(word)
+    return kept
 
 
 def _program() -> list[str]:

@@ -14,10 +14,12 @@ from bench.cli.shared import (
     TaskOption,
     output_errors,
     reading,
+    say,
     store_errors,
     user_errors,
     writes_unicode,
 )
+from results.escapes import without_passwords
 
 
 def export(
@@ -72,14 +74,13 @@ def export(
         with output_errors():
             Path(output).write_bytes(content)
         return
-    text = content.decode()
-    print(text, end="" if text.endswith("\n") else "\n")
+    say(content.decode())
 
 
 def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
     """Send runs to a tracker and print how many."""
     from bench.api.export import track
-    from results.export.trackers import TrackerError
+    from results.export.tracker_target import TrackerError
 
     try:
         with store_errors():
@@ -90,7 +91,8 @@ def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
         raise CommandError(
             f"{output} cannot be written ({error.strerror}); name another place"
         ) from error
-    print(f"{output}: {added:,} runs" + (f", {known:,} were there" if known else ""))
+    there = f", {known:,} were there" if known else ""
+    say(f"{without_passwords(output)}: {added:,} runs{there}")
 
 
 def report(
@@ -120,4 +122,4 @@ def report(
     content = text.encode()
     with output_errors():
         output.write_bytes(content)
-    print(f"{output}: {len(records):,} runs, {len(content) / 1e6:.1f} MB")
+    say(f"{output}: {len(records):,} runs, {len(content) / 1e6:.1f} MB")

@@ -23,6 +23,7 @@ from bench.cli.shared import (
     output_errors,
     print_json,
     print_notice,
+    say,
     user_errors,
 )
 
@@ -156,7 +157,7 @@ def _update_baseline(baseline: Path, options: GuardOptions) -> None:
 
     with user_errors(), _guard_errors():
         count = guards.write_baseline(baseline, options)
-    print(f"{baseline}: counts of {count} subjects")
+    say(f"{baseline}: counts of {count} subjects")
 
 
 def _stored_rows(

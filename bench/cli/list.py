@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.shared import JsonOption, PluginOption, console, load_plugins, print_json
+from bench.cli.shared import (
+    JsonOption,
+    PluginOption,
+    console,
+    load_plugins,
+    print_json,
+    say,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +42,7 @@ def list_all(
     from bench.cli.pages.axes import axes_page
 
     if markdown:
-        print(axes_page(), end="")
+        say(axes_page())
     elif as_json:
         print_json(listing())
     else:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from bench.cli.execution import execute_with_progress
 from bench.cli.shared import (
@@ -17,7 +18,9 @@ from bench.cli.shared import (
     TaskOption,
     console,
     load_plugins,
+    patience,
     plural,
+    say,
     store_errors,
     user_errors,
     writing,
@@ -26,6 +29,22 @@ from bench.cli.shared import (
 if TYPE_CHECKING:
     from bench.api.run import MatrixOptions, Preview, Work
     from bench.engines.choose import EngineOptions
+
+RERUNS = ("all", "failed")
+"""Words that --rerun takes."""
+
+
+class RunCommand(TyperCommand):
+    """The command of `bench run`, whose option --rerun may stand without a word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of the command; a bare --rerun is for all runs."""
+        words: list[str] = []
+        for word, following in zip(args, [*args[1:], ""], strict=True):
+            words.append(word)
+            if word == "--rerun" and following not in RERUNS:
+                words.append(RERUNS[0])
+        return super().parse_args(ctx, words)
 
 
 def run(
@@ -124,8 +143,14 @@ def run(
         typer.Option(metavar="GIB", help="Memory limit of one run's process, in GiB; 0 for none."),
     ] = 0.0,
     rerun: Annotated[
-        bool, typer.Option("--rerun", help="Drop finished runs of the matrix and do them again.")
-    ] = False,
+        str,
+        typer.Option(
+            "--rerun",
+            metavar="[all|failed]",
+            help="Do finished runs of the matrix again: all (also without a word), or those that "
+            "failed. Each keeps its outcome until it has a new one.",
+        ),
+    ] = "",
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
     ] = False,
@@ -147,19 +172,25 @@ def run(
 
     Finished runs are not done again, so a matrix that was stopped resumes.
     """
-    from bench.engines.choose import EngineOptions, is_follower, prepare_start
+    from bench.engines.choose import EngineOptions, check_options, is_follower, prepare_start
 
     prepare_start()
     load_plugins(plugin)
     from bench.api.run import MatrixOptions
+    from tasks.choices import one_of
 
+    with user_errors():
+        one_of("kind of runs to do again", rerun or RERUNS[0], RERUNS)
     options = MatrixOptions(
         matrix, task or [], vary or [], base, grid, seeds, budget, batch, decoding, fault
     )
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
+    with user_errors():
+        check_options(engines)
     if until_decided is not None:
         with user_errors():
-            _check_until_decided(options, dry_run or rerun or keep_weights or layers)
+            others = dry_run or bool(rerun) or keep_weights or layers
+            _check_until_decided(options, others)
         _run_until_decided(until_decided, options, engines, device, execution, store)
         return
     work = _planned(options, engines, device, execution, store)
@@ -178,7 +209,7 @@ def _planned(
     from bench.api.run import matrix_of, plan_runs
     from bench.engines.choose import execution_of
 
-    with user_errors():
+    with user_errors(), patience("building tasks and planning runs"):
         mode = execution_of(execution, engines)
         return plan_runs(matrix_of(options), device_of(device), mode, store)
 
@@ -196,7 +227,7 @@ def _run_matrix(
     work: Work,
     engines: EngineOptions,
     store: Path,
-    rerun: bool,
+    rerun: str,
     keep_weights: bool,
     layers: bool,
 ) -> None:
@@ -240,12 +271,12 @@ def _print_plan(planned: Preview, workers: int) -> None:
 
     for row in planned.rows:
         how = ", as replicas" * (row.execution == "replicas")
-        print(f"{row.task}  {row.variant}  {plural(row.seeds, 'seed')}, {row.budget}{how}")
+        say(f"{row.task}  {row.variant}  {plural(row.seeds, 'seed')}, {row.budget}{how}")
     for left_out in planned.inapplicable:
-        print(f"{left_out.task}  {left_out.variant}  not applicable: {left_out.reason}")
+        say(f"{left_out.task}  {left_out.variant}  not applicable: {left_out.reason}")
     basis = f"from {planned.measured} stored runs" if planned.measured else "by rule of thumb"
     seconds = planned.seconds / workers
-    print(
+    say(
         f"{planned.runs} runs, {planned.finished} of them finished; the rest takes about "
         f"{duration(seconds)} ({seconds / 3600:.2f} hours) with {plural(workers, 'worker')}, "
         f"{basis}"
@@ -257,7 +288,8 @@ def _check_until_decided(options: MatrixOptions, others: bool) -> None:
     from bench.engines.choose import check_runs_are_independent
 
     check_runs_are_independent()
-    if options.matrix is not None or options.vary or options.grid or others or not options.tasks:
+    others = others or options.fault is not None or options.grid
+    if options.matrix is not None or options.vary or others or not options.tasks:
         raise ValueError(
             "--until-decided needs --task NAME, and goes with --base, --budget, --batch, "
             "--decoding and --seeds alone"
@@ -278,7 +310,7 @@ def _run_until_decided(
     from bench.engines.choose import engine_of, execution_of
     from bench.engines.local import cores
 
-    with user_errors():
+    with user_errors(), patience("building tasks and planning runs"):
         pair = until_decided.variant_pair(
             names,
             list(options.tasks),

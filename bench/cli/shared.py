@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bench.cli.streams import output, print_from_outside_to_stderr
+from results.escapes import one_line, plain, shortened, without_passwords
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,15 +49,18 @@ RunArgument = Annotated[str, typer.Argument(help="The id of a run, or its first 
 
 STORE = Path(".bench")
 """The store that verbs use unless --store or BENCH_STORE names another."""
-CHECK_FAILED, USAGE, NOTHING_MEASURED, STOPPED = 1, 2, 3, 130
+CHECK_FAILED, USAGE, NOTHING_MEASURED, STOPPED, UNREAD = 1, 2, 3, 130, 141
 EXIT_CODES = {
     0: "Fine. `bench run` also ends so when runs failed, which are results.",
     CHECK_FAILED: "A regression, a failed check, or with --strict a claim that is not reproduced.",
     USAGE: "Wrong usage: an unknown name, options that contradict each other, a missing file.",
     NOTHING_MEASURED: "Nothing could be measured or decided, or output cannot be written.",
     STOPPED: "Stopped by Ctrl-C (128 plus SIGINT's number); finished runs are kept.",
+    UNREAD: "Nobody reads the output any more, as after `| head` (128 plus SIGPIPE's number).",
 }
 """Exit codes of all verbs with their meanings."""
+SILENCE = 8.0
+"""Seconds without a word after which a command says what it does."""
 NO_TERMINAL_WIDTH = 80
 """Columns of output that goes to no terminal, unless COLUMNS says otherwise."""
 
@@ -68,8 +75,26 @@ class CommandError(Exception):
 
 
 def print_notice(sentence: str) -> None:
-    """Print a line on standard error."""
-    print(f"bench: {sentence}", file=sys.stderr)
+    """Print one line on standard error, whatever the sentence is made of."""
+    text = one_line(without_passwords(sentence))
+    print(f"bench: {shortened(text)}", file=sys.stderr)
+
+
+def say(sentence: str) -> None:
+    """Print a sentence, or a text of several lines, on standard output."""
+    print(plain(sentence).removesuffix("\n"), file=output())
+
+
+@contextmanager
+def patience(what: str) -> Iterator[None]:
+    """Say what is being done if it takes longer than SILENCE, so that nobody takes it for stuck."""
+    timer = threading.Timer(SILENCE, print_notice, [f"{what} takes a while; Ctrl-C stops it"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -125,9 +150,10 @@ def load_plugins(files: list[Path] | None) -> None:
     """Load parts and tasks of installed packages, and of these files."""
     from bench.plugins import loading
 
-    for complaint in loading.load_installed():
-        print_notice(complaint)
-    with user_errors():
+    print_from_outside_to_stderr()
+    with patience("importing plugins"), user_errors():
+        for complaint in loading.load_installed():
+            print_notice(complaint)
         loading.load(files or [])
 
 
@@ -154,24 +180,24 @@ def console(to_stderr: bool = False) -> Console:
 
     to_stderr: print on standard error, because standard output is for JSON.
     """
-    from rich.console import Console
+    from results.show.terminal import SafeConsole
 
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdecimal() and int(columns) else NO_TERMINAL_WIDTH
-    on_terminal = (sys.stderr if to_stderr else sys.stdout).isatty()
-    return Console(width=None if on_terminal else width, highlight=False, stderr=to_stderr)
+    stream = sys.stderr if to_stderr else output()
+    return SafeConsole(width=None if stream.isatty() else width, file=stream)
 
 
 def writes_unicode() -> bool:
     """Return whether standard output can show every character."""
-    return (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    return (output().encoding or "utf-8").lower().startswith("utf")
 
 
 def print_json(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print rows as the JSON of every verb's `--json`."""
     from results.export.files import as_json
 
-    print(as_json(rows, ascii_only=not writes_unicode()))
+    print(as_json(rows, ascii_only=not writes_unicode()), file=output())
 
 
 def plural(count: int, noun: str) -> str:

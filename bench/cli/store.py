@@ -1,21 +1,27 @@
-"""Implements `bench status`, `drop` and `rebuild`, which manage a store."""
+"""Implements `bench status`, `drop`, `undrop`, `verify` and `rebuild`, which manage a store."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli.shared import (
+    CHECK_FAILED,
     STORE,
+    CommandError,
     JsonOption,
     StoreOption,
     TaskOption,
     console,
     plural,
     print_json,
+    print_notice,
     reading,
+    say,
     store_errors,
     user_errors,
 )
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.api.store import Status
+    from results.record import Record
 
 LISTED = ("running", "failed", "diverged")
 """States whose runs are listed one by one."""
@@ -68,6 +75,9 @@ def _show_engine(engine: dict[str, Any], out: Console) -> None:
         out.print(f"    {node['name']}: {node['cpus']:g} CPUs{gpus}", soft_wrap=True)
 
 
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask in a terminal.")]
+
+
 def drop(
     runs: Annotated[
         list[str] | None, typer.Argument(help="Ids of runs, or their first digits.")
@@ -81,14 +91,88 @@ def drop(
         ),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Remove every run.")] = False,
+    purge: Annotated[
+        bool,
+        typer.Option("--purge", help="Instead: delete for good what was dropped before."),
+    ] = False,
+    yes: YesOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Remove runs from the store, with their journals and weights."""
+    """Remove runs from the store; bench undrop brings them back.
+
+    Their journals and weights are kept until `bench drop --purge`.
+    """
+    from bench.api import store as stores
+
+    if purge:
+        if runs or task or status or every:
+            raise CommandError("--purge deletes all that was dropped; choose no runs with it")
+        _agree(f"what was dropped from {store} will be deleted for good", yes)
+        with user_errors():
+            count = stores.purge(store)
+        say(f"{plural(count, 'dropped run')} deleted")
+        return
+    with user_errors(), reading(store) as opened:
+        chosen = stores.chosen(opened, runs or [], task or [], status or [], every)
+    _agree(f"{plural(len(chosen), 'run')} will be removed: {_counted(chosen)}", yes)
+    with user_errors():
+        count = stores.drop(store, [record.id for record in chosen])
+    say(f"{plural(count, 'run')} removed; bench undrop brings them back until bench drop --purge")
+
+
+def _counted(records: Sequence[Record]) -> str:
+    """Return how many runs there are of each task and status, as text."""
+    counts = Counter((record.task, record.status) for record in records)
+    return ", ".join(f"{count} {status} of {task}" for (task, status), count in counts.items())
+
+
+def _agree(sentence: str, yes: bool) -> None:
+    """Say what will be done and, in a terminal, ask; a CommandError if the answer is no."""
+    print_notice(sentence)
+    if not yes and sys.stdin is not None and sys.stdin.isatty():
+        sys.stderr.write("go on? [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CommandError("nothing was removed; answer y, or give --yes")
+
+
+def undrop(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Ids of dropped runs, or their first digits. Default: all."),
+    ] = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Bring dropped runs back, with their weights."""
     from bench.api import store as stores
 
     with user_errors():
-        count = stores.drop(store, runs or [], task or [], status or [], every)
-    print(f"{plural(count, 'run')} removed")
+        count = stores.undrop(store, runs or [])
+    say(f"{plural(count, 'run')} brought back")
+
+
+def verify(as_json: JsonOption = False, store: StoreOption = STORE) -> None:
+    """Check that the runs of the store are as they were written.
+
+    Every run is compared with its journal and its digest. Exit code 1 if something is wrong;
+    bench rebuild mends the database.
+    """
+    from bench.api import store as stores
+
+    with store_errors():
+        found = stores.verify(store)
+    if as_json:
+        print_json([problem._asdict() for problem in found.problems])
+    else:
+        for problem in found.problems:
+            say(f"{problem.run or 'database'}: {problem.what}")
+        say(f"{plural(found.runs, 'run')} compared, {found.unfinished} begun and not finished")
+    if found.problems:
+        raise CommandError(
+            f"{plural(len(found.problems), 'problem')} found; mend the database with: "
+            "bench rebuild",
+            CHECK_FAILED,
+        )
 
 
 def rebuild(store: StoreOption = STORE) -> None:
@@ -97,4 +181,4 @@ def rebuild(store: StoreOption = STORE) -> None:
 
     with store_errors():
         count = stores.rebuild(store)
-    print(f"{plural(count, 'run')} in the database again")
+    say(f"{plural(count, 'run')} in the database again")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from results.escapes import plain
+
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table with one line per row."""
@@ -12,5 +14,5 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return text on one line, with bars escaped."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Return text on one line, with bars escaped; its other marks are the page's own."""
+    return plain(" ".join(text.split())).replace("|", "\\|")

@@ -16,6 +16,7 @@ from bench.cli.shared import (
     StoreOption,
     console,
     load_plugins,
+    patience,
     print_json,
     print_notice,
     user_errors,
@@ -84,7 +85,7 @@ def throughput(
     shape = Shape(batch, source, target, vocabulary)
     names = variants or ["base"]
     options = ThroughputOptions(names, base, task, batches, shape, sweep, work, repeats, replicas)
-    with user_errors():
+    with user_errors(), patience("preparing models and batches"):
         _check_plot(plot, sweep)
         where = device_of(device)
         cases = prepared_cases(options, where, store / "data", print_notice)

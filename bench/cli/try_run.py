@@ -14,6 +14,7 @@ from bench.cli.shared import (
     StoreOption,
     load_plugins,
     print_json,
+    say,
     user_errors,
 )
 
@@ -41,4 +42,4 @@ def try_run(
     if as_json:
         print_json([output])
     else:
-        print(output["output"])
+        say(output["output"])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.engines import torchrun
 from bench.engines.contract import Engine, Job, Limits
-from bench.engines.local import LocalEngine, cores
+from bench.engines.local import LocalEngine, check_workers, cores
 from bench.specs import EXECUTIONS, RunSpec
 from tasks.choices import one_of
 
@@ -53,6 +53,14 @@ class EngineOptions:
         """Return whether anything here says how runs are spread over processes."""
         named = self.name != "local" or self.workers is not None or self.address is not None
         return named or self.limits != Limits()
+
+
+def check_options(options: EngineOptions) -> None:
+    """Raise ValueError for options that no plan can be run with, before a plan is made."""
+    one_of("engine", options.name, ENGINES)
+    if options.workers is not None and options.name == "local":
+        check_workers(options.workers)
+    options.limits  # noqa: B018 - which refuses limits that cannot be kept
 
 
 def engine_of(options: EngineOptions, device: str, runs: int, store: Path) -> Engine:

@@ -80,14 +80,14 @@ class Limits:
         """Return the sentence for so many runs, trained together, that took too long."""
         return (
             f"took longer than the {self.seconds * runs / 60:.3g} min that --time-limit allows; "
-            "raise it, drop the run and give the command again"
+            "raise it and give the command again with --rerun failed"
         )
 
     def memory_exceeded(self, held: int) -> str:
         """Return the sentence for a process that holds so many bytes, which is too much."""
         return (
             f"its process held {held / 2**30:.2f} GiB, more than the {self.bytes / 2**30:.3g} that "
-            "--memory-limit allows; raise it, drop the run and give the command again"
+            "--memory-limit allows; raise it and give the command again with --rerun failed"
         )
 
 

@@ -39,8 +39,8 @@ class Watcher(Protocol):
 
 
 def to_do(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
-    """Return the specs that the store has no finished run of."""
-    done = store.ids()
+    """Return the specs that the store has no finished run of, or one that is to be done again."""
+    done = store.ids() - store.again()
     return [spec for spec in specs if spec.id not in done]
 
 
@@ -56,7 +56,7 @@ def drive(
     """Do all these runs and write what comes of them to the store.
 
     Args:
-        specs: the runs, none of which is in the store.
+        specs: the runs that are to be done; those in the store are done again.
         cost: returns about how many seconds a run takes; what takes longest is done first.
         store: is open for writing.
         engine: trains the runs; it is not closed.
@@ -121,6 +121,8 @@ class _EventWriter:
             store.keep_weights(event.id, event.value["content"])
         elif event.kind == "finished":
             store.add(Record.read(event.value), commit=False)
+            if not self._keep_weights:  # those of an outcome before would not be this one's
+                store.weights(event.id).unlink(missing_ok=True)
             if file := self._checkpoints.pop(event.id, None):
                 file.unlink(missing_ok=True)
 

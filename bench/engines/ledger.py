@@ -19,6 +19,8 @@ TRIES = 3
 """Deaths of its process after which a run is recorded as failed."""
 NODE_TRIES = 50
 """Deaths of its node after which a run is recorded as failed; these are seldom its own fault."""
+STARTS_WITHIN = 300.0
+"""Seconds that a process with a time limit has to load its libraries and start its first run."""
 
 Process = TypeVar("Process", bound=Hashable)
 
@@ -43,14 +45,16 @@ class Assignment:
     """A job in the hands of one process, which does its runs in order.
 
     job: the runs that have not ended. running: ids of those that started. node: where the process
-    is, empty until known. deadline: when they have taken too long, None before the first starts.
-    over_limit: the limit that the process exceeded, as a sentence.
+    is, empty until known. deadline: when they have taken too long, or when the first should have
+    started; None for never. begun: one of them started. over_limit: the limit that the process
+    exceeded, as a sentence.
     """
 
     job: Job
     running: list[str] = field(default_factory=list)
     node: str = ""
     deadline: float | None = None
+    begun: bool = False
     over_limit: str = ""
 
 
@@ -91,9 +95,15 @@ class Ledger(Generic[Process]):
 
     # jobs in progress
 
-    def assign(self, process: Process, job: Job) -> None:
-        """Note that a process was given a job."""
+    def assign(self, process: Process, job: Job, now: float | None = None) -> None:
+        """Note that a process was given a job.
+
+        now: the time, if the process is there already; with a time limit it then has STARTS_WITHIN
+        to start a run.
+        """
         self._assignments[process] = Assignment(job)
+        if now is not None:
+            self._assignments[process].deadline = now + STARTS_WITHIN
 
     def release(self, process: Process) -> Assignment:
         """Forget a process and return what it had."""
@@ -121,7 +131,8 @@ class Ledger(Generic[Process]):
         assignment = self._assignments[process]
         # a run of this task did start, so earlier deaths at start-up no longer count
         del self._deaths[_startup(assignment.job)]
-        if assignment.deadline is None:
+        if not assignment.begun:
+            assignment.begun = True
             # runs that are trained together share the process, so the limit is the sum of theirs
             assignment.deadline = now + self._limits.seconds * len(assignment.job.specs)
         assignment.node = node

@@ -15,8 +15,8 @@ from bench.specs import RunSpec
 EXECUTION_PREFIX = "ddp:"
 """Opens the execution mode of a run that several processes train; their number follows."""
 TORCHRUN_ALONE = (
-    "under torchrun all processes train one model; leave out --until-decided, "
-    "--workers, --engine, --address, --execution and limits"
+    "under torchrun all processes train one model, which bench run alone can do; leave out "
+    "--until-decided, --workers, --engine, --address, --execution and limits"
 )
 """Says that torchrun does not go together with other ways to spread runs."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -32,6 +33,9 @@ def work(
     """
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # what a plugin prints would stand in the middle of what the command prints
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
     prepare_environment(threads)
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     # in a thread, so that the engine's end is noticed in the middle of a run too

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,8 @@ from variants.precision import missing
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
 """A budget as a user writes it: a number and a unit, steps if there is none."""
 MOST_SEEDS = 100_000
+MOST_RUNS = 1_000_000
+"""Largest number of runs of a plan, which takes about half a minute to make."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,14 @@ class Block:
     budget: Budget
     decoding: str = "greedy"
     fault: str = ""
+
+    @property
+    def runs(self) -> int:
+        """Return the number of runs, without making them; repeated variants count twice."""
+        variants = 1 + sum(map(len, self.star.values()))
+        if self.grid:
+            variants += math.prod(map(len, self.grid.values()))
+        return len(self.tasks) * variants * self.seeds
 
     def variants(self) -> Iterator[Variant]:
         """Yield the base, the star around it and the grid, each variant once."""
@@ -143,6 +154,15 @@ class Plan:
         return [*runs, *self.inapplicable]
 
 
+def check_size(matrix: Matrix) -> None:
+    """Raise ValueError for a matrix of more runs than can be planned; none of them is made."""
+    if (runs := sum(block.runs for block in matrix.blocks)) > MOST_RUNS:
+        raise ValueError(
+            f"this would be {runs:,} runs, and a plan holds at most {MOST_RUNS:,}; give fewer "
+            "seeds, values or tasks, or several commands"
+        )
+
+
 def plan(
     matrix: Matrix,
     tasks: Mapping[str, Task],
@@ -162,6 +182,7 @@ def plan(
         ValueError: Pretrained vectors do not fit the variant.
         FileNotFoundError: Pretrained vectors are not in the data folder.
     """
+    check_size(matrix)
     specs: dict[str, RunSpec] = {}
     left_out: dict[tuple[str, str], Planned] = {}
     digests = {label: task.digest() for label, task in tasks.items()}

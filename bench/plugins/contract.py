@@ -11,6 +11,8 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
+from bench.training.process import same_folder
+from results.escapes import error_text
 from variants import Batch
 
 Checked = TypeVar("Checked")
@@ -38,11 +40,14 @@ def run_checks(
     """
     for what, check in checks:
         try:
-            check(checked)
+            with same_folder():
+                check(checked)
         except ContractError as broken:
             yield CheckResult(what, str(broken))
-        except Exception as error:  # whatever code from outside raises
-            yield CheckResult(what, f"it raises {type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever code from outside raises, or exits
+            yield CheckResult(what, f"it raises {error_text(error)}")
         else:
             yield CheckResult(what, "")
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
 import torch
+
+from bench.training.process import same_folder
+from results.escapes import error_text
+
+GRACE = 5.0
+"""Seconds that a plugin has to end its import after it was interrupted."""
+GIVEN_UP = 2
+"""Exit code of a process whose plugin does not let itself be interrupted."""
 
 
 class PluginError(ValueError):
@@ -17,10 +27,11 @@ class PluginError(ValueError):
 
 @contextlib.contextmanager
 def plugin_errors(name: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into PluginError; restore torch's default dtype."""
+    """Turn whatever a plugin raises into PluginError; restore torch's dtype and the folder."""
     dtype = torch.get_default_dtype()
     try:
-        yield
+        with same_folder():
+            yield
         if torch.get_default_dtype() != dtype:
             raise PluginError(
                 f"the plugin {name} changes torch's default dtype, also for runs that do not use "
@@ -30,7 +41,7 @@ def plugin_errors(name: str) -> Iterator[None]:
         raise
     except BaseException as error:  # also SystemExit
         raise PluginError(
-            f"the plugin {name} cannot be imported ({type(error).__name__}: {error}); correct it"
+            f"the plugin {name} cannot be imported ({error_text(error)}); correct it"
         ) from error
     finally:
         torch.set_default_dtype(dtype)
@@ -41,7 +52,8 @@ def no_longer_than(seconds: int, what: str) -> Iterator[None]:
     """Raise PluginError after a timeout.
 
     Only the main thread can be interrupted, and only on systems that have alarm signals;
-    elsewhere there is no timeout.
+    elsewhere there is no timeout. A process that goes on, because what hangs swallows the
+    interrupt, ends GRACE seconds later with a sentence: nothing else could stop it.
     """
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield
@@ -52,10 +64,22 @@ def no_longer_than(seconds: int, what: str) -> Iterator[None]:
             f"{what} was not imported within {seconds} s; take what hangs out of its top level"
         )
 
+    last = threading.Timer(seconds + GRACE, _give_up, [what])
+    last.daemon = True
+    last.start()
     before = signal.signal(signal.SIGALRM, interrupt)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
+        last.cancel()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _give_up(what: str) -> None:
+    """End this process with a sentence."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"bench: {what} hangs and does not let itself be interrupted\n")
+        sys.stderr.flush()
+    os._exit(GIVEN_UP)

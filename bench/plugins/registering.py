@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
+from results.escapes import error_text
 from tasks import TASKS, Entry
 from tasks.choices import one_of
 from variants import AXES
@@ -115,7 +116,7 @@ def _check_settings(entry: Entry) -> None:
     except Exception as error:
         raise ValueError(
             f"the settings of the task {entry.name} are not a dataclass with a default for each "
-            f"({type(error).__name__}: {error}); make them so"
+            f"({error_text(error)}); make them so"
         ) from None
     unwritable = [value for value in values if type(value) not in (int, float, str)]
     if unwritable:

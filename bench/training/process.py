@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from bench.training import machine
+from results.escapes import error_text
 from tasks import Task
 from tasks import build as build_task
 from variants import precision
@@ -25,14 +29,28 @@ def cached_task(label: str, data: Path | None) -> Task:
     label: canonical. data: folder of corpora. ValueError for a task that cannot be built.
     """
     try:
-        return build_task(label, data)
-    except (ValueError, OSError):
+        with same_folder():
+            return build_task(label, data)
+    except (ValueError, OSError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        # a plugin's task may raise anything
+    except BaseException as error:  # a plugin's task may raise anything, or exit
         raise ValueError(
-            f"the task {label} cannot be built ({type(error).__name__}: {error}); mend it"
+            f"the task {label} cannot be built ({error_text(error)}); mend it"
         ) from error
+
+
+@contextlib.contextmanager
+def same_folder() -> Iterator[None]:
+    """Return to the working directory if code from outside leaves it: other paths start there."""
+    try:
+        before = Path.cwd()
+    except OSError:  # it was removed
+        yield
+        return
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @lru_cache(maxsize=16)

@@ -21,6 +21,7 @@ from bench.watch.unseen import unseen
 from results.doctor.examined import Finding
 from results.doctor.watched import Watched, judge
 from results.doctor.watched.show import show
+from results.show.terminal import SafeConsole
 
 _only_one = threading.Lock()
 """Held while a watch is on: its hooks see the optimizers and modules of the whole process."""
@@ -75,7 +76,7 @@ class Watch:
 
     def show(self, console: Console | None = None) -> None:
         """Print what was found, how it was seen and what to change."""
-        show(self.watched, self.findings, console or Console(highlight=False))
+        show(self.watched, self.findings, console or SafeConsole())
 
     def _judge(self, error: BaseException | None) -> None:
         """Judge what was recorded; an error in doing so is a sentence among what was not seen."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from results.escapes import for_csv, for_json, for_latex, for_markdown
 from results.tables.text import TextTable, used_titles
 
 JSON_SCHEMA = 1
@@ -14,17 +15,6 @@ FORMATS = ("csv", "markdown", "json", "latex", "parquet")
 """Formats of a table."""
 BINARY = ("parquet",)
 """Formats that are not text, and so need a file."""
-LATEX_ESCAPES = str.maketrans({
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    ">": r"$>$",
-    "<": r"$<$",
-})  # fmt: skip
-"""Replacements for characters that LaTeX would interpret."""
 
 JsonRow = Mapping[str, Any]
 """A row of any verb, with plain values."""
@@ -32,13 +22,20 @@ JsonRow = Mapping[str, Any]
 
 def as_json(rows: Sequence[JsonRow], ascii_only: bool = False) -> str:
     """Return rows as a JSON object with the keys `schema` and `rows`; keys contain units."""
-    return json.dumps({"schema": JSON_SCHEMA, "rows": rows}, ensure_ascii=ascii_only, indent=1)
+    plain = {"schema": JSON_SCHEMA, "rows": rows}
+    return for_json(json.dumps(plain, ensure_ascii=ascii_only, indent=1))
 
 
 def as_csv(rows: Sequence[JsonRow]) -> str:
     """Return all columns of the rows; nested ones are flattened as `outer.inner`."""
-    text: str = _flat(rows).to_csv(index=False)
+    table = _flat(rows)
+    table.columns = table.columns.map(for_csv)
+    text: str = table.map(_csv_cell).to_csv(index=False)
     return text
+
+
+def _csv_cell(value: object) -> object:
+    return for_csv(value) if isinstance(value, str) else value
 
 
 def as_parquet(rows: Sequence[JsonRow]) -> bytes:
@@ -75,7 +72,7 @@ def _latex_table(table: TextTable) -> str:
     return "\n".join(
         [
             r"\begin{table}",
-            rf"\caption{{{table.heading.translate(LATEX_ESCAPES)}}}",
+            rf"\caption{{{for_latex(table.heading)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\toprule",
             _latex_row(columns),
@@ -89,7 +86,7 @@ def _latex_table(table: TextTable) -> str:
 
 
 def _latex_row(texts: Sequence[str]) -> str:
-    return " & ".join(text.translate(LATEX_ESCAPES) for text in texts) + r" \\"
+    return " & ".join(map(for_latex, texts)) + r" \\"
 
 
 def as_markdown(tables: Sequence[TextTable]) -> str:
@@ -100,13 +97,13 @@ def as_markdown(tables: Sequence[TextTable]) -> str:
 def _markdown_table(table: TextTable) -> str:
     columns = used_titles(table.lines)
     lines = [
-        f"**{table.heading}**",
+        f"**{for_markdown(table.heading)}**",
         "",
-        "| " + " | ".join(columns) + " |",
+        "| " + " | ".join(map(for_markdown, columns)) + " |",
         "| --- |" + " ---: |" * (len(columns) - 1),
     ]
     for line in table.lines:
-        written = (line.get(title, "").replace("|", "\\|") for title in columns)
+        written = (for_markdown(line.get(title, "")) for title in columns)
         lines.append("| " + " | ".join(written) + " |")
-    sentences = [note[0].upper() + note[1:] + "." for note in table.notes]
+    sentences = [for_markdown(f"{note[0].upper()}{note[1:]}.") for note in table.notes]
     return "\n".join(lines) + ("\n\n" + " ".join(sentences) if sentences else "")

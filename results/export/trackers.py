@@ -6,24 +6,23 @@ A run that the tracker already has is skipped, so that an export can be repeated
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from results import naming
+from results.escapes import one_line, without_passwords
+from results.export.tracker_target import TrackerError, limit_requests, tracking_uri
 from results.grouping import setting_text
 from results.record import Record
 
 RUN_TAG = "seq2seq_bench.run"
 """Tag under which MLflow keeps a run's id."""
+LONGEST_NAME = 200
+"""Bytes of a folder's name at most; file systems allow 255."""
 BATCH_OF_VALUES = 1000
 """Largest number of values that MLflow accepts in one call."""
-
-
-class TrackerError(Exception):
-    """Says in one sentence what a tracker did not accept."""
 
 
 class Logged(NamedTuple):
@@ -53,25 +52,28 @@ def to_mlflow(records: Iterable[Record], suite: Mapping[str, Any], uri: str) -> 
         ImportError: mlflow is not installed.
         TrackerError: MLflow refused.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    checked = tracking_uri(uri)
+    limit_requests()
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    limit_requests()  # MLflow sets its own level when it is imported
     experiments: dict[str, str] = {}
     known: set[str] = set()
     added = 0
     try:
-        client = mlflow.MlflowClient(uri if "://" in uri else f"sqlite:///{uri}")
+        client = mlflow.MlflowClient(checked)
         for record in records:
-            name = f"{record.task} ({setting_text(record)})"
+            name = one_line(f"{record.task} ({setting_text(record)})")
             if name not in experiments:
                 experiments[name] = _experiment(client, name)
                 known |= _known_runs(client, experiments[name])
             if record.id not in known:
                 _log_run(client, experiments[name], record, _name(record, suite))
                 added += 1
-    except MlflowException as error:
-        raise TrackerError(f"MLflow at {uri} says: {str(error).splitlines()[0]}") from error
+    except (MlflowException, ImportError) as error:  # of a database's driver
+        said = (str(error).splitlines() or ["nothing"])[0]
+        raise TrackerError(without_passwords(f"MLflow at {uri} says: {said}")) from error
     return added
 
 
@@ -104,7 +106,7 @@ def _log_run(client: Any, experiment: str, record: Record, name: str) -> None:
     ]
     for first in range(0, len(metrics), BATCH_OF_VALUES):
         client.log_batch(run, metrics[first : first + BATCH_OF_VALUES])
-    params = [Param(axis, naming.text(value)) for axis, value in record.variant.items()]
+    params = [Param(axis, one_line(naming.text(value))) for axis, value in record.variant.items()]
     client.log_batch(run, params=[*params, Param("seed", str(record.seed))])
     client.log_batch(run, tags=[RunTag("status", record.status)])
     client.set_terminated(
@@ -162,6 +164,7 @@ def _write_events(record: Record, folder: Path) -> None:
         "task": record.task,
         "setting": setting_text(record),
     }
+    settings = {k: one_line(v) if isinstance(v, str) else v for k, v in settings.items()}
     opening = hparams_pb(settings, trial_id=record.id, start_time_secs=began)
     writer.add_event(Event(wall_time=began, summary=opening))
     for step, seconds, key, value in _values(record):
@@ -174,12 +177,13 @@ def _write_events(record: Record, folder: Path) -> None:
 
 
 def _name(record: Record, suite: Mapping[str, Any]) -> str:
-    return f"{naming.name(record.variant, suite)} seed {record.seed}"
+    return one_line(f"{naming.name(record.variant, suite)} seed {record.seed}")
 
 
 def _safe(text: str) -> str:
-    """Replace the characters that are not safe in a file's name."""
-    return re.sub(r"[^\w=,.:+\- ]", "_", text)
+    """Return a file's name: without unsafe characters, no name of a folder above, not too long."""
+    name = re.sub(r"[^\w=,.:+\- ]|^\.+", "_", text) or "_"
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore")
 
 
 def _milliseconds(record: Record, after: float) -> int:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from rich.console import Console
 
+from results.escapes import for_markdown, one_line, plain
 from results.guard.tables import SUMMARIES, guard_line, guard_tables
 from results.guard.verdict import FAIL, UNSURE, GuardRow, exit_code
 from results.show.terminal import print_table
@@ -31,16 +32,16 @@ def markdown(rows: Sequence[GuardRow]) -> str:
 
 
 def _markdown_table(table: TextTable) -> str:
-    lines = [f"**{table.heading}**", ""]
+    lines = [f"**{for_markdown(table.heading)}**", ""]
     if table.lines:
         # all lines of a kind have the same columns
         used = [title for title in table.lines[0] if any(line[title] for line in table.lines)]
         lines.append("| " + " | ".join(used) + " |")
         lines.append("|" + " --- |" * len(used))
         for line in table.lines:
-            texts = (line[title].replace("|", "\\|") for title in used)
+            texts = (for_markdown(line[title]) for title in used)
             lines.append("| " + " | ".join(texts) + " |")
-    return "\n".join(lines) + "".join(f"\n\n{note}." for note in table.notes)
+    return "\n".join(lines) + "".join(f"\n\n{for_markdown(note)}." for note in table.notes)
 
 
 def junit(rows: Sequence[GuardRow]) -> str:
@@ -50,9 +51,11 @@ def junit(rows: Sequence[GuardRow]) -> str:
     counts = {"tests": str(len(rows)), "failures": str(failed), "errors": str(unsure)}
     suite = ElementTree.Element("testsuite", {"name": "bench guard", **counts})
     for row in rows:
-        name = " ".join(filter(None, [row["subject"], row.get("count"), row.get("measure")]))
+        names = [row["subject"], row.get("count"), row.get("measure")]
+        name = one_line(" ".join(filter(None, names)))
         case = ElementTree.SubElement(suite, "testcase", classname=row["kind"], name=name)
         text = ", ".join(f"{key} {value}" for key, value in guard_line(row).items() if value)
+        text = plain(text)  # XML has no form for control characters
         if row["verdict"] in FAIL:
             ElementTree.SubElement(case, "failure", message=row["verdict"]).text = text
         elif row["verdict"] in UNSURE:

@@ -15,6 +15,7 @@ import matplotlib as mpl
 
 from results.compare.over_tasks import ProfileLine
 from results.curves import CurvePoint
+from results.escapes import one_line
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
@@ -38,6 +39,7 @@ CHART_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
+    "text.parse_math": False,  # a dollar in a name is no formula
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
@@ -102,7 +104,7 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
         for number, (label, points) in enumerate(lines.items()):
             _draw_band(axes, number, label, [p for p in points if p["mean"] is not None])
         axes.set_xlabel("steps")
-        axes.set_ylabel(title)
+        axes.set_ylabel(one_line(title))
         means = [p["mean"] for points in lines.values() for p in points if p["mean"] is not None]
         if means and min(means) > 0 and max(means) / min(means) > LOGARITHMIC_RATIO:
             axes.set_yscale("log")
@@ -166,7 +168,7 @@ def _draw_band(axes: Any, number: int, label: str, points: Sequence[CurvePoint])
         **_look(number),
         markersize=3,
         markevery=max(1, len(steps) // 8),
-        label=label,
+        label=one_line(label),
     )
     least, most = [p["least"] for p in points], [p["most"] for p in points]
     colour = _look(number)["color"]
@@ -185,7 +187,7 @@ def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
                 **_look(number),
                 markevery=10,
                 markersize=3,
-                label=line["variant"],
+                label=one_line(line["variant"]),
             )
         axes.set_xlabel("score, as a share of the most")
         axes.set_ylabel("share of runs above it")
@@ -215,17 +217,19 @@ def scatter(
                 [y for _, y in own],
                 s=18,
                 **_look(number),
-                label=kind,
+                label=one_line(kind),
                 alpha=0.8,
             )
         highest = -math.inf
         for label, _, x, y in sorted(points, key=lambda point: (-point[2], -point[3])):
             if y > highest:
                 highest = y
-                axes.annotate(label, (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points")
+                axes.annotate(
+                    one_line(label), (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points"
+                )
         axes.set_xscale("log")
-        axes.set_xlabel(across)
-        axes.set_ylabel(up)
+        axes.set_xlabel(one_line(across))
+        axes.set_ylabel(one_line(up))
         axes.legend(title="cell", ncols=2)
 
     return drawn(name, (6.6, 4.0), draw)
@@ -242,10 +246,10 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
         lines = list(enumerate(reversed(bars)))
         for word in VERDICT_COLOURS:
             _draw_bars(axes, word, [(place, bar) for place, bar in lines if bar.verdict == word])
-        axes.set_yticks(range(len(bars)), [bar.label for bar in reversed(bars)])
+        axes.set_yticks(range(len(bars)), [one_line(bar.label) for bar in reversed(bars)])
         axes.set_ylim(-0.7, len(bars) - 0.3)
         axes.axvline(0, color=INK, linewidth=0.8)
-        axes.set_xlabel(title)
+        axes.set_xlabel(one_line(title))
         effects = [bar.effect for bar in bars]
         room = 0.6 * (max(map(abs, effects)) or 1.0)
         left, right = axes.get_xlim()

@@ -6,12 +6,12 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
-from html import escape
 from typing import Any
 
 from results.compare.axis_effects import every_axis_in
 from results.compare.crossing import CrossedRuns
 from results.compare.over_tasks import over_tasks
+from results.escapes import for_html
 from results.grouping import budget_of, grouped
 from results.record import Record
 from results.report.content import Details, Section
@@ -59,7 +59,9 @@ def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: d
     names = [
         f"{task}, {budget_of(setting)}" if settings[task] > 1 else task for task, setting in tables
     ]
-    links = "".join(f'<a href="#t{number}">{escape(name)}</a>' for number, name in enumerate(names))
+    links = "".join(
+        f'<a href="#t{number}">{for_html(name)}</a>' for number, name in enumerate(names)
+    )
     return (
         f"<h1>Which recurrent sequence-to-sequence architecture?</h1>"
         f"<p>{len(records):,} runs ({statuses}) in {len(tables)} tables, {today.isoformat()}.</p>"
@@ -85,8 +87,8 @@ def _section(
     section = Section(name, task, setting, group, suite, summary, scores, details)
     memorised = ", memorised: test = train" if summary[0]["memorisation"] else ""
     return [
-        f'<h2 id="{name}">{escape(task)}</h2>',
-        f"<p>{escape(setting + memorised)}</p>",
+        f'<h2 id="{name}">{for_html(task)}</h2>',
+        f"<p>{for_html(setting + memorised)}</p>",
         *verdicts_part(section, rows),
         *speed_part(section),
         *curves_part(section),
@@ -113,7 +115,7 @@ def _environment(records: Sequence[Record]) -> str:
         *(f"bench compare --axis cell --task {shlex.quote(task)}" for task in tasks[:1]),
         "bench report --output report.html",
     ]
-    listed = "".join(f"<li><code>{escape(command)}</code></li>" for command in commands)
+    listed = "".join(f"<li><code>{for_html(command)}</code></li>" for command in commands)
     return (
         '<h2 id="environment">Environment</h2>'
         + table(rows, "machines")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+
+from results.escapes import for_html
 
 PAGE_CSS = """
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; }
@@ -66,7 +67,7 @@ def page(title: str, parts: Sequence[str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         # an empty icon, or the browser would ask the server for one
         '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>{PAGE_CSS}</style>\n</head>\n<body>\n"
+        f"<title>{for_html(title)}</title>\n<style>{PAGE_CSS}</style>\n</head>\n<body>\n"
         + "\n".join(parts)
         + f"\n<script>{SORT_SCRIPT}</script>\n</body>\n</html>\n"
     )
@@ -100,13 +101,13 @@ def table(rows: Sequence[Line], caption: str) -> str:
     """Return a table that scrolls by itself if it is wider than the page."""
     titles = list(dict.fromkeys(title for row in rows for title in row))
     head = "".join(
-        f'<th scope="col"{_title_class(title, rows)}>{escape(title)}</th>' for title in titles
+        f'<th scope="col"{_title_class(title, rows)}>{for_html(title)}</th>' for title in titles
     )
     body = "".join(
         "<tr>" + "".join(_cell(row.get(title, "")) for title in titles) + "</tr>" for row in rows
     )
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{for_html(caption)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
@@ -119,16 +120,16 @@ def _title_class(title: str, rows: Sequence[Line]) -> str:
 
 def _cell(cell: TableCell | str) -> str:
     if isinstance(cell, str):
-        return f"<td>{escape(cell)}</td>"
+        return f"<td>{for_html(cell)}</td>"
     value = "" if cell.value is None else f' data-value="{cell.value:g}"'
     kind = f' class="{cell.kind}"' if cell.kind else ""
-    return f"<td{kind}{value}>{escape(cell.text)}</td>"
+    return f"<td{kind}{value}>{for_html(cell.text)}</td>"
 
 
 def figure(svg: str, caption: str) -> str:
     """Return a chart with its caption, which is also its text for screen readers."""
-    named = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(caption)}" ', 1)
-    return f"<figure>{named}<figcaption>{escape(caption)}</figcaption></figure>"
+    named = svg.replace("<svg ", f'<svg role="img" aria-label="{for_html(caption)}" ', 1)
+    return f"<figure>{named}<figcaption>{for_html(caption)}</figcaption></figure>"
 
 
 def heat(
@@ -142,15 +143,15 @@ def heat(
         down: the output symbols.
         caption: text below the table.
     """
-    head = "".join(f'<th scope="col">{escape(symbol)}</th>' for symbol in across)
+    head = "".join(f'<th scope="col">{for_html(symbol)}</th>' for symbol in across)
     body = "".join(
-        f'<tr><th scope="row">{escape(symbol)}</th>' + "".join(map(_heat_cell, row)) + "</tr>"
+        f'<tr><th scope="row">{for_html(symbol)}</th>' + "".join(map(_heat_cell, row)) + "</tr>"
         for symbol, row in zip(down, weights, strict=False)
     )
     return (
-        f'<figure><div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<figure><div class="wide" tabindex="0" role="region" aria-label="{for_html(caption)}">'
         f'<table class="heat"><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"</div><figcaption>{escape(caption)}</figcaption></figure>"
+        f"</div><figcaption>{for_html(caption)}</figcaption></figure>"
     )
 
 
@@ -160,9 +161,9 @@ def _heat_cell(weight: float) -> str:
 
 def note(lines: Sequence[str]) -> str:
     """Return remarks, each as a paragraph in small print."""
-    return "".join(f'<p class="note">{escape(line)}</p>' for line in lines)
+    return "".join(f'<p class="note">{for_html(line)}</p>' for line in lines)
 
 
 def folded(summary: str, content: str) -> str:
     """Return content that is hidden until its summary is clicked."""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{for_html(summary)}</summary>{content}</details>"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from results import metrics
 from results.compare.measures import measure
 from results.compare.over_tasks import OverTasksRow, profile
 from results.compare.pairs import ComparisonRow
+from results.escapes import for_html
 from results.layers import LAYER_TITLES
 from results.report import charts
 from results.report.content import (
@@ -64,7 +64,7 @@ def verdicts_part(section: Section, rows: Sequence[ComparisonRow]) -> list[str]:
         return []
     against = f"against the base, {section.summary[0]['common']}"
     return [
-        f"<h3>Verdicts, {escape(against)}</h3>",
+        f"<h3>Verdicts, {for_html(against)}</h3>",
         table(_effect_lines(rows), f"verdicts on {section.task}"),
         note(comparison_notes(section.scores)),
         *_forest(section),
@@ -169,7 +169,7 @@ def samples_part(section: Section) -> list[str]:
         for sample in samples[:SAMPLES]
     ]
     best = section.summary[0]["variant"]
-    parts = [f"<h3>What {escape(best)} gives</h3>", table(lines, "sample outputs")]
+    parts = [f"<h3>What {for_html(best)} gives</h3>", table(lines, "sample outputs")]
     for sample in attended(samples):
         caption = f"attention on {sample['source']}"
         down = [*sample["output_symbols"], "end"]

@@ -11,11 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from results import metrics, naming
+from results.escapes import plain, shortened
 from results.grouping import setting_text
 from results.record import Record
 from results.show.layers import show_examined_layers
 from results.show.terminal import sparkline
 
+TRACEBACK_LENGTH = 20_000
+"""Characters of a traceback that are printed at most."""
 DRAWN = ("loss", "valid_loss", "forced_accuracy", "gradient_norm", "update_ratio", "saturation")
 """Values of a curve that are drawn; the deciding metric comes after the first three."""
 
@@ -28,8 +31,8 @@ def show_run(record: Record, suite: Mapping[str, Any], console: Console) -> None
         console.print(Text(line))
     outcome = record.outcome
     if outcome.get("error"):
-        console.print(Text(outcome["error"], style="red"))
-        console.print(Text(outcome.get("traceback", ""), style="dim"))
+        console.print(Text(shortened(outcome["error"]), style="red"))
+        console.print(Text(shortened(outcome.get("traceback", ""), TRACEBACK_LENGTH), style="dim"))
     if outcome.get("curve"):
         _show_curve(outcome["curve"], outcome["metric"], console)
     show_examined_layers(record, console)
@@ -107,8 +110,7 @@ def _show_samples(samples: Sequence[Mapping[str, Any]], console: Console) -> Non
         grid.add_column(title, overflow="fold", ratio=1)
     for sample in samples:
         ended = "" if sample.get("ended", True) else " (no end)"
-        output = Text(sample["output"] + ended)
-        grid.add_row(Text(sample["source"]), output, _reference(sample))
+        grid.add_row(sample["source"], sample["output"] + ended, _reference(sample))
     console.print(grid)
 
 
@@ -116,5 +118,5 @@ def _reference(sample: Mapping[str, Any]) -> Text:
     """Return the reference, green if the output is identical; a probe has none."""
     if "reference" in sample:
         identical = sample["reference"] == sample["output"]
-        return Text(sample["reference"], style="green" if identical else "")
+        return Text(plain(sample["reference"]), style="green" if identical else "")
     return Text("probe, no right answer" if sample.get("probe") else "", style="dim")

@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from results.escapes import plain
 from results.tables.text import Texts, TextTable, fitting_titles, used_titles
 
 LEFT_ALIGNED = ("status", "findings", "verdict")
 """Columns of words, aligned to the left like the first column; all others to the right."""
 SPARKLINE_BLOCKS = "▁▂▃▄▅▆▇█"
 """Characters of a sparkline, from the lowest value to the highest."""
+
+
+class SafeConsole(Console):
+    """A console that prints texts as they are: brackets are no styles, control characters are seen.
+
+    Whatever is printed passes `render`, tables and their cells too. Strings are made harmless
+    before their width is taken.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Make a console; options: those of rich's own."""
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as a Text, made harmless."""
+        return super().render_str(plain(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of what is printed, made harmless."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else plain(text), style, control)
 
 
 def print_table(table: TextTable, console: Console) -> None:
@@ -42,7 +68,7 @@ def _grid(lines: Sequence[Texts], titles: Sequence[str]) -> Table:
         )
     for line in lines:
         style = "bold" if line[first] == "base" else ""
-        grid.add_row(*(Text(line.get(title, "")) for title in titles), style=style)
+        grid.add_row(*(line.get(title, "") for title in titles), style=style)
     return grid
 
 

@@ -4,6 +4,7 @@
     .bench/journal/ID.jsonl     log of each run; `bench rebuild` makes the database from these
     .bench/weights/ID.safetensors
     .bench/checkpoints/         training state of runs that have not ended
+    .bench/dropped/             journals and weights of dropped runs, until they are purged
     .bench/data/                corpora, see `bench data`
     .bench/lock                 locked by the one driver that may write
     .bench/engine.json          state of the engine that is running, for `bench status`
@@ -15,7 +16,24 @@ moment loses nothing: the next driver inserts what only a journal has. SQLite co
 
 from results.store.access import exists, reading, writing
 from results.store.database import Planned, Store
+from results.store.dropping import drop, dropped, purge, undrop
 from results.store.lock import has_driver
 from results.store.rebuilding import rebuild
+from results.store.verifying import Problem, Verification, verify
 
-__all__ = ["Planned", "Store", "exists", "has_driver", "reading", "rebuild", "writing"]
+__all__ = [
+    "Planned",
+    "Problem",
+    "Store",
+    "Verification",
+    "drop",
+    "dropped",
+    "exists",
+    "has_driver",
+    "purge",
+    "reading",
+    "rebuild",
+    "undrop",
+    "verify",
+    "writing",
+]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from results.errors import StoreError
+from results.errors import StoreError, StoreLockedError
 from results.store.database import Store
 from results.store.failures import store_errors
 from results.store.lock import locked
-from results.store.schema import check_version, database_file, migrate
+from results.store.schema import check_version, database_file, database_files, migrate, stand_in
+
+SUBFOLDERS = ("journal", "weights", "checkpoints", "dropped", "data")
+"""Folders in that of a store; they are made when they are needed."""
 
 
 def exists(folder: Path) -> bool:
@@ -27,20 +30,53 @@ def writing(folder: Path) -> Iterator[Store]:
     Raises:
         StoreError: another process is writing to it, or it cannot be written.
     """
-    with store_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder):
-        with store_errors(folder):
-            connection = sqlite3.connect(database_file(folder), timeout=30)
-        store = Store(folder, connection)
-        try:
+    with ExitStack() as stack:
+        with _all_or_nothing(folder):
             with store_errors(folder):
-                migrate(connection, folder)
-            # a driver that was killed may have left records in journals alone
-            store.insert_journals()
-            yield store
-        finally:
-            store.close()
+                folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder))
+            store = _opened(folder)
+        stack.callback(store.close)
+        yield store
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Remove what was made in here for a store that could not be opened."""
+    places = (folder, *folder.parents)
+    folders = [place for place in places if not os.path.lexists(place)]
+    files = [path for path in database_files(folder) if not os.path.lexists(path)]
+    try:
+        yield
+    except StoreLockedError:  # another made it meanwhile
+        raise
+    except StoreError:
+        with suppress(OSError):
+            for path in files:
+                path.unlink(missing_ok=True)
+            for place in folders:
+                place.rmdir()
+        raise
+
+
+def _opened(folder: Path) -> Store:
+    """Open a locked store for writing."""
+    for name in SUBFOLDERS:
+        if (folder / name).exists() and not (folder / name).is_dir():
+            raise StoreError(
+                f"{folder / name} is not a folder, and the store needs it as one; move it away"
+            )
+    with store_errors(folder):
+        store = Store(folder, sqlite3.connect(database_file(folder), timeout=30))
+    try:
+        with store_errors(folder):
+            migrate(store.connection, folder)
+        # a driver that was killed may have left records in journals alone
+        store.insert_journals()
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 @contextmanager
@@ -64,7 +100,7 @@ def reading(folder: Path) -> Iterator[Store]:
     store = Store(folder, connection)
     try:
         with store_errors(folder):
-            check_version(connection, folder)
+            stand_in(connection, check_version(connection, folder))
         yield store
     finally:
         store.close()

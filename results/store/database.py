@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from results.failing import by_machine
+from results.files import json_text, read_regular
 from results.journal import Journal
 from results.record import Record
 from results.store import rows
@@ -39,21 +41,29 @@ class Store:
     """Gives access to the folder of a store; open it with `reading` or `writing`.
 
     Every failure of the disk or the database is raised as a StoreError of one sentence.
+
+    Attributes:
+        folder: the store, as it was named.
+        place: its absolute path.
+        journal: its journals.
+        connection: to the database, for this package alone.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder = folder
-        self.journal = Journal(folder / "journal")
-        self._connection = connection
+        # the working directory may be changed by code from outside
+        self.place = folder.absolute()
+        self.journal = Journal(self.place / "journal")
+        self.connection = connection
         self._pending: list[Record] = []
 
     def weights(self, run: str) -> Path:
         """Return the path of a run's weights, which exist only if they were asked for."""
-        return self.folder / "weights" / f"{run}.safetensors"
+        return self.place / "weights" / f"{run}.safetensors"
 
     def checkpoint(self, name: str) -> Path:
         """Return the path of the training state of a run, or of runs trained together."""
-        return self.folder / "checkpoints" / f"{name}.safetensors"
+        return self.place / "checkpoints" / f"{name}.safetensors"
 
     # runs
 
@@ -91,9 +101,9 @@ class Store:
 
     def _insert(self, records: Iterable[Record]) -> None:
         """Insert all of these records, or none if one fails."""
-        with self._connection:
+        with self.connection:
             for record in records:
-                rows.insert(self._connection, record)
+                rows.insert(self.connection, record)
 
     def insert_missing(self, records: Iterable[Record]) -> int:
         """Insert records that the database lacks, and return how many came to be in it.
@@ -102,39 +112,56 @@ class Store:
         """
         count = "SELECT COUNT(*) FROM runs"
         with store_errors(self.folder):
-            (before,) = self._connection.execute(count).fetchone()
+            (before,) = self.connection.execute(count).fetchone()
             self._insert(records)
-            (after,) = self._connection.execute(count).fetchone()
+            (after,) = self.connection.execute(count).fetchone()
         return int(after - before)
 
     def insert_journals(self) -> int:
         """Insert the records that only journals have, and return how many there were."""
         with store_errors(self.folder):
-            known = self.ids()
-            paths = self.journal.folder.glob("*.jsonl")
-            new = [path for path in paths if path.stem not in known]
+            known, again = self.ids(), self.again()
+            new = [path for path in self.journal.files() if path.stem not in known - again]
         read = (Journal.read(path) for path in new)
-        return self.insert_missing(record for record in read if record is not None)
+        return self.insert_missing(r for r in read if r is not None and self._is_new(r, known))
 
-    def drop(self, runs: Iterable[str]) -> int:
-        """Delete runs with their journals, weights and checkpoints; return how many were named."""
-        runs = list(runs)
+    def _is_new(self, record: Record, known: set[str]) -> bool:
+        """Return whether the database lacks a journal's record, or has the outcome before it."""
+        return record.id not in known or record not in self.records([record.id], details=True)
+
+    def forget(self, runs: Sequence[str]) -> None:
+        """Delete runs from the database, and from it alone."""
+        with store_errors(self.folder), self.connection:
+            for table in ("runs", "details", "digests", "again"):
+                self.connection.executemany(
+                    f"DELETE FROM {table} WHERE id = ?", [(run,) for run in runs]
+                )
+
+    def ask_again(self, runs: Iterable[str]) -> None:
+        """Note that runs are to be done again; each keeps its outcome until it has a new one."""
+        with store_errors(self.folder), self.connection:
+            self.connection.executemany(
+                "INSERT OR IGNORE INTO again VALUES (?)", [(run,) for run in runs]
+            )
+
+    def again(self) -> set[str]:
+        """Return the ids of runs to do again: asked for, or failed by the machine's fault."""
         with store_errors(self.folder):
-            with self._connection:
-                for table in ("runs", "details"):
-                    self._connection.executemany(
-                        f"DELETE FROM {table} WHERE id = ?", [(run,) for run in runs]
-                    )
-            for run in runs:
-                self.journal.path(run).unlink(missing_ok=True)
-                self.weights(run).unlink(missing_ok=True)
-                self.checkpoint(run).unlink(missing_ok=True)
-        return len(runs)
+            asked = {row[0] for row in self.connection.execute("SELECT id FROM again")}
+        failed = self.failed()
+        return asked | {run for run, error in failed.items() if by_machine(error)}
+
+    def failed(self) -> dict[str, str]:
+        """Return the errors of the runs that failed, by their ids."""
+        query = "SELECT id FROM runs WHERE status = 'failed'"
+        with store_errors(self.folder):
+            ids = [row[0] for row in self.connection.execute(query)]
+        return {record.id: str(record.outcome.get("error")) for record in self.records(ids)}
 
     def ids(self) -> set[str]:
         """Return the ids of all finished runs."""
         with store_errors(self.folder):
-            return {row[0] for row in self._connection.execute("SELECT id FROM runs")}
+            return {row[0] for row in self.connection.execute("SELECT id FROM runs")}
 
     def records(self, ids: Sequence[str] | None = None, details: bool = False) -> Iterator[Record]:
         """Yield finished runs in the order of their ids.
@@ -143,33 +170,40 @@ class Store:
             ids: the runs to yield, as far as they exist; all if None.
             details: True to include curves, samples and tracebacks.
         """
-        columns = "runs.id, runs.spec, runs.outcome, runs.measured"
-        query = f"SELECT {columns} FROM runs"
-        if details:
-            query = (
-                f"SELECT {columns}, details.outcome, details.measured "
-                "FROM runs JOIN details ON details.id = runs.id"
-            )
+        query = rows.query(details)
         parameters: tuple[str, ...] = ()
         if ids is not None:
             # one JSON array instead of a parameter per id, whose number SQLite limits
             query += " WHERE runs.id IN (SELECT value FROM json_each(?))"
             parameters = (json.dumps(list(ids)),)
         with store_errors(self.folder):
-            for run, *texts in self._connection.execute(query + " ORDER BY runs.id", parameters):
-                yield rows.record_of(run, texts)
+            for run, *row in self.connection.execute(query + " ORDER BY runs.id", parameters):
+                yield rows.record_of(run, row)
+
+    def sound_records(self) -> Iterator[Record | str]:
+        """Yield all finished runs with their details; instead of a damaged one, its id.
+
+        Raises:
+            StoreError: The database cannot be read any further.
+        """
+        with store_errors(self.folder):
+            for run, *row in self.connection.execute(f"{rows.query(True)} ORDER BY runs.id"):
+                try:
+                    yield rows.record_of(run, row)
+                except sqlite3.DatabaseError:
+                    yield str(run)
 
     # the last plan
 
     def set_plan(self, planned: Iterable[Planned], base: Mapping[str, Any]) -> None:
         """Replace the plan, in this order, and the suite's base variant."""
-        with store_errors(self.folder), self._connection:
-            self._connection.execute("DELETE FROM plan")
-            self._connection.executemany(
+        with store_errors(self.folder), self.connection:
+            self.connection.execute("DELETE FROM plan")
+            self.connection.executemany(
                 "INSERT OR REPLACE INTO base VALUES (?, ?)",
                 [(axis, json.dumps(value)) for axis, value in base.items()],
             )
-            self._connection.executemany(
+            self.connection.executemany(
                 "INSERT INTO plan (id, task, variant, seed, reason) VALUES (?, ?, ?, ?, ?)", planned
             )
 
@@ -177,12 +211,12 @@ class Store:
         """Return the last plan, in its order."""
         query = "SELECT id, task, variant, seed, reason FROM plan ORDER BY place"
         with store_errors(self.folder):
-            return [Planned(*row) for row in self._connection.execute(query)]
+            return [Planned(*row) for row in self.connection.execute(query)]
 
     def base(self) -> dict[str, Any]:
         """Return the suite's base variant as of the last plan."""
         with store_errors(self.folder):
-            found = self._connection.execute("SELECT axis, value FROM base").fetchall()
+            found = self.connection.execute("SELECT axis, value FROM base").fetchall()
             try:
                 return {axis: json.loads(value) for axis, value in found}
             except (ValueError, TypeError, RecursionError) as error:
@@ -192,18 +226,18 @@ class Store:
 
     def write_engine_state(self, state: Mapping[str, Any]) -> None:
         """Write the state of the engine that is running, for `bench status` to read."""
-        part = self.folder / "engine.part"
+        part = self.place / "engine.part"
         # not worth an error: if the disk is full, writing records will raise one
         with contextlib.suppress(OSError):
-            part.write_text(rows.dump(state), encoding="utf-8")
-            part.replace(self.folder / "engine.json")
+            part.write_text(json_text(state), encoding="utf-8")
+            part.replace(self.place / "engine.json")
 
     def engine_state(self) -> dict[str, Any]:
         """Return the state that a running driver wrote; empty if there is none."""
-        if not has_driver(self.folder):
+        if not has_driver(self.place):
             return {}
         try:
-            state = json.loads((self.folder / "engine.json").read_text(encoding="utf-8"))
+            state = json.loads(read_regular(self.place / "engine.json"))
         except (OSError, ValueError, RecursionError):
             return {}
         return state if isinstance(state, dict) and set(state) >= ENGINE_KEYS else {}
@@ -225,13 +259,13 @@ class Store:
         """
         known, now = self.ids(), time.time()
         with store_errors(self.folder):
-            for path in (*self.folder.glob(".driver-*"), *self.folder.glob("*/*.part")):
+            for path in (*self.place.glob(".driver-*"), *self.place.glob("*/*.part")):
                 path.unlink(missing_ok=True)
-            for path in self.folder.glob("checkpoints/*.safetensors"):
+            for path in self.place.glob("checkpoints/*.safetensors"):
                 if path.stem in known or now - path.stat().st_mtime > CHECKPOINT_LIFETIME:
                     path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the journals and the database."""
         self.journal.close_all()
-        self._connection.close()
+        self.connection.close()

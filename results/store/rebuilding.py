@@ -61,7 +61,10 @@ def _insert_from_old(folder: Path, fresh: Store) -> int:
     def only_in_old() -> Iterator[Record]:
         # rows before the damaged part are still good
         with contextlib.suppress(StoreError), reading(folder) as old:
-            yield from (record for record in old.records(details=True) if record.id not in known)
+            for record in old.sound_records():
+                if isinstance(record, Record) and record.id not in known:
+                    fresh.journal.finish(record)  # its journal is gone or damaged
+                    yield record
 
     return fresh.insert_missing(only_in_old())
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from results.files import json_text
 from results.record import HEAVY, Record
 
 
@@ -15,11 +17,20 @@ def insert(connection: sqlite3.Connection, record: Record) -> None:
     """Insert a record, or replace the one with its id; the caller commits."""
     light, heavy = _split(record)
     named = (record.id, record.task, record.seed, record.status)
+    run = (json_text(record.spec), *light)
     connection.execute(
         "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*named, time.time(), dump(record.spec), *light),
+        (*named, time.time(), *run),
     )
     connection.execute("INSERT OR REPLACE INTO details VALUES (?, ?, ?)", (record.id, *heavy))
+    digests = (_digest(record.id, run), _digest(record.id, heavy))
+    connection.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (record.id, *digests))
+    connection.execute("DELETE FROM again WHERE id = ?", (record.id,))
+
+
+def _digest(run: str, texts: Sequence[str]) -> str:
+    """Return a digest of a row, which holds its id too: a row may not pass for another run's."""
+    return hashlib.blake2b("\n".join([run, *texts]).encode(), digest_size=8).hexdigest()
 
 
 def _split(record: Record) -> tuple[list[str], list[str]]:
@@ -27,31 +38,55 @@ def _split(record: Record) -> tuple[list[str], list[str]]:
     light, heavy = [], []
     for part, keys in HEAVY.items():
         values: dict[str, Any] = dict(getattr(record, part))
-        heavy.append(dump({key: values.pop(key) for key in keys if key in values}))
-        light.append(dump(values))
+        heavy.append(json_text({key: values.pop(key) for key in keys if key in values}))
+        light.append(json_text(values))
     return light, heavy
 
 
-def record_of(run: str, texts: Sequence[str]) -> Record:
-    """Build the record of a row, with the same checks as for a journal.
+LIGHT = ("runs.spec", "runs.outcome", "runs.measured")
+"""Columns of a record without its details."""
+DETAILS = ("details.outcome", "details.measured")
+"""Columns of a record's details."""
+
+
+def query(details: bool) -> str:
+    """Return the SQL that reads rows for `record_of`, to which a condition may be added."""
+    columns, tables = ["runs.id", "digests.run", *LIGHT], "runs LEFT JOIN digests USING (id)"
+    if details:
+        # a run whose details are gone is an error, not a run less
+        columns += ["digests.details", *DETAILS]
+        tables += " LEFT JOIN details ON details.id = runs.id"
+    return f"SELECT {', '.join(columns)} FROM {tables}"
+
+
+def record_of(run: str, row: Sequence[str | None]) -> Record:
+    """Build the record of a row of `query`, with the same checks as for a journal.
 
     Args:
         run: the run's id.
-        texts: JSON of spec, outcome and measured, then of the details of outcome and measured if
-            these were asked for.
+        row: a digest or None, and JSON of spec, outcome and measured; then, if details were asked
+            for, a digest or None and JSON of the details of outcome and measured.
 
     Raises:
         sqlite3.DatabaseError: the row is damaged.
     """
+    light, heavy = row[: 1 + len(LIGHT)], row[1 + len(LIGHT) :]
     try:
-        spec, outcome, measured, *details = map(json.loads, texts)
-        if details:
-            outcome, measured = outcome | details[0], measured | details[1]
+        spec, outcome, measured = _values(run, light)
+        if heavy:
+            more_outcome, more_measured = _values(run, heavy)
+            outcome, measured = outcome | more_outcome, measured | more_measured
         return Record.read({"id": run, "spec": spec, "outcome": outcome, "measured": measured})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise sqlite3.DatabaseError(f"malformed row {run}") from error
 
 
-def dump(value: object) -> str:
-    """Return a value as JSON; ValueError for one that is not finite."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def _values(run: str, row: Sequence[str | None]) -> list[Any]:
+    """Return the values of texts that a digest precedes; ValueError if they do not fit it."""
+    digest, *texts = row
+    whole = [text for text in texts if isinstance(text, str)]
+    if len(whole) < len(texts):
+        raise ValueError("a text is missing")
+    if digest is not None and digest != _digest(run, whole):
+        raise ValueError("the texts are not those that were written")
+    return [json.loads(text) for text in whole]

@@ -23,13 +23,29 @@ MIGRATIONS = (
     );
     CREATE TABLE base (axis TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE digests (
+        id TEXT PRIMARY KEY, run TEXT NOT NULL, details TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE again (id TEXT PRIMARY KEY) WITHOUT ROWID;
+    """,
 )
-"""SQL scripts; entry i brings a database from version i to version i + 1."""
+"""SQL scripts; entry i brings a database from version i to version i + 1.
+
+digests: of the texts of a row of runs, and of details; rows of version 1 have none. again: runs
+that are to be done again, although there is an outcome of theirs.
+"""
 
 
 def database_file(folder: Path) -> Path:
     """Return the path of a store's database."""
     return folder / "store.sqlite3"
+
+
+def database_files(folder: Path) -> list[Path]:
+    """Return the paths of all files that opening a store for writing may make."""
+    path = database_file(folder)
+    return [path, *(Path(f"{path}-{log}") for log in ("wal", "shm", "journal")), folder / "lock"]
 
 
 def migrate(connection: sqlite3.Connection, folder: Path) -> None:
@@ -48,6 +64,13 @@ def migrate(connection: sqlite3.Connection, folder: Path) -> None:
         connection.executescript(
             f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
         )
+
+
+def stand_in(connection: sqlite3.Connection, version: int) -> None:
+    """Give an older database, which is opened for reading, the tables that it lacks, empty."""
+    for script in MIGRATIONS[version:] if version else ():
+        for statement in filter(str.strip, script.split(";")):
+            connection.execute(statement.replace("CREATE TABLE", "CREATE TEMP TABLE"))
 
 
 def check_version(connection: sqlite3.Connection, folder: Path) -> int:

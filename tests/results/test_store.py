@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from results.errors import DiskFullError, StoreError
 from results.journal import Journal
 from results.record import Record
-from results.store import Planned, Store, has_driver, reading, rebuild, schema, writing
+from results.store import Planned, Store, drop, has_driver, reading, rebuild, schema, writing
 from tests.records import SUITE, failed, record
 
 ROOT = Path(__file__).parents[2]
@@ -513,7 +513,7 @@ def test_what_is_dropped_is_gone_everywhere(tmp_path: Path) -> None:
         for one in RECORDS:
             store.weights(one.id).parent.mkdir(exist_ok=True)
             store.weights(one.id).write_bytes(b"w")
-        assert store.drop([gone]) == 1
+        assert drop(store, [gone]) == 1
         assert not store.weights(gone).exists()
         assert store.weights(RECORDS[0].id).exists()
         assert not store.journal.path(gone).exists()

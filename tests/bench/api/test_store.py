@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.api.store import drop, find_run, runs_of, status
+from bench.api.store import chosen, drop, find_run, purge, runs_of, status, undrop, verify
 from results.errors import StoreError
 from results.store import Planned, reading, writing
 from tests.records import SUITE, failed, record
@@ -30,7 +32,7 @@ def test_a_prefix_names_one_run(filled: Path) -> None:
     run = record(0).id
     with reading(filled) as store:
         assert find_run(store, run[:12]) == run
-        with pytest.raises(StoreError, match="begins 3 runs"):
+        with pytest.raises(StoreError, match="empty name"):
             find_run(store, "")
         with pytest.raises(StoreError, match="no run zz"):
             find_run(store, "zz")
@@ -56,14 +58,47 @@ def test_the_status_of_a_plan(filled: Path) -> None:
     assert (found.planned, found.others, found.active, found.engine) == (2, 2, False, {})
 
 
-def test_runs_are_dropped_by_status_and_task(filled: Path) -> None:
-    with pytest.raises(ValueError, match="nothing was chosen"):
-        drop(filled)
-    with pytest.raises(ValueError, match="status 'done'"):
-        drop(filled, statuses=["done"])
-    assert drop(filled, tasks=["opposites"], statuses=["failed"]) == 1
-    assert drop(filled, runs=[record(0).id[:12]]) == 1
-    assert drop(filled, every=True) == 1
-    with pytest.raises(StoreError, match="there is no store"):
-        drop(filled / "nowhere", every=True)
+def test_runs_are_chosen_by_status_task_and_id(filled: Path) -> None:
+    def ids(**how: Any) -> set[str]:
+        return {entry.id for entry in chosen(store, **how)}
+
+    with reading(filled) as store:
+        with pytest.raises(ValueError, match="nothing was chosen"):
+            ids()
+        with pytest.raises(ValueError, match="status 'done'"):
+            ids(statuses=["done"])
+        for empty in ("", " "):
+            with pytest.raises(StoreError, match="empty name"):
+                ids(runs=[empty])
+        assert ids(tasks=["opposites"], statuses=["failed"]) == {failed(2).id}
+        assert ids(runs=[record(0).id[:12]]) == {record(0).id}
+        assert len(ids(every=True)) == 3
+
+
+def test_what_is_dropped_comes_back_by_its_name(filled: Path) -> None:
+    everything = [record(0).id, record(1).id, failed(2).id]
+    assert drop(filled, everything) == 3
+    with pytest.raises(StoreError, match="no run zz among the 3 dropped"):
+        undrop(filled, ["zz"])
+    assert undrop(filled, [record(0).id[:12]]) == 1
+    with reading(filled) as store:
+        assert store.ids() == {record(0).id}
+    assert undrop(filled) == 2
+    drop(filled, everything[:1])
+    assert purge(filled) == 1
+    assert undrop(filled) == 0
+    with reading(filled) as store:
+        assert store.ids() == set(everything[1:])
+    for act in (undrop, purge, verify):
+        with pytest.raises(StoreError, match="there is no store"):
+            act(filled / "nowhere")
     assert not (filled / "nowhere").exists()
+
+
+def test_a_spec_of_another_run_is_noticed(filled: Path) -> None:
+    assert verify(filled).problems == []
+    with writing(filled) as store:
+        odd = replace(record(5), id="f" * 16)
+        store.add(odd)
+    (problem,) = verify(filled).problems
+    assert (problem.run, problem.what) == (odd.id, f"its settings are those of run {record(5).id}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from results.store import writing
 from tests.bench.cli.commands import Bench
+from tests.records import record
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,14 @@ from tests.bench.cli.commands import Bench
         ("run --budget 0", "500steps"),
         ("run --batch 4", "go with --vary"),
         ("run --grid", "go with --vary"),
+        ("claims run --workers 0", "workers=0"),
+        ("run --until-decided cell=gru cell=rnn --task opposites --fault x", "goes with"),
+        ("run --until-decided cell=gru cell=rnn --task opposites --seeds 100001", "to 100000"),
+        ("throughput --sweep learning_rate=1,2", "size to sweep 'learning_rate'"),
+        ("run --vary cell=gru --task en-zh:pairs=999999999999", "pairs=999999999999 is above"),
+        ("run --vary cell=gru --task increment:longest=99999", "longest=99999 is above"),
+        ("run --vary cell=gru --task keyphrase:documents=9999999", "documents=9999999 is above"),
+        ("run --vary cell=all --task opposites --seeds 100000", "this would be 1,1"),
         ("run --device gpu", "device 'gpu'"),
         ("run --matrix qick", "did you mean quick"),
         ("run --matrix none.toml", "no matrix file"),
@@ -53,6 +63,9 @@ from tests.bench.cli.commands import Bench
         ("drop zz", "no run zz"),
         ("drop --task opposits", "did you mean opposites"),
         ("drop --status done", "status 'done'"),
+        ("drop --purge --all", "choose no runs"),
+        ("undrop zz", "no run zz among the 0 dropped"),
+        ("run --rerun=some", "give all or failed"),
         ("data get tatoebo", "tatoeba"),
         ("data get tatoeba --from none.zip", "none.zip"),
         ("data add x none.tsv", "none.tsv"),
@@ -87,7 +100,19 @@ def test_what_is_no_command_is_answered_with_usage(bench: Bench, command: str) -
 
 
 @pytest.mark.parametrize(
-    "command", ["table", "status", "curves", "show ab", "export", "try ab c", "drop --all"]
+    "command",
+    [
+        "table",
+        "status",
+        "curves",
+        "show ab",
+        "export",
+        "try ab c",
+        "drop --all",
+        "drop --purge",
+        "undrop",
+        "verify",
+    ],
 )
 def test_a_missing_store_is_an_error_and_none_is_made(
     bench: Bench, store: Path, command: str
@@ -110,9 +135,20 @@ def test_an_empty_store_is_an_error(bench: Bench, store: Path) -> None:
 
 
 def test_an_ambiguous_id_asks_for_more(bench: Bench, filled: Path) -> None:
-    code, _, err = bench("show", "")
+    code, _, err = bench("show", record(0).id[:1], "--store", str(crowded(filled)))
     assert code == 2
-    assert "begins 4 runs" in err
+    assert "begins 2 runs" in err
+    for command in ("show", "drop", "doctor", "undrop"):
+        code, _, err = bench(command, "")
+        assert code == 2
+        assert "empty name" in err
+
+
+def crowded(folder: Path) -> Path:
+    """Add a run whose id begins as that of another."""
+    with writing(folder) as store:
+        store.add(replace(record(0), id=record(0).id[0] + "f" * 15))
+    return folder
 
 
 def test_the_option_goes_before_the_environment(bench: Bench, filled: Path) -> None:

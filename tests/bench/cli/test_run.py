@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.engines import choose
+from bench.engines.contract import Event, Job
+from bench.engines.local import LocalEngine
 from results.store import reading
 from tests.bench.cli.commands import TINY, Bench, rows
+from tests.in_process import InProcessEngine
 from tests.records import record
 
 
@@ -65,8 +71,10 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
     assert (code, err) == (0, "")
     assert out.strip().isalpha()
 
-    code, out, _ = bench("drop", run)
-    assert (code, out) == (0, "1 run removed\n")
+    code, out, err = bench("drop", run)
+    assert code == 0
+    assert out.startswith("1 run removed; bench undrop")
+    assert err.startswith("bench: 1 run will be removed: 1 ")
     assert bench("show", run)[0] == 2
     states = {row["run"]: row["state"] for row in rows(bench("status", "--json")[1])}
     assert states[run] == "waiting"
@@ -89,9 +97,111 @@ def test_a_matrix_from_its_first_run_to_its_last(bench: Bench, store: Path) -> N
     assert all(again[r].measured["began"] > first[r].measured["began"] for r in others)
 
     code, out, _ = bench("drop", "--all")
-    assert (code, out) == (0, "4 runs removed\n")
+    assert code == 0
+    assert out.startswith("4 runs removed")
     assert list((store / "journal").iterdir()) == []
     assert list((store / "weights").iterdir()) == []
+    assert bench("undrop")[1] == "4 runs brought back\n"
+    assert bench("verify")[:2] == (0, "4 runs compared, 0 begun and not finished\n")
+    assert bench("table")[0] == 0
+
+
+class Cut(LocalEngine):
+    """An engine whose driver is killed when the first run has begun."""
+
+    def run(self, groups: Iterable[Job]) -> Iterator[Event]:
+        job = next(iter(groups))
+        yield Event("started", job.ids[0], {"spec": job.specs[0]})
+        raise SystemExit(9)
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_what_is_done_again_is_kept_until_it_is_done(
+    bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench(*TINY)[0] == 0
+    with reading(store) as opened:
+        before = {entry.id: entry.plain() for entry in opened.records(details=True)}
+    monkeypatch.setattr(choose, "LocalEngine", Cut)
+    assert bench(*TINY, "--rerun")[0] == 9
+    with reading(store) as opened:
+        assert {one.id: one.plain() for one in opened.records(details=True)} == before
+    assert "4 of them finished" not in bench(*TINY, "--dry-run")[1]
+    monkeypatch.setattr(choose, "LocalEngine", InProcessEngine)
+    code, out, _ = bench(*TINY)  # goes on with what was to be done again
+    assert code == 0
+    assert "finished already" not in out
+    with reading(store) as opened:
+        after = {entry.id: entry.plain() for entry in opened.records(details=True)}
+    assert {run: one["outcome"] for run, one in after.items()} == {
+        run: one["outcome"] for run, one in before.items()
+    }
+    assert all(after[run]["measured"] != before[run]["measured"] for run in before)
+
+
+@pytest.mark.usefixtures("no_workers")
+@pytest.mark.parametrize("cause", [ValueError("sick"), MemoryError(), OSError(28, "No space")])
+def test_what_failed_is_done_again_when_asked_or_if_the_machine_failed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, cause: Exception
+) -> None:
+    def fails(*_: object) -> None:
+        raise cause
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.runner._run", fails)
+        assert bench(*TINY)[0] == 0
+    code, out, err = bench(*TINY)
+    assert code == 0
+    if isinstance(cause, ValueError):
+        assert "4 of the finished runs failed; --rerun failed does them again" in err
+        assert "4 failed" in bench("status")[1]
+        code, out, err = bench(*TINY, "--rerun", "failed")
+    assert "4 runs that failed are done again" in out
+    assert err == ""
+    assert "failed" not in bench("status")[1]
+    assert "4 of 4 runs are finished already" in bench(*TINY, "--rerun", "failed")[1]
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_weights_that_cannot_be_kept_are_told_before_the_start(bench: Bench, store: Path) -> None:
+    store.mkdir()
+    (store / "weights").write_text("mine")
+    code, _, err = bench(*TINY, "--keep-weights")
+    assert code == 2
+    assert "weights is not a folder" in err
+    assert [path.name for path in store.iterdir()] == ["weights"]
+
+
+def test_drop_asks_in_a_terminal(
+    bench: Bench, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    code, _, err = bench("drop", "--all")
+    assert code == 2
+    assert "4 runs will be removed: 1 " in err
+    assert "1 solved of opposites" in err
+    assert "nothing was removed" in err
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert bench("drop", record(0, 1.0, 900).id)[0] == 0
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    assert bench("drop", "--purge", "--yes")[:2] == (0, "1 dropped run deleted\n")
+    assert bench("undrop")[1] == "0 runs brought back\n"
+
+
+def test_verify_tells_what_does_not_fit(bench: Bench, filled: Path) -> None:
+    assert bench("verify")[0] == 0
+    (filled / "journal" / f"{record(1).id}.jsonl").unlink()
+    code, out, err = bench("verify")
+    assert code == 1
+    assert f"{record(1).id}: its journal is gone" in out
+    assert "1 problem found; mend the database with: bench rebuild" in err
+    assert rows(bench("verify", "--json")[1])[0]["run"] == record(1).id
+    assert bench("rebuild")[0] == 0
+    assert bench("verify")[0] == 0
 
 
 @pytest.mark.usefixtures("no_workers")

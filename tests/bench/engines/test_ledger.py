@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.engines.contract import EngineError, Event, Job, Limits
-from bench.engines.ledger import NODE_TRIES, TRIES, Death, Ledger
+from bench.engines.ledger import NODE_TRIES, STARTS_WITHIN, TRIES, Death, Ledger
 
 CRASH = Death("signal 9", " by signal 9", startup_error="free some memory")
 NODE_CRASH = Death("its node died", ": its node died", of_node=True)
@@ -139,6 +139,16 @@ def test_time_begins_with_the_first_run_and_is_shared_by_a_group() -> None:
     assert ledger.overdue(1e9) == []
     assert ledger.died("group", CRASH) == []
     assert Ledger[str](Limits()).overdue(1e9) == []
+
+
+def test_a_process_that_never_starts_a_run_is_late_too() -> None:
+    ledger: Ledger[str] = Ledger(Limits(seconds=10))
+    ledger.assign("stopped", job("a"), 100.0)
+    assert ledger.overdue(100.0 + STARTS_WITHIN) == []
+    assert ledger.overdue(100.1 + STARTS_WITHIN) == ["stopped"]
+    ledger.started("stopped", "a", 200.0)
+    assert ledger.overdue(209.9) == []
+    assert ledger.overdue(210.1) == ["stopped"]
 
 
 def test_all_runs_of_a_process_over_a_limit_fail() -> None:

@@ -22,6 +22,7 @@ from bench.engines.local import LocalEngine, cores
 from bench.plugins import loading
 from bench.specs import Budget, RunSpec, make
 from tasks import build
+from tests import half
 from variants import BASE
 
 DIGEST = build("opposites").digest()
@@ -160,6 +161,20 @@ def test_a_sick_run_fails_alone(tmp_path: Path, cell: str, limits: Limits, reaso
     assert {first["status"], last["status"]} <= {"finished", "solved"}
     assert ill["status"] == "failed"
     assert re.match(reason, ill["error"])
+    assert children() == set()
+
+
+def test_a_worker_that_is_stopped_for_good_costs_its_run_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped in the middle of a message, so that there is always something to read."""
+    monkeypatch.setattr("bench.engines.local.work", half.work)
+    ended = {}
+    for event in LocalEngine(1, tmp_path, limits=Limits(seconds=0.5)).run(jobs(spec(0), spec(1))):
+        if event.kind == "finished":
+            ended[event.id] = event.value["outcome"]["error"]
+    assert list(ended) == [spec(0).id, spec(1).id]
+    assert all("took longer" in error for error in ended.values())
     assert children() == set()
 
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bench.plan import matrix_file as matrices
-from bench.plan.matrix import Plan, from_options, plan, read_budget
+from bench.plan.matrix import Block, Matrix, Plan, check_size, from_options, plan, read_budget
 from bench.plan.matrix_file import BLOCK_KEYS, MatrixError, parse, read_matrix
 from bench.specs import Budget
 from tasks import TASKS, Task, build
@@ -386,3 +386,18 @@ def test_seeds_and_budget_can_be_changed_for_all() -> None:
 def test_every_task_can_stand_in_a_matrix() -> None:
     text = HEAD.replace('["increment"]', str([entry.name for entry in TASKS]))
     assert parse(text, "m.toml").blocks[0].tasks == tuple(entry.name for entry in TASKS)
+
+
+def test_a_matrix_that_is_too_large_is_refused_by_its_number_alone() -> None:
+    """Of ten million and of ten to the twelfth alike: none of them is made."""
+    for count in (10_000_000, 10**12):
+        hidden = tuple(range(1, int(count**0.25) + 1))
+        values: dict[str, tuple[axes.Value, ...]] = dict.fromkeys(
+            ("hidden", "embedding", "warmup", "window"), hidden
+        )
+        block = Block(("opposites",), BASE, {}, values, 1, Budget(steps=10))
+        with pytest.raises(ValueError, match=r"this would be [\d,]+ runs.*at most 1,000,000"):
+            check_size(Matrix("large", (block,)))
+    star = Block(("opposites", "increment"), BASE, {"hidden": (1, 2)}, {}, 3, Budget(steps=10))
+    assert star.runs == 2 * 3 * 3
+    check_size(Matrix("small", (star,)))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import socket
 from pathlib import Path
 
 import mlflow
 import pytest
+from hypothesis import given
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from results.export.trackers import RUN_TAG, TrackerError, to_mlflow, to_tensorboard
+from results.export.tracker_target import TrackerError
+from results.export.trackers import RUN_TAG, _safe, to_mlflow, to_tensorboard
 from results.record import Record
+from tests.hostile import names
 from tests.records import SUITE, failed, record
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
@@ -57,11 +61,46 @@ def test_mlflow_gets_each_run_once(tmp_path: Path) -> None:
 
 
 def test_a_place_that_mlflow_cannot_use(tmp_path: Path) -> None:
-    with pytest.raises(TrackerError, match=r"MLflow at .* says"):
-        to_mlflow(RECORDS, SUITE, "nonsense://x")
+    (tmp_path / "text.db").write_text("mine, and no database at all")
+    for target, said in {
+        "nonsense://x": "no tracking URI",
+        "databricks": "not the name of a file",
+        "databricks://me": "no tracking URI",
+        "sqlite://": "not the name of a file",
+        "sqlite:///:memory:": "not the name of a file",
+        "": "not the name of a file",
+        str(tmp_path): "not the name of a file",
+        str(tmp_path / "text.db"): "not a file of SQLite",
+        f"sqlite:///{tmp_path}/text.db": "not a file of SQLite",
+        "http://:5000": "names no host",
+        "http://localhost:port": "no tracking URI",
+        "postgresql+nodriver://me:secret@localhost/db": r"MLflow at .*\*\*\*@localhost/db says",
+    }.items():
+        with pytest.raises(TrackerError, match=said) as error:
+            to_mlflow(RECORDS, SUITE, target)
+        assert "secret" not in str(error.value)
+    assert (tmp_path / "text.db").read_text() == "mine, and no database at all"
     (tmp_path / "no-folder").touch()
     with pytest.raises((TrackerError, OSError)):
         to_mlflow(RECORDS, SUITE, str(tmp_path / "no-folder" / "m.db"))
+
+
+def test_a_server_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.export.tracker_target.getproxies", dict)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        uri = f"http://me:secret@127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.raises(TrackerError, match="nobody answers at http") as error:
+            to_mlflow(RECORDS, SUITE, uri)
+    assert "secret" not in str(error.value)
+
+
+@given(names)
+def test_a_folder_of_tensorboard_is_never_elsewhere(name: str) -> None:
+    safe = _safe(name)
+    assert safe not in ("", ".", "..")
+    assert "/" not in safe
+    assert len(safe.encode()) < 255
 
 
 def read_back(folder: Path, one: Record) -> EventAccumulator:
