@@ -54,7 +54,7 @@ def plugin(folder: Path, body: str = "pass", top: str = "") -> str:
         ("raise Strange('odd')", "Strange: odd"),
         ("raise Quiet", "Quiet: its message cannot be read"),
         ("raise ValueError('half \\udc80 a pair')", "ValueError: half \udc80 a pair"),
-        ("raise ValueError('x' * 1_000_000)", "(998,000 more characters)"),
+        ("raise ValueError('x' * 1_000_000)", "more characters)"),
         ("raise ValueError('[/red]\\x1b[2J')", "ValueError: [/red]\x1b[2J"),
     ],
 )
