@@ -33,5 +33,9 @@ def json_text(value: object) -> str:
 
     Half of a surrogate pair, which a message from outside may contain, is written as an escape.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return utf8(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def utf8(text: str) -> str:
+    """Return text that UTF-8 can hold: halves of surrogate pairs become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.escapes import for_csv, for_json, for_latex, for_markdown
+from results.escapes import for_csv, for_json, for_latex, for_markdown, plain
 from results.tables.text import TextTable, used_titles
 
 JSON_SCHEMA = 1
@@ -57,8 +57,20 @@ def _flat(rows: Sequence[JsonRow]) -> Any:
     import pandas as pd  # imported here, so that tables and help stay fast
 
     return pd.json_normalize(
-        [{key: " ".join(v) if key == "runs" else v for key, v in row.items()} for row in rows]
+        [
+            {key: " ".join(v) if key == "runs" else _plain(v) for key, v in row.items()}
+            for row in rows
+        ]
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value in which every text, however deep, is harmless."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {plain(str(key)): _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def as_latex(tables: Sequence[TextTable]) -> str:

@@ -55,7 +55,6 @@ def to_mlflow(records: Iterable[Record], suite: Mapping[str, Any], uri: str) -> 
     checked = tracking_uri(uri)
     limit_requests()
     import mlflow
-    from mlflow.exceptions import MlflowException
 
     limit_requests()  # MLflow sets its own level when it is imported
     experiments: dict[str, str] = {}
@@ -71,7 +70,9 @@ def to_mlflow(records: Iterable[Record], suite: Mapping[str, Any], uri: str) -> 
             if record.id not in known:
                 _log_run(client, experiments[name], record, _name(record, suite))
                 added += 1
-    except (MlflowException, ImportError) as error:  # of a database's driver
+    except OSError:
+        raise
+    except Exception as error:  # MLflow's own, and whatever its database raises
         said = (str(error).splitlines() or ["nothing"])[0]
         raise TrackerError(without_passwords(f"MLflow at {uri} says: {said}")) from error
     return added

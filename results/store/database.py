@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from results.failing import by_machine
-from results.files import json_text, read_regular
+from results.files import json_text, read_regular, utf8
 from results.journal import Journal
 from results.record import Record
 from results.store import rows
@@ -204,7 +204,11 @@ class Store:
                 [(axis, json.dumps(value)) for axis, value in base.items()],
             )
             self.connection.executemany(
-                "INSERT INTO plan (id, task, variant, seed, reason) VALUES (?, ?, ?, ?, ?)", planned
+                "INSERT INTO plan (id, task, variant, seed, reason) VALUES (?, ?, ?, ?, ?)",
+                (
+                    (one.id, utf8(one.task), utf8(one.variant), one.seed, utf8(one.reason))
+                    for one in planned
+                ),
             )
 
     def plan(self) -> list[Planned]:

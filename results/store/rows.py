@@ -9,14 +9,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from results.files import json_text
+from results.files import json_text, utf8
 from results.record import HEAVY, Record
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
     """Insert a record, or replace the one with its id; the caller commits."""
     light, heavy = _split(record)
-    named = (record.id, record.task, record.seed, record.status)
+    named = (record.id, utf8(record.task), record.seed, record.status)
     run = (json_text(record.spec), *light)
     connection.execute(
         "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
