@@ -76,7 +76,7 @@ def _sheltered() -> Iterator[None]:
                 signal.raise_signal(number)
 
 
-class Worker:
+class LocalWorker:
     """A worker process, and a thread that listens to it.
 
     The thread puts what the process sends into `news`, and None when the process hangs up. So a
@@ -119,7 +119,7 @@ class Worker:
         return self.process.exitcode or 0
 
 
-News = tuple[Worker, Event | None]
+News = tuple[LocalWorker, Event | None]
 """What a worker sent; None if it hung up."""
 HANGS_UP_WITHIN = 1.0
 """Seconds within which the connection to a process that ended is closed."""
@@ -148,9 +148,9 @@ class LocalEngine:
         self._plugins = tuple(file.absolute() for file in plugins)
         self._limits = limits or Limits()
         self._examined = examined
-        self._workers: set[Worker] = set()
+        self._workers: set[LocalWorker] = set()
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
-        self._ledger: Ledger[Worker] = Ledger(self._limits)
+        self._ledger: Ledger[LocalWorker] = Ledger(self._limits)
 
     def run(self, groups: Iterable[Job]) -> Iterator[Event]:
         """Do all groups, in this order as far as workers are free."""
@@ -178,7 +178,7 @@ class LocalEngine:
         # one that died may leave a process of a plugin's behind, which holds the connection
         return next(((w, None) for w in self._workers if w.process.exitcode is not None), None)
 
-    def _start_worker(self) -> Worker:
+    def _start_worker(self) -> LocalWorker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         arguments = (theirs, self._data, 1, self._plugins, self._limits, self._examined)
@@ -186,15 +186,15 @@ class LocalEngine:
         with _sheltered():
             process.start()
             theirs.close()
-            worker = Worker(process, ours, self._news)
+            worker = LocalWorker(process, ours, self._news)
             self._workers.add(worker)
         return worker
 
-    def _give_job(self, worker: Worker, job: Job) -> None:
+    def _give_job(self, worker: LocalWorker, job: Job) -> None:
         self._ledger.assign(worker, job, time.monotonic())
         worker.give(job)
 
-    def _receive(self, worker: Worker, event: Event | None) -> Iterator[Event]:
+    def _receive(self, worker: LocalWorker, event: Event | None) -> Iterator[Event]:
         """Keep the books of one event of a worker, and yield what others need to know."""
         if worker not in self._workers:  # the last word of one that was replaced
             return
@@ -223,7 +223,7 @@ class LocalEngine:
             self._ledger.exceeded(worker, self._limits.time_exceeded(runs))
             worker.process.kill()
 
-    def _replace_dead(self, worker: Worker) -> Iterator[Event]:
+    def _replace_dead(self, worker: LocalWorker) -> Iterator[Event]:
         """Yield what a worker's death means for its runs, and start a new worker for what waits."""
         self._workers.remove(worker)
         code = worker.end()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -81,7 +82,10 @@ def drawn(name: str, size: tuple[float, float], draw: Callable[[Any], None]) -> 
         draw: draws into matplotlib's axes.
     """
     # the salt makes ids, and so the file, identical each time
-    with mpl.rc_context({**CHART_STYLE, "svg.hashsalt": name}):
+    style = {**CHART_STYLE, "svg.hashsalt": name}
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # the browser has the glyphs that the font of the measuring lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure, axes = plt.subplots(figsize=size)
         draw(axes)
         figure.tight_layout()
