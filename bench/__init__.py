@@ -19,13 +19,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.doctor.notebook import examine
     from bench.notebook import plot
     from bench.notebook.frames import curves, outputs, runs
     from bench.notebook.models import load, model, task
     from bench.notebook.parts import register
     from bench.notebook.questions import axis, claim, compare, diagnose
     from bench.notebook.work import run
+    from bench.watch.examine.examine import examine
     from bench.watch.watch import watch
 
 __all__ = [
@@ -46,24 +46,36 @@ __all__ = [
     "watch",
 ]
 _HOMES = {
-    "bench.doctor.notebook": ("examine",),
     "bench.notebook.frames": ("curves", "outputs", "runs"),
     "bench.notebook.models": ("load", "model", "task"),
     "bench.notebook.parts": ("register",),
     "bench.notebook.questions": ("axis", "claim", "compare", "diagnose"),
     "bench.notebook.work": ("run",),
-    "bench.watch.watch": ("watch",),
 }
+_FOR_STRANGERS = {"examine": "bench.watch.examine.examine", "watch": "bench.watch.watch"}
+"""Functions for code that knows nothing of this suite, and may have a tasks.py of its own."""
 
 
 def __getattr__(name: str) -> Any:
     """Load what is for Python callers when it is asked for, so that help appears at once."""
     if name == "plot":
         return import_module("bench.notebook.plot")
+    if name in _FOR_STRANGERS:
+        return _for_strangers(name)
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(module), name)
     raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def _for_strangers(name: str) -> Any:
+    from bench.packages import own_packages
+
+    with own_packages():
+        for one, module in _FOR_STRANGERS.items():
+            # the first import below bench.watch puts that package in the place of the function
+            globals()[one] = getattr(import_module(module), one)
+    return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -78,11 +78,17 @@ class Watch:
         """Print what was found, how it was seen and what to change."""
         show(self.watched, self.findings, console or SafeConsole())
 
+    def _recording(self) -> Recording:
+        return Recording.of(self._recorder)
+
+    def _observed(self, recording: Recording, errors: list[Exception]) -> Watched:
+        return observe(recording, errors)
+
     def _judge(self, error: BaseException | None) -> None:
         """Judge what was recorded; an error in doing so is a sentence among what was not seen."""
-        recording = Recording.of(self._recorder)
+        recording = self._recording()
         errors: list[Exception] = []
-        watched = observe(recording, errors)
+        watched = self._observed(recording, errors)
         if isinstance(error, Exception):
             with _collected(errors):
                 watched = replace(watched, raised=raised_seen(error))

@@ -19,6 +19,8 @@ ONE_LABEL = 0.25
 """A model gives one symbol if it gives others less than this share of the times it should."""
 OWN_CHOICE = 0.9
 """Share of examples that are fed the model's choice above which a step is fed that."""
+ONE_OF_THEM = 0.5
+"""Share of one symbol among those fed after what the loss ignores, if that is what it ignores."""
 FEWEST_TARGETS = 8
 """Targets below which their order cannot be told."""
 VALUEWISE = SOFTMAX | frozenset("log exp clamp clamp_min sigmoid".split())
@@ -59,6 +61,8 @@ def _seen(reading: StepReading, since: int) -> LossesSeen:
     weight_BT = reading.table(asked.weight_N, 0.0)
     asked_BT = reading.table(asked.asked_N)
     inside = _inside(weight_BT)
+    if not _one_symbol(reading, inside):
+        inside = torch.zeros_like(inside)
     alone = torch.unique(asked.asked_N[counted])
     return LossesSeen(
         place=str(criterion.place),
@@ -232,6 +236,23 @@ def _inside(weight_BT: Tensor) -> Tensor:
     inside_BT = (weight_BT == 0) & later_BT
     before_BT = (weight_BT != 0).cumsum(1) > 0
     return inside_BT & before_BT
+
+
+def _one_symbol(reading: StepReading, inside_BT: Tensor) -> bool:
+    """Return whether predictions without weight may all be asked for one symbol.
+
+    A tagger leaves out what it likes: parts of words, and positions that have no label.
+    """
+    if not reading.of_role("decoder"):
+        return False
+    fed_BT = reading.fed()
+    if fed_BT.shape != inside_BT.shape:
+        return True
+    following = fed_BT[:, 1:][inside_BT[:, :-1]]
+    following = following[following >= 0]
+    if not len(following):
+        return True
+    return float((following == following.mode().values).double().mean()) >= ONE_OF_THEM
 
 
 def _next_fed(reading: StepReading, inside_BT: Tensor) -> int | None:

@@ -106,11 +106,13 @@ def _content(groups: Sequence[Members], axes: Axes) -> float:
         ids = members[0].ids
         if axis is None or ids is None or ids.dim() != 2:
             continue
-        score += _sequence_like(ids.movedim(axis, 0)) - _sequence_like(ids.movedim(1 - axis, 0))
+        score += sequence_likeness(ids.movedim(axis, 0)) - sequence_likeness(
+            ids.movedim(1 - axis, 0)
+        )
     return score
 
 
-def _sequence_like(ids_BJ: Tensor) -> float:
+def sequence_likeness(ids_BJ: Tensor) -> float:
     """Return how much rows look like sequences: a common first symbol, padding at one end."""
     rows, steps = ids_BJ.shape
     if rows < 2 or steps < 2:

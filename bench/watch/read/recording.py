@@ -30,9 +30,11 @@ class Recording:
     names: Names
     steps: int
     """Number of training steps."""
+    first_read: int = 3
+    """Rounds that are read from the first one on; besides these, the last one is."""
 
     @classmethod
-    def of(cls, recorder: Recorder) -> Recording:
+    def of(cls, recorder: Recorder, first_read: int = 3) -> Recording:
         """Return what a recorder that has ended kept."""
         return cls(
             recorder.rounds,
@@ -41,6 +43,7 @@ class Recording:
             recorder.optimizers.seen,
             recorder.names,
             recorder.steps,
+            first_read,
         )
 
     def files(self) -> set[str]:
@@ -82,7 +85,8 @@ class Recording:
         return float(right.mean())
 
     def _read(self) -> Iterator[tuple[Round, StepReading]]:
-        chosen = [*self.rounds[:3], *self.rounds[3:][-1:]]
+        first = self.first_read
+        chosen = [*self.rounds[:first], *self.rounds[first:][-1:]]
         for one in chosen:
             losses = one.happened("backward")
             found = read(one.tape, losses[-1].number) if losses and losses[-1].number >= 0 else None

@@ -14,7 +14,7 @@ from types import FrameType
 import torch
 
 _TORCH = str(Path(torch.__file__).parent)
-_OWN = str(Path(__file__).parent)
+_OWN = str(Path(__file__).parent.parent)
 _HIDDEN = (_TORCH, _OWN, "<frozen", "<string>")
 _DEEPEST = 8
 LIBRARIES = ("site-packages", "dist-packages")
@@ -37,7 +37,7 @@ class CodeLine:
 
 
 def user_frame(frame: FrameType | None) -> FrameType | None:
-    """Return the innermost frame that is neither torch's nor this package's.
+    """Return the innermost frame that is neither torch's nor of bench.watch.
 
     Frames of other installed libraries (Lightning, Transformers) are passed over where a frame of
     the user's own is further out.

@@ -100,8 +100,17 @@ class Recorder(TorchFunctionMode):
     An error in here never reaches the training: recording stops then, and `error` says why.
     """
 
-    def __init__(self, most_steps: int | None = None) -> None:
+    def __init__(
+        self, most_steps: int | None = None, sample: Callable[[int], bool] = sampled
+    ) -> None:
+        """Prepare a recorder.
+
+        Args:
+            most_steps: training steps after which to end the training, None for no limit.
+            sample: whether the round of an index is recorded.
+        """
         super().__init__()
+        self._sample = sample
         self.error: BaseException | None = None
         """The error in the recorder itself after which nothing more was recorded."""
         self.other_threads: dict[str, int] = {}
@@ -336,7 +345,7 @@ class Recorder(TorchFunctionMode):
         self._finish(self._ending)
         self._ending, self._stepped, self._begun = self._round, False, False
         self._calling.clear()
-        self._round = Round(self.steps, Tape(self.steps)) if sampled(self.steps) else None
+        self._round = Round(self.steps, Tape(self.steps)) if self._sample(self.steps) else None
 
     def _begin_forward(self, tensors: list[Tensor]) -> None:
         """Note that the forward pass of a training step begins."""

@@ -16,6 +16,7 @@ from results.doctor.watched import (
     data,
     evaluations,
     feeding,
+    finished,
     losses,
     raising,
     rates,
@@ -26,6 +27,7 @@ from results.doctor.watched.attention import AttentionSeen
 from results.doctor.watched.data import DataSeen
 from results.doctor.watched.evaluations import EvaluationsSeen
 from results.doctor.watched.feeding import FeedingSeen
+from results.doctor.watched.finished import FinishedSeen
 from results.doctor.watched.losses import LossesSeen
 from results.doctor.watched.raising import RaisedSeen
 from results.doctor.watched.rates import RatesSeen
@@ -49,6 +51,8 @@ class Watched:
     updates: UpdatesSeen | None = None
     rates: RatesSeen | None = None
     evaluations: EvaluationsSeen | None = None
+    finished: FinishedSeen | None = None
+    """Seen of a finished model only."""
     unseen: tuple[str, ...] = ()
     """Sentences that say what could not be seen, and why."""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -96,6 +100,7 @@ RULES: tuple[WatchedRule, ...] = (
     evaluations.forced,
     evaluations.padding,
     evaluations.never_stops,
+    *finished.FINISHED_RULES,
     *_of("rates", *rates.RATES_RULES),
     updates.badly_clipped,
 )
@@ -110,6 +115,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         ROWS_MIXED,
         frozenset("attention-over-wrong-axis targets-transposed padding-attended".split()),
     ),
+    **dict.fromkeys(["softmax-over-time", "softmax-over-batch"], frozenset(["no-eos-in-loss"])),
     "initialisation-constant": frozenset(
         "attention-constant query-constant source-cut unused-layer".split()
     ),
@@ -130,7 +136,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         frozenset(["rate-too-high", "rate-too-low"]),
     ),
     "loss-maximised": frozenset(
-        "rate-too-high rate-too-low real-token-ignored only-padding-in-loss".split()
+        "rate-too-high rate-too-low real-token-ignored only-padding-in-loss no-eos-in-loss".split()
     ),
     "loss-of-last-step-only": frozenset(["only-padding-in-loss"]),
 }
