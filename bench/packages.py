@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 HOME = Path(__file__).resolve().parent.parent
-PACKAGES = ("bench", "results", "tasks", "variants")
+SUITE_PACKAGES = ("bench", "results", "tasks", "variants")
 """Packages of this suite, whose names modules of a user may have."""
 
 _put_away: dict[str, ModuleType] = {}
@@ -30,7 +30,7 @@ def own_packages() -> Iterator[None]:
     theirs = {
         name: module
         for name, module in list(sys.modules.items())
-        if name.split(".")[0] in PACKAGES[1:] and not _is_ours(name.split(".")[0])
+        if name.split(".")[0] in SUITE_PACKAGES[1:] and not _is_ours(name.split(".")[0])
     }
     for name in theirs:
         del sys.modules[name]
@@ -42,7 +42,7 @@ def own_packages() -> Iterator[None]:
         sys.path.remove(str(HOME))
         for name in list(sys.modules):
             top = name.split(".")[0]
-            if top in PACKAGES[1:] and (top in theirs or _user_has(top)):
+            if top in SUITE_PACKAGES[1:] and (top in theirs or _user_has(top)):
                 _put_away[name] = sys.modules.pop(name)
         sys.modules.update(theirs)
         random.setstate(drawn)

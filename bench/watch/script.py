@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.packages import PACKAGES
+from bench.packages import SUITE_PACKAGES
 from bench.watch.raising import traceback_text
 from bench.watch.watch import Watch
 
@@ -89,7 +89,7 @@ def _execute(script: Script) -> None:
 def _names_given_up(script: Script) -> Iterator[None]:
     """Let the script import modules of its own that have the names of this suite's packages."""
     folder = Path.cwd() if script.module else Path(script.name).resolve().parent
-    taken = {name for name in PACKAGES if _has_module(folder, name)}
+    taken = {name for name in SUITE_PACKAGES if _has_module(folder, name)}
     hidden = {name: sys.modules[name] for name in list(sys.modules) if name.split(".")[0] in taken}
     for name in hidden:
         del sys.modules[name]

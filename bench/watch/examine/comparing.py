@@ -31,7 +31,7 @@ CUT_TEXTS: dict[Cut, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Alignment:
     """Says which predictions go with which symbols of the reference."""
 
     predicted: Predicted
@@ -82,7 +82,7 @@ class LossUse:
     given: bool = True
     """Whether it is the user's."""
 
-    def compute(self, comparison: Comparison, outputs: Any, roles: BatchRoles) -> Tensor:
+    def compute(self, alignment: Alignment, outputs: Any, roles: BatchRoles) -> Tensor:
         """Return the loss of a model's outputs, one number.
 
         Raises:
@@ -91,20 +91,20 @@ class LossUse:
         if self.function is None:
             loss = own_loss(outputs)
         else:
-            loss = _first_tensor(self.function(*self._arguments(comparison, outputs, roles)))
+            loss = _first_tensor(self.function(*self._arguments(alignment, outputs, roles)))
         if loss is None or loss.numel() != 1:
             shape = "nothing" if loss is None else f"a tensor of shape {tuple(loss.shape)}"
             raise ValueError(f"the loss gives {shape}, and one number is needed")
         return loss
 
     def _arguments(
-        self, comparison: Comparison, outputs: Any, roles: BatchRoles
+        self, alignment: Alignment, outputs: Any, roles: BatchRoles
     ) -> tuple[Tensor, ...]:
         if self.form in ("aligned", "whole"):
             cut = self.form == "aligned"
-            logits, asked = comparison.pair_as_given(outputs, roles, cut=cut)
+            logits, asked = alignment.pair_as_given(outputs, roles, cut=cut)
         else:
-            logits, asked = comparison.pair(outputs, roles)
+            logits, asked = alignment.pair(outputs, roles)
             if self.form == "flat":
                 logits, asked = logits.reshape(-1, logits.shape[-1]), asked.reshape(-1)
             else:

@@ -22,7 +22,7 @@ from torch.optim import SGD, Optimizer
 
 from bench.watch.examine.batches import FEWEST_ROUNDS, first_batches
 from bench.watch.examine.finishing import EvalPasses, FinishedWatch, eval_passes, steps_taken
-from bench.watch.examine.plans import COMPARED, Plan, Planner, own_plan
+from bench.watch.examine.plans import COMPARED, Planner, StepPlan, own_plan
 from bench.watch.examine.restoring import KeptState, optimizers_of, seed_all
 from results.doctor.examined import LIKELY, Finding
 from results.doctor.watched import Watched
@@ -135,7 +135,7 @@ class _Case:
     kept: KeptState
     trained: int
 
-    def judged(self, plans: Iterable[Plan]) -> Examination:
+    def judged(self, plans: Iterable[StepPlan]) -> Examination:
         """Return the findings by the first plan that compares outputs at the right steps."""
         found: list[Examination] = []
         for plan in plans:
@@ -145,7 +145,7 @@ class _Case:
                 return one
         return found[0]
 
-    def _examined(self, plan: Plan) -> Examination:
+    def _examined(self, plan: StepPlan) -> Examination:
         watch = self._watched(plan, steps=False)
         if watch.backwards and not watch.steps:
             # the user's step leaves the optimizer's to others
@@ -156,7 +156,7 @@ class _Case:
         watched = replace(watch.watched, unseen=unseen)
         return Examination(tuple(findings), watched, len(self.batches), plan.called)
 
-    def _watched(self, plan: Plan, *, steps: bool) -> FinishedWatch:
+    def _watched(self, plan: StepPlan, *, steps: bool) -> FinishedWatch:
         """Take the steps of a plan under a watch, and give everything back.
 
         steps: whether to step the optimizer after each, though the plan's steps run backward.

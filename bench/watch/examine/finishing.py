@@ -39,7 +39,7 @@ class FinishedWatch(Watch):
     """Watches an examination: records every step, and leaves out what only a training shows."""
 
     def __init__(self, batches: int, trained: int, *, judges_loss: bool) -> None:
-        """Prepare the watch.
+        """Prepare to watch an examination.
 
         Args:
             batches: number of batches that are looked at.

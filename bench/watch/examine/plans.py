@@ -15,7 +15,7 @@ from bench.watch.examine.batches import parts_of
 from bench.watch.examine.calls import FoundCall, ModelCall, fed_step, find_call
 from bench.watch.examine.comparing import (
     CUT_TEXTS,
-    Comparison,
+    Alignment,
     Cut,
     LossUse,
     is_log_probabilities,
@@ -43,7 +43,7 @@ COMPARED = frozenset(
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """The training steps of an examination, and what it chose for them itself."""
 
     steps: tuple[Callable[[], Any], ...]
@@ -60,7 +60,7 @@ class Plan:
     """Runs the model on the first batch once more; None if it is learned from the steps."""
 
 
-def own_plan(step: Callable[..., Any], batches: Sequence[Any]) -> Plan:
+def own_plan(step: Callable[..., Any], batches: Sequence[Any]) -> StepPlan:
     """Return the plan of taking the user's own steps."""
 
     def taking(batch: Any) -> Callable[[], Any]:
@@ -69,7 +69,7 @@ def own_plan(step: Callable[..., Any], batches: Sequence[Any]) -> Plan:
         return lambda: step(*batch) if apart else step(batch)
 
     name = getattr(step, "__name__", "step")
-    return Plan(tuple(map(taking, batches)), f"{name}(batch)")
+    return StepPlan(tuple(map(taking, batches)), f"{name}(batch)")
 
 
 def _needs(step: Callable[..., Any]) -> int:
@@ -97,7 +97,7 @@ class Planner:
         self._parts = [parts_of(batch, device) for batch in batches]
         self._roles = [self._completed(roles_of(parts)) for parts in self._parts]
 
-    def plans(self) -> Iterator[Plan]:
+    def plans(self) -> Iterator[StepPlan]:
         """Yield plans, of which the first is right unless it compares at the wrong steps.
 
         Raises:
@@ -111,10 +111,10 @@ class Planner:
         found = find_call(self._model, first, asked, lambda call: self._run(call, first))
         if not isinstance(found, FoundCall):
             raise self._uncalled(found)
-        comparison = Comparison(found.predicted, self._cut(found, asked))
+        alignment = Alignment(found.predicted, self._cut(found, asked))
         outputs = self._run(found.call, first)
-        for use in self._uses(comparison, outputs):
-            yield self._plan(found.call, comparison, use, asked)
+        for use in self._uses(alignment, outputs):
+            yield self._plan(found.call, alignment, use, asked)
 
     def _completed(self, roles: BatchRoles) -> BatchRoles:
         """Return the roles with lengths, by the padding that rows or embeddings show."""
@@ -146,8 +146,8 @@ class Planner:
             return ""
         if asked.whole and found.predicted.steps < asked.ids_BT.shape[1]:
             return "asked"
-        comparison = Comparison(found.predicted)
-        logits, _ = comparison.pair(self._run(found.call, roles), roles)
+        alignment = Alignment(found.predicted)
+        logits, _ = alignment.pair(self._run(found.call, roles), roles)
         if logits.shape[1] > 1 and bool((logits[:, 0] == logits[0, 0, 0]).all()):
             return "first"
         if not asked.whole or not self._feeds_reference(found.call):
@@ -156,7 +156,7 @@ class Planner:
         def run(target_BT: Tensor) -> Tensor:
             target = target_BT.T if roles.time_first else target_BT
             changed = replace(roles, target=target)
-            return comparison.pair(self._run(found.call, changed), changed)[0]
+            return alignment.pair(self._run(found.call, changed), changed)[0]
 
         fed = fed_step(run, asked.ids_BT)
         return "last" if fed in ("same", "unknown") and self._common_start() else ""
@@ -174,18 +174,18 @@ class Planner:
         joined = torch.cat(firsts)
         return len(joined) > 1 and bool((joined == joined[0]).all())
 
-    def _uses(self, comparison: Comparison, outputs: Any) -> list[LossUse]:
+    def _uses(self, alignment: Alignment, outputs: Any) -> list[LossUse]:
         """Return the ways to use the loss that give one number; two only where steps are cut."""
         roles = self._asked_of(self._roles[0])
         if self._loss is None and own_loss(outputs) is not None:
             return [LossUse(None)]
-        logits, _ = comparison.pair(outputs, roles)
+        logits, _ = alignment.pair(outputs, roles)
         working: list[LossUse] = []
         first: Exception | None = None
         for use in loss_uses(self._loss, is_log_probabilities(logits)):
             try:
                 seed_all(0)
-                use.compute(comparison, outputs, roles)
+                use.compute(alignment, outputs, roles)
             except Exception as error:
                 first = first or error
                 continue
@@ -197,7 +197,7 @@ class Planner:
                 f"loss, for example:\n{EXAMPLE}"
             )
         both = [use for use in working if use.form in ("whole", "aligned")]
-        if comparison.cut and len(both) > 1 and not both[1].reversed:
+        if alignment.cut and len(both) > 1 and not both[1].reversed:
             return [both[1], both[0]]
         return working[:1]
 
@@ -205,18 +205,18 @@ class Planner:
         """Return the roles; without padding in what is asked, if the loss is not the user's."""
         return without_padding(roles) if self._loss is None else roles
 
-    def _plan(self, call: ModelCall, comparison: Comparison, use: LossUse, asked: Asked) -> Plan:
+    def _plan(self, call: ModelCall, alignment: Alignment, use: LossUse, asked: Asked) -> StepPlan:
         model = self._model
 
         def taking(roles: BatchRoles) -> Callable[[], Tensor]:
             compared = self._asked_of(roles)
-            return lambda: use.compute(comparison, call.run(model, roles), compared)
+            return lambda: use.compute(alignment, call.run(model, roles), compared)
 
         chosen = asked.whole and self._feeds_reference(call)
-        return Plan(
+        return StepPlan(
             tuple(taking(roles) for roles in self._roles),
-            _text(call, comparison, use, self._loss),
-            ours=(COMPARED if chosen and comparison.cut else frozenset()) | {"never-forced"},
+            _text(call, alignment, use, self._loss),
+            ours=(COMPARED if chosen and alignment.cut else frozenset()) | {"never-forced"},
             unsure=COMPARED if chosen else frozenset(),
             unseen=tuple(_unseen(use, chosen)),
             judges_loss=use.given,
@@ -241,12 +241,12 @@ class Planner:
         )
 
 
-def _text(call: ModelCall, comparison: Comparison, use: LossUse, loss: Any) -> str:
+def _text(call: ModelCall, alignment: Alignment, use: LossUse, loss: Any) -> str:
     """Return how model and loss are called, as code."""
     if use.function is None:
         return f"{call.text()}.loss"
     name = "cross-entropy" if loss is None else getattr(loss, "__name__", type(loss).__name__)
-    outputs, target = CUT_TEXTS["" if use.form == "whole" else comparison.cut]
+    outputs, target = CUT_TEXTS["" if use.form == "whole" else alignment.cut]
     pair = (target, outputs) if use.reversed else (outputs, target)
     return f"outputs = {call.text()}; {name}({', '.join(pair)})"
 
@@ -256,8 +256,8 @@ def _unseen(use: LossUse, chosen: bool) -> Iterator[str]:
         yield "the loss: none was given; give loss= as you train with"
     if chosen:
         yield (
-            "whether your training compares outputs and targets at the right steps: bench chose "
-            "them; give step= to have yours judged"
+            "whether your training compares outputs and targets at the right steps: these were "
+            "chosen here; give step= to have yours judged"
         )
 
 

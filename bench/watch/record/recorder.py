@@ -103,7 +103,7 @@ class Recorder(TorchFunctionMode):
     def __init__(
         self, most_steps: int | None = None, sample: Callable[[int], bool] = sampled
     ) -> None:
-        """Prepare a recorder.
+        """Prepare a recorder, which begins when it is entered.
 
         Args:
             most_steps: training steps after which to end the training, None for no limit.
