@@ -130,7 +130,7 @@ def everything(model: Busy, optimizer: optim.Optimizer, scheduler: Any) -> dict[
     }
 
 
-def compared(act: Callable[[Busy, optim.Optimizer, Any], None]) -> None:
+def compared(act: Callable[[Busy, optim.Optimizer, Any], object]) -> None:
     model, optimizer, scheduler = trained()
     before = everything(model, optimizer, scheduler)
     assert None in before["gradients"].values()
