@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 from results import naming
-from results.grouping import by_variant, grouped
+from results.grouping import grouped, namings
 from results.record import Record
 
 
@@ -35,7 +35,7 @@ RowOfCurve = TypeVar("RowOfCurve", bound=CurveRow)
 
 
 def average_curves(
-    records: Iterable[Record], suite: Mapping[str, Any], metric: str
+    records: Iterable[Record], suite: Mapping[str, Any], metric: str, variants: Sequence[str] = ()
 ) -> list[CurveRow]:
     """Return one row per task, setting and variant.
 
@@ -46,9 +46,10 @@ def average_curves(
         records: runs with their curves.
         suite: the suite's base variant.
         metric: key of the curve's values.
+        variants: only these, in this order; all if there are none.
 
     Raises:
-        ValueError: no run has the metric.
+        ValueError: no run has the metric, or none is of one of the variants.
     """
     groups = grouped(record for record in records if record.outcome.get("curve"))
     known = sorted(
@@ -57,17 +58,37 @@ def average_curves(
     if groups and metric not in known:
         raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
     rows: list[CurveRow] = []
-    for (task, setting), runs in groups.items():
-        rows += _table_rows(task, setting, runs, suite, metric)
+    chosen = {table: _chosen(runs, suite, variants) for table, runs in groups.items()}
+    for given in variants:
+        if not any(given in names for names, _ in chosen.values()):
+            known = sorted({name for _, named in chosen.values() for name in named})
+            raise ValueError(f"no curve is of the variant {given!r}; there are {', '.join(known)}")
+    for (task, setting), (names, named) in chosen.items():
+        wanted = [names[given] for given in variants if given in names]
+        kept = {name: named[name] for name in (wanted if variants else sorted(named))}
+        rows += _table_rows(task, setting, groups[task, setting], kept, metric)
     return rows
 
 
+def _chosen(
+    runs: Sequence[Record], suite: Mapping[str, Any], variants: Sequence[str]
+) -> tuple[dict[str, str], dict[str, list[Record]]]:
+    """Return the names in a table of the variants asked for, and the runs of the table by name."""
+    tables = namings(runs, suite)
+    base, named = next(tables)
+    names = {given: naming.canonical(given, base) for given in variants}
+    return {given: name for given, name in names.items() if name in named}, named
+
+
 def _table_rows(
-    task: str, setting: str, runs: list[Record], suite: Mapping[str, Any], metric: str
+    task: str,
+    setting: str,
+    table: Sequence[Record],
+    named: Mapping[str, Sequence[Record]],
+    metric: str,
 ) -> list[CurveRow]:
-    """Return the curves of one table, all at the same steps."""
-    base = naming.shared_base([run.variant for run in runs], suite)
-    steps = sorted({point["step"] for run in runs for point in run.outcome["curve"]})
+    """Return the curves of these variants, all at the steps of the whole table."""
+    steps = sorted({point["step"] for run in table for point in run.outcome["curve"]})
     return [
         {
             "task": task,
@@ -77,7 +98,7 @@ def _table_rows(
             "seeds": len(seeds),
             "points": _points(seeds, steps, metric),
         }
-        for name, seeds in sorted(by_variant(runs, base).items())
+        for name, seeds in named.items()
     ]
 
 

@@ -6,7 +6,7 @@ as budget and device.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from results import naming
@@ -105,6 +105,18 @@ def by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list
         for name, versions in named.items()
         for version, runs in versions.items()
     }
+
+
+def namings(
+    group: Sequence[Record], suite: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any], dict[str, list[Record]]]]:
+    """Yield the base of a table and its runs by name relative to it, then those of the suite.
+
+    Names that are compared must come from one of the two, because `base` of the one may be a
+    variant that has another name in the other.
+    """
+    for base in (naming.shared_base([record.variant for record in group], suite), suite):
+        yield base, by_variant(list(group), base)
 
 
 def _version(record: Record) -> str:

@@ -89,6 +89,11 @@ def score(name: str) -> Metric:
     )
 
 
+def is_share(name: str) -> bool:
+    """Return whether a score lies between 0 and 1, so that a difference lies within -1 and 1."""
+    return name in SCORES and SCORES[name].write is share and name != "exposure_gap"
+
+
 def margin(name: str) -> float:
     """Return the smallest difference of a score that matters."""
     return MARGINS.get(name, 0.01)

@@ -7,11 +7,13 @@ short. It need not be the suite's base.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 SHORTHANDS = {"depth": ("encoder_depth", "decoder_depth")}
 """Names for several axes that are set to one value together."""
+LISTED = 8
+"""Number of names that an error message lists."""
 
 
 def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +59,52 @@ def name(variant: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """Return a variant's name: `base`, or its differences, as in `cell=lstm,attention=dot`."""
     found = differences(variant, base)
     return ",".join(f"{axis}={text(value)}" for axis, value in found.items()) or "base"
+
+
+def canonical(given: str, base: Mapping[str, Any]) -> str:
+    """Return the name relative to a base of the variant that a user names.
+
+    `cell=gru` is `base` where the base is a GRU, and the order of axes or the way in which a number
+    is written do not matter. What is no list of `axis=value` is returned as it is.
+
+    Args:
+        given: `base`, or differences from it; what a table adds in brackets is kept.
+        base: the variant that the name refers to.
+    """
+    named, bracket, version = given.strip().partition(" [")
+    variant = dict(base)
+    for part in [] if named in ("", "base") else named.split(","):
+        axis, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            return given
+        for each in SHORTHANDS.get(axis, (axis,)):
+            variant[each] = _read_like(value, base.get(each))
+    return name(variant, base) + bracket + version
+
+
+def _read_like(value: str, known: object) -> object:
+    """Return a value that was typed as a number if the axis is known to hold numbers."""
+    if isinstance(known, int | float) and not isinstance(known, bool):
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        return int(number) if isinstance(known, int) and number.is_integer() else number
+    return value
+
+
+def spelled(base: Mapping[str, Any], variants: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the base's values on the axes on which some of these variants differ from it."""
+    differing = {axis for variant in variants for axis in differences(variant, base)}
+    wanted = [axis for axis in (*SHORTHANDS, *base) if axis in differing]
+    return {axis: text(base.get(SHORTHANDS.get(axis, (axis,))[0])) for axis in wanted}
+
+
+def listed(names: Iterable[str]) -> str:
+    """List the first names in alphabetical order, and say how many more there are."""
+    ordered = sorted(names)
+    more = f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
+    return "; ".join(ordered[:LISTED]) + more
 
 
 def text(value: object) -> str:

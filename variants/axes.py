@@ -6,6 +6,7 @@ values do not apply together.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -142,6 +143,17 @@ def registry(axis: str) -> Registry:
 def values(axis: str) -> list[str]:
     """Return the values of an axis of choices; empty for others."""
     return list(registry(axis))
+
+
+def meaning(part: object) -> str:
+    """Return what a value of an axis says of itself: a text, its `about`, or its docstring."""
+    if part is None:
+        return "there is none"
+    if isinstance(part, str):
+        return part
+    about = getattr(part, "about", None)
+    text = about if isinstance(about, str) else inspect.cleandoc(part.__doc__ or "")
+    return " ".join(text.split())
 
 
 def check_axis(name: str) -> None:

@@ -88,7 +88,10 @@ def at_equal_cost(
         from bench.plan.equal_size import hidden_for  # loads torch
         from bench.training.process import cached_task
 
-        hidden = hidden_for(variant, cached_task(label, folder / "data"), parameters)
+        try:
+            hidden = hidden_for(variant, cached_task(label, folder / "data"), parameters)
+        except ValueError:  # a part or task of a plugin that is not loaded
+            return "; which hidden size would have them is known with --plugin FILE"
         if hidden is None:
             return ", and no hidden size would have them"
         return f"; hidden={hidden} would have them"

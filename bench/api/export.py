@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.api.store import runs_of
+from bench.api.store import run_rows, runs_of
 from results.compare import axis_effects
 from results.compare.pairs import ComparisonRow
 from results.export import files
 from results.layers import LayerRow, layer_rows
 from results.store import reading
 from results.summary import SummaryRow, summarise
-from results.tables.comparisons import overview_tables
+from results.tables.comparisons import effect_tables
+from results.tables.runs import run_tables
 from results.tables.summaries import summary_tables
 from results.tables.text import TextTable
 from tasks.choices import one_of
@@ -30,13 +31,15 @@ class MissingPackageError(Exception):
     """A format needs a package that an extra installs."""
 
 
-def check_export(form: str, has_output: bool, effects: bool, layers: bool = False) -> None:
+def check_export(
+    form: str, has_output: bool, effects: bool, layers: bool = False, runs: bool = False
+) -> None:
     """Raise a ValueError for an unknown format, or one that does not go with the other options."""
     one_of("format", form, (*files.FORMATS, *TRACKERS))
     if form in (*files.BINARY, *TRACKERS) and not has_output:
         raise ValueError(f"{form} is no text; name where it goes with --output")
-    if form in TRACKERS and effects:
-        raise ValueError(f"{form} is given runs; leave out --effects")
+    if sum((effects, layers, runs)) > 1:
+        raise ValueError("--effects, --layers and --runs are exports of their own; give one")
     if layers and (effects or form not in LAYER_FORMATS):
         raise ValueError(
             f"--layers goes with --format {', '.join(LAYER_FORMATS)} and not with --effects"
@@ -50,6 +53,7 @@ def rendered(
     effects: bool = False,
     ascii_only: bool = False,
     layers: bool = False,
+    runs: bool = False,
 ) -> bytes:
     """Return the tables of a store in a format of `results.export.files.FORMATS`.
 
@@ -61,6 +65,7 @@ def rendered(
         ascii_only: Escape other characters in JSON.
         layers: Instead, every recorded figure of every parameter and layer; as csv, json or
             parquet.
+        runs: Instead, a row for each run, with its settings, scores and costs.
 
     Raises:
         ValueError: There are no runs to compare.
@@ -71,7 +76,7 @@ def rendered(
     if layers:
         rows = _layers(folder, tasks)
     else:
-        rows, tables = (_effects if effects else _summary)(folder, tasks)
+        rows, tables = (_runs if runs else _effects if effects else _summary)(folder, tasks)
     if form == "json":
         return files.as_json(rows, ascii_only).encode()
     if form == "csv":
@@ -97,7 +102,16 @@ def _effects(
     with reading(folder) as store:
         records, suite = runs_of(store, tasks), store.base()
     rows = axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
-    return rows, overview_tables(rows)
+    return rows, effect_tables(rows)
+
+
+def _runs(
+    folder: Path, tasks: Sequence[str] | None
+) -> tuple[list[dict[str, Any]], list[TextTable]]:
+    """Return a row for each run, with its settings and what came of it."""
+    with reading(folder) as store:
+        rows = run_rows(store, tasks, settings=True)
+    return rows, run_tables(rows)
 
 
 def layer_frame(folder: Path, tasks: Sequence[str] | None = None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,22 @@ from bench.guard import quality, timing
 from bench.guard.checkout import Revision, root
 from bench.guard.counts import Counts, count_work
 from bench.guard.processes import GuardSetup
+from bench.guard.quality_matrix import as_toml, chosen_blocks
 from bench.guard.subjects import Subject, choose_subjects, prepare_case
-from bench.training.process import prepare_process
+from bench.plan.matrix import plan
+from bench.plan.matrix_file import parse
+from bench.training.process import cached_task, prepare_process
 from results.guard.verdict import GuardRow, exact_rows
 
 GuardReport = Callable[[str], None]
 """Is called with sentences about what the guard is doing."""
+
+Counting = Callable[[int, int], None]
+"""Is called with how many subjects are done, and of how many."""
+
+
+def ignored(done: int, total: int) -> None:
+    """Ignore how far the counting is."""
 
 
 @dataclass(frozen=True)
@@ -43,31 +55,34 @@ class GuardOptions:
         return baselines.Selection(self.variants, self.tasks)
 
 
-def _counted(selection: baselines.Selection, options: GuardOptions) -> dict[str, Counts]:
-    """Return the counts of each subject."""
+def _counted(
+    selection: baselines.Selection, options: GuardOptions, count: Counting
+) -> dict[str, Counts]:
+    """Return the counts of each subject. count: called with how many are done, of how many."""
     prepare_process(1)
     chosen = choose_subjects(
         selection.variants, selection.tasks, options.device, options.data, timed=False
     )
-    return {
-        subject.name: count_work(prepare_case(subject, options.device, options.data))
-        for subject in chosen
-    }
+    found = {}
+    for done, subject in enumerate(chosen):
+        count(done, len(chosen))
+        found[subject.name] = count_work(prepare_case(subject, options.device, options.data))
+    return found
 
 
-def write_baseline(file: Path, options: GuardOptions) -> int:
+def write_baseline(file: Path, options: GuardOptions, count: Counting = ignored) -> int:
     """Count the work of each subject, write the counts, and return how many subjects there are.
 
     Raises:
         ValueError: A variant or task is unknown.
         GuardError: The file cannot be written.
     """
-    found = _counted(options.selection, options)
+    found = _counted(options.selection, options, count)
     baselines.write(file, found, options.selection, options.device)
     return len(found)
 
 
-def guard_counts(file: Path, options: GuardOptions) -> list[GuardRow]:
+def guard_counts(file: Path, options: GuardOptions, count: Counting = ignored) -> list[GuardRow]:
     """Compare the counts of each subject with a baseline's.
 
     Without variants and tasks, what the baseline was made of is counted.
@@ -78,7 +93,7 @@ def guard_counts(file: Path, options: GuardOptions) -> list[GuardRow]:
     """
     known = baselines.read(file, options.device)
     narrowed = bool(options.variants or options.tasks)
-    found = _counted(options.selection if narrowed else known.selection, options)
+    found = _counted(options.selection if narrowed else known.selection, options, count)
     before = known.counts
     if narrowed:
         before = {name: value for name, value in before.items() if name in found}
@@ -149,22 +164,38 @@ def guard_times(
         return timing.time_versions(sides, chosen, threshold, minutes, report)
 
 
-def quality_matrix(matrix: Path | None) -> Path:
-    """Return the matrix file that the guard of quality runs; ValueError if there is none."""
+def quality_matrix(matrix: Path | None, options: GuardOptions) -> str:
+    """Return the text of the matrix that the guard of quality runs.
+
+    Variants and tasks that were asked for take the place of the matrix's own.
+
+    Raises:
+        ValueError: There is no such matrix file, or a variant or task is unknown or does not apply.
+    """
     chosen = (matrix or quality.QUALITY_MATRIX).resolve()
     if not chosen.is_file():
         raise ValueError(f"there is no matrix file {matrix}; give the path of one")
-    return chosen
+    text = chosen.read_text(encoding="utf-8")
+    if not (options.variants or options.tasks):
+        return text
+    found = chosen_blocks(parse(text, chosen.name), options.variants, options.tasks)
+    labels = {label for block in found.blocks for label in block.tasks}
+    tasks = {label: cached_task(label, options.data) for label in labels}
+    planned = plan(found, tasks, "cpu", options.data)
+    if not planned.specs:
+        reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
+        raise ValueError(f"nothing of this applies: {reasons}")
+    return as_toml(found)
 
 
 def guard_quality(
-    against: Versions, matrix: Path, folder: Path, report: GuardReport
+    against: Versions, matrix: str, folder: Path, report: GuardReport
 ) -> list[GuardRow]:
     """Run a small matrix by a git revision and by the present code, and compare the outcomes.
 
     Args:
         against: The revision.
-        matrix: A matrix file.
+        matrix: The text of a matrix file.
         folder: The store, which keeps the revision's runs for the next time.
         report: Called with progress.
 
@@ -174,8 +205,13 @@ def guard_quality(
     import torch
 
     revision = against.revision
-    known = folder.resolve() / "guard" / f"{revision.commit[:12]}-torch-{torch.__version__}"
-    with revision.files() as reference:
+    # each matrix has a store of its own: the runs of another would look as if they were missing
+    digest = hashlib.blake2b(matrix.encode(), digest_size=4).hexdigest()
+    name = f"{revision.commit[:12]}-torch-{torch.__version__}-{digest}"
+    known = folder.resolve() / "guard" / name
+    with revision.files() as reference, tempfile.TemporaryDirectory(prefix="bench-guard-") as made:
+        file = Path(made) / "guard.toml"
+        file.write_text(matrix, encoding="utf-8")
         return quality.compare_quality(
-            reference, revision.root, known, matrix, cores(), report, against.plugins
+            reference, revision.root, known, file, cores(), report, against.plugins
         )

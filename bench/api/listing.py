@@ -7,7 +7,7 @@ from typing import Any
 from bench.doctor.faults import FAULTS
 from bench.plan import matrix_file
 from tasks import TASKS, describe
-from variants import AXES, axes
+from variants import AXES, TOGETHER, axes
 
 
 def listing() -> list[dict[str, Any]]:
@@ -38,3 +38,20 @@ def listing() -> list[dict[str, Any]]:
         ),
         *({"kind": "fault", "name": name, "about": fault.about} for name, fault in FAULTS.items()),
     ]
+
+
+def described_listing() -> list[dict[str, Any]]:
+    """Return the rows of `listing` with what else tables show.
+
+    tasks: to which a fault applies. together: shorthands that set an axis. meanings: of the values
+    of an axis.
+    """
+    rows = listing()
+    for row in rows:
+        if row["kind"] == "fault":
+            row["tasks"] = FAULTS[row["name"]].tasks
+        elif row["kind"] == "axis":
+            row["together"] = [short for short, set_ in TOGETHER.items() if row["name"] in set_]
+            parts = axes.registry(row["name"])
+            row["meanings"] = {value: axes.meaning(part) for value, part in parts.items()}
+    return rows

@@ -40,6 +40,8 @@ DEFAULT_BUDGET = "1000steps"
 """Budget of runs that are varied around a base."""
 DEFAULT_BATCH = 32
 """Examples per training step of runs that are varied around a base."""
+MOST_CHOSEN = 8
+"""Seeds up to which as many are done as a verdict takes, where none are asked for; else 3."""
 
 Cost = Callable[[RunSpec], float]
 """Estimates the seconds that a run takes."""
@@ -57,7 +59,8 @@ class MatrixOptions:
         vary: `axis=a,b,c` each, varied around the base instead of a matrix.
         base: The variant to vary around, as `axis=value,axis=value`.
         grid: Cross all varied axes instead of changing one at a time.
-        seeds: Number of seeds, from 0 on; None for the matrix's own.
+        seeds: Number of seeds, from 0 on; None for the matrix's own, or with vary for as
+            many as a verdict on the axes takes, if these are at most 8, else 3.
         budget: `500steps`, `2000000tokens` or `60s`; None for the matrix's own.
         batch: Examples per training step; only with vary or base.
         decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.
@@ -108,13 +111,65 @@ def _varied(options: MatrixOptions) -> Matrix:
         raise ValueError("--vary and --base make a matrix of their own; leave --matrix out")
     if not options.tasks:
         raise ValueError("--vary and --base need to know on what; add --task NAME")
-    return from_options(
+    matrix = from_options(
         list(options.tasks),
         options.base,
         list(options.vary),
         options.grid,
         options.budget or DEFAULT_BUDGET,
         DEFAULT_BATCH if options.batch is None else options.batch,
+    )
+    enough = enough_seeds(matrix).most
+    return matrix.changed(enough) if enough <= MOST_CHOSEN else matrix
+
+
+class EnoughSeeds(NamedTuple):
+    """Numbers of seeds with which effects can become significant at all.
+
+    pair: for two variants. most: for all values of the axis that has most of them. axis: that axis;
+    empty where nothing is compared, and then `most` is the number of seeds as it is.
+    """
+
+    pair: int
+    most: int
+    axis: str
+
+
+def enough_seeds(matrix: Matrix) -> EnoughSeeds:
+    """Return how many seeds the comparisons of a matrix take, an axis being one family.
+
+    With fewer, not even the largest effect could be significant (`results.stats.inference`).
+    """
+    from results.stats.inference import ALPHA, fewest_pairs
+
+    compared: dict[str, int] = {}
+    for block in matrix.blocks:
+        base = asdict(block.base)
+        for axis, values in (*block.star.items(), *block.grid.items()):
+            levels = {*values, base[axis]} if axis in base and block.with_base else {*values}
+            compared[axis] = max(compared.get(axis, 0), len(levels) - 1)
+    axis = max(compared, key=lambda name: compared[name], default="")
+    pair = fewest_pairs(ALPHA)
+    if not axis or not compared[axis]:
+        return EnoughSeeds(pair, min(block.seeds for block in matrix.blocks), "")
+    return EnoughSeeds(pair, fewest_pairs(ALPHA / compared[axis]), axis)
+
+
+def seeds_sentence(matrix: Matrix) -> str:
+    """Return what the seeds of a matrix can show, if they are too few for some verdict."""
+    enough = enough_seeds(matrix)
+    seeds = min(block.seeds for block in matrix.blocks)
+    if not enough.axis or seeds >= enough.most:
+        return ""
+    wanted = f"{enough.most} seeds: --seeds {enough.most}"
+    if enough.most > enough.pair:
+        wanted = (
+            f"{enough.pair} seeds for two variants, {enough.most} for all values of {enough.axis}: "
+            f"--seeds {enough.most}"
+        )
+    return (
+        f"{seeds} seeds show the spread; even a large effect is significant only from {wanted}, "
+        "or, for two variants, bench run --until-decided A B --task NAME"
     )
 
 

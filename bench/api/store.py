@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from results import naming, selection
 from results import store as stores
 from results.errors import StoreError
+from results.grouping import grouped, namings, test_score
 from results.record import STATUSES, Record
 from results.store import Planned, Store
+from results.summary import summarise
 from tasks.choices import one_of
 
 
@@ -26,10 +29,146 @@ def _the_one(ids: Sequence[str], prefix: str, place: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise StoreError(f"there is no run {prefix} {place}; bench table --json lists their ids")
+        raise StoreError(f"there is no run {prefix} {place}; bench runs lists their ids")
     raise StoreError(
         f"{prefix} begins {len(found)} runs, {', '.join(found[:4])} ...; give more digits"
     )
+
+
+class Chosen(NamedTuple):
+    """One run out of those that were asked for.
+
+    run: the one to look at, without details. runs: all that were asked for, in the order in which
+    they would be looked at; the one alone if its id was given. asked: what they are, in words.
+    """
+
+    run: Record
+    runs: tuple[Record, ...]
+    asked: str
+
+    @property
+    def said(self) -> str:
+        """Return which run was taken out of how many, or nothing if it was the only one."""
+        if len(self.runs) == 1:
+            return ""
+        return (
+            f"{self.asked}: {len(self.runs)} runs; this is {self.run.id[:8]}, seed "
+            f"{self.run.seed} ({selection.summary_of(self.run)}); bench runs lists the others"
+        )
+
+
+def choose(
+    store: Store, given: str, tasks: Sequence[str] | None = None, best: bool = False
+) -> Chosen:
+    """Return the run that an id, the number of a row or the name of a variant stands for.
+
+    Of several runs, the worst is taken.
+
+    Args:
+        store: Opened for reading.
+        given: An id or its first digits, the number of a row of `bench table`, or a variant.
+        tasks: Labels or names of tasks, for the runs of a variant; None for all.
+        best: Take the best of several runs instead; if weights are kept of some, the best of these.
+
+    Raises:
+        StoreError: There is no such run, row, variant or task.
+    """
+    if "=" in given or given.strip() == "base":
+        records = runs_of(store, tasks)
+        found = selection.of_variant(records, store.base(), given)
+        if not found:
+            raise StoreError(f"no finished run is of the variant {given}; {_there_are(store)}")
+        return _chosen(store, found, given, best)
+    if selection.is_row_number(given):
+        found = selection.of_row(list(store.records()), store.base(), int(given))
+        if found:
+            name = naming.name(found[0].variant, store.base())
+            return _chosen(store, found, f"row {given}, {found[0].task} {name}", best)
+        if sum(run.startswith(given) for run in store.ids()) != 1:
+            raise StoreError(
+                f"there is no row {given} in bench table, and no run of which this is enough of "
+                "the id; bench runs lists their ids"
+            )
+    (record,) = store.records([find_run(store, given)])
+    return Chosen(record, (record,), given)
+
+
+def _chosen(store: Store, found: Sequence[Record], asked: str, best: bool) -> Chosen:
+    ordered = selection.worst_first(found)
+    if best:
+        ordered.reverse()
+        ordered.sort(key=lambda record: not store.weights(record.id).exists())
+    return Chosen(ordered[0], tuple(ordered), asked)
+
+
+def _there_are(store: Store) -> str:
+    names = {row["variant"] for row in summarise(store.records(), store.base())}
+    return f"there are {naming.listed(names)}"
+
+
+def worst_of_last(store: Store, tasks: Sequence[str] | None = None) -> Chosen:
+    """Return the worst run of the last matrix, or of the store if none of it is finished."""
+    records = runs_of(store, tasks)
+    planned = {row.id for row in store.plan()}
+    ordered = selection.worst_first(record for record in records if record.id in planned)
+    if ordered:
+        return Chosen(ordered[0], tuple(ordered), "the worst of the last matrix")
+    ordered = selection.worst_first(records)
+    return Chosen(ordered[0], tuple(ordered), "the worst of all")
+
+
+def run_rows(
+    store: Store, tasks: Sequence[str] | None = None, settings: bool = False
+) -> list[dict[str, Any]]:
+    """Return a row for each finished run, by table, variant and seed.
+
+    Args:
+        store: Opened for reading.
+        tasks: Labels or names of tasks; None for all.
+        settings: Include every axis and setting, all scores, and what was measured.
+    """
+    records, suite = runs_of(store, tasks), store.base()
+    found = []
+    for (task, setting), group in grouped(records).items():
+        _, named = next(namings(group, suite))
+        for name, runs in sorted(named.items()):
+            for record in sorted(runs, key=lambda record: record.seed):
+                metric = record.outcome.get("metric")
+                found.append({
+                    "run": record.id,
+                    "task": task,
+                    "setting": setting,
+                    "variant": name,
+                    "seed": record.seed,
+                    "status": record.status,
+                    "metric": metric,
+                    "score": test_score(record.outcome),
+                } | (_settings_of(record) if settings else {}))  # fmt: skip
+    return found
+
+
+def _settings_of(record: Record) -> dict[str, Any]:
+    """Return the settings of a run, its scores and its costs as further columns."""
+    outcome, spec = record.outcome, dict(record.spec)
+    known = {key: spec[key] for key in spec if key not in ("task", "seed", "variant", "budget")}
+    reached = outcome.get("to_target") or {}
+    return {
+        "axes": dict(record.variant),
+        "budget": dict(spec["budget"]),
+        **known,
+        "scores": outcome.get("scores", {}),
+        "steps": outcome.get("steps"),
+        "tokens": outcome.get("tokens"),
+        "steps_to_target": reached.get("steps"),
+        "tokens_to_target": reached.get("tokens"),
+        "parameters": outcome.get("parameters"),
+        "error": outcome.get("error"),
+        "measured": {
+            key: value
+            for key, value in record.measured.items()
+            if isinstance(value, int | float | str)
+        },
+    }
 
 
 def runs_of(
@@ -140,6 +279,12 @@ def chosen(
         raise ValueError("nothing was chosen; give ids, --task, --status or --all")
     for name in statuses:
         one_of("status", name, STATUSES)
+    for run in runs:
+        if selection.is_row_number(run):
+            raise StoreError(
+                f"{run} may be the number of a row; give {selection.LONGEST_NUMBER + 1} digits "
+                "or more of a run's id (bench runs lists them)"
+            )
     ids = {find_run(store, run) for run in runs}
     if tasks or statuses or every:
         ids |= _matching(store, tasks, statuses)

@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from bench.api.store import find_run
+from bench.api.store import choose
 from bench.corpora import vectors
 from bench.plugins import loading
 from bench.specs import RunSpec
@@ -25,7 +25,7 @@ def translate(folder: Path, run: str, text: str, decoding: str | None = None) ->
 
     Args:
         folder: The store.
-        run: A run's id, or its first digits.
+        run: A run's id or its first digits, or a row or variant, whose best run is taken.
         text: A source, written as `bench show` prints samples.
         decoding: `greedy` or `beam=5`; None for the run's own.
 
@@ -38,14 +38,20 @@ def translate(folder: Path, run: str, text: str, decoding: str | None = None) ->
     ids = task.encode(text)
     if not len(ids):
         raise ValueError("the source is empty; type at least one symbol")
-    return run_one(model, task, ids, "cpu", decoding=how)
+    return run_one(model, task, ids, "cpu", decoding=how) | {"unknown": unknown_words(task, text)}
+
+
+def unknown_words(task: Task, text: str) -> list[str]:
+    """Return the words of a source that a task's vocabulary lacks, which it reads as unknown."""
+    known = set(task.source.symbols)
+    return list(dict.fromkeys(word for word in task.tokenize(text) if word not in known))
 
 
 def loaded(folder: Path, run: str) -> tuple[Model, Task, RunSpec]:
     """Return the trained model of a run, its task and its spec; arguments and errors as above."""
     with reading(folder) as store:
-        found = find_run(store, run)
-        (record,) = store.records([found])
+        record = choose(store, run, best=True).run
+        found = record.id
         weights = store.weights(found)
     if not weights.is_file():
         raise ValueError(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.busy import Busy
 from bench.cli.shared import (
     CHECK_FAILED,
     STORE,
@@ -36,7 +37,7 @@ def check(
     load_plugins(plugin)
     from bench.api.check import check_part
 
-    with user_errors():
+    with user_errors(), Busy(f"checking {name}"):
         findings = check_part(name, tagging, store / "data")
     if as_json:
         print_json([finding._asdict() for finding in findings])

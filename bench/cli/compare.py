@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from bench.cli.busy import Busy
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     CommandError,
     JsonOption,
+    NotesOption,
+    PluginOption,
     StoreOption,
     TaskOption,
     console,
+    load_plugins,
     print_json,
     store_errors,
     user_errors,
@@ -25,7 +30,15 @@ if TYPE_CHECKING:
     from results.compare.interactions import InteractionRow
 
 
+class _Printing(NamedTuple):
+    """Says how rows are printed: as JSON, or as tables with all notes or the first."""
+
+    as_json: bool
+    all_notes: bool
+
+
 def compare(
+    context: typer.Context,
     a: Annotated[str | None, typer.Argument(help="A variant, as bench table names it.")] = None,
     b: Annotated[str | None, typer.Argument(help="The variant to compare it with.")] = None,
     axis: Annotated[
@@ -57,7 +70,9 @@ def compare(
         ),
     ] = None,
     task: TaskOption = None,
+    notes: NotesOption = False,
     as_json: JsonOption = False,
+    plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Print effects over shared seeds, with intervals and verdicts.
@@ -70,18 +85,20 @@ def compare(
             "compare two variants (bench compare cell=gru cell=lstm), or --axis, or --with-store, "
             "or --dates: one of these; bench table shows the variants there are"
         )
+    way = "--axis" if axis else "--with-store" if with_store else "--dates"
+    refuse_unheeded(context, "compare", way if a is None else "two variants")
+    if plugin:
+        load_plugins(plugin)
     if a is not None and b is not None:
-        _compare_variants(a, b, fair, task, as_json, store)
+        _compare_variants(a, b, fair, task, _Printing(as_json, notes), store)
         return
-    if fair is not None:
-        raise CommandError("--fair compares two variants; name them: bench compare A B --fair all")
     if axis is not None:
-        _compare_axis(axis, task, as_json, store)
+        _compare_axis(axis, task, _Printing(as_json, notes), store)
     else:
-        _compare_sets(with_store, dates, task, as_json, store)
+        _compare_sets(with_store, dates, task, _Printing(as_json, notes), store)
 
 
-def _compare_axis(axis: str, task: list[str] | None, as_json: bool, store: Path) -> None:
+def _compare_axis(axis: str, task: list[str] | None, printing: _Printing, store: Path) -> None:
     """Compare the values of one axis, or of all."""
     from bench.api import compare as comparisons
     from results.show import comparisons as shown
@@ -92,16 +109,20 @@ def _compare_axis(axis: str, task: list[str] | None, as_json: bool, store: Path)
             rows = comparisons.every_axis(store, task)
         else:
             rows, interactions = comparisons.one_axis(store, axis, task)
-    if as_json:
+    if printing.as_json:
         print_json([*rows, *interactions])
     elif axis == "all":
-        shown.show_every_axis(rows, console())
+        shown.show_every_axis(rows, console(), printing.all_notes)
     else:
-        shown.show_effects(rows, interactions, console())
+        shown.show_effects(rows, interactions, console(), printing.all_notes)
 
 
 def _compare_sets(
-    with_store: Path | None, dates: str | None, task: list[str] | None, as_json: bool, store: Path
+    with_store: Path | None,
+    dates: str | None,
+    task: list[str] | None,
+    printing: _Printing,
+    store: Path,
 ) -> None:
     """Compare the runs of two stores, or later runs with earlier ones."""
     from bench.api import compare as comparisons
@@ -113,14 +134,14 @@ def _compare_sets(
         else:
             assert dates is not None
             rows = comparisons.since(store, dates, task)
-    if as_json:
+    if printing.as_json:
         print_json(rows)
     else:
-        shown.show_effects(rows, [], console())
+        shown.show_effects(rows, [], console(), printing.all_notes)
 
 
 def _compare_variants(
-    a: str, b: str, fair: str | None, task: list[str] | None, as_json: bool, store: Path
+    a: str, b: str, fair: str | None, task: list[str] | None, printing: _Printing, store: Path
 ) -> None:
     """Compare two variants, at equal cost if asked."""
     from bench.api import compare as comparisons
@@ -136,10 +157,10 @@ def _compare_variants(
         with _comparison_errors():
             rows = comparisons.at_equal_cost(store, a, b, modes, task)
         show = shown.show_equal_cost
-    if as_json:
+    if printing.as_json:
         print_json(rows)
     else:
-        show(rows, console())
+        show(rows, console(), printing.all_notes)
 
 
 @contextmanager
@@ -148,7 +169,7 @@ def _comparison_errors() -> Iterator[None]:
     from results.compare.pairs import ComparisonError
 
     try:
-        with store_errors():
+        with store_errors(), Busy("comparing"):
             yield
     except ComparisonError as error:
         raise CommandError(str(error)) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     JsonOption,
@@ -48,6 +49,7 @@ def get_corpus(
 
 @data_app.command("add")
 def add_corpus(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="The name to give it.")],
     files: Annotated[
         list[Path],
@@ -79,10 +81,10 @@ def add_corpus(
     from bench.api import data
     from bench.corpora import catalogue
 
+    way = "--vectors" if vectors else "--streamed" if streamed else "a corpus"
+    refuse_unheeded(context, "data add", way)
     folder = store / "data"
     with user_errors():
-        if vectors and streamed:
-            raise ValueError("--streamed takes one file of English TAB Chinese lines")
         if vectors:
             prepared = data.add_vectors(name, files, folder)
         elif streamed:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from bench.cli.busy import Busy
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     NOTHING_MEASURED,
     STOPPED,
@@ -29,6 +31,7 @@ from bench.cli.shared import (
 if TYPE_CHECKING:
     from bench.api.doctor import Cure
     from results.record import Record
+    from results.store import Store
 
 
 class DoctorCommand(TyperCommand):
@@ -56,11 +59,14 @@ def _is_script(word: str) -> bool:
 
 
 def doctor(
+    context: typer.Context,
     run: Annotated[
         str | None,
         typer.Argument(
             metavar="RUN|SCRIPT.py",
-            help="The id of a run, or its first digits; or a training script.",
+            help="The id of a run, or its first digits; the number of a row of bench table or a "
+            "variant, of whose runs the worst is taken; or a training script. Default: the worst "
+            "run of the last matrix.",
         ),
     ] = None,
     arguments: Annotated[
@@ -111,16 +117,15 @@ def doctor(
     first seeds of a variant are examined while they train.
     """
     if module is not None or (run is not None and _is_script(run)):
-        if everything or confirm or task:
-            raise CommandError(
-                "--all, --confirm and --task are for stored runs; leave them out, or put options "
-                "of the script after its name"
-            )
+        refuse_unheeded(context, "doctor", "a script")
         words = [word for word in (module, run, *(arguments or ())) if word is not None]
         _doctor_script(words, module is not None, steps, (time_limit, memory_limit), as_json)
         return
     if arguments:
         raise CommandError(f"name one run, not also {arguments[0]}; only a script has arguments")
+    if run is not None and everything:
+        raise CommandError("--all diagnoses every run; leave out the run, or --all")
+    refuse_unheeded(context, "doctor", "--all" if everything else "one run")
     _doctor_runs(run, everything, confirm, task, as_json, plugin, store)
 
 
@@ -176,36 +181,42 @@ def _doctor_runs(
     plugin: list[Path] | None,
     store: Path,
 ) -> None:
-    from bench.api.store import find_run, runs_of
+    from bench.api.store import runs_of
     from results.doctor.rows import diagnose
     from results.doctor.show import show
 
-    if (run is None) != everything or (confirm and run is None):
-        raise CommandError(
-            "name a run (bench doctor RUN; bench table --json lists their ids), or --all; "
-            "--confirm takes one run"
-        )
     with reading(store) as opened:
-        if run is not None:
-            records = list(opened.records([find_run(opened, run)], details=True))
-        else:
-            records = runs_of(opened, task, details=True)
         suite = opened.base()
-    if run is not None and not _is_known(records[0]):
+        if everything:
+            records = runs_of(opened, task, details=True)
+        else:
+            records = list(opened.records([_chosen(opened, run, task)], details=True))
+        everyone = list(opened.records())
+    if not everything and not _is_known(records[0]):
         records = [_examined(records[0], plugin, store)]
     if confirm:
         load_plugins(plugin)
         from bench.api import doctor as doctors
 
-        with user_errors():
+        with user_errors(), Busy(f"doing run {records[0].id[:8]} again as advised"):
             cure = doctors.confirm(records[0], suite, store)
         _show_cure(cure, as_json)
         return
-    rows = diagnose(records, suite)
+    rows = diagnose(records, suite, everyone)
     if as_json:
         print_json(rows)
     else:
         show(rows, console())
+
+
+def _chosen(opened: Store, run: str | None, task: list[str] | None) -> str:
+    """Return the id of the run that was asked for, and say which of several it is."""
+    from bench.api.store import choose, worst_of_last
+
+    chosen = worst_of_last(opened, task) if run is None else choose(opened, run, task)
+    if chosen.said:
+        print_notice(chosen.said)
+    return chosen.run.id
 
 
 def _is_known(record: Record) -> bool:
@@ -221,7 +232,7 @@ def _examined(record: Record, plugin: list[Path] | None, store: Path) -> Record:
     load_plugins(plugin)
     from bench.api.doctor import examine_again
 
-    with user_errors():
+    with user_errors(), Busy(f"examining run {record.id[:8]}"):
         return examine_again(record, store)
 
 

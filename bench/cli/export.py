@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.busy import Busy
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     CommandError,
@@ -21,8 +23,12 @@ from bench.cli.shared import (
 )
 from results.escapes import without_passwords
 
+HTML_ENDINGS = (".html", ".htm")
+"""Endings of the name of a report."""
+
 
 def export(
+    context: typer.Context,
     form: Annotated[
         str,
         typer.Option(
@@ -53,21 +59,26 @@ def export(
             "--layers, as csv, json or parquet.",
         ),
     ] = False,
+    runs: Annotated[
+        bool,
+        typer.Option("--runs", help="Export a row for each run, with its settings and scores."),
+    ] = False,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Export the tables with every column, or the runs to a tracker."""
     from bench.api.export import TRACKERS, MissingPackageError, check_export, rendered
 
+    refuse_unheeded(context, "export", "a tracker" if form in TRACKERS else "tables")
     with user_errors():
-        check_export(form, output is not None, effects, layers)
+        check_export(form, output is not None, effects, layers, runs)
     try:
         if form in TRACKERS:
             _track(form, str(output), task, store)
             return
-        with user_errors():
+        with user_errors(), Busy("reading the store"):
             ascii_only = output is None and not writes_unicode()
-            content = rendered(store, form, task, effects, ascii_only, layers)
+            content = rendered(store, form, task, effects, ascii_only, layers, runs)
     except MissingPackageError as error:
         raise CommandError(str(error)) from error
     if output is not None:
@@ -108,10 +119,15 @@ def report(
     """
     from datetime import UTC, datetime
 
+    if output.suffix.lower() not in HTML_ENDINGS:
+        raise CommandError(
+            f"{output} does not end in .html, and a report is HTML; name it so (a browser prints "
+            "it to PDF)"
+        )
     from bench.api.store import runs_of
     from results import report as reports
 
-    with reading(store) as opened:
+    with reading(store) as opened, Busy("writing the report"):
         records = runs_of(opened, task)
         text = reports.write(
             records,

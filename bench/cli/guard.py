@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.busy import Busy
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     NOTHING_MEASURED,
     STORE,
@@ -36,6 +38,7 @@ BASELINE = Path("guard.json")
 
 
 def guard(
+    context: typer.Context,
     against: Annotated[
         str | None,
         typer.Option(
@@ -46,6 +49,14 @@ def guard(
     update: Annotated[
         bool, typer.Option("--update", help="Write a new baseline of counts.")
     ] = False,
+    init: Annotated[
+        bool,
+        typer.Option(
+            "--init",
+            help="Write a baseline and a GitHub workflow that keeps to it, for the repository of a "
+            "plugin.",
+        ),
+    ] = False,
     baseline: Annotated[
         Path, typer.Option(metavar="FILE", help="The file that holds the counts.")
     ] = BASELINE,
@@ -53,7 +64,8 @@ def guard(
         bool,
         typer.Option(
             "--quality",
-            help="With a revision: run a small matrix by both versions, without timing.",
+            help="With a revision: train by both versions and compare what comes out, without "
+            "timing. Trains --variant on --task, or else a small matrix.",
         ),
     ] = False,
     pytest_benchmark: Annotated[
@@ -108,12 +120,13 @@ def guard(
     from results.guard.verdict import exit_code
 
     baseline, revision = _baseline_or_revision(against, baseline)
+    refuse_unheeded(context, "guard", _way(update, init, quality, pytest_benchmark, revision))
     _check_options(threshold, minutes, quality and revision is None)
-    if update:
-        _check_update(against, quality, pytest_benchmark)
     load_plugins(plugin)
     options = _options(variant, task, device, store)
-    if update:
+    if init:
+        _write_workflow(baseline, options, plugin or [])
+    if update or init:
         _update_baseline(baseline, options)
         return
     if pytest_benchmark is not None or revision is None:
@@ -122,7 +135,7 @@ def guard(
         with user_errors(), _guard_errors():
             versions = guards.versions(revision, plugin or ())
         if quality:
-            rows = _quality_rows(versions, matrix, store)
+            rows = _quality_rows(versions, matrix, options, store)
         else:
             rows = _timed_rows(versions, options, threshold / 100, minutes)
     _write(rows, markdown, junit)
@@ -143,20 +156,39 @@ def _options(
         )
 
 
-def _check_update(
-    against: str | None, quality: bool, pytest_benchmark: tuple[Path, Path] | None
-) -> None:
-    """Refuse --update with options that compare."""
-    if against is not None or quality or pytest_benchmark:
-        raise CommandError("--update only writes the baseline; give it with --baseline at most")
+def _way(
+    update: bool,
+    init: bool,
+    quality: bool,
+    pytest_benchmark: tuple[Path, Path] | None,
+    revision: str | None,
+) -> str:
+    """Return in which way the guard is used."""
+    ways = {
+        "--update": update,
+        "--init": init,
+        "--pytest-benchmark": pytest_benchmark is not None,
+        "--quality": quality,
+        "--against a revision": revision is not None,
+    }
+    return next((way for way, used in ways.items() if used), "a baseline")
+
+
+def _write_workflow(baseline: Path, options: GuardOptions, plugins: Sequence[Path]) -> None:
+    """Write the workflow of a plugin's repository, and print where it is."""
+    from bench.guard.workflow import WORKFLOW, workflow_text, write_workflow
+
+    with user_errors(), _guard_errors(), output_errors():
+        write_workflow(workflow_text(baseline, options.variants, options.tasks, plugins))
+    say(f"{WORKFLOW}: guards {baseline} in every pull request; commit both")
 
 
 def _update_baseline(baseline: Path, options: GuardOptions) -> None:
     """Write a new baseline of counts, and print of how many subjects."""
     from bench.api import guard as guards
 
-    with user_errors(), _guard_errors():
-        count = guards.write_baseline(baseline, options)
+    with user_errors(), _guard_errors(), Busy("counting the work of each subject") as busy:
+        count = guards.write_baseline(baseline, options, busy.count)
     say(f"{baseline}: counts of {count} subjects")
 
 
@@ -170,10 +202,10 @@ def _stored_rows(
     from bench.api import guard as guards
     from results.guard.pytest_benchmark import compare_benchmark_files
 
-    with user_errors(), _guard_errors():
+    with user_errors(), _guard_errors(), Busy("counting the work of each subject") as busy:
         if pytest_benchmark is not None:
             return compare_benchmark_files(*pytest_benchmark, threshold)
-        return guards.guard_counts(baseline, options)
+        return guards.guard_counts(baseline, options, busy.count)
 
 
 def _baseline_or_revision(against: str | None, baseline: Path) -> tuple[Path, str | None]:
@@ -192,13 +224,15 @@ def _check_options(threshold: float, minutes: float, lacks_revision: bool) -> No
         raise CommandError("--quality compares with a revision; name one: --against main")
 
 
-def _quality_rows(versions: Versions, matrix: Path | None, store: Path) -> list[GuardRow]:
+def _quality_rows(
+    versions: Versions, matrix: Path | None, options: GuardOptions, store: Path
+) -> list[GuardRow]:
     """Compare the quality of two versions."""
     from bench.api import guard as guards
 
     with user_errors():
-        chosen = guards.quality_matrix(matrix)
-    with _guard_errors():
+        chosen = guards.quality_matrix(matrix, options)
+    with _guard_errors(), Busy("running the matrix by both versions"):
         return guards.guard_quality(versions, chosen, store, print_notice)
 
 
@@ -210,7 +244,7 @@ def _timed_rows(
 
     with user_errors():
         chosen = guards.timed_subjects(options)
-    with _guard_errors():
+    with _guard_errors(), Busy("timing both versions"):
         return guards.guard_times(versions, chosen, options, threshold, minutes, print_notice)
 
 

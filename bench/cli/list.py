@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.heeding import refuse_unheeded
+from bench.cli.kept_listing import kept_listing
 from bench.cli.shared import (
+    CommandError,
     JsonOption,
     PluginOption,
     console,
@@ -19,16 +22,24 @@ from bench.cli.shared import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-LISTED_KINDS = (
-    ("task", "tasks"),
-    ("matrix", "matrices"),
-    ("axis", "axes of a variant"),
-    ("fault", "faults to plant"),
-)
-"""Kinds of rows in the order of printing, each with its title."""
+LISTED_KINDS = {
+    "tasks": ("task", "tasks"),
+    "matrices": ("matrix", "matrices"),
+    "axes": ("axis", "axes of a variant"),
+    "faults": ("fault", "faults to plant"),
+}
+"""Kinds of rows by what they are asked for, in the order of printing, each with its title."""
 
 
 def list_all(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A task, matrix, axis, value or fault to say more of; or tasks, matrices, axes or "
+            "faults, or all. Default: an index."
+        ),
+    ] = None,
     markdown: Annotated[
         bool,
         typer.Option("--markdown", help="Print the axes with sources and equations, as Markdown."),
@@ -37,24 +48,88 @@ def list_all(
     plugin: PluginOption = None,
 ) -> None:
     """List tasks, matrices, axes with their values, and faults."""
-    load_plugins(plugin)
-    from bench.api.listing import listing
-    from bench.cli.pages.axes import axes_page
-
+    refuse_unheeded(context, "list", "--markdown" if markdown else "names")
     if markdown:
+        load_plugins(plugin)
+        from bench.cli.pages.axes import axes_page
+
         say(axes_page())
-    elif as_json:
-        print_json(listing())
+        return
+    rows = _rows(plugin)
+    chosen = rows if name in (None, "all") else _chosen(rows, str(name))
+    if as_json:
+        print_json([{key: row[key] for key in row if key not in SHOWN_KEYS} for row in chosen])
+    elif name is None:
+        _show_index(rows, console())
     else:
-        _show_listing(listing(), console())
+        _show_rows(chosen, console())
 
 
-def _show_listing(rows: Sequence[dict[str, Any]], out: Console) -> None:
+SHOWN_KEYS = ("together", "tasks", "meanings")
+"""Keys of rows that are for tables and not for JSON."""
+
+
+def _rows(plugin: list[Any] | None) -> list[dict[str, Any]]:
+    """Return the rows, from the last time where nothing that they are made of has changed."""
+
+    def made() -> list[dict[str, Any]]:
+        load_plugins(plugin)
+        from bench.api.listing import described_listing
+
+        return described_listing()
+
+    return kept_listing(made, keep=not plugin)
+
+
+def _chosen(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the rows of a kind, or those that a name stands for: also of a value, its axes."""
+    if name in LISTED_KINDS:
+        return [row for row in rows if row["kind"] == LISTED_KINDS[name][0]]
+    found = [row for row in rows if row["name"] == name or name in row.get("together", ())]
+    found = found or [row for row in rows if name in (row.get("values") or ())]
+    if not found:
+        from tasks.choices import one_of
+
+        known = [*LISTED_KINDS, *(row["name"] for row in rows)]
+        known += [value for row in rows for value in row.get("values") or ()]
+        try:
+            one_of("name", name, sorted(dict.fromkeys(known)))
+        except ValueError as error:
+            _, _, hint = str(error).rpartition("; ")
+            raise CommandError(
+                f"nothing is called {name!r} (bench list prints all names); {hint}"
+            ) from None
+    return found
+
+
+def _show_index(rows: Sequence[dict[str, Any]], out: Console) -> None:
+    """Print the names of all rows on one screen."""
     from rich.table import Table
+    from rich.text import Text
 
-    from variants import TOGETHER
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column()
+    for title, (kind, _) in LISTED_KINDS.items():
+        names = [_indexed(row) for row in rows if row["kind"] == kind]
+        table.add_row(title, Text(", ".join(names)))
+    out.print(table)
+    out.print("\nbench list NAME says more of one (bench list cell), bench list axes of a kind.")
+    out.print("A variant is written axis=value,axis=value; base is all defaults.")
+    out.print("A task is written name, or name:setting=value,setting=value.")
 
-    for kind, title in LISTED_KINDS:
+
+def _indexed(row: dict[str, Any]) -> str:
+    """Return a name, with the number of an axis's values."""
+    values = row.get("values")
+    return f"{row['name']} ({len(values)})" if values else str(row["name"])
+
+
+def _show_rows(rows: Sequence[dict[str, Any]], out: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    for kind, title in LISTED_KINDS.values():
         table = Table(title=title, box=None, title_justify="left", title_style="bold")
         table.show_header = False
         table.add_column(no_wrap=True)
@@ -62,12 +137,16 @@ def _show_listing(rows: Sequence[dict[str, Any]], out: Console) -> None:
         table.add_column()
         for row in rows:
             if row["kind"] == kind:
-                table.add_row(row["name"], _values(row), row["about"])
-        out.print(table)
-        out.print()
-    shorthands = ", ".join(f"{name} sets {' and '.join(set_)}" for name, set_ in TOGETHER.items())
-    out.print(f"A variant is written axis=value,axis=value; {shorthands}; base is all defaults.")
-    out.print("A task is written name, or name:setting=value,setting=value.")
+                table.add_row(row["name"], Text(_values(row)), Text(row["about"]))
+        if table.rows:
+            out.print(table)
+            out.print()
+    if len(rows) == 1:
+        for value, meaning in (rows[0].get("meanings") or {}).items():
+            out.print(Text.assemble((value, "bold"), f": {meaning}"))
+    together = {short: row["name"] for row in rows for short in row.get("together", ())}
+    for short in together:
+        out.print(f"{short} sets encoder_{short} and decoder_{short} together.")
 
 
 def _values(row: dict[str, Any]) -> str:
@@ -79,8 +158,4 @@ def _values(row: dict[str, Any]) -> str:
         free = "a name" if isinstance(base, str) else f"{base} or another number"
         values = row["values"] or [free]
         return ", ".join(f"{value} (base)" if value == base else str(value) for value in values)
-    if row["kind"] == "fault":
-        from bench.doctor.faults import FAULTS
-
-        return FAULTS[row["name"]].tasks
-    return ""
+    return str(row.get("tasks", ""))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,28 +15,46 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bench.cli.busy import LINE_INTERVAL, duration
 from bench.engines.contract import Event
+from bench.plan.estimate import SHARE_OF_BUDGET
+from bench.plan.remaining import Remaining, TimeLeft
 from bench.specs import RunSpec
 from results.naming import name
 from variants import BASE
 
-LINE_INTERVAL = 10.0
-"""Seconds between lines where there is no terminal."""
 LISTED_RUNS = 8
 """Number of running runs that are listed; as replicas, many more run at once."""
 BAR_WIDTH = 24
 """Columns of the progress bar."""
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as text: `45 s`, `12 min` or `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def left_text(left: TimeLeft) -> str:
+    """Return the time left with its bounds: `about 4 min left (3 min to 6 min)`."""
+    if not left.about:
+        return "done"
+    least, about, most = (duration(max(seconds, 1.0)) for seconds in left)
+    bounds = f" ({least} to {most})" if least != most else ""
+    return f"about {about} left{bounds}"
+
+
+def share_done(spec: RunSpec, point: Mapping[str, Any]) -> float:
+    """Return the share of its budget that a run has used up at a point of its curve.
+
+    A budget in seconds counts by the clock alone.
+    """
+    budget = spec.budget
+    share = 0.0
+    if budget.steps:
+        share = point["step"] / budget.steps
+    elif budget.tokens:
+        share = point["tokens"] / budget.tokens
+    # a run that may stop early is expected to, and its cost is that of the steps till then
+    return min(share / SHARE_OF_BUDGET if budget.stop == "solved" else share, 1.0)
 
 
 class Progress:
-    """Counts finished runs and estimates the time left.
+    """Counts steps and finished runs, and estimates the time left.
 
     Use it as a context: on a terminal the bar shows while the context is entered.
     """
@@ -56,13 +75,10 @@ class Progress:
             console: Where progress is shown.
         """
         self._specs = specs
-        self._cost = {run: cost(spec) for run, spec in specs.items()}
-        self._total_cost = sum(self._cost.values())
-        self._finished_cost = 0.0
-        self._workers = workers
+        costs = {run: cost(spec) for run, spec in specs.items()}
+        self._remaining = Remaining(costs, workers)
         self._console = console
-        self._began = time.monotonic()
-        self._last_line = self._began
+        self._last_line = time.monotonic()
         self._running: dict[str, str] = {}
         self._ended: Counter[str] = Counter()
         self._live = Live(console=console, get_renderable=self._view, refresh_per_second=4)
@@ -95,17 +111,20 @@ class Progress:
 
     def on_event(self, event: Event) -> None:
         """Take an event of the engine into account, and print a line if one is due."""
+        now = time.monotonic()
         if event.kind == "started":
             self._running[event.id] = ""
+            self._remaining.started(event.id, now)
         elif event.kind == "point":
             point = event.value["point"]
             loss = point["loss"]
             text = "not finite" if loss is None else f"{loss:.3f}"
-            self._running[event.id] = f"step {point['step']}, loss {text}"
+            self._running[event.id] = f"{self._steps(event.id, point)}, loss {text}"
+            self._remaining.advanced(event.id, share_done(self._specs[event.id], point), now)
         elif event.kind == "finished":
             self._running.pop(event.id, None)
             self._ended[event.value["outcome"]["status"]] += 1
-            self._finished_cost += self._cost[event.id]
+            self._remaining.ended(event.id, now)
         elif event.kind == "lost":
             self._running.pop(event.id, None)
             self._console.print(
@@ -126,22 +145,21 @@ class Progress:
         self._last_line = now
         return True
 
-    def _seconds_left(self) -> float:
-        """Return the estimated seconds left, corrected by how long finished runs really took."""
-        if not self._finished_cost:
-            return self._total_cost / self._workers
-        elapsed = time.monotonic() - self._began
-        return elapsed * (self._total_cost - self._finished_cost) / self._finished_cost
+    def _steps(self, run: str, point: Mapping[str, Any]) -> str:
+        """Return the step that a run has reached, and of how many where that is known."""
+        steps = self._specs[run].budget.steps
+        return f"step {point['step']:,}" + (f" of {steps:,}" if steps else "")
 
     def _summary(self) -> str:
         ended = ", ".join(f"{count} {status}" for status, count in self._ended.most_common())
         parts = [f"{self.done} of {len(self._specs)} runs"]
         parts += [ended] if ended else []
-        return ", ".join([*parts, f"about {duration(self._seconds_left())} left"])
+        left = self._remaining.left(time.monotonic())
+        return ", ".join([*parts, f"{self._remaining.share:.0%} of the work", left_text(left)])
 
     def _view(self) -> Group:
         grid = Table.grid(padding=(0, 1))
-        bar = ProgressBar(len(self._specs), self.done, width=BAR_WIDTH)
+        bar = ProgressBar(1.0, self._remaining.share, width=BAR_WIDTH)
         grid.add_row(bar, Text(self._summary()))
         lines = [
             Text(line, overflow="ellipsis", no_wrap=True, style="dim") for line in self._run_lines()

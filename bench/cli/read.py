@@ -1,4 +1,4 @@
-"""Implements `bench table`, `curves` and `show`, which print results. None loads torch."""
+"""Implements `bench table`, `runs`, `curves` and `show`, which print results. None loads torch."""
 
 from __future__ import annotations
 
@@ -6,32 +6,63 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.busy import Busy
 from bench.cli.shared import (
     STORE,
+    AllRowsOption,
     JsonOption,
+    NotesOption,
     RunArgument,
     StoreOption,
     TaskOption,
     console,
     print_json,
+    print_notice,
     reading,
     user_errors,
 )
 
 
-def table(task: TaskOption = None, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
-    """Print scores, tokens to the target, speed and size per task."""
+def table(
+    task: TaskOption = None,
+    every: AllRowsOption = False,
+    notes: NotesOption = False,
+    as_json: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
+    """Print scores, tokens to the target, speed and size per task.
+
+    The number of a row opens it: bench show 3, bench doctor 3.
+    """
     from bench.api.store import runs_of
+    from results.selection import table_labels
     from results.show.tables import show_tables
     from results.summary import summarise
 
-    with reading(store) as opened:
-        rows = summarise(runs_of(opened, task), opened.base())
+    with reading(store) as opened, Busy("reading the store"):
+        records, suite = runs_of(opened, task), opened.base()
+        everything = runs_of(opened) if task else records
         plan = opened.plan()
+    rows = summarise(records, suite)
+    if as_json:
+        print_json(rows)
+        return
+    labels = table_labels(records, summarise(everything, suite) if task else rows, suite)
+    left_out = [planned for planned in plan if planned.id is None]
+    show_tables(rows, left_out, console(), labels, unfolded=every, all_notes=notes)
+
+
+def runs(task: TaskOption = None, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
+    """List finished runs with the ids that other verbs take."""
+    from bench.api.store import run_rows
+    from results.show.runs import show_runs
+
+    with reading(store) as opened:
+        rows = run_rows(opened, task)
     if as_json:
         print_json(rows)
     else:
-        show_tables(rows, [planned for planned in plan if planned.id is None], console())
+        show_runs(rows, console())
 
 
 def curves(
@@ -68,7 +99,7 @@ def curves(
     from results.show.curves import show_curves
     from results.show.layers import show_layer_curves
 
-    with reading(store) as opened:
+    with reading(store) as opened, Busy("reading the store"):
         records = runs_of(opened, task, details=True)
         suite = opened.base()
     if layers:
@@ -81,8 +112,7 @@ def curves(
             show_layer_curves(found, console())
         return
     with user_errors():
-        rows = average_curves(records, suite, metric or "valid_loss")
-        rows = only_variants(rows, variant) if variant else rows
+        rows = average_curves(records, suite, metric or "valid_loss", variant or ())
     if as_json:
         print_json(rows)
     else:
@@ -91,6 +121,7 @@ def curves(
 
 def show_one_run(
     run: RunArgument,
+    task: TaskOption = None,
     layers: Annotated[
         bool,
         typer.Option(
@@ -101,13 +132,16 @@ def show_one_run(
     store: StoreOption = STORE,
 ) -> None:
     """Show the settings, curve, layers and sample outputs of one run."""
-    from bench.api.store import find_run
+    from bench.api.store import choose
     from results.show.layers import show_layers
     from results.show.run import show_run
 
     with reading(store) as opened:
-        (record,) = opened.records([find_run(opened, run)], details=True)
+        chosen = choose(opened, run, task)
+        (record,) = opened.records([chosen.run.id], details=True)
         suite = opened.base()
+    if chosen.said:
+        print_notice(chosen.said)
     if as_json:
         print_json([record.plain()])
     elif layers:

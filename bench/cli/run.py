@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
 
 from bench.cli.execution import execute_with_progress
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     DeviceOption,
+    NotesOption,
     PluginOption,
     StoreOption,
     TaskOption,
@@ -47,7 +49,17 @@ class RunCommand(TyperCommand):
         return super().parse_args(ctx, words)
 
 
+class Wishes(NamedTuple):
+    """Says what else is wanted of a matrix's runs, and of its tables."""
+
+    rerun: str
+    keep_weights: bool
+    layers: bool
+    notes: bool
+
+
 def run(
+    context: typer.Context,
     matrix: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +93,12 @@ def run(
         ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option(metavar="N", help="Number of seeds, from 0 to N - 1.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Number of seeds, from 0 to N - 1. Default: the matrix's; with --vary as many as "
+            "a verdict takes, if these are at most 8, else 3.",
+        ),
     ] = None,
     budget: Annotated[
         str | None,
@@ -165,6 +182,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the planned runs and the estimated hours only.")
     ] = False,
+    notes: NotesOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
@@ -174,6 +192,9 @@ def run(
     """
     from bench.engines.choose import EngineOptions, check_options, is_follower, prepare_start
 
+    varied = bool(vary) or base != "base"
+    way = "--vary or --base" if varied else "a matrix"
+    refuse_unheeded(context, "run", "--until-decided" if until_decided is not None else way)
     prepare_start()
     load_plugins(plugin)
     from bench.api.run import MatrixOptions
@@ -189,17 +210,18 @@ def run(
         check_options(engines)
     if until_decided is not None:
         with user_errors():
-            others = dry_run or bool(rerun) or keep_weights or layers
-            _check_until_decided(options, others)
+            _check_until_decided(options)
         _run_until_decided(until_decided, options, engines, device, execution, store)
         return
     work = _planned(options, engines, device, execution, store)
+    if not is_follower():
+        _print_seeds(options)
     if is_follower():
         _follow(work, store, dry_run)
     elif dry_run:
         _print_preview(work, engines, store)
     else:
-        _run_matrix(work, engines, store, rerun, keep_weights, layers)
+        _run_matrix(work, engines, store, Wishes(rerun, keep_weights, layers, notes))
 
 
 def _planned(
@@ -214,6 +236,14 @@ def _planned(
         return plan_runs(matrix_of(options), device_of(device), mode, store)
 
 
+def _print_seeds(options: MatrixOptions) -> None:
+    """Print how many seeds a verdict takes, if these are more than there will be."""
+    from bench.api.run import matrix_of, seeds_sentence
+
+    if sentence := seeds_sentence(matrix_of(options)):
+        console().print(sentence, markup=False)
+
+
 def _follow(work: Work, store: Path, dry_run: bool) -> None:
     """Train what the process that has the store sends, which prints everything too."""
     from bench.engines.choose import follow
@@ -223,16 +253,10 @@ def _follow(work: Work, store: Path, dry_run: bool) -> None:
             follow(work.plan.specs[0].device, store)
 
 
-def _run_matrix(
-    work: Work,
-    engines: EngineOptions,
-    store: Path,
-    rerun: str,
-    keep_weights: bool,
-    layers: bool,
-) -> None:
+def _run_matrix(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> None:
     """Train the runs of a plan and print its tables."""
     from bench.engines.choose import engine_of
+    from results.selection import table_labels
     from results.show.tables import show_tables
     from results.summary import summarise
 
@@ -246,12 +270,16 @@ def _run_matrix(
             work.plan,
             cost,
             chosen,
-            rerun=rerun,
-            keep_weights=keep_weights,
-            layers=layers,
+            rerun=wishes.rerun,
+            keep_weights=wishes.keep_weights,
+            layers=wishes.layers,
         )
-        records = opened.records([spec.id for spec in specs])
-        show_tables(summarise(records, opened.base()), work.plan.inapplicable, console())
+        everything, suite = list(opened.records()), opened.base()
+    ids = {spec.id for spec in specs}
+    records = [record for record in everything if record.id in ids]
+    labels = table_labels(records, summarise(everything, suite), suite)
+    left_out = work.plan.inapplicable
+    show_tables(summarise(records, suite), left_out, console(), labels, all_notes=wishes.notes)
 
 
 def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
@@ -267,7 +295,7 @@ def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
 
 
 def _print_plan(planned: Preview, workers: int) -> None:
-    from bench.cli.progress import duration
+    from bench.cli.busy import duration
 
     for row in planned.rows:
         how = ", as replicas" * (row.execution == "replicas")
@@ -283,17 +311,13 @@ def _print_plan(planned: Preview, workers: int) -> None:
     )
 
 
-def _check_until_decided(options: MatrixOptions, others: bool) -> None:
-    """Raise a ValueError if options were given that do not go with --until-decided."""
+def _check_until_decided(options: MatrixOptions) -> None:
+    """Raise a ValueError if it is not said on what two variants are to be compared."""
     from bench.engines.choose import check_runs_are_independent
 
     check_runs_are_independent()
-    others = others or options.fault is not None or options.grid
-    if options.matrix is not None or options.vary or others or not options.tasks:
-        raise ValueError(
-            "--until-decided needs --task NAME, and goes with --base, --budget, --batch, "
-            "--decoding and --seeds alone"
-        )
+    if not options.tasks:
+        raise ValueError("--until-decided needs --task NAME: the task to compare the two on")
 
 
 def _run_until_decided(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,7 +47,17 @@ PluginOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help="auto, cpu or cuda.")]
-RunArgument = Annotated[str, typer.Argument(help="The id of a run, or its first digits.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        help="The id of a run, or its first digits; or the number of a row of bench table, or a "
+        "variant, of whose runs the worst is taken."
+    ),
+]
+AllRowsOption = Annotated[
+    bool, typer.Option("--all", help="Print every row, also those of equal result.")
+]
+NotesOption = Annotated[bool, typer.Option("--notes", help="Print all notes below each table.")]
 
 STORE = Path(".bench")
 """The store that verbs use unless --store or BENCH_STORE names another."""
@@ -75,9 +87,19 @@ class CommandError(Exception):
 
 
 def print_notice(sentence: str) -> None:
-    """Print one line on standard error, whatever the sentence is made of."""
-    text = one_line(without_passwords(sentence))
-    print(f"bench: {shortened(text)}", file=sys.stderr)
+    """Print one line on standard error, whatever the sentence is made of.
+
+    On a terminal, lines are broken between words.
+    """
+    text = f"bench: {shortened(one_line(without_passwords(sentence)))}"
+    if sys.stderr.isatty():
+        text = wrapped(text, shutil.get_terminal_size().columns)
+    print(text, file=sys.stderr)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return text on lines of at most this width, broken between words alone."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def say(sentence: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.busy import Busy
 from bench.cli.shared import (
     CHECK_FAILED,
     STORE,
@@ -179,6 +180,6 @@ def rebuild(store: StoreOption = STORE) -> None:
     """Rebuild the database of the store from its journals."""
     from bench.api import store as stores
 
-    with store_errors():
+    with store_errors(), Busy("rebuilding from the journals"):
         count = stores.rebuild(store)
     say(f"{plural(count, 'run')} in the database again")

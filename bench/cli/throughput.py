@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     DeviceOption,
@@ -24,6 +25,7 @@ from bench.cli.shared import (
 
 
 def throughput(
+    context: typer.Context,
     variants: Annotated[
         list[str] | None,
         typer.Argument(help="Variants, as axis=value,axis=value. Default: base."),
@@ -76,6 +78,7 @@ def throughput(
     store: StoreOption = STORE,
 ) -> None:
     """Time training and decoding of variants, side by side."""
+    refuse_unheeded(context, "throughput", "made-up batches" if task is None else "--task")
     load_plugins(plugin)
     from bench.api.device import device_of
     from bench.api.throughput import ThroughputOptions, prepared_cases, time_cases

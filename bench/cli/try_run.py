@@ -14,6 +14,7 @@ from bench.cli.shared import (
     StoreOption,
     load_plugins,
     print_json,
+    print_notice,
     say,
     user_errors,
 )
@@ -39,6 +40,9 @@ def try_run(
 
     with user_errors():
         output = translate(store, run, text, decoding)
+    if output["unknown"]:
+        words = ", ".join(output["unknown"])
+        print_notice(f"the model knows no {words}: it reads each as the unknown symbol")
     if as_json:
         print_json([output])
     else:

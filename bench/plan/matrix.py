@@ -42,6 +42,7 @@ class Block:
         seeds: The number of seeds, counted from 0.
         decoding: How test outputs are made, as `bench.training.decoding` writes it.
         fault: The name of a fault that is planted in every run; empty for none.
+        with_base: The base is run too, not only where it is in the star or the grid.
     """
 
     tasks: tuple[str, ...]
@@ -52,6 +53,7 @@ class Block:
     budget: Budget
     decoding: str = "greedy"
     fault: str = ""
+    with_base: bool = True
 
     @property
     def runs(self) -> int:
@@ -62,11 +64,12 @@ class Block:
         return len(self.tasks) * variants * self.seeds
 
     def variants(self) -> Iterator[Variant]:
-        """Yield the base, the star around it and the grid, each variant once."""
+        """Yield the base, if it is wanted, the star around it and the grid, each variant once."""
         star = ({axis: value} for axis, values in self.star.items() for value in values)
         crossed = itertools.product(*self.grid.values())
         grid = (dict(zip(self.grid, point, strict=True)) for point in crossed)
-        changes: Iterator[Mapping[str, object]] = itertools.chain([{}], star, grid)
+        itself: list[Mapping[str, object]] = [{}] if self.with_base else []
+        changes: Iterator[Mapping[str, object]] = itertools.chain(itself, star, grid)
         yield from dict.fromkeys(axes.change(self.base, change) for change in changes)
 
 
@@ -310,6 +313,7 @@ def from_options(
         grid=varied if crossed else {},
         seeds=3,
         budget=Budget(**read_budget(budget), batch=batch),
+        with_base=not (crossed and varied),
     )
     return Matrix("options", (block,))
 

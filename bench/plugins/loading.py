@@ -20,14 +20,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bench.plugins import GROUPS
 from bench.plugins.guarding import PluginError, no_longer_than, plugin_errors
 from bench.plugins.registering import check_parts, check_tasks
 from tasks import TASKS
 
 __all__ = ["PluginError", "digest_of", "load", "load_installed"]
 
-GROUPS = ("seq2seq_bench.variants", "seq2seq_bench.tasks")
-"""Entry-point groups in which packages offer plugins."""
 IMPORT_SECONDS = 30
 """A plugin that takes longer to import is refused."""
 

@@ -172,17 +172,35 @@ def _spent(record: Record, mode: str) -> list[float]:
 
 
 def _at_best_rates(question: _Question) -> Compared:
-    ours, theirs = (_best_rate(side, question.group) for side in (question.ours, question.theirs))
-    rates = [naming.text(side[0].variant["learning_rate"]) for side in (ours, theirs)]
+    sides = (question.ours, question.theirs)
+    tried = [len(_rates(side, question.group)) for side in sides]
+    if max(tried) == 1:
+        rate = naming.text(sides[0][0].variant["learning_rate"])
+        why = (
+            f"only one learning rate was tried ({rate}), so none is the best; run both with "
+            "--vary learning_rate=..."
+        )
+        return question.refused("learning_rate", why)
+    ours, theirs = (_best_rate(side, question.group) for side in sides)
+    rates = [
+        naming.text(side[0].variant["learning_rate"]) + (" (the only one)" if count == 1 else "")
+        for side, count in zip((ours, theirs), tried, strict=True)
+    ]
     pairs = paired(question.score, question.reader, [by_seed(ours)], [by_seed(theirs)])
     return Compared(question.head("learning_rate", f"{rates[0]} and {rates[1]}"), pairs)
 
 
-def _best_rate(side: list[Record], group: Sequence[Record]) -> list[Record]:
-    """Return the runs at the learning rate whose mean score on the validation split is best."""
+def _rates(side: list[Record], group: Sequence[Record]) -> dict[Any, list[Record]]:
+    """Return the runs of a variant at each learning rate that was tried."""
     rates: dict[Any, list[Record]] = {}
     for record in _differing_in(side[0], group, "learning_rate"):
         rates.setdefault(record.variant["learning_rate"], []).append(record)
+    return rates
+
+
+def _best_rate(side: list[Record], group: Sequence[Record]) -> list[Record]:
+    """Return the runs at the learning rate whose mean score on the validation split is best."""
+    rates = _rates(side, group)
     return max(rates.values(), key=lambda runs: float(np.mean([_valid(run) for run in runs])))
 
 

@@ -12,23 +12,21 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 
-from results import naming
+from results import commands, metrics, naming
 from results.compare.measures import Measure, MeasureReader, Reading, measures, unlike_machines
-from results.grouping import by_variant, core_share, grouped
+from results.grouping import core_share, grouped, namings
 from results.record import Record
 from results.stats import inference
 from results.stats.inference import Values
 
 Side = dict[int, Record]
 """Runs of one variant, by seed."""
-NEITHER = "neither got there"
+NEITHER = "neither reached the target score"
 """Reason for `undecided`: no run of either side reached the target."""
-NOT_ALL = "not all got there"
+NOT_ALL = "not all reached the target score"
 """Reason for `undecided` instead of a tie: some runs did not reach the target."""
 UNLIKE_MACHINES = "timed on unlike machines, which do not compare"
 """Reason why times are not compared."""
-LISTED = 8
-"""Number of names that an error message lists."""
 
 
 class ComparisonError(ValueError):
@@ -42,6 +40,12 @@ class Head(TypedDict):
     setting: str
     a: str
     b: str
+    base: NotRequired[str]
+    """Of two variants of which one was named `base`: its values where the other differs."""
+    decide: NotRequired[str]
+    """Of two variants: the command that adds seeds until a verdict stands; "" if there is none."""
+    seed_seconds: NotRequired[float]
+    """Of two variants: mean seconds that one seed of both takes with one worker."""
     where: NotRequired[str]
     """Of an axis: what the axis was crossed with; "" for the base alone."""
     variant: NotRequired[str]
@@ -245,6 +249,8 @@ def _no_judgement() -> Judgement:
 def _judgement(pairs: Pairs, p: float, adjusted: float, family: int) -> Judgement:
     differences = pairs.differences
     interval = inference.mean_interval(differences)
+    # an interval of a mean may reach beyond what a difference of two shares can be
+    most = 1.0 if metrics.is_share(pairs.measure.key) else np.inf
     verdict = _verdict(pairs, differences, adjusted, family)
     spread = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
     # at the share of alpha that is left to each of a family in the worst case
@@ -253,8 +259,8 @@ def _judgement(pairs: Pairs, p: float, adjusted: float, family: int) -> Judgemen
         "a_mean": float(pairs.values_NC2[..., 0].mean()),
         "b_mean": float(pairs.values_NC2[..., 1].mean()),
         "effect": interval.estimate,
-        "low": _finite(interval.low),
-        "high": _finite(interval.high),
+        "low": _finite(max(interval.low, -most)) if np.isfinite(interval.low) else None,
+        "high": _finite(min(interval.high, most)) if np.isfinite(interval.high) else None,
         "interval": interval.kind,
         "p": p,
         "p_adjusted": adjusted,
@@ -304,6 +310,10 @@ def compare_variants(
         both = runs_of_both(group, suite, a, b)
         if both:
             head: Head = {"task": task, "setting": setting, "a": a, "b": b}
+            if base := _spelled_base(a, b, *both):
+                head["base"] = base
+            head["decide"] = commands.until_decided(both[0][0], both[1][0], suite)
+            head["seed_seconds"] = sum(map(_mean_seconds, both))
             ours, theirs = map(by_seed, both)
             found += all_measures(head, MeasureReader(group), [ours], [theirs])
     if not found:
@@ -315,22 +325,25 @@ def runs_of_both(
     group: Sequence[Record], suite: Mapping[str, Any], a: str, b: str
 ) -> tuple[list[Record], list[Record]] | None:
     """Return the runs of two named variants of one table; None if it lacks one of them."""
-    for named in _namings(group, suite):
-        if a in named and b in named:
-            return named[a], named[b]
+    for base, named in namings(group, suite):
+        ours, theirs = naming.canonical(a, base), naming.canonical(b, base)
+        if (a == b or ours != theirs) and ours in named and theirs in named:
+            return named[ours], named[theirs]
     return None
 
 
-def _namings(
-    group: Sequence[Record], suite: Mapping[str, Any]
-) -> Iterable[dict[str, list[Record]]]:
-    """Yield the runs of a table by name: relative to the table's base, then to the suite's.
+def _mean_seconds(runs: Sequence[Record]) -> float:
+    """Return the mean seconds that these runs took, evaluation included."""
+    return float(np.mean([float(run.measured.get("run_seconds", 0.0)) for run in runs]))
 
-    Both names of a comparison must come from one of the two, because `base` of the one may be a
-    variant that has another name in the other.
-    """
-    for base in (naming.shared_base([record.variant for record in group], suite), suite):
-        yield by_variant(list(group), base)
+
+def _spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:
+    """Return the values of the side that was named `base` where the other differs from it."""
+    base, other = (ours, theirs) if a == "base" else (theirs, ours)
+    if "base" not in (a, b):
+        return ""
+    values = naming.spelled(base[0].variant, [other[0].variant])
+    return ",".join(f"{axis}={value}" for axis, value in values.items())
 
 
 def _nothing_in_common(
@@ -339,18 +352,25 @@ def _nothing_in_common(
     """Return an error that says which of two variants is where."""
     places: dict[str, set[str]] = {}
     for (task, setting), group in groups.items():
-        for named in _namings(group, suite):
+        for _, named in namings(group, suite):
             for name in named:
                 places.setdefault(name, set()).add(f"{task} ({setting})")
+    canonical = [naming.canonical(name, suite) for name in (a, b)]
+    if a != b and canonical[0] == canonical[1]:
+        return ComparisonError(f"{a} and {b} are the same variant; give two")
     # a misspelt name is the likelier mistake, so it is reported first
-    for name in (a, b):
-        if name not in places:
+    for name, known in zip((a, b), canonical, strict=True):
+        if known not in places and name not in places:
             return ComparisonError(
-                f"no finished run is of the variant {name}; there are {_listed(places)}"
+                f"no finished run is of the variant {name}; there are {naming.listed(places)}"
             )
+    (at_a, at_b) = (
+        places[name if name in places else known]
+        for name, known in zip((a, b), canonical, strict=True)
+    )
     return ComparisonError(
-        f"{a} and {b} have no task and setting in common: {a} has {_listed(places[a])}, {b} "
-        f"has {_listed(places[b])}; run both with the same task and budget"
+        f"{a} and {b} have no task and setting in common: {a} has {naming.listed(at_a)}, {b} "
+        f"has {naming.listed(at_b)}; run both with the same task and budget"
     )
 
 
@@ -373,10 +393,3 @@ def by_seed(records: Iterable[Record]) -> Side:
     """Return runs by seed; of several with one seed, the one that began last."""
     ordered = sorted(records, key=lambda record: float(record.measured.get("began", 0.0)))
     return {record.seed: record for record in ordered}
-
-
-def _listed(names: Iterable[str]) -> str:
-    """List the first names in alphabetical order, and say how many more there are."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - LISTED} more" if len(ordered) > LISTED else ""
-    return "; ".join(ordered[:LISTED]) + more

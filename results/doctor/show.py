@@ -10,31 +10,46 @@ from rich.padding import Padding
 from rich.text import Text
 
 from results.doctor.rows import Row
+from results.show.terminal import print_broken
+from results.tables.text import grouped_rows
+
+SOLVED = ("solved", "solved late")
+"""States of runs that reached their target."""
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """Print runs with findings, and how many runs have none or were not examined.
+    """Print runs with findings, the states of those without, and how many were not examined.
 
     A run that is the only one is printed in any case. rows: as `results.doctor.rows` makes them.
     """
     for row in rows:
         if row["findings"] or len(rows) == 1:
             _show_run(row, console)
-    healthy = sum(row["findings"] == [] for row in rows)
+    if len(rows) > 1:
+        _show_states([row for row in rows if row["findings"] == []], len(rows), console)
     unknown = sum(row["findings"] is None for row in rows)
-    if len(rows) > 1 and healthy:
-        console.print(f"nothing found in {healthy:,} of {len(rows):,} runs", soft_wrap=True)
     if unknown:
         console.print(
             f"not examined: {unknown:,} runs, which failed or are short (of short runs only some "
-            "seeds are examined); bench doctor RUN runs one again and examines it",
-            soft_wrap=True,
+            "seeds are examined); bench doctor RUN runs one again and examines it"
         )
+
+
+def _show_states(healthy: Sequence[Row], count: int, console: Console) -> None:
+    """Print what came of the runs in which nothing was found: a line for each state."""
+    states = []
+    for state, group in grouped_rows((row["state"], row) for row in healthy).items():
+        more = "" if state in SOLVED else f": bench doctor {group[0]['run'][:8]} says more"
+        states.append(f"{len(group):,} {state}{more}")
+    if states:
+        said = f"nothing found in {len(healthy):,} of {count:,} runs; of these"
+        lines = [f"{said} {states[0]}"] if len(states) == 1 else [said, *states]
+        console.print("\n  ".join(lines))
 
 
 def _show_run(row: Row, console: Console) -> None:
     title = f"{row['run']}  {row['task']}  {row['variant']}  seed {row['seed']}"
-    console.print(Text(title, "bold"))
+    print_broken(title, console, "bold")
     console.print(Text(f"{row['status']}, {row['setting']}", "dim"))
     for number, finding in enumerate(row["findings"] or [], 1):
         console.print(Text(f"{number}. {finding['cause']} ({finding['sure']})", "bold"))
@@ -45,8 +60,36 @@ def _show_run(row: Row, console: Console) -> None:
         ):
             console.print(Padding(Text(f"{label}: {text}"), (0, 0, 0, 3), expand=False))
     if row["findings"] == []:
-        console.print("nothing found")
+        _show_nothing_found(row, console)
+    elif row["findings"] is None:
+        _show_state(row, console)
     console.print()
+
+
+def _show_nothing_found(row: Row, console: Console) -> None:
+    """Print that no cause was found, and all that is known nevertheless."""
+    if row["state"] in SOLVED:
+        console.print("nothing found")
+        _show_state(row, console)
+        return
+    console.print("nothing found, though it did not reach its target")
+    _show_state(row, console)
+    asked = row["asked"]
+    questions = sum(map(len, asked.values()))
+    line = f"asked, and found in order ({questions} questions; --json names them): "
+    console.print(Text(line + ", ".join(asked)))
+
+
+def _show_state(row: Row, console: Console) -> None:
+    """Print what state a run is in, how to go on, and the nearest run that solved its task."""
+    state = Text(row["state"], "bold")
+    console.print(state.append(f": {row['state_says']}", "not bold"))
+    if row["longer"]:
+        console.print(f"go on (it starts anew): {row['longer']}", soft_wrap=True, markup=False)
+    if row["nearest_solved"]:
+        console.print(Text(f"nearest that solved it: {row['nearest_solved']['says']}"))
+    elif row["state"] not in SOLVED:
+        console.print("no run of this store solved this task")
 
 
 def command(row: Row, finding: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,7 @@ def _latex_table(table: TextTable) -> str:
         [
             r"\begin{table}",
             rf"\caption{{{for_latex(table.heading)}}}",
+            rf"\label{{tab:{_label(table.heading)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
             r"\toprule",
             _latex_row(columns),
@@ -97,8 +99,19 @@ def _latex_table(table: TextTable) -> str:
     )
 
 
+def _label(heading: str) -> str:
+    """Return what a table is referred to by: its heading in letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+
+
 def _latex_row(texts: Sequence[str]) -> str:
-    return " & ".join(map(for_latex, texts)) + r" \\"
+    return " & ".join(map(_latex_text, texts)) + r" \\"
+
+
+def _latex_text(text: str) -> str:
+    """Return text for LaTeX, with the minus of numbers as a minus and not as a hyphen."""
+    escaped = for_latex(text).replace("–", "--")
+    return re.sub(r"(?<![\w.-])-(?=\d)", "$-$", escaped)
 
 
 def as_markdown(tables: Sequence[TextTable]) -> str:

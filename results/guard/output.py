@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 from rich.console import Console
 
 from results.escapes import for_markdown, one_line, plain
-from results.guard.tables import SUMMARIES, guard_line, guard_tables
-from results.guard.verdict import FAIL, UNSURE, GuardRow, exit_code
+from results.guard.tables import guard_line, guard_summary, guard_tables
+from results.guard.verdict import FAIL, UNSURE, GuardRow
 from results.show.terminal import print_table
 from results.tables.text import TextTable
 
@@ -22,12 +22,12 @@ def show_guard(rows: Sequence[GuardRow], console: Console) -> None:
         else:
             console.print(f"{table.heading}: {'; '.join(table.notes)}", soft_wrap=True)
         console.print()
-    console.print(f"guard: {SUMMARIES[exit_code(rows)]}")
+    console.print(f"guard: {guard_summary(rows)}")
 
 
 def markdown(rows: Sequence[GuardRow]) -> str:
     """Return the same tables in Markdown."""
-    title = f"### bench guard: {SUMMARIES[exit_code(rows)]}"
+    title = f"### bench guard: {guard_summary(rows)}"
     return "\n\n".join([title, *map(_markdown_table, guard_tables(rows))]) + "\n"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from results.guard.verdict import UNSURE, GuardRow
+from results.guard.verdict import FAIL, UNSURE, GuardRow
 from results.tables.text import Texts, TextTable
 
 HEADINGS = {
@@ -13,8 +14,21 @@ HEADINGS = {
     "quality": "quality, against the reference",
 }
 """Headings of the tables, by kind."""
-SUMMARIES = {0: "fine", 1: "failed", 3: "cannot tell"}
-"""The verdict on everything, by exit code."""
+REGRESSIONS = ("slower", "more", "worse")
+"""Verdicts that are worse than before; other changes fail too, as the baseline does not fit."""
+
+
+def guard_summary(rows: Sequence[GuardRow]) -> str:
+    """Return the verdict on everything: `fine`, `regression: 2 slower`, `cannot tell: 1 of 8`."""
+    failing = Counter(row["verdict"] for row in rows if row["verdict"] in FAIL)
+    if failing:
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in failing.most_common())
+        kind = "regression" if failing.keys() & set(REGRESSIONS) else "changed"
+        return f"{kind}: {counts}"
+    unsure = sum(row["verdict"] in UNSURE for row in rows)
+    if unsure:
+        return f"cannot tell: {unsure} of {len(rows)}"
+    return f"fine: {len(rows)} guarded" if rows else "cannot tell: nothing was guarded"
 
 
 def guard_tables(rows: Sequence[GuardRow]) -> list[TextTable]:

@@ -57,6 +57,15 @@ CHART_STYLE: dict[Any, Any] = {
     "legend.fontsize": 8,
 }
 """Matplotlib's settings of all charts."""
+LABEL_PLACES = (
+    ((4, 3), "left"),
+    ((-4, 3), "right"),
+    ((4, -9), "left"),
+    ((-4, -9), "right"),
+    ((0, 10), "center"),
+    ((0, -17), "center"),
+)
+"""Places of a label beside its point, in points, in the order in which they are tried."""
 SMALL_COLUMNS = 4
 """Number of small charts beside each other."""
 LOGARITHMIC_RATIO = 30
@@ -112,9 +121,9 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
         means = [p["mean"] for points in lines.values() for p in points if p["mean"] is not None]
         if means and min(means) > 0 and max(means) / min(means) > LOGARITHMIC_RATIO:
             axes.set_yscale("log")
-        axes.legend()
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
-    return drawn(name, (5.6, 3.4), draw)
+    return drawn(name, (7.2, 3.4), draw)
 
 
 def small_multiples(
@@ -195,9 +204,9 @@ def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
             )
         axes.set_xlabel("score, as a share of the most")
         axes.set_ylabel("share of runs above it")
-        axes.legend()
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
-    return drawn(name, (6.2, 3.6), draw)
+    return drawn(name, (7.8, 3.6), draw)
 
 
 def scatter(
@@ -224,19 +233,37 @@ def scatter(
                 label=one_line(kind),
                 alpha=0.8,
             )
-        highest = -math.inf
+        highest, best = -math.inf, []
         for label, _, x, y in sorted(points, key=lambda point: (-point[2], -point[3])):
             if y > highest:
                 highest = y
-                axes.annotate(
-                    one_line(label), (x, y), fontsize=7, xytext=(3, 3), textcoords="offset points"
-                )
+                best.append((one_line(label), x, y))
         axes.set_xscale("log")
         axes.set_xlabel(one_line(across))
         axes.set_ylabel(one_line(up))
-        axes.legend(title="cell", ncols=2)
+        # beside the points and their labels, not over them
+        axes.legend(title="cell", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        axes.figure.tight_layout()
+        _label_apart(axes, best)
 
-    return drawn(name, (6.6, 4.0), draw)
+    return drawn(name, (7.4, 4.0), draw)
+
+
+def _label_apart(axes: Any, points: Sequence[tuple[str, float, float]]) -> None:
+    """Label points where no label covers another or leaves the chart; else leave the label out."""
+    taken: list[Any] = []
+    frame = axes.get_window_extent()
+    for label, x, y in points:
+        for away, side in LABEL_PLACES:
+            text = axes.annotate(
+                label, (x, y), xytext=away, textcoords="offset points", ha=side, fontsize=7
+            )
+            box = text.get_window_extent()
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and box.y1 <= frame.y1 + 8
+            if inside and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            text.remove()
 
 
 def forest(name: str, title: str, bars: Sequence[Bar]) -> str:

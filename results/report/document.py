@@ -11,10 +11,12 @@ from typing import Any
 from results.compare.axis_effects import every_axis_in
 from results.compare.crossing import CrossedRuns
 from results.compare.over_tasks import over_tasks
+from results.compare.pairs import ComparisonRow
 from results.escapes import for_html
 from results.grouping import budget_of, grouped
 from results.record import Record
 from results.report.content import Details, Section
+from results.report.glance import at_a_glance, most_telling_first
 from results.report.page import Line, page, table, words
 from results.report.sections import (
     all_variants_part,
@@ -44,9 +46,19 @@ def write(
         today: the date to print.
     """
     groups = grouped(records)
-    parts = [_head(records, list(groups), today), *over_tasks_section(over_tasks(records, suite))]
+    sections, effects = [], []
     for number, ((task, setting), group) in enumerate(groups.items()):
-        parts += _section(f"t{number}", task, setting, group, suite, details)
+        rows = every_axis_in(CrossedRuns(group, suite), task, setting, REPORTED_COSTS)
+        rows = most_telling_first(rows)
+        scores = [row for row in rows if not row["ratio"] and not row["refused"]]
+        summary = summarise(group, suite)
+        name = f"t{number}"
+        sections.append(Section(name, task, setting, group, suite, summary, scores, details))
+        effects.append(rows)
+    parts = [_head(records, list(groups), today), *at_a_glance(sections, effects)]
+    parts += over_tasks_section(over_tasks(records, suite))
+    for section, rows in zip(sections, effects, strict=True):
+        parts += _section(section, rows)
     parts.append(_environment(records))
     return page("seq2seq-bench report", parts)
 
@@ -65,30 +77,20 @@ def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: d
     return (
         f"<h1>Which recurrent sequence-to-sequence architecture?</h1>"
         f"<p>{len(records):,} runs ({statuses}) in {len(tables)} tables, {today.isoformat()}.</p>"
-        "<p>Each value of an axis is compared with the base's over the seeds that both have. "
+        "<p>Each option is compared with the default on the same seeds. "
         "<b>better</b> and <b>worse</b> are significant (sign-flip test, Holm over the axis), "
-        "<b>tie</b> is an interval within what matters, and <b>undecided: n more</b> says how many "
-        "further seeds would decide if effect and spread stay the same.</p>"
+        "<b>tie</b> is an interval within what matters; <b>not significant yet</b> says how many "
+        "more seeds would decide if effect and spread stay the same.</p>"
         f"<nav>{links}<a href='#environment'>environment</a></nav>"
     )
 
 
-def _section(
-    name: str,
-    task: str,
-    setting: str,
-    group: list[Record],
-    suite: Mapping[str, Any],
-    details: Details,
-) -> list[str]:
-    summary = summarise(group, suite)
-    rows = every_axis_in(CrossedRuns(group, suite), task, setting, REPORTED_COSTS)
-    scores = [row for row in rows if not row["ratio"] and not row["refused"]]
-    section = Section(name, task, setting, group, suite, summary, scores, details)
-    memorised = ", memorised: test = train" if summary[0]["memorisation"] else ""
+def _section(section: Section, rows: Sequence[ComparisonRow]) -> list[str]:
+    """Return the part of the page on one task and setting."""
+    memorised = ", memorised: test = train" if section.summary[0]["memorisation"] else ""
     return [
-        f'<h2 id="{name}">{for_html(task)}</h2>',
-        f"<p>{for_html(setting + memorised)}</p>",
+        f'<h2 id="{section.name}">{for_html(section.task)}</h2>',
+        f"<p>{for_html(section.setting + memorised)}</p>",
         *verdicts_part(section, rows),
         *speed_part(section),
         *curves_part(section),

@@ -20,6 +20,15 @@ h2 { margin-top: 3rem; border-bottom: 1px solid var(--line); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; }
 th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; }
 th:first-child, td:first-child, .text { text-align: left; }
+td:first-child, td.text { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; }
+td.text { max-width: 26rem; } .heat td:first-child { min-width: 0; }
+.cards { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); }
+.card { border: 1px solid var(--line); border-radius: .4rem; padding: 0 1rem;
+  overflow-wrap: anywhere; }
+.card ul { padding-left: 1.2rem; } .card p { margin: .4rem 0; }
+@media (max-width: 45rem) { table { font-size: .8rem; } th, td { padding: .2rem .35rem; }
+  th { white-space: normal; } td:first-child, td.text { min-width: 5rem; } }
 thead th { border-bottom: 1px solid; } tbody tr:nth-child(odd) { background: var(--soft); }
 th button { font: inherit; background: none; border: 0; cursor: pointer; padding: 0;
   color: inherit; }

@@ -124,7 +124,7 @@ def curves_part(section: Section) -> list[str]:
     for axis, metric, lines in axis_curves(section):
         title = metric.replace("_", " ")
         chart = charts.bands(f"{section.name}-{axis}-{metric}", title, lines)
-        caption = f"{section.task}: {title} by {axis}; bands from least to most seed"
+        caption = f"{section.task}: {title} by {axis}; shading: minimum to maximum over seeds"
         figures.append(figure(chart, caption))
     return ["<h3>Curves</h3>", *figures] if figures else []
 

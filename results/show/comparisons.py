@@ -8,7 +8,7 @@ from rich.console import Console
 
 from results.compare.interactions import InteractionRow
 from results.compare.pairs import ComparisonRow
-from results.show.terminal import print_table
+from results.show.terminal import print_broken, print_table
 from results.tables.comparisons import (
     TitledTable,
     effect_tables,
@@ -19,33 +19,40 @@ from results.tables.comparisons import (
 from results.tables.text import Texts, TextTable, fitting_titles, used_titles
 
 
-def show_pairs(rows: Sequence[ComparisonRow], console: Console) -> None:
+def show_pairs(rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False) -> None:
     """Print a table for each task, setting and pair of variants; one line per measure."""
-    _show_titled(pair_tables(rows), console)
+    _show_titled(pair_tables(rows), console, all_notes)
 
 
-def show_equal_cost(rows: Sequence[ComparisonRow], console: Console) -> None:
+def show_equal_cost(
+    rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False
+) -> None:
     """Print a table for each task and setting; one line for each thing that is held equal."""
-    _show_titled(equal_cost_tables(rows), console)
+    _show_titled(equal_cost_tables(rows), console, all_notes)
 
 
-def _show_titled(tables: Sequence[TitledTable], console: Console) -> None:
+def _show_titled(tables: Sequence[TitledTable], console: Console, all_notes: bool = False) -> None:
     for title, table in tables:
-        console.print(title, soft_wrap=True, markup=False)
-        print_table(table, console)
+        print_broken(title, console)
+        print_table(table, console, all_notes)
         console.print()
 
 
 def show_effects(
-    rows: Sequence[ComparisonRow], interactions: Sequence[InteractionRow], console: Console
+    rows: Sequence[ComparisonRow],
+    interactions: Sequence[InteractionRow],
+    console: Console,
+    all_notes: bool = False,
 ) -> None:
     """Print a table of scores and one of costs for each task and setting."""
     for table in effect_tables(rows, interactions):
-        print_table(table, console)
+        print_table(table, console, all_notes)
         console.print()
 
 
-def show_every_axis(rows: Sequence[ComparisonRow], console: Console) -> None:
+def show_every_axis(
+    rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False
+) -> None:
     """Print a line for each value of every axis, in as many tables as all columns need."""
     for table in overview_tables(rows):
         left = used_titles(table.lines)[1:]
@@ -54,7 +61,7 @@ def show_every_axis(rows: Sequence[ComparisonRow], console: Console) -> None:
             shown = fitting_titles(_with_columns(table.lines, left), console.width)[1:] or left
             left = left[len(shown) :]
             lines, notes = _with_columns(table.lines, shown), [] if left else table.notes
-            print_table(TextTable(table.heading, lines, notes), console)
+            print_table(TextTable(table.heading, lines, notes), console, all_notes)
             console.print()
 
 

@@ -15,7 +15,7 @@ from results.escapes import plain, shortened
 from results.grouping import setting_text
 from results.record import Record
 from results.show.layers import show_examined_layers
-from results.show.terminal import sparkline
+from results.show.terminal import print_broken, sparkline
 
 TRACEBACK_LENGTH = 20_000
 """Characters of a traceback that are printed at most."""
@@ -26,9 +26,9 @@ DRAWN = ("loss", "valid_loss", "forced_accuracy", "gradient_norm", "update_ratio
 def show_run(record: Record, suite: Mapping[str, Any], console: Console) -> None:
     """Print everything that a record holds, as far as it fits a terminal."""
     name = naming.name(record.variant, suite)
-    console.print(Text(f"{record.id}  {record.task}  {name}  seed {record.seed}", style="bold"))
+    print_broken(f"{record.id}  {record.task}  {name}  seed {record.seed}", console, "bold")
     for line in _facts(record):
-        console.print(Text(line))
+        print_broken(line, console)
     outcome = record.outcome
     if outcome.get("error"):
         console.print(Text(shortened(outcome["error"]), style="red"))

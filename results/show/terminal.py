@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,10 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from results.escapes import plain
-from results.tables.text import Texts, TextTable, fitting_titles, used_titles
+from results.tables.text import (
+    WRAPPED,
+    Texts,
+    TextTable,
+    broken_at_commas,
+    column_width,
+    fitting_titles,
+    name_title,
+    name_width,
+    used_titles,
+)
 
-LEFT_ALIGNED = ("status", "findings", "verdict")
-"""Columns of words, aligned to the left like the first column; all others to the right."""
+LEFT_ALIGNED = ("run", "status", "findings", "verdict")
+"""Columns of words, aligned to the left like the names; all others to the right."""
+COMMAND = ": bench "
+"""What comes before a command in a note."""
 SPARKLINE_BLOCKS = "▁▂▃▄▅▆▇█"
 """Characters of a sparkline, from the lowest value to the highest."""
 
@@ -43,32 +56,48 @@ class SafeConsole(Console):
             yield Segment(text if control else plain(text), style, control)
 
 
-def print_table(table: TextTable, console: Console) -> None:
-    """Print a table; columns that do not fit are left out from the right, and named below."""
+def print_table(table: TextTable, console: Console, all_notes: bool = False) -> None:
+    """Print a table; columns that do not fit are left out from the right, and named below.
+
+    Names are broken after commas. Of more than three notes only the first are printed, unless all
+    are asked for.
+    """
     kept = fitting_titles(table.lines, console.width)
     dropped = [title for title in used_titles(table.lines) if title not in kept]
-    console.print(Text(table.heading, style="bold"))
-    console.print(_grid(table.lines, kept))
+    print_broken(table.heading, console, "bold")
+    console.print(_grid(table.lines, kept, name_width(table.lines, kept, console.width)))
     notes = list(table.notes)
     if dropped:
         notes.append(f"not shown at {console.width} columns: {', '.join(dropped)}")
-    for note in notes:
-        console.print(Text(note, style="dim"))
+    for note in table._replace(notes=notes).first_notes(all_notes):
+        if COMMAND in note:  # on one line however long, to be copied
+            console.print(Text(note, "dim"), soft_wrap=True)
+        else:
+            print_broken(note, console, "dim")
 
 
-def _grid(lines: Sequence[Texts], titles: Sequence[str]) -> Table:
-    first = titles[0]
+def print_broken(text: str, console: Console, style: str = "") -> None:
+    """Print a line that names variants: where it is too long it is broken after commas."""
+    console.print(Text(broken_at_commas(plain(text), console.width), style))
+
+
+def _grid(lines: Sequence[Texts], titles: Sequence[str], width: int) -> Table:
+    """Return the table of these columns; the one of names takes `width` cells."""
+    name = name_title(titles)
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     for title in titles:
         grid.add_column(
             title,
-            justify="left" if title in (first, *LEFT_ALIGNED) else "right",
-            overflow="fold" if title == first else "ellipsis",
-            no_wrap=title != first,
+            justify="left" if title in (name, *LEFT_ALIGNED) else "right",
+            overflow="fold" if title in (name, *WRAPPED) else "ellipsis",
+            no_wrap=title not in (name, *WRAPPED),
+            max_width=column_width(title, lines) if title in WRAPPED else None,
         )
     for line in lines:
-        style = "bold" if line[first] == "base" else ""
-        grid.add_row(*(line.get(title, "") for title in titles), style=style)
+        texts = {title: plain(text) for title, text in line.items()}
+        texts[name] = broken_at_commas(texts[name], width)
+        style = "bold" if re.fullmatch(r"base( \(.*\))?", line[name]) else ""
+        grid.add_row(*(Text(texts.get(title, "")) for title in titles), style=style)
     return grid
 
 

@@ -8,6 +8,7 @@ from results.compare.interactions import InteractionRow
 from results.compare.measures import measure
 from results.compare.pairs import ComparisonRow
 from results.stats.inference import ALPHA, fewest_pairs
+from results.tables.effects import is_large, seeds_text
 from results.tables.summaries import timing_notes
 
 
@@ -16,6 +17,7 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     judged = [row for row in rows if row["verdict"] is not None]
     concurrent = max((row["trained_beside"] for row in judged), default=0)
     return [
+        *_large_note(judged),
         *_seeds_notes(judged),
         *_unpaired_note(rows),
         *timing_notes(concurrent, (row["core_share"] for row in judged)),
@@ -25,25 +27,43 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     ]
 
 
+def _large_note(judged: Sequence[ComparisonRow]) -> list[str]:
+    """Say which command decides whether a large effect on the score is significant."""
+    scores = [row for row in judged if not row["ratio"]]
+    if len(scores) != 1 or not is_large(scores[0]) or not scores[0].get("decide"):
+        return []
+    (row,) = scores
+    more = row["more_seeds"] or 1
+    took = _duration(more * row.get("seed_seconds", 0.0))
+    return [f"to decide it, {seeds_text(more)} of both, {took} with one worker: {row['decide']}"]
+
+
+def _duration(seconds: float) -> str:
+    """Return seconds as text: `about 40 s`, `about 12 min` or `about 3.4 h`."""
+    if seconds < 90:
+        return f"about {max(seconds, 1):.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
 def _seeds_notes(judged: Sequence[ComparisonRow]) -> list[str]:
-    """Say if there are too few seeds for any verdict, and explain `n more`."""
+    """Say if there are too few seeds for any verdict, and explain `more seeds`."""
     notes = []
     if any(row["why"] == "too few seeds" for row in judged):
         # Holm's correction makes large families need more seeds
         least = max(fewest_pairs(ALPHA / row["family"]) for row in judged)
         in_family = " in a family of this size" if least > fewest_pairs(ALPHA) else ""
         notes.append(
-            f"too few seeds: a two-sided sign-flip test cannot reach {ALPHA:g} with fewer than "
-            f"{least}{in_family}"
+            f"too few seeds: at least {least} are needed for a significant difference{in_family} "
+            f"(two-sided sign-flip test at {ALPHA:g})"
         )
     if any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
-        notes.append("n more: further seeds that would decide if effect and spread stay the same")
+        notes.append("more seeds: so many would decide if effect and spread stay the same")
     return notes
 
 
 def _unpaired_note(rows: Sequence[ComparisonRow]) -> list[str]:
     unpaired = max((row["unpaired"] for row in rows), default=0)
-    return [f"{unpaired} seeds are left out, as one side lacks them"] if unpaired else []
+    return [f"{unpaired} seeds that only one side has are left out"] if unpaired else []
 
 
 def _without_score_note(judged: Sequence[ComparisonRow]) -> list[str]:

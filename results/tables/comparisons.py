@@ -59,7 +59,13 @@ def _pair_line(row: ComparisonRow) -> Texts:
 
 
 def _against(rows: Sequence[ComparisonRow]) -> str:
-    return f"{rows[0]['a']}  against  {rows[0]['b']}"
+    base = rows[0].get("base", "")
+    sides = (f"base ({base})" if name == "base" and base else name for name in _names(rows[0]))
+    return "  against  ".join(sides)
+
+
+def _names(row: ComparisonRow) -> tuple[str, str]:
+    return row["a"], row["b"]
 
 
 def _heading(rows: Sequence[ComparisonRow]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from results import metrics
 from results.compare.measures import measure
-from results.compare.pairs import NEITHER, ComparisonRow
+from results.compare.pairs import NEITHER, NOT_ALL, ComparisonRow
 
 SIGNS = {"better": "+", "worse": "-", "tie": "=", "undecided": "?"}
 """Verdicts as signs, for tables of many effects."""
@@ -37,13 +37,32 @@ def interval_text(row: ComparisonRow) -> str:
 
 
 def verdict_text(row: ComparisonRow) -> str:
-    """Return the verdict, and the number of seeds that would decide: `undecided: 4 more`."""
+    """Return the verdict in words, and how many seeds would decide what is not decided.
+
+    For example `better`, `not significant yet (about 4 more seeds)`, or `large, not yet
+    significant: 4 more seeds`.
+    """
     if row["verdict"] != "undecided":
         return str(row["verdict"])
-    if row["why"] == NEITHER:
-        return NEITHER
+    if row["why"] in (NEITHER, NOT_ALL):
+        return row["why"]
     more = row["more_seeds"]
-    return "undecided" + (f": {metrics.short(more)} more" if more else "")
+    if is_large(row):
+        return "large, not yet significant" + (f": {seeds_text(more)}" if more else "")
+    return "not significant yet" + (f" (about {seeds_text(more)})" if more else "")
+
+
+def is_large(row: ComparisonRow) -> bool:
+    """Return whether an undecided effect is beyond what matters with all of its interval."""
+    if row["verdict"] != "undecided" or row["why"] in (NEITHER, NOT_ALL):
+        return False
+    low, high = row["low"], row["high"]
+    return low is not None and high is not None and (low > row["margin"] or high < -row["margin"])
+
+
+def seeds_text(more: int) -> str:
+    """Return a number of further seeds: `4 more seeds`."""
+    return f"{metrics.short(more)} more seed{'s' * (more != 1)}"
 
 
 def p_text(row: ComparisonRow) -> str:

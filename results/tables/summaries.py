@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from results import metrics
+from results.selection import TableLabels
 from results.summary import SummaryRow
+from results.tables.folding import Folded, fold_line, folded, score_text, telling_first
 from results.tables.text import Texts, TextTable, grouped_rows
 
 FULL_CORE = 0.9
 """Share of a core below which a run counts as slowed down by other programs."""
+
+MOST_SPELLED = 2
+"""Axes up to which the row of the base says their values; else a note below the table does."""
 
 
 def summary_tables(rows: Iterable[SummaryRow]) -> list[TextTable]:
@@ -19,10 +24,55 @@ def summary_tables(rows: Iterable[SummaryRow]) -> list[TextTable]:
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> TextTable:
-    """Return the table of one task and setting."""
+    """Return the table of one task and setting, with every row."""
+    return TextTable(_heading(rows), [summary_line(row) for row in rows], summary_notes(rows))
+
+
+def short_table(rows: Sequence[SummaryRow], labels: TableLabels, unfolded: bool) -> TextTable:
+    """Return the table of one task and setting for a screen.
+
+    Rows have the numbers that open them and the base is spelled out. Rows of equal result are
+    counted, unless unfolded; columns that tell rows apart come first.
+
+    Args:
+        rows: the rows of the table, best first.
+        labels: of the tables of the store.
+        unfolded: show every row.
+    """
+    base = labels.bases.get((rows[0]["task"], rows[0]["setting"]), {})
+    lines, stand_ins = [], []
+    for group in [Folded(list(rows), [])] if unfolded else folded(rows):
+        lines += [_labelled(row, labels.numbers, base) for row in group.shown]
+        stand_ins.append((len(lines), group.hidden))
+    # what tells rows apart is asked of the rows, not of a line that stands for several
+    lines = telling_first(lines, metrics.score(rows[0]["metric"]).title)
+    for place, hidden in reversed(stand_ins):
+        if hidden:
+            lines.insert(place, fold_line(hidden))
+    return TextTable(_heading(rows), lines, [*_base_note(base), *summary_notes(rows)])
+
+
+def _labelled(row: SummaryRow, numbers: Mapping[str, int], base: Mapping[str, str]) -> Texts:
+    """Return a line with the row's number, if it has one, and with the base spelled out."""
+    line = summary_line(row)
+    if row["variant"] == "base" and 0 < len(base) <= MOST_SPELLED:
+        line["variant"] = f"base ({_spelled(base)})"
+    number = numbers.get(row["runs"][0])
+    return line if number is None else line | {"#": str(number)}
+
+
+def _spelled(base: Mapping[str, str]) -> str:
+    return ",".join(f"{axis}={value}" for axis, value in base.items())
+
+
+def _base_note(base: Mapping[str, str]) -> list[str]:
+    """Say what the base is where so much varies that its row has no room for it."""
+    return [f"base: {_spelled(base)}"] if len(base) > MOST_SPELLED else []
+
+
+def _heading(rows: Sequence[SummaryRow]) -> str:
     memorised = ", memorised: test = train" if rows[0]["memorisation"] else ""
-    heading = f"{rows[0]['task']}  ({rows[0]['setting']}{memorised})"
-    return TextTable(heading, [summary_line(row) for row in rows], summary_notes(rows))
+    return f"{rows[0]['task']}  ({rows[0]['setting']}{memorised})"
 
 
 def summary_line(row: SummaryRow) -> Texts:
@@ -34,7 +84,7 @@ def summary_line(row: SummaryRow) -> Texts:
     later = f"> {metrics.short(row['tokens_spent_in_vain'])}" if row["tokens_spent_in_vain"] else ""
     return {
         "variant": row["variant"],
-        metrics.score(row["metric"]).title: _score(row),
+        metrics.score(row["metric"]).title: score_text(row),
         "solved": f"{row['solved']}/{row['seeds']}",
         "status": ", ".join(f"{count} {status}" for status, count in broken.items()),
         "findings": _findings(row),
@@ -45,19 +95,6 @@ def summary_line(row: SummaryRow) -> Texts:
         costs["peak_bytes"].title: _written("peak_bytes", row["peak_bytes"]),
         **_other_scores(row["other_scores_mean"]),
     }
-
-
-def _score(row: SummaryRow) -> str:
-    """Write the mean score, its deviation, and how many seeds have a score if not all do."""
-    if row["score_mean"] is None:
-        return "none"
-    write = metrics.score(row["metric"]).write
-    text = write(row["score_mean"])
-    if row["score_sd"] is not None:
-        text += f" ±{write(row['score_sd']).lstrip('0') or '0'}"
-    if row["runs_without_score"]:
-        text += f" ({row['seeds'] - row['runs_without_score']} of {row['seeds']})"
-    return text
 
 
 def _findings(row: SummaryRow) -> str:
@@ -102,15 +139,15 @@ def _examined_note(rows: Sequence[SummaryRow]) -> list[str]:
 
 
 def timing_notes(concurrent: int, shares: Iterable[float | None]) -> list[str]:
-    """Return remarks on what makes seconds and tokens/s imprecise.
+    """Return a remark on what makes seconds and tokens/s imprecise, if there is something.
 
     Args:
         concurrent: the largest number of other runs at the same time.
         shares: the share of a core that each run had.
     """
-    others = f"{concurrent} other run{'s' * (concurrent > 1)}"
-    notes = [f"timed with up to {others} at the same time"] if concurrent else []
+    others = f"up to {concurrent} other run{'s' * (concurrent > 1)} at the same time"
     least = min((share for share in shares if share is not None), default=1.0)
     if least < FULL_CORE:
-        notes.append(f"timed with as little as {least:.0%} of a core, as other programs ran too")
-    return notes
+        beside = f", {others}" if concurrent else ""
+        return [f"timings unreliable: the CPU was shared ({least * 100:.0f} % of a core{beside})"]
+    return [f"timed with {others}"] if concurrent else []

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-
 from bench.cli.tables import markdown_table
 from variants import AXES, TOGETHER
-from variants.axes import registry
+from variants.axes import meaning, registry
 
 AXES_HEAD = """# Axes
 
@@ -17,17 +15,6 @@ Letters in shapes: B batch, S source length, T target length, E embedding, H hid
 encoder's outputs, K attention keys, G gates, V vocabulary. Primes mark the next step's values, and
 products of vectors of one size are element by element. A combination that makes no sense is refused
 with the reason, in a matrix and in Python alike."""
-
-
-def description(part: object) -> str:
-    """Return what a value of an axis says of itself: a text, its `about`, or its docstring."""
-    if part is None:
-        return "there is none"
-    if isinstance(part, str):
-        return part
-    about = getattr(part, "about", None)
-    text = about if isinstance(about, str) else inspect.cleandoc(part.__doc__ or "")
-    return " ".join(text.split())
 
 
 def axes_page() -> str:
@@ -44,7 +31,7 @@ def _section(axis: str) -> str:
     about = " ".join(field.metadata["about"].split())
     values = registry(axis)
     if values:
-        rows = [(f"`{value}`", description(part)) for value, part in values.items()]
+        rows = [(f"`{value}`", meaning(part)) for value, part in values.items()]
         table = markdown_table(("value", "meaning"), rows)
         return f"## {axis}\n\n{about}; base `{field.default}`.\n\n{table}"
     if isinstance(field.default, str):

@@ -8,12 +8,12 @@ cause is found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from results.doctor.examined import SURE, ExaminedRun, Finding
 from results.doctor.rules import batches, exposure, losses, memory, rates, symptoms, updates
 
-__all__ = ["Rule", "findings"]
+__all__ = ["ASKED", "Rule", "findings"]
 
 Rule = Callable[[ExaminedRun], Iterator[Finding]]
 
@@ -54,6 +54,15 @@ SYMPTOMS: tuple[Rule, ...] = (
     symptoms.same_outputs,
     symptoms.never_ends,
 )
+ASKED: Mapping[str, tuple[Rule, ...]] = {
+    "what the model is given": BATCHES,
+    "what it minimises": MINIMISED,
+    "how it is updated": UPDATED,
+    "what it can remember": REMEMBERED,
+    "what training showed it": TRAINED_ON,
+    "symptoms": SYMPTOMS,
+}
+"""Rules by what they ask about, in the order of asking."""
 CAUSES = (BATCHES, MINIMISED, UPDATED, REMEMBERED, TRAINED_ON)
 MISLEADING = (BATCHES, MINIMISED)
 """Groups whose findings make everything after them look wrong too: no more rules are asked."""

@@ -33,13 +33,13 @@ def unshifted_targets(run: ExaminedRun) -> Iterator[Finding]:
             f"{moved:.2g} standard deviations"
         )
     elif above(equal, UNSHIFTED):
-        seen = f"decoder inputs equal the targets in {equal:.0%} of the rows"
+        seen = f"the decoder's input equals its target in {equal:.0%} of the rows"
     else:
         return
     yield Finding(
         "unshifted-targets",
         SURE,
-        f"the decoder reads the token that it has to predict: {seen}",
+        f"label leakage: {seen}",
         "feed bos and then the target without its last token; predict the target",
     )
 

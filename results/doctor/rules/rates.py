@@ -101,7 +101,8 @@ def rate_too_high(run: ExaminedRun) -> Iterator[Finding]:
             "rate-too-high",
             LIKELY,
             f"a step changes weights by up to {largest:.2g} of their norm ({USUAL}), and the loss "
-            f"went from {losses[0]:.3g} to {losses[-1]:.3g}; guessing has {shown(guessing, '.3g')}",
+            f"went from {losses[0]:.3g} to {losses[-1]:.3g}; uniform guessing gives "
+            f"{shown(guessing, '.3g')}",
             f"learning_rate={rate:g}",
             {"learning_rate": rate},
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.cli.pages.axes import axes_page, description
+from bench.cli.pages.axes import axes_page
 from variants import AXES
-from variants.axes import registry
+from variants.axes import meaning, registry
 
 DOCS = Path(__file__).parents[3] / "docs"
 
@@ -22,7 +22,7 @@ def test_every_axis_and_value_has_a_row() -> None:
         assert f"\n## {axis}\n" in written
         for value, part in registry(axis).items():
             assert f"\n| `{value}` | " in written
-            assert len(description(part)) > 5, f"{axis}={value} has no description"
+            assert len(meaning(part)) > 5, f"{axis}={value} has no description"
 
 
 def test_parts_cite_their_source() -> None:
@@ -30,7 +30,7 @@ def test_parts_cite_their_source() -> None:
     for axis in ("cell", "attention", "optimizer"):
         for value, part in registry(axis).items():
             if part is not None:
-                text = description(part)
+                text = meaning(part)
                 assert any(str(year) in text for year in range(1950, 2027)) or "lecture" in text, (
                     f"{axis}={value} cites nothing"
                 )

@@ -13,7 +13,7 @@ from tests.bench.cli.commands import TINY, Bench
 def test_compare(bench: Bench, filled: Path) -> None:
     code, out, _ = bench("compare", "base", "cell=lstm")
     assert code == 0
-    assert out.startswith("base  against  cell=lstm\n")
+    assert out.startswith("base (cell=gru)  against  cell=lstm\n")
     code, out, _ = bench("compare", "--axis", "cell")
     assert code == 0
     assert "what it costs" in out
@@ -44,7 +44,10 @@ def test_compare(bench: Bench, filled: Path) -> None:
         (["base", "cell=lstmm"], "no finished run is of the variant cell=lstmm"),
         (["--axis", "colour"], "no finished runs differ in colour alone"),
         (["base", "cell=lstm", "--fair", "money"], "parameters"),
-        (["--axis", "cell", "--fair", "all"], "--fair compares two variants"),
+        (
+            ["--axis", "cell", "--fair", "all"],
+            "--fair does nothing with --axis",
+        ),
         (["--dates", "soon"], "is no day"),
         (["--with-store", "nowhere"], "nowhere"),
         (["base", "cell=lstm", "--task", "opposite"], "opposites"),

@@ -90,9 +90,8 @@ def test_a_run_that_fails_when_it_is_to_be_examined_is_kept(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("doctor", "name a run"),
-        ("doctor abc --all", "name a run"),
-        ("doctor --all --confirm", "--confirm takes one run"),
+        ("doctor abc --all", "leave out the run, or --all"),
+        ("doctor --all --confirm", "--confirm does nothing with --all; it goes with one run"),
         ("doctor zzz", "no run zzz"),
         ("run --fault softmax-over-tim", "did you mean softmax-over-time"),
     ],

@@ -193,8 +193,8 @@ def test_a_module_runs_as_a_script(train: Path) -> None:
     ("arguments", "message"),
     [
         ("none.py", "there is no file none.py"),
-        ("--all train.py", "are for stored runs"),
-        ("--confirm -m train", "are for stored runs"),
+        ("--all train.py", "--all does nothing with a script"),
+        ("--confirm -m train", "--confirm does nothing with a script"),
         ("abc train.py", "name one run, not also train.py"),
         ("--time-limit -1 app.py", "cannot be kept"),
     ],

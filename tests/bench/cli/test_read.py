@@ -120,7 +120,7 @@ def test_report_and_exports_to_files(bench: Bench, filled: Path, tmp_path: Path)
     assert "| cell=lstm |" in (tmp_path / "markdown").read_text("utf-8")
     code, _, err = bench("export", "--effects", "--format", "mlflow", "--output", "x")
     assert code == 2
-    assert "leave out --effects" in err
+    assert "--effects does nothing with a tracker" in err
     for form in ("parquet", "mlflow", "tensorboard"):
         code, _, err = bench("export", "--format", form)
         assert code == 2

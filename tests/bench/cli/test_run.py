@@ -278,7 +278,10 @@ def test_seeds_are_added_until_decided(bench: Bench) -> None:
     ("arguments", "message"),
     [
         ([], "--until-decided needs --task"),
-        (["--task", "opposites", "--matrix", "quick"], "--until-decided needs --task"),
+        (
+            ["--task", "opposites", "--matrix", "quick"],
+            "--matrix does nothing with",
+        ),
         (["--task", "opposites", "--seeds", "4"], "seeds=4 are too few"),
         (["--task", "opposites", "--base", "optimizer=nope"], "optimizer"),
         (["--task", "oposites"], "opposites"),

@@ -22,6 +22,7 @@ from results.record import Record
 from results.show import comparisons
 from results.stats import inference
 from results.tables.comparisons import overview_tables
+from results.tables.effects import verdict_text
 from tests.records import SUITE, failed, record
 
 A, B = "cell=lstm", "base"
@@ -287,15 +288,15 @@ def shown_effects(
 def test_a_pair_at_80_columns() -> None:
     mine = [record(seed, 0.9, 1000 + seed, cell="lstm") for seed in range(4)]
     lines = shown(compare_variants([*mine, *runs([0.1] * 4)], SUITE, A, B))
-    assert max(map(len, lines)) <= 80
-    assert lines[0] == "cell=lstm  against  base"
+    # a command is on one line, to be copied
+    assert max(len(line) for line in lines if "bench run" not in line) <= 80
+    assert lines[0] == "cell=lstm  against  base (cell=gru)"
     (score,) = [line for line in lines if line.startswith("exact match")]
-    assert (
-        score.split() == "exact match 0.900 0.100 +0.800 undecided: 2 more +0.800 to +0.800".split()
-    )
+    assert score.split() == "exact match 0.900 0.100 +0.800 large, not yet".split()
+    assert "significant: 2 more" in " ".join(lines)
     (tokens,) = [line for line in lines if line.startswith("tokens to target")]
     assert tokens.split()[:6] == ["tokens", "to", "target", "1.00k", "never", "×0.25"]
-    assert any("cannot reach 0.05 with fewer than 6" in line for line in lines)
+    assert any("at least 6 are needed for a significant" in line for line in lines)
 
 
 def test_an_axis_at_80_columns() -> None:
@@ -389,4 +390,54 @@ def test_speeds_of_runs_that_lacked_a_core_are_rough() -> None:
     assert row_of(rows)["core_share"] is None
     assert "of a core" not in "\n".join(shown(rows))
     rows = compare_variants([timed(both[0], core_share=0.625), *both[1:]], SUITE, A, B)
-    assert "timed with as little as 62% of a core" in "\n".join(shown(rows))
+    assert "timings unreliable: the CPU was shared (62 % of a core)" in "\n".join(shown(rows))
+
+
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [
+        ([0.9] * 3, "large, not yet significant: 3 more seeds"),
+        ([0.95, 0.90, 0.85], "large, not yet significant: 3 more seeds"),
+        ([0.9, 0.1, 0.5], "not significant yet (about "),
+        ([0.9] * 6, "better"),
+        ([0.104] * 3, "tie"),
+    ],
+)
+def test_verdicts_are_in_plain_words(ours: list[float | None], words: str) -> None:
+    rows = compare_variants([*runs(ours, cell="lstm"), *runs([0.1] * len(ours))], SUITE, A, B)
+    (row,) = [row for row in rows if row["measure"] == "exact_match"]
+    assert verdict_text(row).startswith(words)
+    # what programs read stays
+    assert row["verdict"] in ("better", "tie", "undecided")
+
+
+def test_neither_reached_the_target() -> None:
+    rows = compare_variants([*runs([0.9] * 3, cell="lstm"), *runs([0.1] * 3)], SUITE, A, B)
+    (tokens,) = [row for row in rows if row["measure"] == "tokens_to_target"]
+    assert verdict_text(tokens) == "neither reached the target score"
+
+
+def test_a_large_effect_comes_with_the_command_that_decides_it() -> None:
+    rows = compare_variants([*runs([0.9] * 3, cell="lstm"), *runs([0.1] * 3)], SUITE, A, B)
+    (line,) = [line for line in shown(rows) if "to decide it" in line]
+    assert line == (
+        "to decide it, 3 more seeds of both, about 12 s with one worker: bench run "
+        "--until-decided cell=lstm base --task opposites --budget 100steps"
+    )
+    # a matrix's own evaluations cannot be asked for by options
+    every = [*runs([0.9] * 3, cell="lstm", every=10), *runs([0.1] * 3, every=10)]
+    assert not any("to decide it" in line for line in shown(compare_variants(every, SUITE, A, B)))
+    # what is undecided and not large has no command
+    small = [*runs([0.9, 0.1, 0.5], cell="lstm"), *runs([0.1] * 3)]
+    assert not any("to decide it" in line for line in shown(compare_variants(small, SUITE, A, B)))
+
+
+def test_the_interval_of_a_difference_of_shares_stays_within_bounds() -> None:
+    rows = compare_variants([*runs([1.0, 0.2], cell="lstm"), *runs([0.0, 0.0])], SUITE, A, B)
+    row = row_of(rows)
+    assert (row["low"], row["high"]) == (-1.0, 1.0)
+    bleu = compare_variants(
+        [*runs([90.0, 20.0], cell="lstm", metric="bleu"), *runs([0.0, 0.0], metric="bleu")],
+        SUITE, A, B,
+    )  # fmt: skip
+    assert row_of(bleu, "bleu")["high"] > 1

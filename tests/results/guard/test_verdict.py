@@ -261,13 +261,13 @@ def test_terminal_fits_and_says_what_was_proven() -> None:
     assert "0 of 4 comparisons of the reference with itself raised an alarm" in text
     assert "1 of 4 planted slow-downs of 10 % were missed" in text
     assert "1 the same" in text
-    assert lines[-1] == "guard: failed"
+    assert lines[-1] == "guard: regression: 1 slower, 1 more"
     assert PLANTED == 0.1
 
 
 def test_markdown_has_the_tables() -> None:
     text = output.markdown(ROWS)
-    assert text.startswith("### bench guard: failed")
+    assert text.startswith("### bench guard: regression: 1 slower, 1 more")
     assert "operations 969 → 1,129" in text
     for table in (part for part in text.split("\n\n") if part.startswith("|")):
         assert len({line.count("|") for line in table.splitlines()}) == 1

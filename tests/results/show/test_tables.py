@@ -18,10 +18,11 @@ from results.curves import average_curves
 from results.metrics import SCORES
 from results.record import Record
 from results.show.tables import show_tables
-from results.show.terminal import sparkline
+from results.show.terminal import print_table, sparkline
 from results.store import Planned
 from results.summary import SummaryRow, summarise
 from results.tables.summaries import summary_line
+from results.tables.text import TextTable, broken_at_commas
 from tests.records import BASE, SUITE, failed, record
 
 KEYS = set(
@@ -259,6 +260,64 @@ def test_what_does_not_apply_is_told_with_the_last_table_of_its_task() -> None:
     planned = (Planned(None, "opposites", "window=5", None, "window: only a tagger"),)
     text = shown(summarise([record(0)], SUITE), planned)
     assert "not applicable: window: only a tagger" in text
+
+
+def many(count: int) -> list[Record]:
+    """Runs of a base and of further variants that all solved their task, each a bit later."""
+    changes: list[dict[str, Any]] = [{}, *({"hidden": 100 + n} for n in range(count - 1))]
+    return [
+        record(seed, 1.0, 400 + 40 * place, **change)
+        for place, change in enumerate(changes)
+        for seed in range(3)
+    ]
+
+
+def test_rows_of_equal_result_are_folded_and_what_tells_them_apart_leads() -> None:
+    rows = summarise([*many(63), record(0, 0.4, hidden=7)], SUITE)
+    lines = shown(rows).splitlines()
+    assert len(lines) < 16
+    assert lines[1].split()[:3] == ["variant", "exact", "match"]  # one score differs
+    (fold,) = [line for line in lines if "more" in line and "--all" in line]
+    assert "(58 more, all solved 3/3: --all)" in fold
+    assert "600–2.88k" in fold
+    assert any(line.startswith("hidden=7 ") for line in lines)
+    alike = shown(summarise(many(63), SUITE)).splitlines()
+    assert alike[1].split()[:5] == ["variant", "tokens", "to", "target", "exact"]
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    show_tables(rows, [], console, unfolded=True)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("hidden=") == 63
+
+
+def test_the_base_and_what_broke_are_never_folded() -> None:
+    late = [record(seed, 1.0, 9000) for seed in range(3)]
+    others = [record(s, 1.0, 400 + n, hidden=100 + n) for n in range(20) for s in range(3)]
+    text = shown(summarise([*others, *late], SUITE))
+    assert "base" in text
+    assert "(15 more, all solved 3/3: --all)" in text
+
+
+@given(st.text(st.sampled_from("abc=,._-01 "), max_size=120), st.integers(1, 60))
+def test_names_break_after_commas_and_nothing_is_lost(name: str, width: int) -> None:
+    lines = broken_at_commas(name, width).split("\n")
+    assert "".join("".join(lines).split()) == "".join(name.split())
+    for line in lines[:-1]:
+        # only a part that is longer than the line is not on a line of its own
+        assert cell_len(line) <= width or not any(mark in line.rstrip(", ") for mark in ", ")
+
+
+def test_three_notes_and_all_on_demand() -> None:
+    table = TextTable("t", [{"variant": "base"}], [f"note {n}" for n in range(12)])
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    print_table(table, console)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines()[-3:] == [
+        "note 0",
+        "note 1",
+        "10 more notes: --notes prints them",
+    ]
+    print_table(table, console, all_notes=True)
+    assert console.file.getvalue().endswith("note 11\n")
 
 
 NAMES = st.text(st.sampled_from("abc=,._-0123456789中文注意力é"), min_size=1, max_size=90)

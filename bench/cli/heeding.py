@@ -1,0 +1,105 @@
+"""Refuses options that a verb could not heed in the way in which it is used.
+
+A verb with several ways of use names, for each, the options that belong to it. An option that was
+given and belongs to another way is an error, for what is ignored looks as if it had been done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import typer
+
+from bench.cli.shared import CommandError
+
+OF_COMPARISON = frozenset({"task", "notes", "as_json", "store"})
+"""Options that every way of comparing heeds."""
+OF_GUARD = frozenset({"variant", "task", "markdown", "junit", "as_json", "plugin", "store"})
+"""Options that the guard heeds unless it reads two files."""
+OF_TRAINING = frozenset({
+    *("task", "seeds", "budget", "decoding", "device", "execution", "workers", "engine"),
+    *("address", "time_limit", "memory_limit", "plugin", "store"),
+})  # fmt: skip
+"""Options that every way of running heeds."""
+OF_MATRIX = OF_TRAINING | {"fault", "rerun", "keep_weights", "layers", "dry_run", "notes"}
+"""Options that runs of any matrix heed."""
+
+HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "run": {
+        "a matrix": OF_MATRIX | {"matrix"},
+        "--vary or --base": OF_MATRIX | {"vary", "base", "grid", "batch"},
+        "--until-decided": OF_TRAINING | {"until_decided", "base", "batch"},
+    },
+    "compare": {
+        "two variants": OF_COMPARISON | {"a", "b", "fair", "plugin"},
+        "--axis": OF_COMPARISON | {"axis"},
+        "--with-store": OF_COMPARISON | {"with_store"},
+        "--dates": OF_COMPARISON | {"dates"},
+    },
+    "doctor": {
+        "a script": frozenset({
+            *("run", "arguments", "module", "steps", "time_limit", "memory_limit", "as_json"),
+        }),
+        "one run": frozenset({"run", "confirm", "task", "as_json", "plugin", "store"}),
+        "--all": frozenset({"everything", "task", "as_json", "store"}),
+    },
+    "export": {
+        "tables": frozenset({"form", "output", "effects", "layers", "runs", "task", "store"}),
+        "a tracker": frozenset({"form", "output", "task", "store"}),
+    },
+    "guard": {
+        "--update": frozenset({
+            *("update", "baseline", "variant", "task", "device", "plugin", "store"),
+        }),
+        "--init": frozenset({
+            *("init", "baseline", "variant", "task", "device", "plugin", "store"),
+        }),
+        "a baseline": OF_GUARD | {"against", "baseline", "device"},
+        "--against a revision": OF_GUARD | {"against", "minutes", "threshold", "device"},
+        "--quality": OF_GUARD | {"against", "quality", "matrix"},
+        "--pytest-benchmark": frozenset({
+            *("pytest_benchmark", "threshold", "markdown", "junit", "as_json"),
+        }),
+    },
+    "throughput": {
+        "--task": frozenset({
+            *("variants", "base", "task", "batches", "batch", "sweep", "plot", "work", "repeats"),
+            *("replicas", "device", "as_json", "plugin", "store"),
+        }),
+        "made-up batches": frozenset({
+            *("variants", "base", "batch", "source", "target", "vocabulary", "sweep", "plot"),
+            *("work", "repeats", "replicas", "device", "as_json", "plugin", "store"),
+        }),
+    },
+    "data add": {
+        "a corpus": frozenset({"name", "files", "store"}),
+        "--vectors": frozenset({"name", "files", "vectors", "store"}),
+        "--streamed": frozenset({
+            *("name", "files", "streamed", "tokens", "longest", "symbols", "store"),
+        }),
+    },
+    "list": {
+        "names": frozenset({"name", "as_json", "plugin"}),
+        "--markdown": frozenset({"markdown", "plugin"}),
+    },
+}  # fmt: skip
+"""Parameters that each way of using a verb heeds; verbs that are not here heed all they have."""
+
+
+def refuse_unheeded(context: typer.Context, verb: str, way: str) -> None:
+    """Raise a CommandError for an option that was typed and does nothing in this way of use.
+
+    Args:
+        context: of the command, which knows what was typed.
+        verb: the verb's name, as in HEEDED.
+        way: one of its ways.
+    """
+    heeded = HEEDED[verb][way]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if name in heeded or source is None or source.name != "COMMANDLINE":
+            continue
+        option = next((word for word in parameter.opts if word.startswith("-")), name)
+        ways = [other for other, names in HEEDED[verb].items() if name in names]
+        raise CommandError(f"{option} does nothing with {way}; it goes with {' or '.join(ways)}")

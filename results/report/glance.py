@@ -1,0 +1,96 @@
+"""Writes what a report says first: the scores of each task, and what is sure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from results import metrics
+from results.compare.measures import measure
+from results.compare.pairs import ComparisonRow
+from results.escapes import for_html
+from results.report.content import Section
+from results.summary import SummaryRow
+from results.tables.effects import effect_text, interval_text, is_large
+from results.tables.folding import score_text
+
+SURE_SHOWN = 4
+"""Differences that are told of each task: the largest of those that are sure."""
+SURE = ("better", "worse")
+"""Verdicts that say that two options differ."""
+
+
+def at_a_glance(sections: Sequence[Section], rows: Sequence[Sequence[ComparisonRow]]) -> list[str]:
+    """Return a card for each task: the default's score, the best one, and what surely differs.
+
+    Args:
+        sections: The tables of the report.
+        rows: The effects in each of them, on scores and on costs.
+    """
+    cards = [_card(section, effects) for section, effects in zip(sections, rows, strict=True)]
+    return ["<h2>At a glance</h2>", f'<div class="cards">{"".join(cards)}</div>'] if cards else []
+
+
+def _card(section: Section, rows: Sequence[ComparisonRow]) -> str:
+    title = metrics.score(section.summary[0]["metric"]).title
+    scores = _score_lines(section.summary)
+    found = "".join(f"<li>{line}</li>" for line in _sure_lines(rows))
+    return (
+        f'<section class="card"><h3><a href="#{section.name}">{for_html(section.task)}</a></h3>'
+        f'<p class="note">{for_html(section.setting)}</p>'
+        f"<p>{for_html(title)}: {scores}</p><ul>{found}</ul></section>"
+    )
+
+
+def _score_lines(summary: Sequence[SummaryRow]) -> str:
+    """Return the scores of the default and of the best variant."""
+    best = summary[0]
+    parts = [_scored(row) for row in summary if row["variant"] == "base"]
+    if best["variant"] != "base":
+        parts.append(_scored(best))
+    return ", ".join(parts)
+
+
+def _scored(row: SummaryRow) -> str:
+    name = "default" if row["variant"] == "base" else row["variant"]
+    solved = f"solved {row['solved']}/{row['seeds']}"
+    return f"{for_html(name)} <b>{for_html(score_text(row))}</b> ({solved})"
+
+
+def _sure_lines(rows: Sequence[ComparisonRow]) -> list[str]:
+    """Return the largest sure differences, then how many comparisons are tied or open."""
+    judged = [row for row in rows if row["verdict"] is not None]
+    sure = [row for row in judged if row["verdict"] in SURE]
+    # scores before costs, and what matters most first
+    sure.sort(key=lambda row: (row["ratio"], -abs(row["effect"] or 0.0)))
+    lines = [_sure_line(row) for row in sure[:SURE_SHOWN]]
+    if len(sure) > SURE_SHOWN:
+        lines.append(f"{len(sure) - SURE_SHOWN} more sure differences below")
+    counts = Counter(str(row["verdict"]) for row in judged if not row["ratio"])
+    large = sum(is_large(row) for row in judged if not row["ratio"])
+    told = [f"{counts['tie']} tied with the default"] if counts["tie"] else []
+    told += [f"{large} large, not yet significant"] if large else []
+    still_open = counts["undecided"] - large
+    told += [f"{still_open} not significant yet"] if still_open else []
+    return [*lines, "scores: " + ", ".join(told)] if told else lines or ["nothing to compare"]
+
+
+def _sure_line(row: ComparisonRow) -> str:
+    title = measure(row["measure"]).title
+    name, against = for_html(row["a"]), for_html(row["b"])
+    text = for_html(f"{effect_text(row)} {title} ({interval_text(row)})")
+    verdict = f'<b class="{row["verdict"]}">{row["verdict"]}</b>'
+    return f"<b>{name}</b> is {verdict} than {against}: {text}"
+
+
+def most_telling_first(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Return rows with what differs before what is open, and that before what is tied."""
+    order = {"better": 0, "worse": 0, "undecided": 2, "tie": 3}
+
+    def key(row: ComparisonRow) -> tuple[int, float]:
+        rank = 1 if is_large(row) else order.get(str(row["verdict"]), 4)
+        return rank, -abs(row["effect"] or 0.0)
+
+    scores = {row["a"]: key(row) for row in rows if not row["ratio"]}
+    # the costs of a value stay with its score
+    return sorted(rows, key=lambda row: scores.get(row["a"], (5, 0.0)))

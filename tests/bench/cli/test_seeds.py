@@ -1,0 +1,64 @@
+"""Proves that as many seeds are done as a verdict takes, or that it is said how many that are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.api.run import MatrixOptions, enough_seeds, matrix_of, seeds_sentence
+from results.stats.inference import ALPHA, holm
+from tests.bench.cli.commands import Bench
+
+
+@pytest.mark.parametrize(
+    ("vary", "grid", "seeds"),
+    [
+        (["cell=gru,lstm"], False, 6),
+        (["cell=lstm"], False, 6),
+        (["cell=rnn,gru,lstm"], False, 7),
+        (["cell=rnn,lstm", "hidden=32"], False, 7),
+        (["cell=rnn,lstm"], True, 6),  # no base among them
+        (["hidden=8,16,32,48,64,96"], False, 8),
+        (["cell=all"], False, 3),  # 9 would do: more than are done unasked
+        ([], False, 3),
+    ],
+)
+def test_seeds_are_chosen_for_a_verdict(vary: list[str], grid: bool, seeds: int) -> None:
+    base = "base" if vary else "cell=lstm"
+    matrix = matrix_of(MatrixOptions(tasks=["opposites"], vary=vary, grid=grid, base=base))
+    assert {block.seeds for block in matrix.blocks} == {seeds}
+    asked = matrix_of(MatrixOptions(tasks=["opposites"], vary=vary or ["cell=rnn"], seeds=2))
+    assert {block.seeds for block in asked.blocks} == {2}
+
+
+@pytest.mark.parametrize("values", [2, 3, 5, 9])
+def test_so_many_seeds_can_give_a_verdict_and_fewer_cannot(values: int) -> None:
+    vary = [f"hidden={','.join(str(8 * n) for n in range(1, values + 1))}"]
+    options = MatrixOptions(tasks=["opposites"], vary=vary, base="hidden=8", seeds=1)
+    enough = enough_seeds(matrix_of(options))
+    assert enough.axis == "hidden"
+    # the smallest p of a two-sided sign-flip test, for each of the comparisons of the family
+    for seeds, possible in ((enough.most, True), (enough.most - 1, False)):
+        smallest = [2 / 2**seeds] * (values - 1)
+        assert (holm(smallest)[0] <= ALPHA) == possible
+
+
+def test_what_seeds_cannot_show_is_said_before_they_are_done(bench: Bench, store: Path) -> None:
+    code, out, _ = bench(*"run --task opposites --vary cell=all --budget 20 --dry-run".split())
+    assert code == 0
+    first = " ".join(" ".join(out.splitlines()[:3]).split())
+    assert first.startswith(
+        "3 seeds show the spread; even a large effect is significant only from 6 seeds for two "
+        "variants, 9 for all values of cell: --seeds 9, or, for two variants, bench run "
+        "--until-decided A B --task NAME"
+    )
+    assert max(map(len, out.splitlines()[:3])) <= 80
+    out = bench(*"run --task opposites --vary cell=lstm --budget 20 --dry-run".split())[1]
+    assert "show the spread" not in out
+    assert "6 seeds, 20 steps" in out
+    assert "7 seeds" in bench("run", "--task", "opposites", "--dry-run")[1]
+
+
+def test_quick_says_what_its_seeds_show() -> None:
+    assert "3 seeds show the spread" in seeds_sentence(matrix_of(MatrixOptions()))
