@@ -64,6 +64,43 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Epochs:
+    """A budget in passes over the training split; it becomes steps when the task is known.
+
+    The other fields are those of Budget. ValueError for fewer than one pass.
+    """
+
+    epochs: int
+    batch: int = 32
+    every: int = 0
+    stop: str = "solved"
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.epochs <= LARGEST_BUDGET:
+            raise ValueError(f"epochs={self.epochs} is not from 1 to 1e15; give how many passes")
+        self.over(1)  # raises where the other fields are wrong
+
+    def over(self, examples: int) -> Budget:
+        """Return the budget in steps for so many training examples, the last batch included."""
+        steps = self.epochs * -(-examples // max(self.batch, 1))
+        return Budget(steps=steps, batch=self.batch, every=self.every, stop=self.stop)
+
+    def text(self) -> str:
+        """Return the budget in words, `3 epochs` for example."""
+        return f"{self.epochs} epoch{'s' * (self.epochs != 1)}"
+
+
+def make_budget(epochs: int = 0, **limits: Any) -> Budget | Epochs:
+    """Return a budget in epochs if any are given, else one of the limits of Budget."""
+    if not epochs:
+        return Budget(**limits)
+    others = [name for name in ("steps", "tokens", "seconds") if limits.pop(name, 0)]
+    if others:
+        raise ValueError(f"a budget has epochs={epochs} and {others[0]} too; give one of them")
+    return Epochs(epochs, **limits)
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One task x variant x seed, with everything that determines its outcome.
 

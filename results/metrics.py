@@ -64,6 +64,8 @@ SCORES = {
     "span_recall": Metric("span recall", "", True, share),
     "keyword_f1": Metric("keyword F1", "", True, share),
     "keyword_precision": Metric("keyword precision", "", True, share),
+    "keyword_accuracy": Metric("keyword accuracy", "", True, share),
+    "keyphrase_accuracy": Metric("keyphrase accuracy", "", True, share),
     "keyword_recall": Metric("keyword recall", "", True, share),
     # used by claims: the last training loss of a curve, and the difference of two test scores
     "loss": Metric("training loss", "nats", False, lambda value: f"{value:.4f}"),

@@ -24,7 +24,14 @@ import numpy as np
 from tasks import keyphrase_documents
 from tasks.choices import at_least, between
 from tasks.ragged import Ids, Ragged
-from tasks.spans import OUTSIDE, POSITIONS, class_scores, span_scores, spans_of
+from tasks.spans import (
+    OUTSIDE,
+    POSITIONS,
+    class_scores,
+    labelled_accuracy,
+    span_scores,
+    spans_of,
+)
 from tasks.tagged import Document, read_corpus, tokens_of
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
@@ -112,13 +119,18 @@ class Keyphrase(Task):
         return " ".join(words)
 
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
-        """Score exact spans of head 2 (see tasks/spans.py) and keywords of head 1."""
+        """Score exact spans of head 2 (see tasks/spans.py) and keywords of head 1.
+
+        The accuracies are of head 1 and head 2, over the words that belong to a phrase.
+        """
         spans = span_scores(outputs[1], split.targets[1])
         keywords = class_scores(outputs[0], split.targets[0])
         names = ("precision", "recall", "f1")
         return {
             **{f"span_{name}": value for name, value in zip(names, spans, strict=True)},
             **{f"keyword_{name}": value for name, value in zip(names, keywords, strict=True)},
+            "keyword_accuracy": labelled_accuracy(outputs[0], split.targets[0]),
+            "keyphrase_accuracy": labelled_accuracy(outputs[1], split.targets[1]),
         }
 
 

@@ -95,6 +95,20 @@ def span_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[floa
     return precision_recall_f1(right, given, wanted)
 
 
+def labelled_accuracy(outputs: Sequence[Ids], references: Iterable[Ids]) -> float:
+    """Return the share of right labels among all tokens whose true label is not OUTSIDE.
+
+    A tagger that labels everything OUTSIDE has 0, where the share of all tokens would be high. 0
+    if no token is labelled.
+    """
+    right = wanted = 0
+    for output, reference in zip(outputs, references, strict=True):
+        assert len(output) == len(reference), "a tagger gives one label a token"
+        right += int(np.count_nonzero((output == reference) & (reference != OUTSIDE)))
+        wanted += int(np.count_nonzero(reference != OUTSIDE))
+    return right / wanted if wanted else 0.0
+
+
 def class_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of class 1 among classes 0 and 1, over all tokens."""
     right = given = wanted = 0

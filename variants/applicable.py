@@ -128,6 +128,16 @@ NEEDS = (
         lambda v: f"learning_rate_schedule={v.learning_rate_schedule} never arrives at 0",
     ),
     Need(
+        "embedding",
+        lambda v: not INITS[v.embedding_init].square,
+        lambda v: f"embedding_init={v.embedding_init} has as many inputs as symbols",
+    ),
+    Need(
+        "embedding_trained",
+        lambda v: not INITS[v.embedding_init].square,
+        lambda v: f"embedding_init={v.embedding_init} never learns",
+    ),
+    Need(
         "embedding_range",
         lambda v: INITS[v.embedding_init].ranged,
         lambda v: f"embedding_init={v.embedding_init} has no range",
@@ -208,6 +218,8 @@ def _unread_source(v: Variant) -> str | None:
 
 def _tied_sizes(v: Variant) -> str | None:
     """Return why embeddings cannot be output weights."""
+    if v.output_weights == "tied" and INITS[v.embedding_init].square:
+        return f"output_weights=tied: embedding_init={v.embedding_init} has no table to tie"
     if v.output_weights == "tied" and v.embedding != v.hidden:
         return (
             f"output_weights=tied: embedding={v.embedding} and hidden={v.hidden} differ; give "

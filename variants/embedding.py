@@ -13,11 +13,18 @@ class Init(NamedTuple):
     """A way to draw the first values of an embedding.
 
     draw: sets a table (V, E), given the axis embedding_range. ranged: True if it reads that.
+    square: True if E is V and the table never learns.
     """
 
     draw: Callable[[Tensor, float, torch.Generator], Tensor]
     ranged: bool
     about: str
+    square: bool = False
+
+
+def _one_hot(table: Tensor, spread: float, drawn: torch.Generator) -> Tensor:
+    """Set a table (V, V) to the identity."""
+    return nn.init.eye_(table)
 
 
 def _uniform(table: Tensor, spread: float, drawn: torch.Generator) -> Tensor:
@@ -32,6 +39,12 @@ INITS: dict[str, Init] = {
         lambda t, _, drawn: nn.init.xavier_uniform_(t, generator=drawn),
         False,
         "Glorot and Bengio 2010, eq. 16",
+    ),
+    "one-hot": Init(
+        _one_hot,
+        False,
+        "no embedding: a 1 at the symbol's place among zeros, as many inputs as symbols",
+        square=True,
     ),
     "ppmi": Init(
         _uniform,
@@ -62,7 +75,10 @@ class Pretrained(NamedTuple):
 
 
 class Embedding(nn.Module):
-    """A table of one vector for each symbol. trained: tuned, or frozen to keep its first values."""
+    """A table of one vector for each symbol.
+
+    trained: tuned, or frozen to keep its first values, as one-hot vectors always do.
+    """
 
     def __init__(
         self,
@@ -75,12 +91,14 @@ class Embedding(nn.Module):
     ) -> None:
         super().__init__()
         assert (pretrained is not None) == (init in PRETRAINED), init
-        self.size = size
+        square = INITS[init].square
+        self.size = symbols if square else size
         self._init = INITS[init]
         self._spread = spread
         self._pretrained = pretrained
         # a frozen table is a parameter too, so that it is initialised and stored like the others
-        self.table = nn.Parameter(torch.empty(symbols, size), requires_grad=trained == "tuned")
+        learns = trained == "tuned" and not square
+        self.table = nn.Parameter(torch.empty(symbols, self.size), requires_grad=learns)
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
         """Draw the table (V, E), and put pretrained rows in their places."""

@@ -70,11 +70,12 @@ class Encoder(nn.Module):
     ) -> Read:
         """Read sources (B, S, I), and return outputs_BSD with the last states.
 
-        padding: None if every source fills its row.
+        padding: None if every source fills its row. dropout: also draws first states that are
+        drawn anew.
         """
         batch, steps, _ = inputs_BSI.shape
         firsts: States = tuple(
-            first(cell, batch, inputs_BSI)
+            first(cell, batch, inputs_BSI, dropout)
             for first, cell in zip(self.first, self._cells(), strict=True)
         )
         if self.direction == "bidirectional":

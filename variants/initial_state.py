@@ -10,13 +10,18 @@ from variants.cells import Cell, CellState
 INITIAL_STATES = {
     "zeros": "all zeros",
     "normal": "drawn once from N(0, 1), kept, the same for all sources and while testing",
+    "drawn": "drawn anew from N(0, 1) for every row of every batch in training; in testing drawn "
+    "once, the same for all rows, so that an output can be repeated",
     "learned": "a parameter that starts at zeros (Hinton's lecture 10 on recurrent networks)",
 }
 """The values of the axis initial_state."""
 
 
 class InitialState(nn.Module):
-    """The first state of one cell, the same for all rows: (H,) for each of its `given` parts."""
+    """The first state of one cell: (H,) for each of its `given` parts, the same for all rows.
+
+    Where it is drawn anew in training, each row has one of its own there.
+    """
 
     def __init__(self, kind: str, cell: Cell) -> None:
         super().__init__()
@@ -29,13 +34,24 @@ class InitialState(nn.Module):
 
     def first_values(self, parameter: Tensor, generator: torch.Generator) -> None:
         """Draw values (given, H) that are kept, or start values that are learned at zeros."""
-        if self._kind == "normal":
+        if self._kind in ("normal", "drawn"):
             parameter.normal_(generator=generator)
         else:
             parameter.zero_()
 
-    def forward(self, cell: Cell, batch: int, like: Tensor) -> CellState:
-        """Return the state of B = batch rows, (B, H) each part. like: gives device and format."""
+    def forward(
+        self, cell: Cell, batch: int, like: Tensor, drawn: torch.Generator | None
+    ) -> CellState:
+        """Return the state of B = batch rows, (B, H) each part.
+
+        like: gives device and format. drawn: the generator of a training pass, else None.
+        """
         if self._kind == "zeros":
             return cell.zeros(batch, like)
+        if self._kind == "drawn" and drawn is not None:
+            shape = (len(self.parts), batch, cell.hidden)
+            # as masks are: a smaller number format draws in float32
+            kind = like.dtype if like.dtype == torch.float64 else torch.float32
+            values = torch.randn(shape, generator=drawn, device=like.device, dtype=kind)
+            return cell.begin(list(values.to(like)))
         return cell.begin([part.to(like).expand(batch, -1) for part in self.parts])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from variants.attention import Sizes
+from variants.combining_decoder import CombiningDecoder
 from variants.contract import Model
 from variants.decoder import Structured
 from variants.decoder_loop import LoopDecoder
@@ -69,10 +70,12 @@ def recurrent(spec: ModelSpec) -> Model:
     residual = v.stack == "residual"
     layers = Layers(v.cell, v.hidden, v.encoder_depth, v.dropout, v.recurrent_dropout, residual)
     upper = layers._replace(depth=v.decoder_depth)
+    embedding = spec.embedding(target=False)
     if spec.tagging:
-        lower = Encoder(v.direction, layers, v.embedding * v.window, v.initial_state)
-        return _tagger(spec, lower, Encoder(v.direction, upper, lower.width, v.initial_state))
-    encoder = Encoder(v.direction, layers, v.embedding, v.initial_state)
+        lower = Encoder(v.direction, layers, embedding.size * v.window, v.initial_state)
+        upper_encoder = Encoder(v.direction, upper, lower.width, v.initial_state)
+        return _tagger(spec, embedding, lower, upper_encoder)
+    encoder = Encoder(v.direction, layers, embedding.size, v.initial_state)
     decoder = LoopDecoder(
         structure=Structured(
             inputs=v.decoder_input,
@@ -88,17 +91,30 @@ def recurrent(spec: ModelSpec) -> Model:
         sizes=Sizes(v.hidden, encoder.width, spec.longest, v.heads, v.attention_span),
         dropout=v.dropout,
     )
-    return Seq2Seq(spec.embedding(target=False), encoder, decoder, v.dropout)
+    return Seq2Seq(embedding, encoder, decoder, v.dropout)
+
+
+def attn_decoder_rnn(spec: ModelSpec) -> Model:
+    """Return a GRU encoder with the tutorial's decoder; see variants.combining_decoder."""
+    v = spec.variant
+    embedding = spec.embedding(target=False)
+    layers = Layers("gru", v.hidden, 1)
+    encoder = Encoder("forward", layers, embedding.size, v.initial_state)
+    decoder = CombiningDecoder(
+        spec.targets[0], spec.embedding(target=True), v.hidden, spec.longest, v.dropout
+    )
+    return Seq2Seq(embedding, encoder, decoder, v.dropout)
 
 
 def transformer(spec: ModelSpec) -> Model:
     """Return torch's Transformer; for a tagger, its encoder alone."""
     v = spec.variant
-    size = v.embedding * (v.window if spec.tagging else 1)
+    embedding = spec.embedding(target=False)
+    size = embedding.size * (v.window if spec.tagging else 1)
     encoder = TransformerEncoder(size, v.hidden, v.encoder_depth, v.heads, v.dropout)
     if spec.tagging:
         upper = TransformerEncoder(v.hidden, v.hidden, v.decoder_depth, v.heads, v.dropout)
-        return _tagger(spec, encoder, upper)
+        return _tagger(spec, embedding, encoder, upper)
     decoder = TransformerDecoder(
         spec.targets[0],
         spec.embedding(target=True),
@@ -107,14 +123,16 @@ def transformer(spec: ModelSpec) -> Model:
         v.heads,
         v.dropout,
     )
-    return Seq2Seq(spec.embedding(target=False), encoder, decoder, v.dropout)
+    return Seq2Seq(embedding, encoder, decoder, v.dropout)
 
 
-def _tagger(spec: ModelSpec, lower: SequenceLayer, upper: SequenceLayer) -> Model:
+def _tagger(
+    spec: ModelSpec, embedding: Embedding, lower: SequenceLayer, upper: SequenceLayer
+) -> Model:
     keyword, position = spec.targets
     v = spec.variant
     return JointTagger(
-        spec.embedding(target=False),
+        embedding,
         v.window,
         lower,
         upper,
@@ -135,6 +153,14 @@ COMMON_AXES = frozenset({
 """Axes that every model of the suite reads."""
 
 MODELS: dict[str, ModelKind] = {
+    "attn-decoder-rnn": ModelKind(
+        attn_decoder_rnn,
+        COMMON_AXES | {"initial_state", "weight_init"},
+        draws=False,
+        about="a GRU with the decoder of PyTorch's translation tutorial: attention over fixed "
+        "positions from [embedding; state], combined with the embedding by a layer with ReLU that "
+        "the GRU reads (AttnDecoderRNN)",
+    ),
     "transformer": ModelKind(
         transformer,
         COMMON_AXES | {"encoder_depth", "decoder_depth", "heads", "window", "weight_init"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class Cure:
         tried: Id of the run that tested the advice.
         variant: That run's variant.
         helped: It came out better.
+        scored: It did so by its score, not by its loss alone.
         said: Scores and losses before and now, as text.
     """
 
@@ -71,10 +72,14 @@ class Cure:
     variant: str
     helped: bool
     said: str
+    scored: bool
 
 
-def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Cure:
-    """Do a run again as its first finding advises, and return whether that helped.
+def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Iterator[Cure]:
+    """Do a run again as its first finding advises, remedy by remedy until one helps.
+
+    Yields what came of each, up to the first that helps the score; a lower loss alone does not end
+    the search, as a model may give the same outputs with more certainty.
 
     Args:
         record: The stored run, examined.
@@ -91,11 +96,26 @@ def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Cure:
     if not found:
         raise ValueError(f"nothing was found in run {record.id}, so there is no advice to test")
     first = found[0]
-    done = _stored_or_run(as_advised(record, first), folder)
-    helped, text = improvement(record, done)
-    return Cure(
-        record.id, first.cause, first.change, done.id, name(done.variant, suite), helped, text
-    )
+    for number, remedy in enumerate((first.remedy, *first.others)):
+        try:
+            done = _stored_or_run(as_advised(record, first, remedy), folder)
+        except ValueError:
+            if number:
+                continue  # a further remedy that does not apply here is none
+            raise
+        found_better = improvement(record, done)
+        yield Cure(
+            record.id,
+            first.cause,
+            first.change,
+            done.id,
+            name(done.variant, suite),
+            found_better.helped,
+            found_better.text,
+            found_better.scored,
+        )
+        if found_better.scored:
+            return
 
 
 def _stored_or_run(spec: RunSpec, folder: Path) -> Record:

@@ -61,10 +61,10 @@ class MatrixOptions:
         grid: Cross all varied axes instead of changing one at a time.
         seeds: Number of seeds, from 0 on; None for the matrix's own, or with vary for as
             many as a verdict on the axes takes, if these are at most 8, else 3.
-        budget: `500steps`, `2000000tokens` or `60s`; None for the matrix's own.
+        budget: `500steps`, `2000000tokens`, `3epochs` or `60s`; None for the matrix's own.
         batch: Examples per training step; only with vary or base.
         decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.
-        fault: A fault to plant in every run.
+        fault: A fault to plant in every run, or several joined by +.
     """
 
     matrix: str | None = None

@@ -11,7 +11,7 @@ from bench.api.run import DEFAULT_BATCH, DEFAULT_BUDGET, Execute, execute
 from bench.engines.contract import Engine
 from bench.plan.estimate import Estimate
 from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget, seed_count
-from bench.specs import Budget
+from bench.specs import make_budget
 from bench.training.decoding import read_decoding
 from bench.training.process import cached_task
 from results.compare.measures import MeasureReader, measure
@@ -107,7 +107,7 @@ def variant_pair(
         ValueError: An option is wrong, or both variants are the same.
     """
     tasks = tuple(dict.fromkeys(canonical(label) for label in labels))
-    limits = Budget(
+    limits = make_budget(
         **read_budget(budget or DEFAULT_BUDGET), batch=DEFAULT_BATCH if batch is None else batch
     )
     how = read_decoding(decoding or "greedy").text

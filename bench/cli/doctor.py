@@ -29,6 +29,8 @@ from bench.cli.shared import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bench.api.doctor import Cure
     from results.record import Record
     from results.store import Store
@@ -77,7 +79,10 @@ def doctor(
     ] = False,
     confirm: Annotated[
         bool,
-        typer.Option("--confirm", help="Do the run again as advised, and say whether it helped."),
+        typer.Option(
+            "--confirm",
+            help="Do the run again as advised, one remedy after another until one helps.",
+        ),
     ] = False,
     module: Annotated[
         str | None,
@@ -199,8 +204,8 @@ def _doctor_runs(
         from bench.api import doctor as doctors
 
         with user_errors(), Busy(f"doing run {records[0].id[:8]} again as advised"):
-            cure = doctors.confirm(records[0], suite, store)
-        _show_cure(cure, as_json)
+            cures = list(doctors.confirm(records[0], suite, store))
+        _show_cures(cures, as_json)
         return
     rows = diagnose(records, suite, everyone)
     if as_json:
@@ -236,11 +241,15 @@ def _examined(record: Record, plugin: list[Path] | None, store: Path) -> Record:
         return examine_again(record, store)
 
 
-def _show_cure(cure: Cure, as_json: bool) -> None:
+def _show_cures(cures: Sequence[Cure], as_json: bool) -> None:
+    """Print what came of each remedy, in the order in which they were tried."""
     if as_json:
-        print_json([asdict(cure)])
+        print_json([asdict(cure) for cure in cures])
         return
     out = console()
-    out.print(f"{cure.cause}: {cure.change}", soft_wrap=True)
-    out.print(f"run {cure.tried[:8]}, {cure.variant}: {cure.said}", soft_wrap=True)
-    out.print("it helped" if cure.helped else "it did not help", style="bold")
+    for number, cure in enumerate(cures):
+        if not number:
+            out.print(f"{cure.cause}: {cure.change}", soft_wrap=True)
+        out.print(f"run {cure.tried[:8]}, {cure.variant}: {cure.said}", soft_wrap=True)
+        less = "it helped the loss alone" if cure.helped else "it did not help"
+        out.print("it helped" if cure.scored else less, style="bold")

@@ -102,7 +102,9 @@ def run(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(metavar="LENGTH", help="Length of training: 500steps, 2000000tokens or 60s."),
+        typer.Option(
+            metavar="LENGTH", help="Length of training: 500steps, 2000000tokens, 3epochs or 60s."
+        ),
     ] = None,
     batch: Annotated[
         int | None,
@@ -116,10 +118,11 @@ def run(
         ),
     ] = None,
     fault: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Plant this fault in every run, for bench doctor to find (see bench list).",
+            help="Plant this fault in every run, for bench doctor to find (see bench list). "
+            "Repeatable: several are planted together.",
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -203,7 +206,16 @@ def run(
     with user_errors():
         one_of("kind of runs to do again", rerun or RERUNS[0], RERUNS)
     options = MatrixOptions(
-        matrix, task or [], vary or [], base, grid, seeds, budget, batch, decoding, fault
+        matrix,
+        task or [],
+        vary or [],
+        base,
+        grid,
+        seeds,
+        budget,
+        batch,
+        decoding,
+        "+".join(fault) if fault else None,
     )
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     with user_errors():

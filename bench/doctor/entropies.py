@@ -87,6 +87,18 @@ def without_eos(logits_BTV: Tensor, target_BT: Tensor, batch: Batch) -> Tensor:
     return nn.functional.cross_entropy(real(logits_BTV, batch)[kept], target_N[kept])
 
 
+def first_zero(logits_BTV: Tensor, target_BT: Tensor, batch: Batch) -> Tensor:
+    """Take zeros for the logits of the first step, as of an array that is filled from step 1 on.
+
+    That step costs ln V whatever the weights are, so the loss cannot fall below ln V over the
+    targets' mean length.
+    """
+    first_B = torch.zeros_like(logits_BTV[:, :1])
+    return nn.functional.cross_entropy(
+        real(torch.cat([first_B, logits_BTV[:, 1:]], dim=1), batch), real(target_BT, batch)
+    )
+
+
 def of_probabilities(logits_BTV: Tensor, target_BT: Tensor, batch: Batch) -> Tensor:
     """Give cross-entropy probabilities where it takes logits."""
     return nn.functional.cross_entropy(real(logits_BTV, batch).softmax(-1), real(target_BT, batch))

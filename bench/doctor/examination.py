@@ -22,6 +22,7 @@ from bench.doctor.probes import (
     target_leak,
 )
 from bench.doctor.step import evaluation_losses, step_effect
+from bench.doctor.wrong_evaluations import probe_decoding
 from bench.doctor.wrong_losses import losses, probabilities
 from bench.training.schedules import reference_probability
 from bench.training.state import Setting, TrainState, weight_norm
@@ -60,6 +61,7 @@ def of_run(state: TrainState, setting: Setting, stepped: bool = True) -> Health:
             first=state.first_size, last=weight_norm(state.model), decay=float(max(decays))
         ),
         evaluation=evaluation_losses(patient, setting),
+        decoding=probe_decoding(patient, setting),
         fed=reference_probability(variant, max(state.step - 1, 0)),
     )
     if stepped and variant.precision in ("fp32", "tf32"):

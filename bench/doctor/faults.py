@@ -10,12 +10,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from bench.doctor import entropies, planting
+from bench.doctor import entropies, planting, wrong_evaluations
 from bench.doctor.planting import Plant
 from bench.training.state import Recipe
+from tasks.choices import one_of
 from variants import Variant
 from variants.cells import CELLS, Cell
 from variants.decoder import DECODER_INPUTS
+from variants.embedding import INITS
 
 Obstacle = Callable[[Variant], str | None]
 """Returns why a variant lacks what a fault breaks; None if it has it."""
@@ -91,6 +93,8 @@ def _no_first_state(v: Variant) -> str | None:
 
 
 def _frozen(v: Variant) -> str | None:
+    if INITS[v.embedding_init].square:
+        return f"embedding_init={v.embedding_init} trains none"
     return "embedding_trained=frozen trains none" if v.embedding_trained == "frozen" else None
 
 
@@ -106,6 +110,8 @@ def _no_rate(v: Variant) -> str | None:
     return None if v.learning_rate else "learning_rate=0 is 0 times anything"
 
 
+TOGETHER_WITH = "+"
+"""Stands between the names of faults that are planted together."""
 DECAY = 0.01
 """AdamW's default weight decay."""
 
@@ -145,6 +151,12 @@ FAULTS: dict[str, Fault] = {
         planting.loss(entropies.without_eos),
         tagging=False,
     ),
+    "first-slot-zero": Fault(
+        "the array of outputs is filled from its second step on, so the first symbol is predicted "
+        "by zeros and the loss has a floor of ln V over the length",
+        planting.loss(entropies.first_zero),
+        tagging=False,
+    ),
     "padding-in-loss": Fault(
         "padding counts in the loss like any other symbol, and is most of what is learned",
         planting.loss(entropies.with_padding),
@@ -163,6 +175,13 @@ FAULTS: dict[str, Fault] = {
     "unshifted-targets": Fault(
         "the decoder reads at each step the very token that it is to give: targets fed unshifted",
         planting.collated(planting.unshifted),
+        tagging=False,
+        obstacle=_no_token,
+    ),
+    "decoder-bidirectional": Fault(
+        "the decoder reads the reference in both directions, and so sees the tokens that it is to "
+        "give, of which there are none while it decodes",
+        planting.built(planting.read_both_ways),
         tagging=False,
         obstacle=_no_token,
     ),
@@ -268,24 +287,64 @@ FAULTS: dict[str, Fault] = {
         tagging=False,
         obstacle=_no_dropout,
     ),
+    "never-stops": Fault(
+        "decoding never notices the end symbol, as with a comparison of tensors whose shapes can "
+        "never be equal, and goes on to the length limit",
+        wrong_evaluations.evaluated(wrong_evaluations.NeverStops),
+        tagging=False,
+    ),
+    "start-symbol-foreign": Fault(
+        "decoding begins with another symbol than training does, as with the start symbol's vector "
+        "taken from the table of the source",
+        wrong_evaluations.evaluated(wrong_evaluations.ForeignStart),
+        tagging=False,
+        obstacle=_no_token,
+    ),
 }
 """All faults by name."""
 
 
 def inapplicable_fault(name: str, variant: Variant, tagging: bool) -> str | None:
-    """Return why a fault would change nothing in such a run; None if it applies, or for no name."""
-    reason = FAULTS[name].inapplicable(variant, tagging) if name else None
-    return None if reason is None else f"fault={name}: {reason}"
+    """Return why a fault would change nothing in such a run; None if it applies, or for no name.
+
+    name: one, or several as `read_faults` returns them, of which each must apply.
+    """
+    for one in name.split(TOGETHER_WITH) if name else ():
+        reason = FAULTS[one].inapplicable(variant, tagging)
+        if reason is not None:
+            return f"fault={one}: {reason}"
+    return None
+
+
+def read_faults(text: str) -> str:
+    """Return the name of a fault, or of several joined by TOGETHER_WITH, as a spec holds it.
+
+    Raises:
+        ValueError: A name is unknown or stands twice, or two faults replace the same loss.
+    """
+    names = [name.strip() for name in text.split(TOGETHER_WITH)]
+    for name in names:
+        one_of("fault", name, list(FAULTS))
+        if names.count(name) > 1:
+            raise ValueError(f"fault {name} is given twice; give it once")
+    sound = Recipe()
+    losses = [name for name in names if FAULTS[name].plant(sound).loss is not sound.loss]
+    if len(losses) > 1:
+        raise ValueError(
+            f"the faults {' and '.join(losses)} each replace the loss, so only the last would be "
+            "planted; give one of them"
+        )
+    return TOGETHER_WITH.join(names)
 
 
 def planted(name: str, recipe: Recipe) -> Recipe:
-    """Return the recipe with a fault planted; unchanged for an empty name.
+    """Return the recipe with a fault planted, or several; unchanged for an empty name.
 
     Raises:
-        ValueError: The name is unknown.
+        ValueError: A name is unknown.
     """
-    if not name:
-        return recipe
-    if name not in FAULTS:
-        raise ValueError(f"fault={name!r} is not one of {', '.join(FAULTS)}; give one")
-    return FAULTS[name].plant(recipe)
+    for one in name.split(TOGETHER_WITH) if name else ():
+        if one not in FAULTS:
+            raise ValueError(f"fault={one!r} is not one of {', '.join(FAULTS)}; give one")
+        recipe = FAULTS[one].plant(recipe)
+    return recipe

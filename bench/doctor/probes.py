@@ -161,9 +161,11 @@ def target_leak(patient: Patient) -> TargetLeak:
     steps_N = original.places_N.cpu() - rows_N * original.mask_BT.shape[1]
     # the step that predicts the changed token is the last that must not move
     early_N = steps_N <= torch.from_numpy(places)[rows_N]
+    past_N = steps_N < torch.from_numpy(places)[rows_N]
     return TargetLeak(
         before=change([before_NV[early_N]], [after_NV[early_N]]),
         after=change([before_NV[~early_N]], [after_NV[~early_N]]),
+        earlier=change([before_NV[past_N]], [after_NV[past_N]]),
     )
 
 

@@ -48,6 +48,7 @@ def losses(patient: Patient, batch: Batch) -> Losses:
         of_probabilities=with_entropy(entropies.of_probabilities),
         transposed=with_entropy(entropies.transposed),
         without_eos=None if facts.tagging else with_entropy(entropies.without_eos),
+        first_zero=None if facts.tagging else with_entropy(entropies.first_zero),
     )
 
 

@@ -54,7 +54,7 @@ def run(
         base: The variant to vary around, as `axis=value,axis=value`.
         grid: Cross all varied axes instead of changing one at a time.
         seeds: Number of seeds, from 0 on.
-        budget: `500steps`, `2000000tokens` or `60s`.
+        budget: `500steps`, `2000000tokens`, `3epochs` or `60s`.
         batch: Examples per training step; not with a matrix.
         decoding: `greedy` or `beam=5`, of the test set.
         device: `auto`, `cpu` or `cuda`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -32,14 +33,22 @@ def as_installed(spec: RunSpec, **changes: Any) -> RunSpec:
     )
 
 
-def as_advised(record: Record, finding: Finding) -> RunSpec:
+def as_advised(
+    record: Record, finding: Finding, remedy: Mapping[str, Any] | None = None
+) -> RunSpec:
     """Return the run that tests a finding's advice: axes changed, no fault, today's code.
+
+    remedy: the axes to change, the finding's first remedy if left out.
 
     Raises:
         ValueError: The advised run has the same id as the stored run, so it would test nothing.
     """
     spec = RunSpec.read(dict(record.spec))
-    variant = asdict(axes.change(axes.from_record(spec.variant), dict(finding.remedy)))
+    variant = asdict(
+        axes.change(
+            axes.from_record(spec.variant), dict(finding.remedy if remedy is None else remedy)
+        )
+    )
     advised = as_installed(spec, variant=variant, fault="")
     if advised.id == record.id:
         raise ValueError(

@@ -5,6 +5,7 @@ source = "Britz et al. 2017, table 2"
 reported = "BLEU, EN-DE: LSTM 22.22 ± .08, GRU 21.78 ± .05"
 checked = "no"                          # or how the figures were checked
 scaled = "generated en-zh, hidden 64"   # what the experiment was scaled down to
+story = ["as seen", "what it was", "cured"]   # optional, for experiments that went wrong
 task = "en-zh"
 base = { attention = "additive" }
 steps = 800
@@ -33,9 +34,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.doctor.faults import FAULTS
+from bench.doctor.faults import read_faults
 from bench.plan.matrix import Block, Matrix, Plan, plan, seed_count
-from bench.specs import Budget
+from bench.specs import make_budget
 from results import naming
 from results.compare.claims import Comparison
 from tasks import Task, canonical
@@ -45,9 +46,11 @@ from variants import BASE, axes
 CLAIMS = Path(__file__).parents[1] / "claims"
 """Folder of the claims that come with the suite."""
 TEXT_KEYS = ("about", "source", "reported", "checked", "scaled", "task")
-CLAIM_BUDGET_KEYS = ("steps", "batch", "every", "stop")
-CLAIM_KEYS = (*TEXT_KEYS, *CLAIM_BUDGET_KEYS, "base", "seeds", "side", "compare")
+CLAIM_BUDGET_KEYS = ("steps", "epochs", "batch", "every", "stop")
+CLAIM_KEYS = (*TEXT_KEYS, "story", *CLAIM_BUDGET_KEYS, "base", "seeds", "side", "compare")
 COMPARISON_KEYS = ("says", "a", "b", "expected", "measure", "near", "within")
+STORY = ("as the author saw it", "what it was", "cured")
+"""Parts of a claim's story."""
 EXPECTED = ("better", "worse", "tie")
 
 
@@ -61,6 +64,8 @@ class Claim:
         reported: The figures that were reported.
         checked: Whether and how the figures were checked.
         scaled: What the experiment was scaled down to.
+        story: What the author saw, what it was, and how it is cured; empty for a claim that is no
+            story of a mistake.
         task: The task's label.
         blocks: The runs of each side, by the side's name.
     """
@@ -71,6 +76,7 @@ class Claim:
     reported: str
     checked: str
     scaled: str
+    story: tuple[str, ...]
     task: str
     blocks: Mapping[str, Block]
     comparisons: tuple[Comparison, ...]
@@ -102,6 +108,7 @@ class Claim:
             "reported": self.reported,
             "checked": self.checked,
             "scaled": self.scaled,
+            "story": dict(zip(STORY, self.story, strict=False)),
             "task": self.task,
             "budget": budget,
             "sides": sides,
@@ -143,19 +150,34 @@ def _claim(name: str, raw: dict[str, Any]) -> Claim:
     blocks = _sides(raw, task)
     comparisons = tuple(_comparison(name, given, list(blocks)) for given in raw["compare"])
     texts = {key: str(raw[key]) for key in TEXT_KEYS if key != "task"}
-    return Claim(name=name, task=task, blocks=blocks, comparisons=comparisons, **texts)
+    return Claim(
+        name=name,
+        task=task,
+        blocks=blocks,
+        comparisons=comparisons,
+        story=_story(name, raw.get("story", [])),
+        **texts,
+    )
+
+
+def _story(name: str, given: object) -> tuple[str, ...]:
+    """Return the parts of a story; ValueError unless there are none, or one for each of STORY."""
+    if not isinstance(given, list) or len(given) not in (0, len(STORY)):
+        raise ValueError(f"story of the claim {name} needs {len(STORY)} texts: {', '.join(STORY)}")
+    return tuple(str(text) for text in given)
 
 
 def _sides(raw: dict[str, Any], task: str) -> dict[str, Block]:
     """Return the runs of each side: its changes to the claim's base, and any planted fault."""
     base = axes.change(BASE, raw.get("base", {}))
-    budget = Budget(**{key: raw[key] for key in CLAIM_BUDGET_KEYS if key in raw})
+    budget = make_budget(**{key: raw[key] for key in CLAIM_BUDGET_KEYS if key in raw})
     seeds = seed_count(raw.get("seeds", 10))
     blocks = {}
     for side, given in raw["side"].items():
         changes = {key: value for key, value in given.items() if key != "fault"}
-        if fault := given.get("fault", ""):
-            one_of("fault", fault, list(FAULTS))
+        fault = given.get("fault", "")
+        if fault:
+            fault = read_faults(fault)
         variant = axes.change(base, changes)
         blocks[side] = Block((task,), variant, {}, {}, seeds, budget, fault=fault)
     return blocks

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.corpora import vectors
-from bench.doctor.faults import FAULTS, inapplicable_fault
+from bench.doctor.faults import inapplicable_fault, read_faults
 from bench.plan.groups import execution
 from bench.plugins import loading
-from bench.specs import Budget, RunSpec, make
+from bench.specs import Budget, Epochs, RunSpec, make, make_budget
 from bench.training.decoding import read_decoding
 from results import naming
 from results.store import Planned
@@ -23,7 +23,7 @@ from tasks.choices import one_of
 from variants import BASE, TOGETHER, Variant, axes, inapplicable
 from variants.precision import missing
 
-BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|s)?")
+BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|epochs?|s)?")
 """A budget as a user writes it: a number and a unit, steps if there is none."""
 MOST_SEEDS = 100_000
 MOST_RUNS = 1_000_000
@@ -41,7 +41,8 @@ class Block:
         grid: Values by axis; all combinations are run.
         seeds: The number of seeds, counted from 0.
         decoding: How test outputs are made, as `bench.training.decoding` writes it.
-        fault: The name of a fault that is planted in every run; empty for none.
+        fault: The name of a fault that is planted in every run, or of several joined by +; empty
+            for none.
         with_base: The base is run too, not only where it is in the star or the grid.
     """
 
@@ -50,7 +51,7 @@ class Block:
     star: Mapping[str, tuple[axes.Value, ...]]
     grid: Mapping[str, tuple[axes.Value, ...]]
     seeds: int
-    budget: Budget
+    budget: Budget | Epochs
     decoding: str = "greedy"
     fault: str = ""
     with_base: bool = True
@@ -116,7 +117,7 @@ class Matrix:
         """
         blocks = self.blocks
         if fault is not None:
-            one_of("fault", fault, list(FAULTS))
+            fault = read_faults(fault)
             blocks = tuple(replace(block, fault=fault) for block in blocks)
         if decoding is not None:
             written = read_decoding(decoding).text
@@ -126,7 +127,16 @@ class Matrix:
         if budget is not None:
             limit = read_budget(budget)
             blocks = tuple(
-                replace(block, budget=replace(block.budget, **limit)) for block in blocks
+                replace(
+                    block,
+                    budget=make_budget(
+                        **limit,
+                        batch=block.budget.batch,
+                        every=block.budget.every,
+                        stop=block.budget.stop,
+                    ),
+                )
+                for block in blocks
             )
         return replace(self, blocks=blocks)
 
@@ -204,7 +214,11 @@ def plan(
                 continue
             vectors.check(plain, data)
             digest = vectors.digest(digests[label], plain, data)
-            for spec in _seeds(block, label, plain, facts.tagging, digest, device, executed):
+            budget = block.budget
+            if isinstance(budget, Epochs):
+                budget = budget.over(len(tasks[label].splits["train"]))
+            timed = replace(block, budget=budget)
+            for spec in _seeds(timed, label, plain, facts.tagging, digest, device, executed):
                 specs[spec.id] = spec
     return Plan(tuple(specs.values()), tuple(left_out.values()))
 
@@ -218,7 +232,8 @@ def _seeds(
     device: str,
     executed: str,
 ) -> Iterator[RunSpec]:
-    """Yield the spec of one variant on one task for each seed of a block."""
+    """Yield the spec of one variant on one task for each seed of a block, not in epochs."""
+    assert isinstance(block.budget, Budget)
     plugin = loading.digest_of(label, variant)
     # faults are planted in one model at a time
     mode = "eager"
@@ -270,17 +285,19 @@ def axis_values(axis: str, given: object) -> tuple[axes.Value, ...]:
 
 
 def read_budget(text: str) -> dict[str, Any]:
-    """Return `500`, `500steps`, `2000000tokens` or `60s` as the three limits of a Budget."""
+    """Return `500`, `500steps`, `2000000tokens`, `60s` or `3epochs` as `make_budget` takes it."""
     match = BUDGET_TEXT.fullmatch(text.strip())
     limits: dict[str, Any] = {"steps": 0, "tokens": 0, "seconds": 0.0}
     if match:
         number, unit = float(match[1]), match[2] or "steps"
+        if number > 0 and unit.startswith("epoch") and number.is_integer():
+            return {"epochs": int(number)}
         if number > 0 and (unit == "s" or number.is_integer()):
             key = "seconds" if unit == "s" else unit
             return limits | {key: number if unit == "s" else int(number)}
     raise ValueError(
-        f"the budget {text!r} is not a number above 0 with a unit; write 500steps, 2000000tokens "
-        "or 60s"
+        f"the budget {text!r} is not a number above 0 with a unit; write 500steps, 2000000tokens, "
+        "3epochs or 60s"
     )
 
 
@@ -312,7 +329,7 @@ def from_options(
         star={} if crossed else varied,
         grid=varied if crossed else {},
         seeds=3,
-        budget=Budget(**read_budget(budget), batch=batch),
+        budget=make_budget(**read_budget(budget), batch=batch),
         with_base=not (crossed and varied),
     )
     return Matrix("options", (block,))

@@ -6,7 +6,7 @@ seeds = 3
 [[block]]
 tasks = ["increment", "reversal:mode=symbols"]
 base = { hidden = 50, learning_rate = 0.01 }   # changes to the suite's base variant
-steps = 500                                    # or tokens, or seconds
+steps = 500                                    # or tokens, epochs, or seconds
 batch = 32                                     # also every and stop: see bench.specs.Budget
 seeds = 5                                      # of this block, instead of the file's
 star.cell = ["rnn", "lstm"]                    # one axis changed at a time around the base
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.plan.matrix import Block, Matrix, axis_values, seed_count
-from bench.specs import Budget
+from bench.specs import Budget, Epochs, make_budget
 from bench.training import decoding
 from tasks import canonical
 from tasks.choices import one_of
@@ -32,7 +32,7 @@ from variants import BASE, axes
 MATRICES = Path(__file__).parents[1] / "matrices"
 """Folder of the matrices that come with the suite."""
 TOP_KEYS = ("about", "seeds", "block")
-BUDGET_KEYS = tuple(field.name for field in fields(Budget))
+BUDGET_KEYS = ("epochs", *(field.name for field in fields(Budget)))
 BLOCK_KEYS = ("tasks", "base", "star", "grid", "seeds", "decoding", *BUDGET_KEYS)
 
 
@@ -157,14 +157,14 @@ def _axes(
     return read
 
 
-def _budget(given: dict[str, Any], position: FilePosition) -> Budget:
+def _budget(given: dict[str, Any], position: FilePosition) -> Budget | Epochs:
     for key, value in given.items():
         position.key = key
-        kind = type(getattr(Budget(steps=1), key))
+        kind = int if key == "epochs" else type(getattr(Budget(steps=1), key))
         # True is an int in Python, and whole numbers serve as floats
         if not isinstance(value, (int, float) if kind is float else kind) or value is True:
             raise ValueError(f"{key}={value!r} is not of the kind {kind.__name__}; give one")
-    return Budget(**given)
+    return make_budget(**given)
 
 
 class FilePosition:

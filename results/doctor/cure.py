@@ -15,11 +15,13 @@ LOWER = 0.95
 class Improvement(NamedTuple):
     """The result of testing advice.
 
-    helped: the run is better now. text: scores and losses before and now.
+    helped: the run is better now. text: scores and losses before and now. scored: it is better by
+    its score or the way to its target, not by its loss alone.
     """
 
     helped: bool
     text: str
+    scored: bool
 
 
 def improvement(before: Record, after: Record) -> Improvement:
@@ -35,13 +37,15 @@ def improvement(before: Record, after: Record) -> Improvement:
     old, new = (-1.0 if score is None else score for score in scores)
     old_target, new_target = targets
     if new_target is not None:
-        return Improvement(old_target is None or new_target["tokens"] < old_target["tokens"], text)
+        sooner = old_target is None or new_target["tokens"] < old_target["tokens"]
+        return Improvement(sooner, text, sooner)
     if old_target is None and abs(new - old) <= metrics.margin(key):
         losses = [record.outcome.get("valid", {}).get("valid_loss") for record in (before, after)]
         if None not in losses:
             text += f"; validation loss {losses[0]:.3g} before, {losses[1]:.3g} now"
-            return Improvement(losses[1] < LOWER * losses[0], text)
-    return Improvement(new > old + metrics.margin(key), text)
+            return Improvement(losses[1] < LOWER * losses[0], text, False)
+    better = new > old + metrics.margin(key)
+    return Improvement(better, text, better)
 
 
 def _text(key: str, scores: list[float | None], targets: list[dict[str, Any] | None]) -> str:

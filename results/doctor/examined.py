@@ -37,7 +37,8 @@ class Finding:
     """Names one thing that is wrong with a run.
 
     cause: its name. sure: certain or likely. evidence: what was measured. change: what to do.
-    remedy: axes to change for a run that tests the advice; empty where code is wrong.
+    remedy: axes to change for a run that tests the advice; empty where code is wrong. others:
+    further remedies, each tried where those before it did not help.
     place: the line of the user's code, as train.py:12. why: why it keeps a model from learning.
     """
 
@@ -48,6 +49,7 @@ class Finding:
     remedy: Mapping[str, Any] = field(default_factory=dict)
     place: str = ""
     why: str = ""
+    others: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

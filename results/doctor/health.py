@@ -118,6 +118,8 @@ class Losses(Measurements):
     """The loss with logits laid out by rows and targets laid out by steps."""
     without_eos: float | None = field(default=None, metadata=IF_MEASURED)
     """The loss without the end of each output; not measured for a tagger."""
+    first_zero: float | None = field(default=None, metadata=IF_MEASURED)
+    """The loss with zeros for the logits of the first step; not measured for a tagger."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ class TargetLeak(Measurements):
     """The largest change up to the step that predicts the token: above 0, it leaks."""
     after: float | None = None
     """The largest change after that step, where the token may be read."""
+    earlier: float | None = field(default=None, metadata=IF_MEASURED)
+    """The largest change at steps that come before the one that predicts the token."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +251,16 @@ class EvaluationLosses(Measurements):
 
 
 @dataclass(frozen=True)
+class DecodingProbe(Measurements):
+    """Says how the run's evaluation decodes a stand-in whose outputs end at their second step."""
+
+    started: float | None = None
+    """Share of the rows that were first fed the start symbol."""
+    beyond: int | None = None
+    """Steps taken after every output had ended."""
+
+
+@dataclass(frozen=True)
 class StepEffect(Measurements):
     """Describes one more training step that feeds every other token of the reference."""
 
@@ -301,6 +315,8 @@ class Health(Measurements):
     evaluation: EvaluationLosses = EvaluationLosses()
     fed: float | None = None
     """Probability with which the run's last step fed a token of the reference."""
+    decoding: DecodingProbe | None = field(default=None, metadata=IF_MEASURED)
+    """Not measured for a tagger, which decodes nothing."""
     step: StepEffect | None = field(default=None, metadata=IF_MEASURED)
     """Measured in full precision only, and not where replicas are trained together."""
 
@@ -309,6 +325,7 @@ class Health(Measurements):
         """Read the JSON form; a missing part is read as one where nothing was measured."""
         # null says that the question makes no sense for this run
         leak, attention, step = (stored.get(key) for key in ("leak", "attention", "step"))
+        decoding = stored.get("decoding")
         profile = stored.get("profile")
         return cls(
             data=BatchContents.from_plain(stored.get("data", {})),
@@ -330,5 +347,6 @@ class Health(Measurements):
             weights=WeightNorms.from_plain(stored.get("weights", {})),
             evaluation=EvaluationLosses.from_plain(stored.get("evaluation", {})),
             fed=stored.get("fed"),
+            decoding=None if decoding is None else DecodingProbe.from_plain(decoding),
             step=None if step is None else StepEffect.from_plain(step),
         )

@@ -36,6 +36,8 @@ def show_one(
     console.print(Text(f"{about['claim']}: {about['about']}", style="bold"))
     for key in ("source", "reported", "checked", "scaled"):
         console.print(Text(f"{key}: {about[key]}"))
+    for part, text in about["story"].items():
+        console.print(Text(f"{part}: {text}"))
     console.print(Text(f"tried on {about['task']}, {about['budget']}:"))
     for side, name in about["sides"].items():
         console.print(Text(f"  {side}: {name}"))

@@ -238,6 +238,21 @@ RULES = [
     ("cell=transformer,direction=reversed", False, "cell=transformer", "cell=transformer,depth=2"),
     ("cell=transformer,direction=reversed", True, "cell=transformer", "cell=transformer,window=5"),
     ("cell=transformer,bridge=zero", False, "does not read it", "cell=transformer,forcing=never"),
+    ("embedding=8,embedding_init=one-hot", False, "as many inputs", "embedding_init=one-hot"),
+    (
+        "embedding_trained=frozen,embedding_init=one-hot",
+        False,
+        "never learns",
+        "embedding_trained=frozen,embedding_init=normal",
+    ),
+    (
+        "output_weights=tied,embedding_init=one-hot",
+        False,
+        "no table to tie",
+        "embedding_init=one-hot",
+    ),
+    ("cell=attn-decoder-rnn,attention=dot", False, "does not read", "cell=attn-decoder-rnn"),
+    ("cell=attn-decoder-rnn", True, "not built for tagging", "base"),
     ("cell=transformer,recurrent_dropout=0.1", False, "not read", "cell=transformer,dropout=0.1"),
 ]
 

@@ -11,6 +11,7 @@ from variants import Model
 from variants.axes import parse
 from variants.cells import CELLS, Cell
 from variants.initialisation import WEIGHT_INITS
+from variants.seq2seq import Seq2Seq
 
 LARGE = parse("hidden=40,embedding=30", SMALL)
 
@@ -107,3 +108,46 @@ def test_learned_zeros_begin_as_zeros() -> None:
             for kind in ("zeros", "learned")
         )
         close(plain, learned)
+
+
+def test_states_that_are_drawn_anew() -> None:
+    """In training each row and batch has its own; in testing one is kept, so outputs repeat."""
+    from tests.small import rows, sequences
+
+    model, batch = built("cell=lstm,initial_state=drawn"), sequences(rows(3, 4))
+    assert isinstance(model, Seq2Seq)
+    generator = torch.Generator().manual_seed(0)
+    (first,), (second,) = (model.score(batch, None, generator) for _ in range(2))
+    assert not torch.equal(first, second)
+    generator.manual_seed(0)
+    close(model.score(batch, None, generator)[0], first)
+    close(model.score(batch)[0], model.score(batch)[0])
+    # by torch's own LSTM, from the state that the generator draws first
+    names = dict(model.named_parameters())
+    lstm = torch.nn.LSTM(5, 8, batch_first=True).double()
+    for part in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+        getattr(lstm, part).data = names[f"encoder.stack.cells.0.layer.{part}"].data
+    h, c = torch.randn((2, 4, 8), generator=generator.manual_seed(0), dtype=torch.float64)
+    embedded = torch.nn.functional.embedding(batch.source_BS, names["embedding.table"])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        embedded, batch.lengths_B, batch_first=True, enforce_sorted=False
+    )
+    _, (last, _) = lstm(packed, (h[None], c[None]))
+    read = model._read(batch, generator.manual_seed(0))
+    close(read.states[0].h_BH, last[0])
+
+
+def test_one_hot_inputs_choose_columns() -> None:
+    """A linear map of a one-hot vector is a column of its weights: an embedding of its own."""
+    from tests.small import rows, sequences
+
+    base = "embedding=64,embedding_init=one-hot"
+    model, batch = built(base), sequences(rows(3, 4))
+    assert isinstance(model, Seq2Seq)
+    vectors = model.embedding(batch.source_BS)
+    assert vectors.shape == (*batch.source_BS.shape, 11)
+    assert torch.equal(vectors.argmax(-1), batch.source_BS)
+    assert (vectors.sum(-1) == 1).all()
+    assert all(not p.requires_grad for n, p in model.named_parameters() if "embedding.table" in n)
+    weight_GV = dict(model.named_parameters())["encoder.stack.cells.0.layer.weight_ih_l0"]
+    close(vectors @ weight_GV.T, torch.nn.functional.embedding(batch.source_BS, weight_GV.T))

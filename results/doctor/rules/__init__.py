@@ -19,6 +19,7 @@ Rule = Callable[[ExaminedRun], Iterator[Finding]]
 
 BATCHES: tuple[Rule, ...] = (
     batches.unsorted_sources,
+    batches.decoder_bidirectional,
     batches.unshifted_targets,
     batches.other_vocabulary,
     batches.padding_attended,
@@ -26,6 +27,8 @@ BATCHES: tuple[Rule, ...] = (
 MINIMISED: tuple[Rule, ...] = (losses.wrong_loss, losses.probabilities_as_logits)
 UPDATED: tuple[Rule, ...] = (
     updates.dropout_stays,
+    updates.start_symbol_foreign,
+    updates.never_stops,
     updates.rows_not_independent,
     updates.fed_otherwise,
     updates.part_left_out,

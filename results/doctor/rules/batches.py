@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or_zero
+from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or_zero, shown
 
 UNSHIFTED = 0.99
 """Share of rows whose inputs equal their targets above which targets are not shifted."""
@@ -27,6 +27,8 @@ def unshifted_targets(run: ExaminedRun) -> Iterator[Finding]:
     """Find a decoder that reads the token that it has to predict."""
     equal = run.health.data.inputs_are_targets
     moved = run.health.leak.before if run.health.leak else None
+    if _reads_later(run):
+        return  # a decoder that reads backward; its inputs are shifted as they should be
     if above(moved, run.tolerance):
         seen = (
             "changing a token of the reference moves logits up to the step that predicts it by "
@@ -40,8 +42,28 @@ def unshifted_targets(run: ExaminedRun) -> Iterator[Finding]:
         "unshifted-targets",
         SURE,
         f"label leakage: {seen}",
-        "feed bos and then the target without its last token; predict the target",
+        "decoder(target) becomes decoder([BOS, *target[:-1]]); the loss takes target as before",
     )
+
+
+def _reads_later(run: ExaminedRun) -> bool:
+    """Return whether a token of the reference reaches steps before the one that predicts it."""
+    return run.health.leak is not None and above(run.health.leak.earlier, run.tolerance)
+
+
+def decoder_bidirectional(run: ExaminedRun) -> Iterator[Finding]:
+    """Find a decoder that reads tokens of the reference that come later."""
+    if _reads_later(run):
+        leak = run.health.leak
+        yield Finding(
+            "decoder-bidirectional",
+            SURE,
+            "the decoder reads tokens that come later, of which there are none while it decodes: "
+            "changing a token of the reference moves logits of earlier steps by "
+            f"{shown(leak.earlier if leak else None, '.2g')} standard deviations",
+            "nn.GRU(..., bidirectional=True) in the decoder becomes nn.GRU(...), and its output "
+            "layer half as wide; in a Transformer, give the decoder its causal mask",
+        )
 
 
 def other_vocabulary(run: ExaminedRun) -> Iterator[Finding]:

@@ -29,37 +29,44 @@ MISTAKES = (
         "softmax-over-time",
         lambda loss: loss.over_time,
         "the softmax runs over the time axis",
-        "take the softmax over symbols: dim=-1",
+        "F.log_softmax(logits) becomes F.log_softmax(logits, dim=-1)",
     ),
     Mistake(
         "softmax-over-batch",
         lambda loss: loss.over_batch,
         "the softmax runs over the rows of the batch",
-        "take the softmax over symbols: dim=-1",
+        "F.log_softmax(logits, dim=0) becomes F.log_softmax(logits, dim=-1)",
     ),
     Mistake(
         "padding-in-loss",
         lambda loss: loss.with_padding,
         "padding counts in the loss like any symbol",
-        "leave padding out of the loss: ignore_index, or select the real positions",
+        "nn.CrossEntropyLoss() becomes nn.CrossEntropyLoss(ignore_index=PAD)",
     ),
     Mistake(
         "no-eos-in-loss",
         lambda loss: loss.without_eos,
         "the end of an output is not in the loss",
-        "put eos at the end of every target",
+        "target = ids becomes target = ids + [EOS], with no mask over that place",
+    ),
+    Mistake(
+        "first-slot-zero",
+        lambda loss: loss.first_zero,
+        "the first symbol is predicted by zeros, whatever the weights are",
+        "outputs[t] = output must begin at t = 0, or loss(outputs[1:], target[1:]) leave the "
+        "empty first step out",
     ),
     Mistake(
         "probabilities-as-logits",
         lambda loss: loss.of_probabilities,
         "the loss takes logits and is given probabilities",
-        "give the loss the last layer's output, without softmax",
+        "loss(logits.softmax(-1), target) becomes loss(logits, target)",
     ),
     Mistake(
         "targets-transposed",
         lambda loss: loss.transposed,
         "logits are laid out row by row and targets step by step",
-        "use permute instead of view, or batch_first for both",
+        "logits.view(-1, V) becomes logits.transpose(0, 1).reshape(-1, V), or batch_first for both",
     ),
 )
 

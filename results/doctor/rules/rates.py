@@ -5,6 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from results.doctor.advice import (
+    LARGEST_RATIO,
+    MEDIAN_RATIO,
+    rate_remedies,
+    remedy_text,
+    rounded_rate,
+    scaled_rate,
+)
 from results.doctor.examined import LIKELY, SURE, ExaminedRun, Finding, above, below, shown
 
 # Thresholds were set on the half of the doctor's benchmark that is for tuning (docs/doctor.md).
@@ -37,7 +45,7 @@ def unclipped(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             f"a gradient of norm {applied:.3g} was applied without being clipped, though "
             f"clip={clip:g}",
-            "call clip_grad_norm_ between backward() and step()",
+            "loss.backward() becomes loss.backward(); clip_grad_norm_(model.parameters(), 1.0)",
         )
 
 
@@ -77,14 +85,15 @@ def rate_too_low(run: ExaminedRun) -> Iterator[Finding]:
         return
     median = ratios[len(ratios) // 2]
     if median < UPDATE_TOO_SMALL and _fell_little(losses):
-        rate = float(run.variant.get("learning_rate", 0.0)) * 10
+        remedies = rate_remedies(run.variant, [scaled_rate(run.variant, median, MEDIAN_RATIO)])
         yield Finding(
             "rate-too-low",
             LIKELY,
             f"a step changes weights by {median:.2g} of their norm ({USUAL}), and the loss went "
             f"from {losses[0]:.3g} to {losses[-1]:.3g}",
-            f"learning_rate={rate:g}",
-            {"learning_rate": rate},
+            remedy_text(remedies),
+            remedies[0],
+            others=remedies[1:],
         )
 
 
@@ -96,15 +105,18 @@ def rate_too_high(run: ExaminedRun) -> Iterator[Finding]:
     largest, guessing = max(ratios), run.health.loss.even
     nowhere = _fell_little(losses) and largest > UPDATE_TOO_LARGE
     if run.status == "diverged" or _lost(losses, largest, guessing) or nowhere:
-        rate = float(run.variant.get("learning_rate", 0.0)) / 10
+        rate = float(run.variant.get("learning_rate", 0.0))
+        scaled = min(scaled_rate(run.variant, largest, LARGEST_RATIO), rounded_rate(rate / 2))
+        remedies = rate_remedies(run.variant, [scaled])
         yield Finding(
             "rate-too-high",
             LIKELY,
             f"a step changes weights by up to {largest:.2g} of their norm ({USUAL}), and the loss "
             f"went from {losses[0]:.3g} to {losses[-1]:.3g}; uniform guessing gives "
             f"{shown(guessing, '.3g')}",
-            f"learning_rate={rate:g}",
-            {"learning_rate": rate},
+            remedy_text(remedies),
+            remedies[0],
+            others=remedies[1:],
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from results.doctor.advice import MEDIAN_RATIO, rate_remedies, remedy_text, scaled_rate
 from results.doctor.examined import LIKELY, ExaminedRun, Finding, above, below, shown
 
 ONE_LABEL = 0.99
@@ -12,6 +13,8 @@ MANY_LABELS = 0.97
 """Share of the commonest label in the reference below which other labels matter."""
 SAME_LOSS = 1.005
 """Times its loss below which a model with other sources has the same loss."""
+BEGUN = 3
+"""Evaluations from which a tagger is no longer at its beginning."""
 FEW_DISTINCT = 0.3
 """Share of the distinct outputs that there should be, below which outputs are the same."""
 FEW_ENDED = 0.5
@@ -21,13 +24,25 @@ FEW_ENDED = 0.5
 def one_label(run: ExaminedRun) -> Iterator[Finding]:
     """Find a tagger that gives nearly every word the same label."""
     given, wanted = run.health.outputs.commonest, run.health.outputs.commonest_wanted
-    if run.tagging and run.stalled and above(given, ONE_LABEL) and below(wanted, MANY_LABELS):
-        yield Finding(
-            "one-label",
-            LIKELY,
-            f"the commonest label is {given:.0%} of the outputs and {wanted:.0%} of the reference",
-            "train longer, or weight rare labels more",
-        )
+    if not (run.tagging and above(given, ONE_LABEL) and below(wanted, MANY_LABELS)):
+        return
+    # every tagger begins there; how long it stays is not waited for
+    if run.solved or len(run.values("loss")) < BEGUN:
+        return
+    ratios = sorted(run.values("update_ratio"))
+    rates = [scaled_rate(run.variant, ratios[len(ratios) // 2], MEDIAN_RATIO)] if ratios else []
+    own = float(run.variant.get("learning_rate", 0.0))
+    # steps that are too small leave it there; larger ones are tried, not smaller ones
+    remedies = rate_remedies(run.variant, [rate for rate in rates if rate > own])
+    tried = remedy_text(remedies)
+    yield Finding(
+        "one-label",
+        LIKELY,
+        f"the commonest label is {given:.0%} of the outputs and {wanted:.0%} of the reference",
+        f"{tried}; else " * bool(tried) + "train longer, or weight rare labels more",
+        remedies[0] if remedies else {},
+        others=remedies[1:],
+    )
 
 
 def source_ignored(run: ExaminedRun) -> Iterator[Finding]:

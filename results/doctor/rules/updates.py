@@ -27,7 +27,35 @@ def dropout_stays(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             f"evaluating the same examples twice gives losses of {loss:.4g} and "
             f"{shown(evaluation.again, '.4g')}, and without dropout the model's is {proper:.4g}",
-            "call model.eval() before evaluation and decoding",
+            "evaluate(model) becomes model.eval(); evaluate(model); model.train()",
+        )
+
+
+def start_symbol_foreign(run: ExaminedRun) -> Iterator[Finding]:
+    """Find an evaluation whose decoding begins with another symbol than training does."""
+    decoding = run.health.decoding
+    if decoding is not None and below(decoding.started, 1):
+        yield Finding(
+            "start-symbol-foreign",
+            SURE,
+            "evaluation feeds another symbol than bos first, in "
+            f"{1 - decoding.started:.0%} of the outputs",
+            "begin decoding with the id of bos in the target vocabulary, embedded by the decoder's "
+            "own table, as in training",
+        )
+
+
+def never_stops(run: ExaminedRun) -> Iterator[Finding]:
+    """Find an evaluation that goes on when every output has ended."""
+    decoding = run.health.decoding
+    if decoding is not None and above(decoding.beyond, 0):
+        yield Finding(
+            "never-stops",
+            SURE,
+            "evaluation does not notice the end symbol: of a stand-in that ends every output at "
+            f"its second step it asked for {decoding.beyond} more steps",
+            "compare ids, not tensors of other shapes: done |= output.argmax(-1) == eos, and stop "
+            "when done.all()",
         )
 
 
@@ -40,7 +68,7 @@ def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             "outputs depend on the batch before: after a different one, logits move by "
             f"{after_another:.2g} standard deviations",
-            "start each batch from a fresh state, or detach and reset the state",
+            "model(x, state) becomes model(x, None): each batch starts from a fresh state",
         )
     elif above(moved_alone, run.tolerance):
         yield Finding(
@@ -48,7 +76,7 @@ def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             "rows of a batch affect each other: when a row is scored in a batch by itself, its "
             f"logits move by {moved_alone:.2g} standard deviations",
-            "set batch_first, or transpose: no layer may run along the batch axis",
+            "nn.GRU(E, H) of a (batch, time, E) tensor becomes nn.GRU(E, H, batch_first=True)",
         )
 
 
@@ -88,14 +116,15 @@ def part_left_out(run: ExaminedRun) -> Iterator[Finding]:
                 f"{part}-left-out",
                 SURE,
                 f"{names[0]}{more} got a gradient and did not change in a training step",
-                "give the optimizer all of model.parameters()",
+                "Adam(model.decoder.parameters()) becomes Adam(model.parameters())",
             )
 
 
 def embedding_frozen(run: ExaminedRun) -> Iterator[Finding]:
     """Find an embedding that takes no gradient though the variant trains it."""
     frozen = [name for name in run.health.frozen if "embedding." in name]
-    if frozen and run.variant.get("embedding_trained", "tuned") == "tuned":
+    meant = run.variant.get("embedding_init") == "one-hot"
+    if frozen and not meant and run.variant.get("embedding_trained", "tuned") == "tuned":
         yield Finding(
             "embedding-frozen",
             SURE,
@@ -123,7 +152,7 @@ def uncleared_gradients(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             "the gradient applied is not that of its batch: their cosine is "
             f"{shown(step.alignment, '.3f')}, and it is {shown(times, '.3g')} times as large",
-            "call optimizer.zero_grad() before every backward()",
+            "loss.backward() becomes optimizer.zero_grad(); loss.backward()",
         )
 
 

@@ -52,7 +52,7 @@ def test_options_that_contradict_are_refused(options: MatrixOptions, message: st
 def test_options_change_a_named_matrix_throughout() -> None:
     changed = matrix_of(MatrixOptions(tasks=["opposites"], seeds=7, budget="9steps"))
     assert {block.tasks for block in changed.blocks} == {("opposites",)}
-    assert {(block.seeds, block.budget.steps) for block in changed.blocks} == {(7, 9)}
+    assert {(block.seeds, block.budget.text()) for block in changed.blocks} == {(7, "9 steps")}
 
 
 def test_what_does_not_apply_is_no_plan(tmp_path: Path) -> None:

@@ -15,17 +15,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.doctor import planting
-from bench.doctor.faults import FAULTS, inapplicable_fault, planted
+from bench.doctor import entropies, planting
+from bench.doctor.faults import FAULTS, inapplicable_fault, planted, read_faults
+from bench.doctor.wrong_evaluations import ForeignStart, NeverStops, StandIn
 from bench.plan.matrix import Block, Matrix, plan
 from bench.plugins import loading
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
+from bench.training.decoding import greedy
 from bench.training.evaluation import GREEDY
 from bench.training.state import Recipe, start
 from bench.training.weights import build_initial
-from tasks import EOS, PAD, Task, build
+from tasks import BOS, EOS, PAD, Task, build
 from tests.small import SEQUENCES, built, rows, sequences
 from variants import Model, Variant
 from variants.axes import parse
@@ -143,6 +145,10 @@ def two_steps(fault: str, variant: Variant, label: str) -> dict[str, Tensor]:
         found |= {f"loss {step}": loss, f"norm {step}": norm}
     given = (state.model, task(label), train.take(np.arange(4)), "cpu", recipe.collate, GREEDY)
     found["evaluation"] = torch.tensor(recipe.evaluate(*given).loss)
+    if not facts.tagging and fault != "dropout-stays":  # which evaluates its own kind alone
+        stand_in = StandIn(facts.target_sizes[0])
+        recipe.evaluate(stand_in, *given[1:])
+        found["fed"] = torch.tensor([len(stand_in.fed), int(stand_in.fed[0][0])])
     found |= {name: value.detach().clone() for name, value in model.state_dict().items()}
     return found
 
@@ -153,8 +159,8 @@ def healthy(variant: Variant, label: str) -> dict[str, Tensor]:
 
 
 def differs(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    assert one.keys() == other.keys()
-    return any(not torch.equal(one[name], other[name]) for name in one)
+    assert one.keys() - {"fed"} == other.keys() - {"fed"}
+    return any(not torch.equal(value, other.get(name, value)) for name, value in one.items())
 
 
 def cases() -> list[tuple[str, str, str]]:
@@ -305,3 +311,84 @@ def test_a_fault_that_finds_nothing_is_refused() -> None:
         recipe.optimizer(parse("base"), built("embedding_trained=frozen"))
     with pytest.raises(ValueError, match="shows no parts"):
         recipe.optimizer(parse("base"), nn.Linear(2, 2))
+
+
+# what the authors of the starting experiments had
+
+
+def test_a_first_slot_of_zeros_costs_ln_v_over_the_length() -> None:
+    """Even where everything else is right, as the mean over N positions has B of them at ln V."""
+    batch = sequences(rows(1, 6))
+    target_BT = batch.targets[0]
+    right_BTV = 1e3 * nn.functional.one_hot(target_BT, SEQUENCES.target_sizes[0]).double()
+    floor = len(target_BT) * math.log(SEQUENCES.target_sizes[0]) / batch.tokens
+    assert float(entropies.first_zero(right_BTV, target_BT, batch)) == pytest.approx(floor)
+    mean_length = batch.tokens / len(target_BT)
+    assert floor == pytest.approx(math.log(SEQUENCES.target_sizes[0]) / mean_length)
+    assert ran("first-slot-zero", 150)["curve"][-1]["loss"] > 0.9 * math.log(101) / 10
+
+
+def test_a_decoder_that_reads_both_ways_by_hand() -> None:
+    """Each row's logits are the mean of those of its inputs and of its inputs from the end."""
+    examples = rows(2, 4)
+    batch = sequences(examples)
+    model = built("decoder_input=output,embedding_init=normal")
+    with torch.no_grad():
+        wanted = []
+        for source, target in examples:
+            one = sequences([(source, target)])
+            (ahead,) = model.score(one)
+            (back,) = model.score(one._replace(inputs_BT=one.inputs_BT.flip(1)))
+            wanted.append((ahead + back.flip(0)) / 2)
+        planting.read_both_ways(model)
+        (found,) = model.score(batch)
+        padded = entropies.padded_logits(model, batch, None, None)[0]
+    torch.testing.assert_close(found, torch.cat(wanted), rtol=0, atol=1e-10)
+    torch.testing.assert_close(padded[batch.mask_BT], found, rtol=0, atol=1e-10)
+    assert model.readouts(batch) is None
+
+
+def test_decoding_that_never_notices_the_end_goes_on_with_what_was_given() -> None:
+    batch = sequences(rows(3, 3))
+    model = built("embedding_init=normal")
+    sound = greedy(StandIn(9), batch, 8)
+    assert (sound.ended, [len(ids) for ids in sound.ids]) == ([True] * 3, [1] * 3)
+    stand_in = StandIn(9)
+    faulty = greedy(NeverStops(stand_in), batch, 8)
+    assert (faulty.ended, [len(ids) for ids in faulty.ids]) == ([False] * 3, [8] * 3)
+    # it is fed what it gave: the end symbol, time and again
+    assert [int(tokens[0]) for tokens in stand_in.fed] == [BOS, EOS + 1, *[EOS] * 6]
+    assert torch.equal(NeverStops(model).score(batch)[0], model.score(batch)[0])
+
+
+def test_decoding_from_a_foreign_symbol_feeds_it_once() -> None:
+    batch, stand_in = sequences(rows(3, 3)), StandIn(9)
+    assert greedy(ForeignStart(stand_in), batch, 8).ended == [True] * 3
+    assert [tokens.tolist() for tokens in stand_in.fed] == [[PAD] * 3, [EOS + 1] * 3]
+
+
+# several faults at once
+
+
+def test_several_faults_are_all_planted() -> None:
+    both = planted("unshifted-targets+no-eos-in-loss", Recipe())
+    assert both.collate is not Recipe().collate
+    assert both.loss is not Recipe().loss
+    assert read_faults(" unshifted-targets + no-eos-in-loss") == "unshifted-targets+no-eos-in-loss"
+    reason = inapplicable_fault("unshifted-targets+dropout-stays", parse("base"), False)
+    assert reason == "fault=dropout-stays: dropout=0 drops nothing"
+    outcome = ran("unshifted-targets+never-stops", 60)
+    assert outcome["curve"][-1]["ended"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("unshifted-targets+unshifted-targets", "twice"),
+        ("softmax-over-time+no-eos-in-loss", "each replace the loss"),
+        ("unshifted-targets+softmax-over-tim", "did you mean softmax-over-time"),
+    ],
+)
+def test_faults_that_cannot_be_together(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_faults(text)

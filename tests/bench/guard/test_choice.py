@@ -13,15 +13,23 @@ from bench.api.guard import GuardOptions, quality_matrix
 from bench.cli import app
 from bench.guard import quality
 from bench.guard.quality_matrix import as_toml, chosen_blocks
+from bench.plan.matrix import Block
 from bench.plan.matrix_file import parse, read_matrix
+from bench.specs import Budget
 from variants import axes
+
+
+def steps_of(block: Block) -> int:
+    """The steps of a block whose budget is in steps."""
+    assert isinstance(block.budget, Budget)
+    return block.budget.steps
 
 
 def blocks_of(*variants: str, tasks: tuple[str, ...] = ()) -> list[tuple[str, str, int, int]]:
     """Return task, variant, seeds and steps of all that the guard would train."""
     matrix = parse(quality_matrix(None, GuardOptions(variants, tasks)), "guard.toml")
     return [
-        (task, str(variant.cell), block.seeds, block.budget.steps)
+        (task, str(variant.cell), block.seeds, steps_of(block))
         for block in matrix.blocks
         for task in block.tasks
         for variant in block.variants()

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bench.plan import matrix_file as matrices
 from bench.plan.matrix import Block, Matrix, Plan, check_size, from_options, plan, read_budget
 from bench.plan.matrix_file import BLOCK_KEYS, MatrixError, parse, read_matrix
-from bench.specs import Budget
+from bench.specs import Budget, Epochs, make_budget
+from bench.training.batching import DataPosition, endless
 from tasks import TASKS, Task, build
 from variants import AXES, BASE, axes, inapplicable
 
@@ -349,6 +350,37 @@ def test_wrong_options_are_reported(vary: list[str], said: str) -> None:
 )
 def test_a_budget_is_read(text: str, budget: Budget) -> None:
     assert Budget(**read_budget(text)) == budget
+
+
+def test_epochs_are_the_steps_of_each_tasks_training_split() -> None:
+    tasks = {label: build(label) for label in ("opposites", "increment:pairs=50")}
+    given = from_options(list(tasks), "base", [], False, "3epochs", 32)
+    assert given.blocks[0].budget == Epochs(3)
+    steps = {spec.task: spec.budget for spec in plan(given, tasks, "cpu").specs}
+    # six pairs are one batch, fifty are two
+    assert {task: budget.steps for task, budget in steps.items()} == {
+        "opposites": 3,
+        "increment:pairs=50": 6,
+    }
+    position = DataPosition()
+    batches = endless(tasks["increment:pairs=50"].splits["train"], 32, 0, position)
+    assert [next(batches)[1].epoch for _ in range(7)] == [0, 0, 1, 1, 2, 2, 3]
+    written = HEAD.replace("steps = 10", "epochs = 1")
+    assert (
+        parse(written, "m.toml").blocks[0].budget
+        == parse(HEAD, "m.toml").changed(None, "1epoch").blocks[0].budget
+    )
+
+
+@pytest.mark.parametrize("text", ["0epochs", "1.5epochs", "3epoch s"])
+def test_epochs_are_whole(text: str) -> None:
+    with pytest.raises(ValueError, match="3epochs"):
+        read_budget(text)
+
+
+def test_epochs_and_steps_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="epochs=2 and steps too"):
+        make_budget(epochs=2, steps=5)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ def with_loss(entry: Record, loss: float) -> Record:
     ],
 )
 def test_what_counts_as_better(before: Record, after: Record, helped: bool) -> None:
-    assert improvement(before, after).helped is helped
+    found = improvement(before, after)
+    assert found.helped is helped
+    assert found.scored is (helped and "loss" not in found.text)
 
 
 def test_the_text_has_both_runs() -> None:
