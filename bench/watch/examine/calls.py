@@ -104,6 +104,20 @@ def find_call(
     return first
 
 
+def required_arguments(function: Callable[..., Any], unknown: int) -> int:
+    """Return how many arguments a function or module must be given.
+
+    unknown: the answer where its signature cannot be read.
+    """
+    call = function.forward if isinstance(function, nn.Module) else function
+    try:
+        takes = inspect.signature(call).parameters.values()
+    except (ValueError, TypeError):
+        return unknown
+    plain = [p for p in takes if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len([p for p in plain if p.default is p.empty])
+
+
 def _candidates(model: nn.Module, roles: BatchRoles) -> Iterator[ModelCall]:
     takes = _parameters(model)
     names = {part.name for part in roles.named}

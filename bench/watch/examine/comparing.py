@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.watch.examine.calls import required_arguments
 from bench.watch.examine.outputs import Predicted, own_loss
 from bench.watch.examine.roles import BatchRoles
 from bench.watch.measure.attention import padding_of
@@ -130,20 +130,10 @@ def loss_uses(loss: Callable[..., Any] | None, log_probabilities: bool) -> Itera
     ):
         yield LossUse(loss)
         return
-    masked = _needs(loss) == 3
+    masked = required_arguments(loss, unknown=2) == 3
     forms: tuple[LossForm, ...] = ("aligned", "whole", "flat", "symbols-second")
     for turned, form in itertools.product((False, True), forms):
         yield LossUse(loss, form, turned, masked)
-
-
-def _needs(loss: Callable[..., Any]) -> int:
-    call = loss.forward if isinstance(loss, nn.Module) else loss
-    try:
-        takes = inspect.signature(call).parameters.values()
-    except (ValueError, TypeError):
-        return 2
-    plain = [p for p in takes if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len([p for p in plain if p.default is p.empty])
 
 
 def _cross_entropy(logits_NV: Tensor, asked_N: Tensor) -> Tensor:

@@ -103,15 +103,10 @@ def examine(
     if optimizer is not None and all(optimizer is not one for one in optimizers):
         optimizers.append(optimizer)
     bound = getattr(step, "__self__", None)
-    state = [
-        *modules,
-        *optimizers,
-        loss,
-        *(vars(bound).values() if hasattr(bound, "__dict__") else ()),
-    ]
-    kept = KeptState(state)
+    own = [vars(bound)] if hasattr(bound, "__dict__") else []
+    kept = KeptState([*modules, *optimizers, loss, *own])
     try:
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             chosen = first_batches(batches)
             trained = steps_taken([optimizer] if optimizer is not None else optimizers)
             case = _Case(modules, chosen, optimizer, kept, trained)

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from bench.watch.examine.batches import parts_of
-from bench.watch.examine.calls import FoundCall, ModelCall, fed_step, find_call
+from bench.watch.examine.calls import (
+    FoundCall,
+    ModelCall,
+    fed_step,
+    find_call,
+    required_arguments,
+)
 from bench.watch.examine.comparing import (
     CUT_TEXTS,
     Alignment,
@@ -65,20 +71,11 @@ def own_plan(step: Callable[..., Any], batches: Sequence[Any]) -> StepPlan:
 
     def taking(batch: Any) -> Callable[[], Any]:
         parts = len(batch) if isinstance(batch, tuple | list) else 1
-        apart = parts > 1 and _needs(step) == parts
+        apart = parts > 1 and required_arguments(step, unknown=1) == parts
         return lambda: step(*batch) if apart else step(batch)
 
     name = getattr(step, "__name__", "step")
     return StepPlan(tuple(map(taking, batches)), f"{name}(batch)")
-
-
-def _needs(step: Callable[..., Any]) -> int:
-    try:
-        takes = inspect.signature(step).parameters.values()
-    except (ValueError, TypeError):
-        return 1
-    plain = [p for p in takes if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len([p for p in plain if p.default is p.empty])
 
 
 class Planner:
@@ -118,9 +115,9 @@ class Planner:
 
     def _completed(self, roles: BatchRoles) -> BatchRoles:
         """Return the roles with lengths, by the padding that rows or embeddings show."""
-        pad = padding_symbol(
-            roles.source.T if roles.time_first and roles.source is not None else roles.source
-        )
+        source = roles.source
+        turned = source is not None and source.dim() == 2 and roles.time_first
+        pad = padding_symbol(source.T if source is not None and turned else source)
         return roles.with_lengths(self._padding_idx() if pad is None else pad)
 
     def _padding_idx(self) -> int | None:

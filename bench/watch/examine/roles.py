@@ -22,7 +22,10 @@ NAMES: tuple[tuple[BatchRole, str], ...] = (
     ("lengths", r"len|sizes"),
     ("mask", r"mask"),
     ("state", r"hidden|state|^[hc]_?0?$|memory|cache"),
-    ("fed", r"dec\w*_?in|(trg|tgt|target|y|out\w*)_?in|in_?(trg|tgt|target|y)$|fed|shifted|bos_"),
+    (
+        "fed",
+        r"dec\w*_?in|(trg|tgt|target|y|out\w*)_?in|in_?(trg|tgt|target|y)$|fed|teacher|shifted|bos_",
+    ),
     ("labels", r"label|tag|gold|real|(trg|tgt|target|y|dec\w*)_?(out|y|true|real)|to_predict"),
     ("target", r"trg|tgt|^tar|target|^ys?$|^y_|output|decoder|answer|summary|reply|correct"),
     ("source", r"src|source|inp|^xs?$|^x_|enc|text|word|sent|token|question|ids|seq|char|data"),

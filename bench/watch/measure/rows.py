@@ -20,10 +20,14 @@ DIFFERENT = 0.1
 
 def rows_seen(recording: Recording) -> RowsSeen | None:
     """Return whether predictions depend on several examples, and the call that first mixes them."""
+    found = None
     for _, reading in recording.readings:
         if reading.examples > 1:
-            return _seen(reading)
-    return None
+            seen = _seen(reading)
+            if seen.call or seen.exchanged is not None:
+                return seen
+            found = found or seen
+    return found
 
 
 def _seen(reading: StepReading) -> RowsSeen:

@@ -218,9 +218,31 @@ def test_a_model_that_cannot_be_called() -> None:
     compared(act)
 
 
-def test_without_gradients_around_it() -> None:
+@pytest.mark.parametrize("around", [torch.no_grad, torch.inference_mode])
+def test_without_gradients_around_it(around: Callable[[], Any]) -> None:
     def act(model: Busy, optimizer: optim.Optimizer, scheduler: Any) -> None:
-        with torch.no_grad():
+        with around():
             bench.examine(model, batches(), criterion, optimizer)
 
     compared(act)
+
+
+def test_the_object_whose_method_is_the_step() -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.model, self.optimizer, _ = trained()
+            self.steps, self.losses = 0, [1.5]
+
+        def train_batch(self, batch: Batch) -> None:
+            source, target = batch
+            loss = criterion(self.model(source, target).flatten(0, 1), target.flatten())
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            self.steps += 1
+            self.losses.append(loss.item())
+
+    trainer = Trainer()
+    found = bench.examine(trainer.model, batches(), step=trainer.train_batch)
+    assert found.watched.steps == 4
+    assert (trainer.steps, trainer.losses) == (0, [1.5])
