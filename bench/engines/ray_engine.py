@@ -24,6 +24,8 @@ from tasks import split_label
 
 GPU_SHARE = 0.25
 """Part of a GPU that a run asks for that does not measure time."""
+ENDS_WITHIN = 60.0
+"""Seconds that a process has to end after it was told to."""
 NO_ROOM_FOR = 300.0
 """Seconds to wait for a node that is large enough for a run, when nothing else is left to do."""
 SENT_AT_MOST = 128 * 2**20
@@ -75,6 +77,7 @@ class RayEngine:
         self._task = self._ray.remote(ray_node.work)
         self._ledger: Ledger[Any] = Ledger(self._limits)
         self._submissions: dict[Any, Submission] = {}
+        self._ended: dict[Any, float] = {}
         self._sent: dict[tuple[str, ...], Any] = {}
         # a run on a GPU asks for a part of it, but replicas fill it
         each = [node.has.gpu if device == "cuda" else node.has.cpu for node in self._cluster.nodes]
@@ -103,6 +106,7 @@ class RayEngine:
                 for stream in ready:
                     yield from self._receive(stream)
                 self._end_overdue()
+                yield from self._give_up_stopped(time.monotonic())
                 if not ready:
                     yield IDLE
         finally:
@@ -291,7 +295,21 @@ class RayEngine:
     def _end(self, stream: Any, reason: str) -> None:
         """Kill a task's process, for this reason; its death is then read from the stream."""
         self._ledger.exceeded(stream, reason)
+        self._ended[stream] = time.monotonic()
         self._ray.cancel(stream, force=True)
+
+    def _give_up_stopped(self, now: float) -> Iterator[Event]:
+        """Yield the ends of runs whose processes were to end and did not.
+
+        Ray asks a process to end itself, which one that is stopped (SIGSTOP) never does.
+        """
+        for stream, since in [*self._ended.items()]:
+            if stream not in self._submissions:
+                del self._ended[stream]
+            elif now - since > ENDS_WITHIN:
+                del self._ended[stream]
+                self._abandon(stream)
+                yield from self._ledger.died(stream, _death("it does not end"))
 
     def _end_overdue(self) -> None:
         """Kill the tasks of runs that take too long."""

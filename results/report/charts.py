@@ -36,6 +36,8 @@ VERDICT_COLOURS = {
 INK = "#010203"
 """Colour that is replaced by the page's text colour."""
 
+LONGEST_LABEL = 60
+"""Characters of a label in a chart at most."""
 CHART_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -117,7 +119,7 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
         for number, (label, points) in enumerate(lines.items()):
             _draw_band(axes, number, label, [p for p in points if p["mean"] is not None])
         axes.set_xlabel("steps")
-        axes.set_ylabel(one_line(title))
+        axes.set_ylabel(_shown(title))
         means = [p["mean"] for points in lines.values() for p in points if p["mean"] is not None]
         if means and min(means) > 0 and max(means) / min(means) > LOGARITHMIC_RATIO:
             axes.set_yscale("log")
@@ -167,6 +169,12 @@ def small_multiples(
     return drawn(name, (8.4, 0.6 + 1.3 * rows), draw)
 
 
+def _shown(text: str) -> str:
+    """Return a label as it is drawn: one line, which leaves room for the chart."""
+    line = one_line(text)
+    return line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1]}…"
+
+
 def _look(number: int) -> dict[str, str]:
     """Return the colour and the marker of the line with this number, counted from 0."""
     return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
@@ -181,7 +189,7 @@ def _draw_band(axes: Any, number: int, label: str, points: Sequence[CurvePoint])
         **_look(number),
         markersize=3,
         markevery=max(1, len(steps) // 8),
-        label=one_line(label),
+        label=_shown(label),
     )
     least, most = [p["least"] for p in points], [p["most"] for p in points]
     colour = _look(number)["color"]
@@ -200,7 +208,7 @@ def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
                 **_look(number),
                 markevery=10,
                 markersize=3,
-                label=one_line(line["variant"]),
+                label=_shown(line["variant"]),
             )
         axes.set_xlabel("score, as a share of the most")
         axes.set_ylabel("share of runs above it")
@@ -230,17 +238,17 @@ def scatter(
                 [y for _, y in own],
                 s=18,
                 **_look(number),
-                label=one_line(kind),
+                label=_shown(kind),
                 alpha=0.8,
             )
         highest, best = -math.inf, []
         for label, _, x, y in sorted(points, key=lambda point: (-point[2], -point[3])):
             if y > highest:
                 highest = y
-                best.append((one_line(label), x, y))
+                best.append((_shown(label), x, y))
         axes.set_xscale("log")
-        axes.set_xlabel(one_line(across))
-        axes.set_ylabel(one_line(up))
+        axes.set_xlabel(_shown(across))
+        axes.set_ylabel(_shown(up))
         # beside the points and their labels, not over them
         axes.legend(title="cell", loc="upper left", bbox_to_anchor=(1.0, 1.0))
         axes.figure.tight_layout()
@@ -277,10 +285,10 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
         lines = list(enumerate(reversed(bars)))
         for word in VERDICT_COLOURS:
             _draw_bars(axes, word, [(place, bar) for place, bar in lines if bar.verdict == word])
-        axes.set_yticks(range(len(bars)), [one_line(bar.label) for bar in reversed(bars)])
+        axes.set_yticks(range(len(bars)), [_shown(bar.label) for bar in reversed(bars)])
         axes.set_ylim(-0.7, len(bars) - 0.3)
         axes.axvline(0, color=INK, linewidth=0.8)
-        axes.set_xlabel(one_line(title))
+        axes.set_xlabel(_shown(title))
         effects = [bar.effect for bar in bars]
         room = 0.6 * (max(map(abs, effects)) or 1.0)
         left, right = axes.get_xlim()
