@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,6 +48,8 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.path(run)
         kept = self._part(run) if self.read(path) else path
+        if os.path.lexists(kept) and not kept.is_file():
+            kept.unlink()  # a pipe, say, which would wait for a reader
         # unbuffered: a line that was written is with the operating system, and survives a kill
         self._open[run] = kept.open("wb", buffering=0)
         event = {"event": "started", "schema": JOURNAL_SCHEMA, "id": run, "spec": dict(spec)}

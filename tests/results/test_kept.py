@@ -291,6 +291,20 @@ def test_odd_files_hold_nobody_up(folder: Path, odd: str) -> None:
     assert problems(folder) == []
 
 
+@pytest.mark.parametrize("odd", ["pipe", "loop", "device"])
+def test_odd_files_in_the_place_of_a_journal_are_replaced(folder: Path, odd: str) -> None:
+    path = folder / "journal" / f"{RECORDS[0].id}.jsonl"
+    path.unlink()
+    if odd == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"loop": path.name, "device": "/dev/null"}[odd])
+    assert rebuild(folder, SUITE) == len(RECORDS)
+    assert problems(folder) == []
+    assert path.is_file()
+    assert not path.is_symlink()
+
+
 def test_pipes_in_the_place_of_our_own_files_hold_nobody_up(folder: Path) -> None:
     (folder / "lock").unlink()
     os.mkfifo(folder / "lock")

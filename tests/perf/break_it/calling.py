@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NamedTuple
 
+import bench.api.run  # noqa: F401 - loads torch, which takes a while, before anything is waited for
 from bench.cli import app
 from bench.cli.shared import EXIT_CODES
 
