@@ -51,11 +51,9 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
     except StoreLockedError:  # another made it meanwhile
         raise
     except StoreError:
-        with suppress(OSError):
-            for path in files:
-                path.unlink(missing_ok=True)
-            for place in folders:
-                place.rmdir()
+        for remove in (*(path.unlink for path in files), *(place.rmdir for place in folders)):
+            with suppress(OSError):  # what was not made
+                remove()
         raise
 
 

@@ -17,6 +17,8 @@ UNUSABLE = ("file exists", "not a directory", "no such file", "name too long")
 """Parts of messages of a path that cannot be a folder."""
 UNWRITABLE = ("readonly", "read-only", "permission", "not permitted", "unable to open")
 """Parts of messages of a folder or file that cannot be written."""
+LIMITED = ("i/o error", "file too large", "too many open")
+"""Parts of messages of a disk that fails, or of a limit of the shell that was reached."""
 DAMAGED = ("malformed", "not a database", "no such table", "no such column", "decode")
 """Parts of messages of a database whose content is wrong."""
 
@@ -68,6 +70,11 @@ def _failure(cause: str, folder: Path) -> StoreError:
     if _contains(message, DAMAGED):
         return StoreError(
             f"the database in {folder} is damaged ({cause}); mend it with: bench rebuild"
+        )
+    if _contains(message, LIMITED):
+        return StoreError(
+            f"{folder} cannot be written ({cause}); see that the disk works and that the shell's "
+            "limits (ulimit -f, ulimit -n) allow it"
         )
     return StoreError(f"the store in {folder} does not answer: {cause}")
 

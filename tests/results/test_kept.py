@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -343,6 +345,30 @@ def test_a_store_that_cannot_be_made_leaves_nothing(
     with pytest.raises(StoreError), writing(tmp_path / "mine"):
         pass
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_limits_of_a_shell_are_a_sentence_and_leave_nothing(tmp_path: Path) -> None:
+    """In a process of its own, as no test may limit those after it."""
+    script = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from results.errors import StoreError
+from results.store import writing
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with writing(Path({place!r})):
+        pass
+except StoreError as error:
+    print(error)
+"""
+    root, place = Path(__file__).parents[2], tmp_path / "new" / "deeper"
+    code = script.format(root=str(root), place=str(place))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert "ulimit -f" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_later_on_removes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

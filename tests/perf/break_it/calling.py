@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NamedTuple
 
-import bench.api.run  # noqa: F401 - loads torch, which takes a while, before anything is waited for
+# loaded before anything is waited for, as that takes a while on a busy machine
+import matplotlib.pyplot as _pyplot  # noqa: F401
+import pandas as _pandas  # noqa: F401
+import scipy.stats as _scipy_stats  # noqa: F401
+
+import bench.api.run  # noqa: F401
 from bench.cli import app
 from bench.cli.shared import EXIT_CODES
 
