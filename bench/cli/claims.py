@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.busy import Busy
 from bench.cli.execution import execute_with_progress
 from bench.cli.shared import (
     CHECK_FAILED,
@@ -16,7 +17,6 @@ from bench.cli.shared import (
     JsonOption,
     StoreOption,
     console,
-    patience,
     print_json,
     say,
     user_errors,
@@ -66,7 +66,7 @@ def run_claims(
     )
 
     options = EngineOptions(workers=workers)
-    with user_errors(), patience("building tasks and planning runs"):
+    with user_errors(), Busy("building tasks and planning runs"):
         check_runs_are_independent()
         check_options(options)
         where = device_of(device)

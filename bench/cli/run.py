@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand
 
+from bench.cli.busy import Busy
 from bench.cli.execution import execute_with_progress
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
@@ -20,7 +21,6 @@ from bench.cli.shared import (
     TaskOption,
     console,
     load_plugins,
-    patience,
     plural,
     say,
     store_errors,
@@ -243,7 +243,7 @@ def _planned(
     from bench.api.run import matrix_of, plan_runs
     from bench.engines.choose import execution_of
 
-    with user_errors(), patience("building tasks and planning runs"):
+    with user_errors(), Busy("building tasks and planning runs"):
         mode = execution_of(execution, engines)
         return plan_runs(matrix_of(options), device_of(device), mode, store)
 
@@ -346,7 +346,7 @@ def _run_until_decided(
     from bench.engines.choose import engine_of, execution_of
     from bench.engines.local import cores
 
-    with user_errors(), patience("building tasks and planning runs"):
+    with user_errors(), Busy("building tasks and planning runs"):
         pair = until_decided.variant_pair(
             names,
             list(options.tasks),

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.busy import Busy
 from bench.cli.streams import output, print_from_outside_to_stderr
 from results.escapes import one_line, plain, shortened, without_passwords
 
@@ -71,8 +71,6 @@ EXIT_CODES = {
     UNREAD: "Nobody reads the output any more, as after `| head` (128 plus SIGPIPE's number).",
 }
 """Exit codes of all verbs with their meanings."""
-SILENCE = 8.0
-"""Seconds without a word after which a command says what it does."""
 NO_TERMINAL_WIDTH = 80
 """Columns of output that goes to no terminal, unless COLUMNS says otherwise."""
 
@@ -105,18 +103,6 @@ def wrapped(text: str, width: int) -> str:
 def say(sentence: str) -> None:
     """Print a sentence, or a text of several lines, on standard output."""
     print(plain(sentence).removesuffix("\n"), file=output())
-
-
-@contextmanager
-def patience(what: str) -> Iterator[None]:
-    """Say what is being done if it takes longer than SILENCE, so that nobody takes it for stuck."""
-    timer = threading.Timer(SILENCE, print_notice, [f"{what} takes a while; Ctrl-C stops it"])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 @contextmanager
@@ -173,7 +159,7 @@ def load_plugins(files: list[Path] | None) -> None:
     from bench.plugins import loading
 
     print_from_outside_to_stderr()
-    with patience("importing plugins"), user_errors():
+    with Busy("importing plugins"), user_errors():
         for complaint in loading.load_installed():
             print_notice(complaint)
         loading.load(files or [])

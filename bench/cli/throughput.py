@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from bench.cli.busy import Busy
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
@@ -17,7 +18,6 @@ from bench.cli.shared import (
     StoreOption,
     console,
     load_plugins,
-    patience,
     print_json,
     print_notice,
     user_errors,
@@ -88,7 +88,7 @@ def throughput(
     shape = Shape(batch, source, target, vocabulary)
     names = variants or ["base"]
     options = ThroughputOptions(names, base, task, batches, shape, sweep, work, repeats, replicas)
-    with user_errors(), patience("preparing models and batches"):
+    with user_errors(), Busy("preparing models and batches"):
         _check_plot(plot, sweep)
         where = device_of(device)
         cases = prepared_cases(options, where, store / "data", print_notice)

@@ -9,6 +9,8 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
+from results.show.terminal import SafeConsole
+
 Draw = Callable[[Console], None]
 """Prints an answer on a console, as the command line does."""
 WIDTH = 100
@@ -48,6 +50,6 @@ class Answer:
 
     def _console(self) -> Console:
         """Return a console on which the answer was printed and kept."""
-        console = Console(file=io.StringIO(), width=WIDTH, record=True, highlight=False)
+        console = SafeConsole(file=io.StringIO(), width=WIDTH, record=True)
         self._draw(console)
         return console

@@ -22,6 +22,7 @@ from bench.plan.matrix_file import parse
 from bench.plugins import loading
 from results import naming
 from results.show.tables import show_tables
+from results.show.terminal import SafeConsole
 from results.store import writing
 from results.summary import summarise
 
@@ -86,7 +87,7 @@ def run(
 
 def _progress() -> Console:
     """Return the console that shows progress; rich finds out whether it is a notebook."""
-    return Console(stderr=True, highlight=False)
+    return SafeConsole(stderr=True)
 
 
 def _options(

@@ -27,6 +27,7 @@ from bench.watch.examine.restoring import KeptState, optimizers_of, seed_all
 from results.doctor.examined import LIKELY, Finding
 from results.doctor.watched import Watched
 from results.doctor.watched.show import show
+from results.show.terminal import SafeConsole
 
 Models = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
 """One module, or several such as (encoder, decoder)."""
@@ -50,7 +51,7 @@ class Examination:
 
     def show(self, console: Console | None = None) -> None:
         """Print what was found, how it was seen and what to change."""
-        to = console or Console(highlight=False)
+        to = console or SafeConsole()
         count = "1 batch" if self.batches == 1 else f"{self.batches} batches"
         to.print(f"examined {count}: {self.called}", markup=False)
         show(self.watched, self.findings, to)
@@ -66,7 +67,7 @@ class Examination:
 
     def __repr__(self) -> str:
         text = io.StringIO()
-        self.show(Console(file=text, width=88, highlight=False))
+        self.show(SafeConsole(file=text, width=88))
         return text.getvalue().rstrip()
 
 

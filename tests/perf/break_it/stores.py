@@ -24,7 +24,7 @@ STATEMENTS = (
     "UPDATE runs SET spec = (SELECT spec FROM runs WHERE id = '{other}') WHERE id = '{run}'",
     "UPDATE runs SET outcome = '[]' WHERE id = '{run}'",
     "UPDATE runs SET outcome = replace(outcome, '0.5', '0.9') WHERE id = '{run}'",
-    "UPDATE details SET measured = NULL || 'x' WHERE id = '{run}'",
+    "UPDATE details SET measured = 'x' WHERE id = '{run}'",
     "DELETE FROM runs WHERE id = '{run}'",
     "DROP TABLE details",
     "DROP TABLE plan",
