@@ -10,7 +10,7 @@ from bench.api import claims as trials
 from bench.api import compare as comparisons
 from bench.api.device import device_of
 from bench.api.doctor import examine_again
-from bench.api.store import find_run
+from bench.api.store import choose
 from bench.notebook.answers import Answer
 from bench.notebook.stores import Names, folder_of, names, sentences
 from results.doctor import show as doctor_output
@@ -98,7 +98,8 @@ def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
     A run that was not examined is done again, which short runs are quick to do.
 
     Args:
-        run: A run's id, or its first digits.
+        run: A run's id or its first digits, the number of a row of `bench table`, or a variant, of
+            whose runs the worst is taken.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
 
     Raises:
@@ -106,9 +107,9 @@ def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
     """
     folder = folder_of(store)
     with reading(folder) as opened:
-        (record,) = opened.records([find_run(opened, run)], details=True)
-        suite = opened.base()
+        (record,) = opened.records([choose(opened, run).run.id], details=True)
+        suite, everyone = opened.base(), list(opened.records())
     if examined_run(record) is None:
         record = examine_again(record, folder)
-    rows = diagnosed([record], suite)
+    rows = diagnosed([record], suite, everyone)
     return Answer(rows, lambda console: doctor_output.show(rows, console))

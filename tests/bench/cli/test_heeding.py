@@ -84,7 +84,8 @@ def test_what_cannot_be_heeded_is_refused(
         pytest.skip("chooses another way")
     option = next(word for word in parameter.opts if word.startswith("--"))
     words = WAYS[verb, way].split()
-    given = [option] if parameter.is_flag else [option, *["1"] * parameter.nargs]
+    value = "all" if parameter.name == "rerun" else "1"
+    given = [option] if parameter.is_flag else [option, *[value] * parameter.nargs]
     # what follows a script is the script's
     asked = [*given, *words] if verb == "doctor" else [*words, *given]
     code, out, err = bench(*verb.split(), *asked)

@@ -82,9 +82,9 @@ def test_rows_have_numbers_that_open_them(bench: Bench, star: Path) -> None:
     assert shown["id"] == WORST
     # a row has one number, whatever else is shown
     assert "3   cell=lstm" in bench("table", "--task", "opposites")[1]
-    code, _, err = bench("show", "9")
+    code, _, err = bench("show", "999")
     assert code == 2
-    assert "there is no row 9 in bench table" in err
+    assert "there is no row 999 in bench table" in err
     assert "bench runs lists their ids" in err
 
 
