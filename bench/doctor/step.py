@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -173,15 +174,19 @@ def _alignment_of_moved(
     held: Sequence[Tensor | None],
     fresh: Sequence[Tensor],
     updates: Mapping[str, float],
-) -> float:
-    """Return the cosine of the angle between two gradients, over the parameters that moved."""
+) -> float | None:
+    """Return the cosine of the angle between two gradients, over the parameters that moved.
+
+    None if one of them is not finite, so that it has no direction.
+    """
     moved = [updates[name] > 0 for name in trained]
     first, second = _where(_left(held, fresh), moved), _where(fresh, moved)
     # in double precision, as products of many small numbers are summed
     product = sum(
         float((a.double() * b.double()).sum()) for a, b in zip(first, second, strict=True)
     )
-    return product / (float(_norm(first)) * float(_norm(second)) + 1e-30)
+    norms = float(_norm(first)) * float(_norm(second))
+    return product / (norms + 1e-30) if math.isfinite(norms) else None
 
 
 def _where(tensors: Sequence[Tensor], kept: Sequence[bool]) -> list[Tensor]:
@@ -189,10 +194,14 @@ def _where(tensors: Sequence[Tensor], kept: Sequence[bool]) -> list[Tensor]:
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the norm of all tensors together."""
+    """Return the norm of all tensors together, in double precision.
+
+    The squares of large gradients would overflow in single precision.
+    """
     if not tensors:
         return torch.zeros(())
-    norm: Tensor = torch.linalg.vector_norm(torch.stack([t.norm() for t in tensors]))
+    norms = [t.norm(dtype=torch.float64) for t in tensors]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm
 
 

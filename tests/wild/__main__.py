@@ -48,19 +48,32 @@ def run(script: WildScript, seed: int) -> float:
 
 
 def record(half: str) -> None:
-    """Run each script of a half that has no score yet, and append its scores to `scores.tsv`."""
+    """Run each script of a half that has no score yet, and append its scores to `scores.tsv`.
+
+    A script that gave none, because it reached the limit of time or failed, is run again, unless
+    it is meant to fail.
+    """
     path = HERE / half / "scores.tsv"
     if not path.exists():
         path.write_text("script\tseed\tscore\tseconds\n", "utf-8")
     for script in scripts(half):
         for seed in SEEDS:
-            if (script.title, seed) not in scores(half):
+            before = scores(half).get((script.title, seed))
+            if before is None or (math.isnan(before) and not script.crashes):
+                _forget(path, script, seed)
                 start = time.monotonic()
                 score = run(script, seed)
                 line = f"{script.title}\t{seed}\t{score:.4f}\t{time.monotonic() - start:.1f}"
                 with path.open("a", encoding="utf-8") as file:
                     file.write(line + "\n")
                 print(line, flush=True)
+
+
+def _forget(path: Path, script: WildScript, seed: int) -> None:
+    """Take the line of a script and seed out of a file of scores."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(f"{script.title}\t{seed}\t")]
+    path.write_text("".join(kept), "utf-8")
 
 
 def faulty(half: str) -> list[str]:

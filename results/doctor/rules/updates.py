@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or_zero, shown
@@ -62,12 +63,12 @@ def never_stops(run: ExaminedRun) -> Iterator[Finding]:
 def rows_not_independent(run: ExaminedRun) -> Iterator[Finding]:
     """Find outputs that depend on the batch before, or on other rows of the same batch."""
     after_another, moved_alone = run.health.again.after_another, run.health.alone.alike
-    if above(after_another, run.tolerance):
+    if run.carries_state:
         yield Finding(
             "state-carried",
             SURE,
             "outputs depend on the batch before: after a different one, logits move by "
-            f"{after_another:.2g} standard deviations",
+            f"{shown(after_another, '.2g')} standard deviations",
             "model(x, state) becomes model(x, None): each batch starts from a fresh state",
         )
     elif above(moved_alone, run.tolerance):
@@ -139,7 +140,7 @@ def uncleared_gradients(run: ExaminedRun) -> Iterator[Finding]:
     if step is None or run.carries_state:
         return
     times = None
-    if step.norm is not None and step.own_norm is not None:
+    if step.norm is not None and step.own_norm is not None and math.isfinite(step.norm):
         times = step.norm / max(step.own_norm, 1e-12)
     # a step that fed other tokens than asked for has another gradient too
     fed = max(or_zero(step.alignment_everywhere), or_zero(step.alignment_nowhere))

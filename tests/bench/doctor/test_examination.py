@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from bench.doctor import examination, inside, probes, wrong_losses
 from bench.doctor.faults import FAULTS, planted
 from bench.doctor.patient import Patient
+from bench.doctor.step import compare_step
 from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
@@ -356,3 +357,24 @@ def test_a_model_that_shows_no_parts_has_no_profile() -> None:
         subject = patient(model)
         gradient = inside.source_gradient(subject, subject.batch(subject.examples))
         assert gradient == inside.SourceGradient(None, None)
+
+
+@pytest.mark.parametrize("scale", [1e25, math.inf])
+def test_gradients_too_large_to_square_have_their_true_direction_or_none(scale: float) -> None:
+    weight = torch.nn.Parameter(torch.ones(3))
+    gradient = torch.tensor([1.0, 2.0, 3.0]) * scale
+    effect = compare_step({"w": weight}, [gradient], [gradient.clone()], {"w": 0.1})
+    if math.isinf(scale):
+        assert effect.alignment is None
+    else:
+        assert effect.alignment == pytest.approx(1.0)
+        assert effect.norm == effect.own_norm == pytest.approx(math.sqrt(14) * scale, rel=1e-6)
+
+
+def test_a_carried_state_is_named_in_low_precision() -> None:
+    run = examined_run(ran("state-carried", "hidden=24,embedding=16,precision=bf16", steps=60))
+    assert run is not None
+    assert findings(run)[0].cause == "state-carried"
+    sound = examined_run(ran("", "hidden=24,embedding=16,precision=bf16", steps=60))
+    assert sound is not None
+    assert "state-carried" not in [finding.cause for finding in findings(sound)]

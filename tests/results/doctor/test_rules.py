@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import fields, replace
 from typing import Any
 
@@ -126,6 +127,20 @@ def test_a_healthy_run_has_nothing() -> None:
     assert causes(status="solved") == []
 
 
+def test_low_precision_hides_no_carried_state() -> None:
+    """A batch that repeats to the bit at once leaves rounding no part in what moves later."""
+    carried = changed(again={"at_once": 0.0, "after_another": 0.03})
+    assert causes(carried, precision="bf16") == ["state-carried"]
+    noisy = changed(again={"at_once": 0.01, "after_another": 0.03})
+    assert causes(noisy, precision="bf16") == []
+    assert causes(noisy) == ["state-carried"]
+
+
+def test_a_gradient_that_overflows_accuses_no_clearing() -> None:
+    overflowed = changed(step={"alignment": None, "norm": math.inf, "own_norm": 1e25})
+    assert "uncleared-gradients" not in causes(overflowed)
+
+
 @pytest.mark.parametrize(
     ("health", "cause"),
     [
@@ -147,6 +162,7 @@ def test_a_healthy_run_has_nothing() -> None:
         (changed(evaluation={"loss": 1.2, "again": 1.3}), "dropout-stays"),
         (changed(evaluation={"loss": 1.2, "again": 1.2}), "dropout-stays"),
         (changed(again={"at_once": 0.0, "after_another": 0.4}), "state-carried"),
+        (changed(again={"at_once": 0.01, "after_another": 0.4}), "state-carried"),
         (changed(alone={"alike": 0.4}), "axes-swapped"),
         (changed(step={"alignment": 0.5, "norm": 9.0}), "uncleared-gradients"),
         (changed(step={"alignment": 0.5, "alignment_everywhere": 1.0}), "always-forced"),
