@@ -139,9 +139,10 @@ def uncleared_gradients(run: ExaminedRun) -> Iterator[Finding]:
     step = run.health.step
     if step is None or run.carries_state:
         return
-    times = None
-    if step.norm is not None and step.own_norm is not None and math.isfinite(step.norm):
-        times = step.norm / max(step.own_norm, 1e-12)
+    if step.norm is None or step.own_norm is None or not math.isfinite(step.norm):
+        # a gradient that overflowed has no direction
+        return
+    times = step.norm / max(step.own_norm, 1e-12)
     # a step that fed other tokens than asked for has another gradient too
     fed = max(or_zero(step.alignment_everywhere), or_zero(step.alignment_nowhere))
     other_direction = below(step.alignment, NOT_ALIGNED) and fed < 1 - run.tolerance
@@ -152,7 +153,7 @@ def uncleared_gradients(run: ExaminedRun) -> Iterator[Finding]:
             "uncleared-gradients",
             SURE,
             "the gradient applied is not that of its batch: their cosine is "
-            f"{shown(step.alignment, '.3f')}, and it is {shown(times, '.3g')} times as large",
+            f"{shown(step.alignment, '.3f')}, and it is {times:.3g} times as large",
             "loss.backward() becomes optimizer.zero_grad(); loss.backward()",
         )
 

@@ -22,7 +22,7 @@ STORED: list[dict[str, Any]] = json.loads(
 )
 RECORDED_ONLY = {
     *("inputs", "target_mask", "padding", "target_padding"),
-    *("at_once", "after", "entropy", "repeated", "repeated_wanted", "right"),
+    *("after", "entropy", "repeated", "repeated_wanted", "right"),
     *("memory", "memory_mean", "gradients", "attention"),
 }
 """Measured for a person who reads the record; no rule asks for them."""
