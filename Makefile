@@ -1,12 +1,13 @@
 # make run: install and run the quick matrix. make check: lint, types.
 # make test: install and test on all cores; ARGS are given to pytest, as ARGS=--durations=10.
-# make peers: an environment with JoeyNMT, to compare with. make guard: counts against the baseline.
+# make peers: an environment with JoeyNMT, to compare with; make doctor-peers: one with other doctors.
+# make guard: counts against the baseline.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: install run test check guard peers clean
+.PHONY: install run test check guard peers doctor-peers clean
 
 install: $(DONE)
 
@@ -41,5 +42,15 @@ $(PEERS)/.installed: tests/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps joeynmt==2.3.0
 	touch $@
 
+DOCTOR_PEERS := .venv-doctor-peers
+
+# torchtest2 and TrainCheck, for python -m tests.perf.doctor_peers
+doctor-peers: $(DOCTOR_PEERS)/.installed
+
+$(DOCTOR_PEERS)/.installed: tests/perf/doctor_peers_requirements.txt
+	$(PYTHON) -m venv $(DOCTOR_PEERS)
+	$(DOCTOR_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/perf/doctor_peers_requirements.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(PEERS) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(DOCTOR_PEERS) .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -56,10 +56,11 @@ def main(path, seed):
     source = Path(path).read_text("utf-8")
     sys.argv = [path, seed]
     values = {"__name__": "__main__", "__file__": path}
+    values["_step_begins"] = lambda line, names: stopped.update({line: dict(names)})
     out = io.StringIO()
     try:
         with contextlib.redirect_stdout(out):
-            exec(compile(source, path, "exec"), values)
+            exec(compile(noting(ast.parse(source)), path, "exec"), values)
         raise RuntimeError("the script ended without a backward pass")
     except Stop:
         pass
@@ -67,7 +68,7 @@ def main(path, seed):
         hook.remove()
         torch.Tensor.backward, torch.optim.Optimizer.__init__ = original, init
     with contextlib.redirect_stdout(out):
-        return check(source, stopped["frame"], calls, optimizers)
+        return check(source, stopped, calls, optimizers)
 
 
 def outermost(path):
@@ -79,14 +80,26 @@ def outermost(path):
     return modules <= 1
 
 
-def check(source, frame, calls, optimizers):
+def noting(tree):
+    """Put a note of all names before each list of statements with a backward()."""
+    for line, statements, _ in list(steps(tree)):
+        note = ast.parse(f"_step_begins({line}, locals())").body[0]
+        ast.copy_location(note, statements[0])
+        statements.insert(0, ast.fix_missing_locations(note))
+        for inner in ast.walk(note):
+            ast.copy_location(inner, statements[1])
+    return tree
+
+
+def check(source, stopped, calls, optimizers):
     """Give what the script has made to torchtest2 and return its results."""
     if not calls:
         raise RuntimeError("no nn.Module is called in the step: there is no model to check")
     modules = list(dict.fromkeys(module for module, _ in calls))
     model = modules[0] if len(modules) == 1 else nn.ModuleList(modules)
     first, args = calls[0]
-    step, line = replayed(source, frame)
+    frame = stopped["frame"]
+    step = replayed(source, frame, stopped[frame.f_lineno])
     report = torchtest2.check_model(
         model,
         tuple(args),
@@ -94,7 +107,7 @@ def check(source, frame, calls, optimizers):
         eval_forward_fn=lambda model, inputs: first(*inputs),
         loss_fn=lambda loss: loss,
         optimizer=optimizers[0] if len(optimizers) == 1 else None,
-        batch_dim=batch_dim(args, line),
+        batch_dim=batch_dim(args, size_of_batch(frame)),
         overfit_steps=OVERFIT_STEPS,
     )
     return [[r.name, str(r.status), r.message] for r in report]
@@ -111,24 +124,43 @@ def batch_dim(args, size):
     return None
 
 
-def replayed(source, frame):
-    """Return a function that runs the step's own lines again and returns its loss."""
-    tree = ast.parse(source)
-    body, at = block(tree, frame.f_lineno)
-    lines = [s for s in body[:at] if "zero_grad" not in ast.unparse(s)]
-    call = body[at].value
-    loss = ast.Assign(targets=[ast.Name("_loss", ast.Store())], value=call.func.value)
-    module = ast.fix_missing_locations(ast.Module([*lines, loss], []))
-    code = compile(module, "step", "exec")
-    # names as they were at the start of the step, where the script still has them
-    before = dict(frame.f_locals)
+class FirstOnly(ast.NodeTransformer):
+    """Turns next(batches) into the batch that it gave first, as the checks want one batch."""
+
+    def visit_Call(self, node):
+        """Wrap calls of next."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "next":
+            later = ast.Lambda(ast.arguments([], [], None, [], [], None, []), node)
+            return ast.Call(ast.Name("_first_only", ast.Load()), [later], [])
+        return node
+
+
+def replayed(source, frame, before):
+    """Return a function that runs the step's own lines again and returns its loss.
+
+    before: the values of all names when the step began.
+    """
+    ((statements, at),) = [
+        (body, index) for line, body, index in steps(ast.parse(source)) if line == frame.f_lineno
+    ]
+    lines = [s for s in statements[:at] if "zero_grad" not in ast.unparse(s)]
+    loss = ast.Assign([ast.Name("_loss", ast.Store())], statements[at].value.func.value)
+    module = FirstOnly().visit(ast.Module([*lines, loss], []))
+    code = compile(ast.fix_missing_locations(module), "step", "exec")
+    first = {}
+
+    def first_only(later):
+        if not first:
+            first["batch"] = later()
+        return first["batch"]
 
     def step():
-        values = {**frame.f_globals, **before}
+        values = {**frame.f_globals, **before, "_first_only": first_only}
         exec(code, values)
         return values["_loss"]
 
-    return step, size_of_batch(frame)
+    return step
 
 
 def size_of_batch(frame):
@@ -144,20 +176,15 @@ def size_of_batch(frame):
     return getattr(loader, "batch_size", None)
 
 
-def block(tree, number):
-    """Return the list of statements that has the line of backward(), and its place in it."""
-    found = None
+def steps(tree):
+    """Yield the line of each backward(), the statements beside it, and its place among them."""
     for node in ast.walk(tree):
         for name in ("body", "orelse"):
             statements = getattr(node, name, None)
-            if not isinstance(statements, list):
-                continue
-            for index, statement in enumerate(statements):
-                if isinstance(statement, ast.Expr) and statement.lineno == number:
-                    found = statements, index
-    if found is None:
-        raise RuntimeError("loss.backward() is not a line of its own")
-    return found
+            for index, one in enumerate(statements if isinstance(statements, list) else []):
+                call = one.value if isinstance(one, ast.Expr) else None
+                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".backward"):
+                    yield one.lineno, statements, index
 
 
 def answer(path):

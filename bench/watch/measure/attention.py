@@ -45,7 +45,9 @@ def _moved(reading: StepReading) -> dict[int, Tensor] | None:
     if reading.examples < 2:
         return None
     chosen_B = torch.arange(reading.examples) == reading.followed
-    pairs = [(group.entries, group.batch_axis) for group in reading.groups]
+    # what has no axis of examples, such as embedded positions, belongs to none of them
+    groups = [group for group in reading.groups if group.batch_axis is not None]
+    pairs = [(group.entries, group.batch_axis) for group in groups]
     return disturbed(reading.tape, pairs, chosen_B)
 
 
