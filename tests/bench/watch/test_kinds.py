@@ -131,14 +131,14 @@ def one_step(model: nn.Module, slip: bool) -> Tensor:
 def plainly(model: nn.Module, optimizer: Optimizer, slip: bool) -> None:
     for _ in range(STEPS):
         optimizer.zero_grad()
-        one_step(model, slip).backward()
+        one_step(model, slip).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
 def accumulated(model: nn.Module, optimizer: Optimizer, slip: bool) -> None:
     for _ in range(STEPS):
         for _ in range(3):
-            (one_step(model, slip) / 3).backward()
+            (one_step(model, slip) / 3).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
 
@@ -150,7 +150,7 @@ def autocast(model: nn.Module, optimizer: Optimizer, slip: bool) -> None:
         source, lengths, target = batch()
         with torch.autocast("cpu", torch.bfloat16):
             loss = loss_of(model(source, lengths, target[:, :-1]), target[:, 1:], slip)
-        scaler.scale(loss).backward()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         scaler.step(optimizer)
@@ -177,7 +177,7 @@ def tagging(model: nn.Module, optimizer: Optimizer, slip: bool) -> None:
         source, lengths, _ = batch()
         labels = torch.where(source == PAD, PAD, source % 3 + 1)
         optimizer.zero_grad()
-        loss_of(model(source, lengths, source), labels, slip).backward()
+        loss_of(model(source, lengths, source), labels, slip).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 
