@@ -220,6 +220,7 @@ def loader() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         yield batch()
 
 
+@pytest.mark.filterwarnings("ignore")  # that library's own
 @pytest.mark.parametrize("slip", [False, True], ids=["sound", "slip"])
 def test_lightning(slip: bool, tmp_path: Any) -> None:
     lightning = pytest.importorskip("pytorch_lightning")
@@ -251,6 +252,7 @@ def test_lightning(slip: bool, tmp_path: Any) -> None:
     check(doctor, slip)
 
 
+@pytest.mark.filterwarnings("ignore")  # that library's own
 @pytest.mark.parametrize("slip", [False, True], ids=["sound", "slip"])
 def test_trainer_of_transformers(slip: bool, tmp_path: Any) -> None:
     transformers = pytest.importorskip("transformers")
