@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
 from bench.watch.watch import Watch
 
@@ -248,7 +249,7 @@ def test_lightning(slip: bool, tmp_path: Any) -> None:
         default_root_dir=tmp_path,
     )
     with Watch() as doctor:
-        trainer.fit(Module(), list(loader()))
+        trainer.fit(Module(), DataLoader(list(loader()), batch_size=None))
     check(doctor, slip)
 
 
