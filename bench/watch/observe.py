@@ -10,6 +10,7 @@ from bench.watch.measure.data import data_seen
 from bench.watch.measure.evaluations import evaluations_seen
 from bench.watch.measure.feeding import feeding_seen
 from bench.watch.measure.losses import losses_seen
+from bench.watch.measure.modes import modes_seen
 from bench.watch.measure.rates import rates_seen
 from bench.watch.measure.rows import rows_seen
 from bench.watch.measure.updates import updates_seen
@@ -42,6 +43,7 @@ def observe(recording: Recording, errors: list[Exception] | None = None) -> Watc
         attention=seen(attention_seen),
         feeding=seen(feeding_seen),
         data=seen(data_seen),
+        modes=seen(modes_seen),
         updates=seen(updates_seen),
         rates=seen(rates_seen),
         evaluations=seen(evaluations_seen),

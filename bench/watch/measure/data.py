@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from bench.watch.measure.attention import padding_of
+from bench.watch.measure.padding import padding_seen
+from bench.watch.measure.pairing import pairs_seen
+from bench.watch.measure.vocabulary import unknown_seen
 from bench.watch.read.layout import CLEAN, moved_rows
 from bench.watch.read.reading import Group, StepReading
 from bench.watch.read.recording import Recording
 from bench.watch.read.training import asked_rows
 from bench.watch.record.tape import Change, instead
-from results.doctor.watched.data import DataSeen
+from results.doctor.watched.data import DataSeen, PairsSeen, UnknownSeen
+from results.doctor.watched.losses import MOSTLY_RIGHT
 
 FEWEST_EXAMPLES = 4
 """Fewer examples do not show what all have in common."""
@@ -38,7 +42,26 @@ def data_seen(recording: Recording) -> DataSeen | None:
         _order_lost(*pairs[-1]),
         _commonest(pairs),
         recording.accuracy,
+        _pairs(pairs) if recording.accuracy < MOSTLY_RIGHT else None,
+        padding_seen(recording),
+        _unknown(recording, pairs),
     )
+
+
+def _unknown(recording: Recording, pairs: list[tuple[StepReading, Group]]) -> UnknownSeen | None:
+    sides = {
+        "source": [row for _, group in pairs for row in _rows(group)],
+        # the targets' start is fed and not asked for
+        "target": [[-1, *row] for reading, _ in pairs for row in asked_rows(reading)],
+    }
+    reading, source = pairs[-1]
+    return unknown_seen(recording, source, reading, sides)
+
+
+def _pairs(pairs: list[tuple[StepReading, Group]]) -> PairsSeen | None:
+    sources = [row for _, group in pairs for row in _rows(group)]
+    targets = [row for reading, _ in pairs for row in asked_rows(reading)]
+    return pairs_seen(sources, targets, *pairs[-1])
 
 
 def _source(reading: StepReading) -> Group | None:

@@ -68,11 +68,18 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
         own=len([t for t in own if t not in reference]),
         first=int(first[0]) if bool((first == first[0]).all()) else None,
         constant=bool((fed_BT[:, steps] == first).all()) if steps else False,
-        start_asked=len(asked_BT) > 1
-        and bool((asked_BT[:, 0] == fed_BT[0, 0]).all())
-        and bool((fed_BT[:, 0] == fed_BT[0, 0]).all())
-        and bool((weight_BT[:, 0] != 0).all()),
+        start_asked=_start_asked(fed_BT, asked_BT, weight_BT),
     )
+
+
+def _start_asked(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> bool:
+    """Return whether every example is asked at first for the symbol that it is fed, and then for
+    others."""
+    if len(asked_BT) < 2 or bool((weight_BT[:, 0] == 0).any()):
+        return False
+    start = fed_BT[0, 0]
+    same = bool((asked_BT[:, 0] == start).all()) and bool((fed_BT[:, 0] == start).all())
+    return same and bool((asked_BT[:, 1:2] != start).double().mean() > MATCHED)
 
 
 def _is_fed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor, step: int, offset: int) -> bool:

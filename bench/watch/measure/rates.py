@@ -8,13 +8,17 @@ from statistics import fmean, median
 import torch
 
 from bench.watch.measure.trials import Trials, TrialSetting
+from bench.watch.read.chains import STATES
 from bench.watch.read.recording import Recording
+from bench.watch.record.tape import Call
 from results.doctor.watched.rates import FEW_STEPS, RatesSeen
 
 HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
 LARGE = 2.0
 """Root mean square of a weight matrix above which it is large; embeddings begin with 1."""
+LIMIT = 4.0
+"""A sigmoid of more is within 0.02 of its limit."""
 JUMP = 3.0
 """A loss so many times the median of those around it is a jump."""
 TRIED = {"0.1": 0.1, "0.01": 0.01, "0.001": 0.001, "10": 10.0, "100": 100.0}
@@ -50,6 +54,7 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
         _constant(recording),
         tuple((name, rms) for name, _, rms in _large(recording)),
         _all_embeddings(recording),
+        _saturated(recording),
     )
 
 
@@ -120,6 +125,32 @@ def _all_embeddings(recording: Recording) -> bool:
     weights = {entry.weight for group in reading.groups for entry in group.entries}
     embedding = {id(one.tape.parameters[n]) for n in weights if n in one.tape.parameters}
     return all(id(tensor) in embedding for _, tensor, _ in _large(recording))
+
+
+def _saturated(recording: Recording) -> float:
+    """Return the share of inputs to gates and units, from symbols, that drive them to a limit."""
+    one, reading = recording.readings[0]
+    if one.index > 0 or not _large(recording):
+        return 0.0
+    flow, values = reading.flow, one.tape.replay()
+    embedded = {entry.number for group in reading.groups for entry in group.entries}
+    found = []
+    for call in one.tape.calls:
+        matrix = _input_matrix(call, values)
+        if matrix is not None and embedded & flow.ancestors(call.inputs[0]):
+            value = values[call.inputs[0]]
+            if value.shape[-1] == matrix.shape[-1]:
+                found.append(((value @ matrix.T).abs() > LIMIT).double().mean())
+    return float(torch.stack(found).mean()) if found else 0.0
+
+
+def _input_matrix(call: Call, values: dict[int, torch.Tensor]) -> torch.Tensor | None:
+    """Return the first matrix by which a recurrent call multiplies its input."""
+    count = STATES.get(call.name)
+    if count is None or len(call.inputs) < 2 + count:
+        return None
+    matrix = values[call.inputs[1 + count]]
+    return matrix if matrix.dim() == 2 else None
 
 
 def _constant(recording: Recording) -> tuple[str, ...]:

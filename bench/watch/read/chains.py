@@ -25,8 +25,8 @@ FEWEST_LINKS = 2
 """A loop of fewer pairs of steps shows nothing."""
 
 
-def broken_chains(reading: StepReading) -> tuple[ChainSeen, ...]:
-    """Return the loops over steps whose states do not come from the step before."""
+def loops(reading: StepReading) -> list[list[Call]]:
+    """Return the recurrent calls that a loop makes over steps, loop by loop."""
     chains: dict[tuple[object, ...], list[Call]] = {}
     values = reading.tape.replay()
     wanted = set().union(
@@ -38,7 +38,12 @@ def broken_chains(reading: StepReading) -> tuple[ChainSeen, ...]:
             continue
         if call.name.endswith("_cell") or _one_step(values[call.inputs[0]], reading.examples):
             chains.setdefault((call.name, *call.inputs[1 + count :]), []).append(call)
-    found = (_chain(reading, calls) for calls in chains.values() if len(calls) > FEWEST_LINKS)
+    return [calls for calls in chains.values() if len(calls) > FEWEST_LINKS]
+
+
+def broken_chains(reading: StepReading) -> tuple[ChainSeen, ...]:
+    """Return the loops over steps whose states do not come from the step before."""
+    found = (_chain(reading, calls) for calls in loops(reading))
     return tuple(chain for chain in found if chain is not None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bench.watch.record.tape import Call, Tape
+from bench.watch.record.tape import HANDING, Call, Tape
 
 MOVES = frozenset(
     "view reshape transpose permute __getitem__ cat concat concatenate stack hstack vstack squeeze "
@@ -29,6 +29,8 @@ class Flow:
         self.users: dict[int, list[int]] = defaultdict(list)
         """By number of a tensor, the calls that took it."""
         for index, call in enumerate(tape.calls):
+            if call.name in HANDING:
+                continue
             for number in dict.fromkeys(call.results):
                 if number >= 0:
                     self.makers[number].append(index)

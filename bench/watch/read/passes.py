@@ -19,6 +19,7 @@ from bench.watch.read.entries import Lookup, entries
 from bench.watch.read.flow import Flow
 from bench.watch.read.predictions import CRITERIA
 from bench.watch.record.places import CodeLine
+from bench.watch.record.rounds import EvaluationCalls
 from bench.watch.record.tape import Tape
 
 CHOICES = frozenset("argmax topk max multinomial sort argsort".split())
@@ -76,12 +77,12 @@ class Pass:
     @property
     def by_steps(self) -> bool:
         """Return whether the decoder is fed one symbol of each example at a time."""
-        shapes = {entry.shape for entry in self.decoder}
+        sizes = {-1 if entry.ids is None else entry.ids.numel() for entry in self.decoder}
         rows = {choice.ids.numel() for choice in self.choices}
         size = (
             self.decoder[0].ids.numel() if self.decoder and self.decoder[0].ids is not None else 0
         )
-        return len(self.decoder) > 1 and len(shapes) == 1 and rows == {size}
+        return len(self.decoder) > 1 and len(sizes) == 1 and rows == {size}
 
     @cached_property
     def fed(self) -> list[Feeding]:
@@ -142,6 +143,9 @@ class Pass:
         if choice is None or choice.ids.numel() != entry.ids.numel():
             return False
         return bool((choice.ids.reshape(-1) == entry.ids.reshape(-1)).all())
+
+
+PassesOfEvaluation = tuple[EvaluationCalls, list[Pass]]
 
 
 def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:

@@ -11,6 +11,7 @@ from bench.watch.record.names import Names
 from bench.watch.record.optimizers import OptimizerSeen
 from bench.watch.record.recorder import Recorder
 from bench.watch.record.rounds import EvaluationCalls, LossCurve, Round
+from bench.watch.record.vocabularies import Vocabularies
 
 MOSTLY_ONE = 0.6
 """Share of one symbol above which only the others say whether a model has learned."""
@@ -30,6 +31,7 @@ class Recording:
     names: Names
     steps: int
     """Number of training steps."""
+    vocabularies: Vocabularies
     first_read: int = 3
     """Rounds that are read from the first one on; besides these, the last one is."""
 
@@ -43,6 +45,7 @@ class Recording:
             recorder.optimizers.seen,
             recorder.names,
             recorder.steps,
+            recorder.vocabularies,
             first_read,
         )
 

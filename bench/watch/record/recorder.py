@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import math
-import os
-import threading
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -22,16 +17,37 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import TreeSpec, tree_flatten
 
+from bench.watch.record.calls import (
+    AFTER_STEP,
+    ASKING,
+    CLIP_FUNCTIONS,
+    CLIPPING,
+    CLIPS,
+    MAKERS,
+    OPTIMIZERS,
+    UNRECORDED,
+)
 from bench.watch.record.gradients import Gradients
+from bench.watch.record.hooks import HookedMode
 from bench.watch.record.names import Names
 from bench.watch.record.optimizers import Optimizers
 from bench.watch.record.places import Chain, callers, place, torch_frame
 from bench.watch.record.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
+from bench.watch.record.sampling import (
+    FEW_EVALUATION_CALLS,
+    FIRST_ROUNDS,
+    MOST_CALLS,
+    MOST_EVALUATION_CALLS,
+    MOST_EVALUATIONS,
+    MOST_ROUNDS,
+    sampled,
+    sampled_evaluation,
+)
 from bench.watch.record.tape import (
     CHANGING,
+    HANDING,
     RANDOM,
     Call,
     GeneratorState,
@@ -39,62 +55,14 @@ from bench.watch.record.tape import (
     Tape,
     takes_gradients,
 )
-
-MAKERS = frozenset(
-    "zeros ones full arange empty tensor eye as_tensor from_numpy LongTensor linspace".split()
-)
-"""Calls that make tensors of no tensor."""
-UNRECORDED = frozenset(
-    "grad.__get__ _record_function_enter_new _record_function_exit is_leaf.__get__ "
-    "requires_grad.__get__ __format__ __repr__ is_sparse.__get__ retain_grad".split()
-)
-"""Calls that return a tensor which no value of the training depends on, or a gradient."""
-CLIPPING = frozenset(
-    "_foreach_norm _foreach_mul_ linalg_vector_norm norm mul_ stack clamp _foreach_clamp_min_ "
-    "_foreach_clamp_max_ clamp_ to isfinite".split()
-)
-"""Calls that torch's functions for clipping gradients make."""
-CLIPS = ("nn/utils/clip_grad.py",)
-CLIP_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_"})
-OPTIMIZERS = ("/torch/optim/",)
-AFTER_STEP = ("/torch/optim/", "/torch/amp/", "/torch/cuda/amp/")
-"""Folders of torch's code whose calls belong to the step that was just taken."""
-ASKING = frozenset(
-    "dim numel nelement size shape.__get__ data.__get__ data_ptr is_floating_point __len__ "
-    "device.__get__ "
-    "dtype.__get__ ndim.__get__ requires_grad_ detach to cpu cuda float is_sparse.__get__ "
-    "is_cuda.__get__ untyped_storage storage_offset stride is_contiguous".split()
-)
-"""Calls on parameters with which no forward pass begins: scripts count and move them."""
-FIRST_ROUNDS = 3
-MOST_CALLS = 20_000
-MOST_EVALUATION_CALLS = 6_000
-FEW_EVALUATION_CALLS = 1_200
-"""Calls recorded of an evaluation that is not sampled."""
-MOST_EVALUATIONS = 6
-MOST_ROUNDS = 9
-"""Rounds kept: the first ones, and the latest of those sampled."""
-
-
-def sampled(index: int) -> bool:
-    """Return whether a round is recorded: the first, then pairs at growing distances."""
-    if index < FIRST_ROUNDS:
-        return True
-    power = 1 << (index.bit_length() - 1)
-    return index >= 8 and (index - power in (0, 1) or index - power - power // 2 in (0, 1))
-
-
-def sampled_evaluation(index: int) -> bool:
-    """Return whether an evaluation is recorded, also if one by the same code was before."""
-    power = 1 << (max(index, 1).bit_length() - 1)
-    return index < FIRST_ROUNDS or index in (power, power + power // 2)
+from bench.watch.record.vocabularies import Vocabularies
 
 
 class EnoughSteps(BaseException):
     """Raised in the training code after as many steps as were asked for."""
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(HookedMode):
     """Sees all torch calls of the thread while it is entered, and the optimizers' steps.
 
     An error in here never reaches the training: recording stops then, and `error` says why.
@@ -111,21 +79,17 @@ class Recorder(TorchFunctionMode):
         """
         super().__init__()
         self._sample = sample
-        self.error: BaseException | None = None
-        """The error in the recorder itself after which nothing more was recorded."""
-        self.other_threads: dict[str, int] = {}
-        """Steps that optimizers took in other threads, which are not recorded, by their names."""
         self.backwards = 0
         """Number of calls of backward."""
         self.processes = 0
         """Processes that the training code started, other than those that load data."""
-        self._thread = self._process = 0
         self._most_steps = most_steps
         self.rounds: list[Round] = []
         self.evaluations: list[EvaluationCalls] = []
         self.curve = LossCurve()
         self.names = Names()
         self.optimizers = Optimizers(self.names)
+        self.vocabularies = Vocabularies()
         self.steps = 0
         self._round: Round | None = None
         self._ending: Round | None = None
@@ -142,12 +106,10 @@ class Recorder(TorchFunctionMode):
         self._calling: set[Chain] = set()
         self._evaluations = 0
         self._passed_over = False
-        self._undo = contextlib.ExitStack()
         self._safe_before_call = self._guarded(self._before_call)
         self._safe_after_call = self._guarded(self._after_call)
 
     def __enter__(self) -> Recorder:
-        self._thread, self._process = threading.get_ident(), os.getpid()
         self._begin_round()
         safe = self._guarded
         for handle in (
@@ -161,7 +123,7 @@ class Recorder(TorchFunctionMode):
         self._patch(nn.Module, "zero_grad", before=safe(self._on_zero_grad))
         self._patch(Optimizer, "__init__", after=safe(self.optimizers.made))
         self._patch(BaseProcess, "start", before=safe(self._on_process))
-        super().__enter__()  # type: ignore[no-untyped-call]
+        super().__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -181,55 +143,9 @@ class Recorder(TorchFunctionMode):
             if not cut or not steps or len(last.happened("step")) in steps:
                 self._finish(last)
 
-    def _guarded(self, handler: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a handler whose errors end the recording instead of the training.
-
-        It does nothing in other threads than that of the watch.
-        """
-
-        @functools.wraps(handler)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            # a process that loads data begins as a copy of this one, with the watch on
-            if self.error is not None or os.getpid() != self._process:
-                return None
-            if threading.get_ident() != self._thread:
-                self._note_thread(handler)
-                return None
-            try:
-                return handler(*args, **kwargs)
-            except Exception as error:
-                self.error = error
-                self._stepping = False
-                self._round = self._ending = self._evaluation = None
-                return None
-
-        return guarded
-
-    def _note_thread(self, handler: Callable[..., Any]) -> None:
-        if handler == self._after_step:
-            name = threading.current_thread().name
-            self.other_threads[name] = self.other_threads.get(name, 0) + 1
-
-    def _patch(
-        self,
-        owner: type,
-        name: str,
-        before: Callable[[Any], None] | None = None,
-        after: Callable[[Any], None] | None = None,
-    ) -> None:
-        original = getattr(owner, name)
-
-        @functools.wraps(original)
-        def patched(this: Any, *args: Any, **kwargs: Any) -> Any:
-            if before is not None:
-                before(this)
-            result = original(this, *args, **kwargs)
-            if after is not None:
-                after(this)
-            return result
-
-        setattr(owner, name, patched)
-        self._undo.callback(setattr, owner, name, original)
+    def _stop(self) -> None:
+        self._stepping = False
+        self._round = self._ending = self._evaluation = None
 
     # calls
 
@@ -291,8 +207,11 @@ class Recorder(TorchFunctionMode):
     def _after_call(self, func: Any, pending: _Pending, result: Any) -> None:
         """Put a call that has returned on its tape."""
         tape = pending.tape
-        out = tree_flatten(result)[0]
-        if pending.name in CHANGING or any(isinstance(value, Tensor) for value in out):
+        out = () if pending.name in HANDING else tree_flatten(result)[0]
+        if pending.name in HANDING and tape.index < 0:
+            self.vocabularies.look()
+        kept = CHANGING | HANDING if tape.index < 0 else CHANGING
+        if pending.name in kept or any(isinstance(value, Tensor) for value in out):
             call = Call(
                 pending.name,
                 func,
@@ -491,6 +410,7 @@ class Recorder(TorchFunctionMode):
         current = self._round
         if current is None:
             return
+        self.vocabularies.look()
         number = -1 if root is None else current.tape.number(root)
         if not current.happened("backward"):
             with torch._C.DisableTorchFunction():

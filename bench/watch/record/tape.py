@@ -30,7 +30,9 @@ RANDOM = frozenset(
 """Calls that may draw random numbers: the generator's state is kept with them."""
 CHANGING = frozenset({"__setitem__", "data.__set__", "requires_grad.__set__"})
 """Calls that are kept although they return no tensor, because they change one."""
-SKIPPED = frozenset({"backward", "grad.__set__", "requires_grad.__set__"})
+HANDING = frozenset({"tolist", "item", "numpy"})
+"""Calls that hand values over to Python."""
+SKIPPED = HANDING | {"backward", "grad.__set__", "requires_grad.__set__"}
 """Calls that are kept and not run again."""
 
 CUTTING = frozenset({"detach", "data.__get__", "tensor"})

@@ -18,6 +18,7 @@ from results.doctor.watched import (
     feeding,
     finished,
     losses,
+    modes,
     raising,
     rates,
     rows,
@@ -29,6 +30,7 @@ from results.doctor.watched.evaluations import EvaluationsSeen
 from results.doctor.watched.feeding import FeedingSeen
 from results.doctor.watched.finished import FinishedSeen
 from results.doctor.watched.losses import LossesSeen
+from results.doctor.watched.modes import ModesSeen
 from results.doctor.watched.raising import RaisedSeen
 from results.doctor.watched.rates import RatesSeen
 from results.doctor.watched.rows import RowsSeen
@@ -48,6 +50,7 @@ class Watched:
     attention: AttentionSeen | None = None
     feeding: FeedingSeen | None = None
     data: DataSeen | None = None
+    modes: ModesSeen | None = None
     updates: UpdatesSeen | None = None
     rates: RatesSeen | None = None
     evaluations: EvaluationsSeen | None = None
@@ -85,6 +88,7 @@ RULES: tuple[WatchedRule, ...] = (
     *_of("attention", *attention.ATTENTION_RULES),
     *_of("feeding", *feeding.FEEDING_RULES),
     *_of("data", *data.DATA_RULES),
+    *_of("modes", *modes.MODES_RULES),
     updates.never_stepped,
     updates.cleared_before_step,
     updates.uncleared,
@@ -95,6 +99,9 @@ RULES: tuple[WatchedRule, ...] = (
     updates.unused_layers,
     evaluations.state_lost,
     evaluations.other_ids,
+    evaluations.other_labels,
+    evaluations.renamed,
+    evaluations.misread,
     evaluations.start,
     evaluations.dropout,
     evaluations.forced,

@@ -10,10 +10,71 @@ from results.doctor.watched.losses import ENOUGH, MOSTLY_RIGHT
 
 MANY_UNKNOWN = 0.35
 """Share of one symbol among those of the sources above which it may stand for unknown words."""
+KNOWN_UNKNOWN = 0.2
+"""The same of a symbol whose text says that it stands for unknown words."""
 COMMON_END = 0.5
 """An end symbol ends more than this share of the examples."""
+ENOUGH_TO_PAIR = 90
+"""Training steps after which a model uses its source if that says anything of the target."""
+NEEDS_PADDING = 0.05
+"""Share of predictions that padding makes right which says that the model needs it."""
+FEWEST_PASSES = 3
+"""Fewer passes without padding may have none by chance."""
 FULL_BATCH = 100
 """A batch of so many examples may be all the data that there is."""
+
+
+UNRELATED = 3.0
+"""Below so many standard deviations of random orders, targets have nothing to do with sources."""
+UNUSED = 0.02
+"""A model does not use its source if another source costs less than this share of the loss."""
+
+
+@dataclass(frozen=True)
+class PairsSeen:
+    """The dependence of targets on sources, in the data and in the model."""
+
+    pairs: int
+    """Different pairs that were compared."""
+    relation: float
+    """Likeness of targets whose sources are alike, in standard deviations of random orders."""
+    loss: float
+    """Cross-entropy of the last round that was read."""
+    exchanged_loss: float
+    """The same when each example is given the source of another one."""
+
+
+@dataclass(frozen=True)
+class PaddingSeen:
+    """The padding that the encoder's layers read in the last round, and its effect."""
+
+    symbol: int
+    share: float
+    """Share of the source positions that is padding."""
+    right: float
+    """Share of the predictions of padded examples that are right."""
+    right_without: float
+    """The same if the layers stop at each example's end."""
+    passes_without: int
+    """Passes of evaluations whose sources have no padding."""
+    place: str
+    """The line of the layer."""
+
+
+@dataclass(frozen=True)
+class UnknownSeen:
+    """The symbol that stands for unknown words, on one side."""
+
+    side: str
+    """source or target."""
+    symbol: int
+    share: float
+    """Its share among the symbols of that side, without starts, ends and padding."""
+    text: str
+    vocabulary: str
+    """What the vocabulary is called that has it."""
+    other: str | None
+    """Another vocabulary, of a size that fits neither side of the model."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +100,30 @@ class DataSeen:
     commonest: tuple[int, float] | None = None
     """The commonest source symbol, without padding and ends, and its share."""
     accuracy: float = 0.0
+    pairs: PairsSeen | None = None
+    padding: PaddingSeen | None = None
+    unknown: UnknownSeen | None = None
+
+
+def misaligned(seen: DataSeen) -> Iterator[Finding]:
+    """Find targets that do not depend on their sources."""
+    pairs = seen.pairs
+    if pairs is None or seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH_TO_PAIR:
+        return
+    unused = pairs.exchanged_loss < (1 + UNUSED) * pairs.loss
+    if unused and pairs.relation < UNRELATED:
+        yield Finding(
+            "pairs-misaligned",
+            LIKELY,
+            f"in {pairs.pairs} pairs of source and target, targets of similar sources are no more "
+            f"alike than any (by {pairs.relation:.1f} standard deviations of random orders); each "
+            "example given the source of another one, the loss goes from "
+            f"{pairs.loss:.3g} to {pairs.exchanged_loss:.3g}",
+            "print some pairs of source and target as the model is given them: do they belong "
+            "together? Sort, shuffle and filter both by one and the same order",
+            place=seen.place,
+            why="the model can learn, but what it is asked for has nothing to do with its source.",
+        )
 
 
 def order_lost(seen: DataSeen) -> Iterator[Finding]:
@@ -72,6 +157,26 @@ def no_end(seen: DataSeen) -> Iterator[Finding]:
         )
 
 
+def padding_in_state(seen: DataSeen) -> Iterator[Finding]:
+    """Find an encoder that reads padding in training and none in evaluation."""
+    one = seen.padding
+    if one is None or one.passes_without < FEWEST_PASSES:
+        return
+    if one.right - one.right_without > NEEDS_PADDING:
+        yield Finding(
+            "padding-in-state",
+            SURE,
+            f"in training the encoder reads on through padding (symbol {one.symbol}, "
+            f"{one.share:.0%} of the source positions), and in {one.passes_without} passes of "
+            "evaluation there is none; of the training's "
+            f"predictions of padded examples {one.right:.0%} are right, and {one.right_without:.0%}"
+            " if the layer stops at each example's end, as it does there",
+            "pack the sources: pack_padded_sequence(embedded, lengths, enforce_sorted=False)",
+            place=one.place,
+            why="the model has learned from states after padding, and does not know those without.",
+        )
+
+
 def same_batch(seen: DataSeen) -> Iterator[Finding]:
     """Find a training that sees one small batch again and again."""
     if seen.repeated and seen.rounds > 2 and seen.last_round > 0 and seen.examples < FULL_BATCH:
@@ -87,11 +192,41 @@ def same_batch(seen: DataSeen) -> Iterator[Finding]:
 
 
 def unknown(seen: DataSeen) -> Iterator[Finding]:
-    """Find sources of which most are one symbol."""
+    """Find sources or targets of which most symbols stand for unknown words."""
+    one = seen.unknown
+    if one is None or one.share < KNOWN_UNKNOWN:
+        return
+    evidence = (
+        f"{one.share:.0%} of all {one.side} symbols are {one.symbol}, {one.text!r} in "
+        f"{one.vocabulary}, without padding and ends"
+    )
+    if one.side == "target" and one.other is not None:
+        yield Finding(
+            "other-vocabulary",
+            LIKELY,
+            f"{evidence}; {one.other} is another vocabulary, and its size fits neither side of the "
+            "model",
+            f"look the targets up in their own vocabulary: {one.other}",
+            place=seen.place,
+            why="most target words are not in the vocabulary of the source.",
+        )
+        return
+    yield Finding(
+        "too-many-unknown",
+        LIKELY,
+        evidence,
+        "build the vocabulary from all training data, and look at how many words it lacks",
+        place=seen.place,
+        why="words that are one and the same symbol cannot be told apart.",
+    )
+
+
+def mostly_one(seen: DataSeen) -> Iterator[Finding]:
+    """Find sources of which most are one symbol, of a vocabulary that was not found."""
     if seen.commonest is None or seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH:
         return
     symbol, share = seen.commonest
-    if share > MANY_UNKNOWN:
+    if share > MANY_UNKNOWN and seen.unknown is None:
         yield Finding(
             "too-many-unknown",
             LIKELY,
@@ -102,4 +237,4 @@ def unknown(seen: DataSeen) -> Iterator[Finding]:
         )
 
 
-DATA_RULES = (order_lost, no_end, same_batch, unknown)
+DATA_RULES = (misaligned, order_lost, no_end, same_batch, unknown, mostly_one, padding_in_state)

@@ -21,6 +21,10 @@ LEAST_DIFFERENCE = 0.05
 """Difference between a score with padding and the score without it that counts."""
 
 
+MUCH_BETTER = 0.2
+"""Share of symbols more that equal the targets when they are counted as in training."""
+
+
 @dataclass(frozen=True)
 class Switched:
     """Chosen symbols, compared with the same pass after something was switched off or replaced."""
@@ -85,6 +89,43 @@ class OtherIds:
 
 
 @dataclass(frozen=True)
+class HandedIds:
+    """Chosen symbols to which a number is added before Python gets them."""
+
+    trained: int
+    """What training adds to a symbol asked for before it feeds it."""
+    added: int
+    equal: float
+    """Share of what is handed over that equals the targets that are handed over too."""
+    right: float
+    """The same for the chosen symbols as training counts them."""
+    place: str
+
+
+@dataclass(frozen=True)
+class RenamedIds:
+    """Chosen symbols that went through Python and came back as others."""
+
+    names: tuple[tuple[int, int], ...]
+    """Some symbols with their other names."""
+    symbols: int
+    place: str
+
+
+@dataclass(frozen=True)
+class MisreadIds:
+    """Chosen symbols that are read by the vocabulary of the source."""
+
+    vocabulary: str
+    """What it is called there."""
+    source: int
+    """Symbols that the source has, and that vocabulary."""
+    chosen: int
+    """Symbols that the model chooses among."""
+    place: str
+
+
+@dataclass(frozen=True)
 class Overrun:
     """Decoding went on behind the end symbol."""
 
@@ -114,6 +155,9 @@ class EvaluationsSeen:
     padded: Padded | None = None
     ids: OtherIds | None = None
     overrun: Overrun | None = None
+    handed: HandedIds | None = None
+    renamed: RenamedIds | None = None
+    misread: MisreadIds | None = None
 
 
 def dropout(watched: Watched) -> Iterator[Finding]:
@@ -201,6 +245,63 @@ def other_ids(watched: Watched) -> Iterator[Finding]:
         "the embedding",
         place=one.place,
         why="The decoder is fed other symbols than those it chose, so it goes on from a wrong one.",
+    )
+
+
+def other_labels(watched: Watched) -> Iterator[Finding]:
+    """Find a number that is added to chosen symbols before they are compared or written down."""
+    seen = watched.evaluations
+    if seen is None or seen.handed is None:
+        return
+    one = seen.handed
+    if one.right - one.equal < MUCH_BETTER:
+        return
+    yield Finding(
+        "labels-off-by-one",
+        SURE,
+        f"evaluation adds {one.added:+d} to the chosen symbols, training {one.trained:+d} to those "
+        f"that it feeds; {one.equal:.0%} of them equal the targets, and {one.right:.0%} if they "
+        "are counted as in training",
+        "read chosen symbols by the ids that training asks for: take away "
+        f"{one.added - one.trained:+d}",
+        place=one.place,
+        why="The symbols that are scored are not those that the model has chosen.",
+    )
+
+
+def renamed(watched: Watched) -> Iterator[Finding]:
+    """Find chosen symbols that are read by another vocabulary."""
+    seen = watched.evaluations
+    if seen is None or seen.renamed is None:
+        return
+    one = seen.renamed
+    shown = ", ".join(f"{symbol} as {name}" for symbol, name in one.names)
+    yield Finding(
+        "other-vocabulary",
+        LIKELY,
+        f"the {one.symbols:,} symbols that the model chose come back from Python as others "
+        f"({shown}): they were read by one vocabulary and looked up in another",
+        "use the vocabulary that was built for training, and no other, to read what the model "
+        "chooses",
+        place=one.place,
+        why="An id means another symbol in another vocabulary, so right answers count as wrong.",
+    )
+
+
+def misread(watched: Watched) -> Iterator[Finding]:
+    """Find chosen symbols that are read by the vocabulary of the source."""
+    seen = watched.evaluations
+    if seen is None or seen.misread is None:
+        return
+    one = seen.misread
+    yield Finding(
+        "other-vocabulary",
+        LIKELY,
+        f"the model chooses among {one.chosen} symbols, and they are read by {one.vocabulary}, "
+        f"which has {one.source}, as the source has",
+        "read what the model chooses by the vocabulary of the targets",
+        place=one.place,
+        why="An id means another symbol in another vocabulary, so right answers count as wrong.",
     )
 
 

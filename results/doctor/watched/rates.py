@@ -22,6 +22,8 @@ FADED = 0.02
 """A learning rate has faded away if it is below this share of its largest."""
 FAR_OFF = 2.0
 """A first loss is far off if it is so many times that of guessing evenly."""
+MOSTLY_SATURATED = 0.3
+"""Share of gates and units at a limit above which hardly any gradient passes."""
 FEW_STEPS = 50
 """Below so many steps nothing is said about rates: a model needs some to learn."""
 
@@ -62,6 +64,9 @@ class RatesSeen:
     """Weight matrices that begin large, with their root mean square."""
     large_embeddings: bool = False
     """Whether those are all embeddings."""
+    saturated: float = 0.0
+    """Share of what gates and units are given from such embedded symbols, before the first step,
+    that drives them to a limit."""
 
 
 def _falls(seen: RatesSeen, setting: str) -> float | None:
@@ -107,14 +112,15 @@ def too_large(seen: RatesSeen) -> Iterator[Finding]:
     scaled = seen.trials.get("scaled")
     if seen.learned or own is None or scaled is None or not seen.large:
         return
-    if scaled[1] < FAR_BELOW * min(own[1], seen.last):
+    far_below = scaled[1] < FAR_BELOW * min(own[1], seen.last)
+    if far_below or (seen.saturated > MOSTLY_SATURATED and scaled[1] < own[1]):
         names = ", ".join(f"{name} ({rms:.3g})" for name, rms in seen.large[:3])
         yield Finding(
             "saturating-embedding" if seen.large_embeddings else "initialisation-too-large",
-            SURE,
-            f"weights begin with root mean squares of {names}; a short trial on recorded batches "
-            f"takes the loss of others to {own[1]:.3g}, and to {scaled[1]:.3g} if they begin with "
-            "0.1",
+            SURE if far_below else LIKELY,
+            f"weights begin with root mean squares of {names}, and drive {seen.saturated:.0%} of "
+            "the gates and units that get them to a limit; a short trial on recorded batches takes "
+            f"the loss of others to {own[1]:.3g}, and to {scaled[1]:.3g} if they begin with 0.1",
             "begin with smaller weights: nn.Embedding's own, or 0.1 * torch.randn(...)",
             place=seen.place,
             why="large inputs drive gates and units to their limits, where gradients vanish.",

@@ -1,0 +1,30 @@
+"""Names of torch calls that the recorder treats in a way of their own."""
+
+from __future__ import annotations
+
+MAKERS = frozenset(
+    "zeros ones full arange empty tensor eye as_tensor from_numpy LongTensor linspace".split()
+)
+"""Calls that make tensors of no tensor."""
+UNRECORDED = frozenset(
+    "grad.__get__ _record_function_enter_new _record_function_exit is_leaf.__get__ "
+    "requires_grad.__get__ __format__ __repr__ is_sparse.__get__ retain_grad".split()
+)
+"""Calls that return a tensor which no value of the training depends on, or a gradient."""
+CLIPPING = frozenset(
+    "_foreach_norm _foreach_mul_ linalg_vector_norm norm mul_ stack clamp _foreach_clamp_min_ "
+    "_foreach_clamp_max_ clamp_ to isfinite".split()
+)
+"""Calls that torch's functions for clipping gradients make."""
+CLIPS = ("nn/utils/clip_grad.py",)
+CLIP_FUNCTIONS = frozenset({"clip_grad_norm_", "clip_grad_value_"})
+OPTIMIZERS = ("/torch/optim/",)
+AFTER_STEP = ("/torch/optim/", "/torch/amp/", "/torch/cuda/amp/")
+"""Folders of torch's code whose calls belong to the step that was just taken."""
+ASKING = frozenset(
+    "dim numel nelement size shape.__get__ data.__get__ data_ptr is_floating_point __len__ "
+    "device.__get__ "
+    "dtype.__get__ ndim.__get__ requires_grad_ detach to cpu cuda float is_sparse.__get__ "
+    "is_cuda.__get__ untyped_storage storage_offset stride is_contiguous".split()
+)
+"""Calls on parameters with which no forward pass begins: scripts count and move them."""
