@@ -18,7 +18,7 @@ from bench.watch.read.chains import STATES, loops
 from bench.watch.read.reading import StepReading
 from bench.watch.read.recording import Recording
 from bench.watch.record.rounds import Round
-from bench.watch.record.tape import Call
+from bench.watch.record.tape import Call, Tape
 from results.doctor.watched.modes import ModesSeen, StoppedDropout, SwitchedInTraining
 
 
@@ -26,13 +26,13 @@ def modes_seen(recording: Recording) -> ModesSeen | None:
     """Return what dropout and batch norm do in the last round that could be read."""
     if not recording.readings:
         return None
-    reading = recording.readings[-1][1]
+    one, reading = recording.readings[-1]
     dropped = _on_state(reading)
-    norms = [call for call in reading.tape.calls if uses_batch_statistics(call)]
+    norms = [call for call in one.tape.calls if uses_batch_statistics(call)]
     return ModesSeen(
         recording.accuracy,
-        _switched(reading, dropped, without_dropout),
-        _switched(reading, norms, with_running_statistics),
+        _switched(reading, reading.tape, dropped, without_dropout),
+        _switched(reading, one.tape, norms, with_running_statistics),
         _stopped(recording.rounds),
     )
 
@@ -58,18 +58,18 @@ def _on_state(reading: StepReading) -> list[Call]:
 
 
 def _switched(
-    reading: StepReading, calls: list[Call], changed: Callable[[Call], Call]
+    reading: StepReading, own: Tape, calls: list[Call], changed: Callable[[Call], Call]
 ) -> SwitchedInTraining | None:
     """Return the share of right predictions with some calls as they are, and changed."""
     if not calls:
         return None
     chosen = {id(call) for call in calls}
-    others = [changed(call) if id(call) in chosen else call for call in reading.tape.calls]
+    others = [changed(call) if id(call) in chosen else call for call in own.calls]
     asked = reading.predictions
     counted_N = asked.weight_N != 0
     shares = [
         float((asked.rows(tape.replay()).argmax(-1) == asked.asked_N)[counted_N].double().mean())
-        for tape in (reading.tape, dataclasses.replace(reading.tape, calls=others))
+        for tape in (own, dataclasses.replace(own, calls=others))
     ]
     return SwitchedInTraining(
         shares[0],

@@ -54,12 +54,14 @@ def unknown_seen(
 
 
 def _unused(recording: Recording, sizes: set[int]) -> str | None:
-    """Return what a vocabulary is called that has as many symbols as no side of the model."""
-    for found in recording.vocabularies.by_function.values():
-        for name, texts in found.items():
-            if len(texts) not in sizes and any(map(UNKNOWN.fullmatch, texts.values())):
-                return name
-    return None
+    """Return what the largest vocabulary is called that has as many symbols as no side has."""
+    others = {
+        name: len(texts)
+        for found in recording.vocabularies.by_function.values()
+        for name, texts in found.items()
+        if len(texts) not in sizes and any(map(UNKNOWN.fullmatch, texts.values()))
+    }
+    return max(others, key=lambda name: others[name], default=None)
 
 
 def misread_ids(one: PassesOfEvaluation, recording: Recording) -> MisreadIds | None:

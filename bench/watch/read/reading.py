@@ -19,6 +19,7 @@ from torch import Tensor
 from bench.watch.read.entries import Lookup, entries
 from bench.watch.read.flow import Flow
 from bench.watch.read.layout import Layout, disturbed, find_layout, moved_rows
+from bench.watch.read.norms import with_pinned_norms
 from bench.watch.read.predictions import Predictions, predictions
 from bench.watch.record.places import CodeLine
 from bench.watch.record.tape import Tape
@@ -109,6 +110,7 @@ class StepReading:
 
 def read(tape: Tape, loss: int) -> StepReading | None:
     """Return what can be found about a round, or None if its loss reads no predictions."""
+    tape = with_pinned_norms(tape)
     flow = Flow(tape)
     asked = predictions(tape, flow, loss)
     if asked is None:
