@@ -20,7 +20,7 @@ from results.doctor.watched.data import PairsSeen
 
 FEWEST_PAIRS = 40
 """Fewer different pairs do not show whether sources and targets belong together."""
-ORDERS = 200
+RANDOM_ORDERS = 200
 """Random orders of the targets with which their own is compared."""
 
 Rows = list[list[int]]
@@ -48,7 +48,7 @@ def _relation(sources: list[tuple[int, ...]], targets: list[tuple[int, ...]]) ->
     like_s, like_t = _likeness(sources), _likeness(targets)
     generator = torch.Generator().manual_seed(0)
     own = float((like_s * like_t).sum())
-    orders = [torch.randperm(len(sources), generator=generator) for _ in range(ORDERS)]
+    orders = [torch.randperm(len(sources), generator=generator) for _ in range(RANDOM_ORDERS)]
     others = torch.stack([(like_s[o][:, o] * like_t).sum() for o in orders])
     return float((own - others.mean()) / others.std().clamp_min(1e-9))
 
