@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from bench.watch.examine.outputs import tensors_in
 from bench.watch.examine.restoring import KeptState, seed_all
 from bench.watch.measure.attention import padding_of
-from bench.watch.measure.evaluations import active_dropout
+from bench.watch.measure.switched import active_dropout
 from bench.watch.read.reading import StepReading
 from bench.watch.read.recording import Recording
 from bench.watch.record.recorder import Recorder
