@@ -23,11 +23,11 @@ FEWEST_PAIRS = 40
 RANDOM_ORDERS = 200
 """Random orders of the targets with which their own is compared."""
 
-Rows = list[list[int]]
+SymbolRows = list[list[int]]
 
 
 def pairs_seen(
-    sources: Rows, targets: Rows, reading: StepReading, source: Group
+    sources: SymbolRows, targets: SymbolRows, reading: StepReading, source: Group
 ) -> PairsSeen | None:
     """Return how far targets depend on their sources; None for too few pairs.
 
