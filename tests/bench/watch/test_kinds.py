@@ -249,7 +249,8 @@ def test_lightning(slip: bool, tmp_path: Any) -> None:
         default_root_dir=tmp_path,
     )
     with Watch() as doctor:
-        trainer.fit(Module(), DataLoader(list(loader()), batch_size=None))
+        batches: Any = list(loader())  # a list has all that a loader asks for
+        trainer.fit(Module(), DataLoader(batches, batch_size=None))
     check(doctor, slip)
 
 
