@@ -20,7 +20,7 @@ from torch.nn.modules import module as module_hooks
 from torch.optim import Optimizer, optimizer
 from torch.overrides import _get_current_function_mode_stack
 
-from bench.watch.record.recorder import FIRST_ROUNDS, MOST_ROUNDS, sampled
+from bench.watch.record.sampling import FIRST_ROUNDS, MOST_ROUNDS, sampled
 from bench.watch.watch import Watch
 from tests.wild.scripts import scripts
 
