@@ -25,7 +25,7 @@ check: $(DONE)
 
 $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[zh,parquet,ray,trackers,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[zh,ja,ko,parquet,ray,trackers,dev]'
 	touch $(DONE)
 
 guard: $(DONE)

@@ -119,7 +119,7 @@ def execute_group(
     first, count, began = specs[0], len(specs), time.time()
     worked = time.process_time()
     gc.collect()  # what is left of the run before is not this one's memory
-    memory = None
+    memory = task = None
     parts: list[Parts]
     try:
         task = _checked_task(first, data)
@@ -144,6 +144,7 @@ def execute_group(
         "core_share": None if first.device != "cpu" else (time.process_time() - worked) / took,
         "peak_bytes": None if peak is None else peak // count,
         "replicas": count,
+        "data": "" if task is None else task.summary,
         "host": platform.node(),
         "machine": machine.describe(first.device),
     }

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tasks import en_zh, en_zh_streamed, increment, keyphrase, opposites, reversal
+from tasks import en_zh, increment, keyphrase, opposites, pairs, reversal, translation
 from tasks.choices import one_of
 from tasks.ragged import Ids, Indices, Ragged
 from tasks.task import Facts, Outputs, Split, Task
@@ -53,7 +53,10 @@ TASKS: list[Entry] = [
     Entry("reversal", reversal.Settings, reversal.Reversal, "the same symbols, last first"),
     Entry("opposites", opposites.Settings, opposites.Opposites, "six word pairs, by letters"),
     Entry("keyphrase", keyphrase.Settings, keyphrase.Keyphrase, "keyphrases tagged by two heads"),
-    Entry("en-zh", en_zh.Settings, en_zh_streamed.build, "English to Chinese, of any size"),
+    Entry(
+        "pairs", pairs.Settings, translation.build_pairs, "translation between any two languages"
+    ),
+    Entry("en-zh", en_zh.Settings, translation.build_en_zh, "English to Chinese, of any size"),
 ]
 
 

@@ -18,6 +18,8 @@ HELD_OUT_PAIRS = 1_000
 """Largest number of pairs in valid and in test."""
 RESERVED_NAMES = ("grammar", "generated")
 """Names by which tasks call generated corpora."""
+FETCHED = re.compile(r"tatoeba|[a-z]{3}-eng")
+"""Names that `bench data get` knows: Tatoeba as prepared here, and files of manythings.org."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _INESSENTIAL = re.compile(r"[\W_]+")
 
@@ -43,14 +45,35 @@ def read(name: str, data: Path | None) -> list[TextPair]:
     """Read the pairs of a prepared corpus; FileNotFoundError says how to fetch it."""
     check_name(name)
     if data is None or not (file := data / name / PAIRS_FILE).is_file():
-        where = "here, for no data folder was given" if data is None else f"in {data}"
-        # only `bench data` knows what can be fetched, and rejects other names
-        raise FileNotFoundError(
-            f"the corpus {name!r} is not {where}; fetch it with: bench data get {name}, "
-            f"or import FILE with: bench data add {name} FILE"
-        )
+        raise FileNotFoundError(missing(name, data))
+    return read_pairs(file)
+
+
+def read_pairs(file: Path) -> list[TextPair]:
+    """Read a file of English TAB Chinese lines; ValueError for a line without a TAB."""
     lines = file.read_text(encoding="utf-8").split("\n")  # splitlines() splits at more than \n
-    return [TextPair(*line.split("\t")[:2]) for line in lines if line]
+    pairs = []
+    for number, line in enumerate(lines, start=1):
+        columns = line.split("\t")
+        if len(columns) > 1:
+            pairs.append(TextPair(columns[0], columns[1]))
+        elif line:
+            raise ValueError(
+                f"{file}, line {number}: {line[:40]!r} holds no TAB; {add_again(file.parent.name)}"
+            )
+    return pairs
+
+
+def missing(name: str, data: Path | None) -> str:
+    """Return the sentence for a corpus that is not there: fetched where it can be, or added."""
+    where = "here, for no data folder was given" if data is None else f"in {data}"
+    get = f"fetch it with: bench data get {name}, or " if FETCHED.fullmatch(name) else ""
+    return f"the corpus {name!r} is not {where}; {get}add FILES with: bench data add {name} FILES"
+
+
+def add_again(name: str) -> str:
+    """Return what to do with a corpus that is damaged."""
+    return f"remove the corpus with: bench data remove {name}, and add it again"
 
 
 def key(text: str) -> str:

@@ -8,7 +8,7 @@ spans      (2, 5) (6, 7)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,14 @@ POSITIONS = ("O", "S", "B", "M", "E")
 """Names of the five position classes."""
 Span = tuple[int, int]
 """Indices of the first token and of the one after the last."""
+
+
+class MarkedPhrase(NamedTuple):
+    """A marked phrase: indices of its first token and of the one after its last, and its kind."""
+
+    start: int
+    stop: int
+    kind: str
 
 
 def positions_of(spans: Iterable[Span], length: int) -> list[int]:
@@ -56,22 +64,65 @@ def spans_of(labels: Sequence[int] | Ids) -> list[Span]:
     return found
 
 
-def spans_of_tags(tags: Sequence[str]) -> list[Span]:
-    """Return the phrases of B-X, I-X and O tags.
+def phrases_of_tags(tags: Sequence[str]) -> list[MarkedPhrase]:
+    """Return the phrases of tags in any of the schemes BIO (IOB1, IOB2), BIOES, BMES and BILOU.
 
-    An I- tag that does not continue a phrase of its kind begins one.
+    Tags are O, or a letter and perhaps - and a kind. A phrase ends where its kind does, before a
+    B, S or U, and after an E, S, L or U; an I, M, E or L that continues none begins one. So the
+    schemes need not be told apart, and phrases are those of conlleval and seqeval.
     """
-    begins = [
-        tag != "O" and (tag[0] == "B" or before[1:] != tag[1:])
-        for before, tag in pairwise(("O", *tags))
-    ]
-    found: list[Span] = []
+    found: list[MarkedPhrase] = []
+    over, kind = True, ""
     for index, tag in enumerate(tags):
-        if begins[index]:
-            found.append((index, index + 1))
-        elif tag != "O":
-            found[-1] = (found[-1][0], index + 1)
+        if tag == "O":
+            over = True
+            continue
+        letter, after = tag[0], tag[2:]
+        if over or letter in "BSU" or after != kind:
+            found.append(MarkedPhrase(index, index + 1, after))
+        else:
+            found[-1] = found[-1]._replace(stop=index + 1)
+        over, kind = letter in "ESLU", after
     return found
+
+
+def phrases_of_classes(tags: Sequence[str]) -> list[MarkedPhrase]:
+    """Return the phrases of plain tags: neighbours of one tag, unless that is O."""
+    found: list[MarkedPhrase] = []
+    before = "O"
+    for index, tag in enumerate(tags):
+        if tag != "O" and tag == before:
+            found[-1] = found[-1]._replace(stop=index + 1)
+        elif tag != "O":
+            found.append(MarkedPhrase(index, index + 1, tag))
+        before = tag
+    return found
+
+
+def spans_of_tags(tags: Sequence[str]) -> list[Span]:
+    """Return the phrases of tags without their kinds."""
+    return [(phrase.start, phrase.stop) for phrase in phrases_of_tags(tags)]
+
+
+def kinds_of(phrases: Iterable[MarkedPhrase], kinds: Sequence[str], length: int) -> list[int]:
+    """Return a class for each token of a text: 0 outside, else 1 + the place of its kind."""
+    labels = [0] * length
+    for phrase in phrases:
+        labels[phrase.start : phrase.stop] = [1 + kinds.index(phrase.kind)] * (
+            phrase.stop - phrase.start
+        )
+    return labels
+
+
+def typed_spans_of(
+    positions: Sequence[int] | Ids, kinds: Sequence[int] | Ids
+) -> list[tuple[int, int, int]]:
+    """Return the phrases of `spans_of` whose tokens are all of one kind, with that kind."""
+    return [
+        (start, stop, int(kinds[start]))
+        for start, stop in spans_of(positions)
+        if kinds[start] and len({int(kind) for kind in kinds[start:stop]}) == 1
+    ]
 
 
 def precision_recall_f1(right: int, given: int, wanted: int) -> tuple[float, float, float]:
@@ -85,10 +136,37 @@ def precision_recall_f1(right: int, given: int, wanted: int) -> tuple[float, flo
 
 def span_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of exact spans, counted over all texts."""
-    right = given = wanted = 0
+    true = list(references)
+    _check_lengths(outputs, true)
+    return _set_scores(map(spans_of, outputs), map(spans_of, true))
+
+
+def typed_scores(
+    outputs: Sequence[Sequence[Ids]], references: Sequence[Iterable[Ids]]
+) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of exact spans of the right kind.
+
+    outputs, references: two streams each, positions and kinds. It is seqeval's strict score of the
+    tags B-, I-, E- and S- that these streams stand for.
+    """
+    found, true = (
+        [typed_spans_of(*text) for text in zip(*streams, strict=True)]
+        for streams in (outputs, references)
+    )
+    return _set_scores(found, true)
+
+
+def _check_lengths(outputs: Sequence[Ids], references: Sequence[Ids]) -> None:
     for output, reference in zip(outputs, references, strict=True):
         assert len(output) == len(reference), "a tagger gives one label a token"
-        found, true = set(spans_of(output)), set(spans_of(reference))
+
+
+def _set_scores(
+    outputs: Iterable[Sequence[object]], references: Iterable[Sequence[object]]
+) -> tuple[float, float, float]:
+    right = given = wanted = 0
+    for output, reference in zip(outputs, references, strict=True):
+        found, true = set(output), set(reference)
         right += len(found & true)
         given += len(found)
         wanted += len(true)

@@ -62,8 +62,9 @@ class Task(ABC):
 
     splits: train, valid and test, and further ones that are scored at the end like test. metric:
     the score that selects on valid and decides "solved"; higher is better. solved_at: its
-    threshold. probes: texts that are decoded and shown, never scored. signatures: how each score
-    was computed, if its scorer says so.
+    threshold, or None if nothing says what is solved. probes: texts that are decoded and shown,
+    never scored. signatures: how each score was computed, if its scorer says so. summary: a line
+    that says what data were kept and dropped, or "".
     """
 
     facts: Facts
@@ -71,9 +72,10 @@ class Task(ABC):
     target: Vocabulary
     splits: Mapping[str, Split]
     metric: str
-    solved_at: float
+    solved_at: float | None
     probes: tuple[str, ...] = ()
     signatures: Mapping[str, str] = {}
+    summary: str = ""
 
     @abstractmethod
     def tokenize(self, text: str) -> list[str]:
@@ -93,6 +95,23 @@ class Task(ABC):
     @abstractmethod
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
         """Score outputs against a split's examples, in its order. The result contains `metric`."""
+
+    def score_texts(
+        self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]
+    ) -> dict[str, float]:
+        """Score outputs as text against one or more references each.
+
+        Raises ValueError if the task scores no text.
+        """
+        raise ValueError("this task scores ids and no text; leave the reference out")
+
+    def typed_answer(self, streams: Sequence[Ids], text: str) -> tuple[str, str]:
+        """Return the source and the output for people who typed the text.
+
+        streams: the output, one id array per stream.
+        """
+        source = self.encode(text)
+        return self.source_text(source), self.target_text(streams, source)
 
     def encode(self, text: str) -> Ids:
         """Return the source ids of a text that a person types."""

@@ -24,7 +24,7 @@ class Vocabulary:
     """An ordered set of symbols; the id of a symbol is its position.
 
     symbols: the first three are SPECIALS. A vocabulary whose fourth symbol is UNKNOWN maps unseen
-    symbols to it; one without refuses them.
+    symbols to it; one without refuses them. The symbols after these may look like them.
     """
 
     symbols: tuple[str, ...]
@@ -32,8 +32,10 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         assert self.symbols[: len(SPECIALS)] == SPECIALS, self.symbols[:3]
-        ids = {symbol: index for index, symbol in enumerate(self.symbols)}
-        assert len(ids) == len(self.symbols), "a symbol is repeated"
+        # a text may hold "<pad>" like any other word, which is not the special symbol
+        first = len(SPECIALS) + (self.symbols[UNK : UNK + 1] == (UNKNOWN,))
+        ids = {symbol: index for index, symbol in enumerate(self.symbols) if index >= first}
+        assert len(ids) == len(self.symbols) - first, "a symbol is repeated"
         object.__setattr__(self, "_ids", ids)
 
     @classmethod

@@ -26,6 +26,7 @@ from bench.plan.estimate import Estimate
 from bench.plan.matrix import Matrix, Plan, check_size, from_options, plan
 from bench.plan.matrix_file import read_matrix
 from bench.specs import RunSpec
+from bench.training.pretrained import vector_note
 from bench.training.process import cached_task
 from results import naming
 from results import store as stores
@@ -203,6 +204,23 @@ def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work
         raise ValueError(f"nothing of this applies: {reasons}")
     check_runs(planned.specs)
     return Work(planned, tasks)
+
+
+def data_notes(work: Work, folder: Path) -> list[str]:
+    """Return what a person should know of the data of a plan before it is run.
+
+    A line for each task that left something out or has unknown symbols, and one for each use of
+    word vectors.
+    """
+    notes = [task.summary for task in work.tasks.values() if task.summary]
+    used = {
+        (str(spec.variant["vectors"]), spec.task)
+        for spec in work.plan.specs
+        if spec.variant.get("embedding_init") == "vectors"
+    }
+    return notes + [
+        vector_note(name, work.tasks[task], folder / "data") for name, task in sorted(used)
+    ]
 
 
 class PreviewRow(NamedTuple):

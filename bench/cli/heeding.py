@@ -24,6 +24,15 @@ OF_TRAINING = frozenset({
 OF_MATRIX = OF_TRAINING | {"fault", "rerun", "keep_weights", "layers", "dry_run", "notes"}
 """Options that runs of any matrix heed."""
 
+OF_PAIRS = frozenset({
+    *("name", "files", "languages", "columns", "separator", "encoding", "target", "store"),
+})  # fmt: skip
+"""Options that every way of adding parallel text heeds."""
+OF_SPLITS = frozenset({"train", "valid", "test"})
+"""Options that give files of splits."""
+OF_TRYING = frozenset({"run", "decoding", "plugin", "store"})
+"""Options that every way of trying a model heeds."""
+
 HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "run": {
         "a matrix": OF_MATRIX | {"matrix"},
@@ -72,11 +81,18 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
         }),
     },
     "data add": {
-        "a corpus": frozenset({"name", "files", "store"}),
+        "a corpus": OF_PAIRS | OF_SPLITS | {"header", "form"},
         "--vectors": frozenset({"name", "files", "vectors", "store"}),
-        "--streamed": frozenset({
-            *("name", "files", "streamed", "tokens", "longest", "symbols", "store"),
-        }),
+        "--streamed": OF_PAIRS | {
+            *("header", "form", "streamed", "tokens", "longest", "symbols"),
+        },
+        "--tagged": OF_SPLITS | {
+            *("name", "files", "columns", "separator", "encoding", "tagged", "scheme", "store"),
+        },
+    },
+    "try": {
+        "a text": OF_TRYING | {"text", "as_json"},
+        "--file": OF_TRYING | {"file", "output", "best", "reference"},
     },
     "list": {
         "names": frozenset({"name", "as_json", "plugin"}),

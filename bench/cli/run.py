@@ -22,6 +22,7 @@ from bench.cli.shared import (
     console,
     load_plugins,
     plural,
+    print_notice,
     say,
     store_errors,
     user_errors,
@@ -240,12 +241,15 @@ def _planned(
     options: MatrixOptions, engines: EngineOptions, device: str, execution: str, store: Path
 ) -> Work:
     from bench.api.device import device_of
-    from bench.api.run import matrix_of, plan_runs
+    from bench.api.run import data_notes, matrix_of, plan_runs
     from bench.engines.choose import execution_of
 
     with user_errors(), Busy("building tasks and planning runs"):
         mode = execution_of(execution, engines)
-        return plan_runs(matrix_of(options), device_of(device), mode, store)
+        work = plan_runs(matrix_of(options), device_of(device), mode, store)
+    for note in data_notes(work, store):
+        print_notice(note)
+    return work
 
 
 def _print_seeds(options: MatrixOptions) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     JsonOption,
@@ -13,16 +17,41 @@ from bench.cli.shared import (
     RunArgument,
     StoreOption,
     load_plugins,
+    output_errors,
     print_json,
     print_notice,
     say,
     user_errors,
 )
 
+NOTICE_EVERY = 5_000
+"""Number of lines between two notices of progress."""
+
 
 def try_run(
+    context: typer.Context,
     run: RunArgument,
-    text: Annotated[str, typer.Argument(help="A source text, as bench show prints them.")],
+    text: Annotated[
+        str | None, typer.Argument(help="A source text, as bench show prints them.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Translate the lines of this file instead; - for input."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --file: write outputs here. Default: print them."),
+    ] = None,
+    best: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="With --file and a beam: N outputs a line, as number, score and text."
+        ),
+    ] = 1,
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="With --file: score outputs against this. Repeatable."),
+    ] = None,
     decoding: Annotated[
         str | None,
         typer.Option(metavar="HOW", help="greedy, beam=5 ... Default: the decoding of the run."),
@@ -31,19 +60,62 @@ def try_run(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Print a trained model's output for a source text of your own.
+    """Print a trained model's output for a source text, or the lines of a file, of your own.
 
     Weights are kept by `bench run --keep-weights`.
     """
     load_plugins(plugin)
     from bench.api.translate import translate
 
+    refuse_unheeded(context, "try", "a text" if file is None else "--file")
+    if file is not None:
+        _try_file(store, run, file, output, best, reference or [], decoding)
+        return
     with user_errors():
-        output = translate(store, run, text, decoding)
-    if output["unknown"]:
-        words = ", ".join(output["unknown"])
+        if text is None:
+            raise ValueError("no source was given; give a text, or --file FILE")
+        found = translate(store, run, text, decoding)
+    if found["unknown"]:
+        words = ", ".join(found["unknown"])
         print_notice(f"the model knows no {words}: it reads each as the unknown symbol")
     if as_json:
-        print_json([output])
+        print_json([found])
     else:
-        say(output["output"])
+        say(found["output"])
+
+
+def _try_file(
+    store: Path,
+    run: str,
+    file: Path,
+    output: Path | None,
+    best: int,
+    reference: list[Path],
+    decoding: str | None,
+) -> None:
+    """Write the outputs for a file's lines, and print scores if there are references."""
+    from bench.api.translate import lines_in, score_lines, translate_lines
+
+    firsts: list[str] = []
+    with ExitStack() as stack:
+        with output_errors():
+            stream = sys.stdout if output is None else stack.enter_context(_new(output))
+        with user_errors():
+            answers = translate_lines(store, run, lines_in(file), decoding, best)
+            for number, answer in enumerate(answers, start=1):
+                firsts.append(answer.texts[0])
+                for one, score in zip(answer.texts, answer.scores, strict=True):
+                    head = f"{number}\t{score or 0.0:.4f}\t" if best > 1 else ""
+                    stream.write(f"{head}{one}\n")
+                if number % NOTICE_EVERY == 0:
+                    print_notice(f"{number:,} lines done")
+    if reference:
+        with user_errors():
+            lines = [list(lines_in(one)) for one in reference]
+            scores, signatures = score_lines(store, run, firsts, lines)
+        for name, value in scores.items():
+            print_notice(f"{name} {value:.3f} {signatures.get(name, '')}".rstrip())
+
+
+def _new(output: Path) -> TextIO:
+    return output.open("w", encoding="utf-8", newline="\n")

@@ -10,21 +10,34 @@ appears only when it is complete.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bench.corpora import preparation, vectors
 from bench.corpora.download import fetch, sha256_of
+from bench.corpora.given import about_files, files_in, held, lines_of
+from bench.corpora.parallel import Given, Progress, add_parallel
+from bench.corpora.places import splits_in
 from bench.corpora.preparation import Prepared
-from bench.corpora.streamed import write_streamed
-from tasks.choices import at_least, one_of
+from bench.corpora.publishing import remove_folder, scratch_folder
+from bench.corpora.streamed import StreamOptions, add_streamed
+from bench.corpora.tagged import add_tagged
+from tasks.choices import at_least
+from tasks.parallel.stored import UNDIVIDED
 from tasks.sentence_pairs import ABOUT_FILE, check_name
-from tasks.tagged import TAGGED_FILES
 
-__all__ = ["DOWNLOADS", "Download", "Prepared", "add", "get", "listing"]
+__all__ = [
+    "DOWNLOADS",
+    "Download",
+    "Given",
+    "Prepared",
+    "add",
+    "add_tagged_files",
+    "get",
+    "listing",
+    "remove",
+]
 
 
 @dataclass(frozen=True)
@@ -92,83 +105,144 @@ def get(
     return prepared
 
 
-def add(name: str, files: Sequence[Path], folder: Path) -> Prepared:
-    """Import a corpus of the user's own under a new name.
+def add(
+    name: str,
+    files: Sequence[Path],
+    folder: Path,
+    given: Given | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Add parallel text of the user's own under a new name.
 
     Args:
-        files: One file of English TAB Chinese lines (an optional third column is the
-            attribution), two files with equally many lines, English first, or one folder of
-            tagged documents.
+        files: One file of columns, two files with equally many lines, or a folder with the files
+            of each split; none if `given` has the files of splits.
         folder: The data folder.
+        given: Files of splits, languages, and how files are read.
 
     Raises:
-        ValueError: The name or the number of files is wrong, a text is not UTF-8, or no usable
-            line is left.
+        ValueError: The name, a file or what was said of it is wrong.
         FileNotFoundError: A file does not exist.
     """
     _check_new(name, folder)
     for file in files:
         preparation.existing(file)
-    about = _about(files)
+    given = given or Given({})
     if len(files) == 1 and files[0].is_dir():
-        return preparation.write_tagged(name, folder, files[0], about)
-    if len(files) not in (1, 2) or any(file.is_dir() for file in files):
-        raise ValueError(
-            f"{len(files)} files or folders were given for the corpus {name!r}; give one file of "
-            "English TAB Chinese lines, two files with as many lines each, or one folder of "
-            f"{', '.join(TAGGED_FILES.values())}"
+        found, _ = splits_in(files[0])
+        return add_parallel(
+            name, folder, replace(given, splits={**found, **given.splits}), progress
         )
-    about["sha256"] = " ".join(map(sha256_of, files))
-    return preparation.write_pairs(name, folder, _rows(files), preparation.simplifier(), about)
+    return add_parallel(name, folder, replace(given, splits=_splits(files, given)), progress)
 
 
-def add_streamed(
-    name: str, file: Path, folder: Path, tokens: str, longest: int, symbols: int
+def add_tagged_files(
+    name: str, files: Sequence[Path], folder: Path, given: Given | None = None, scheme: str = ""
 ) -> Prepared:
-    """Import a corpus that is larger than memory, one file of English TAB Chinese lines.
+    """Add texts with marked phrases, of the user's own, under a new name.
 
     Args:
-        tokens: Whether Chinese is cut into characters or words.
-        longest: The largest number of symbols of a training sentence.
-        symbols: The largest number of symbols in each vocabulary.
+        files: Files of tokens and tags, or a folder with one for each split.
+        given: Files of splits, and how they are read.
+        scheme: The scheme of the tags, or "" for what they tell.
 
     Raises:
-        ValueError: The name, a setting or the file is wrong.
-        FileNotFoundError: The file does not exist.
+        ValueError: The name, a file or what was said of it is wrong.
+        FileNotFoundError: A file does not exist.
     """
     _check_new(name, folder)
-    one_of("tokens", tokens, ("characters", "words"))
-    at_least("longest", longest, 1)
-    at_least("symbols", symbols, 1)
-    if not preparation.existing(file).is_file():
-        raise ValueError(f"{file} is a folder; give one file of English TAB Chinese lines")
-    about = {**_about([file]), "sha256": sha256_of(file)}
-    simple = preparation.simplifier()
-    return write_streamed(name, folder, file, simple, about, tokens, longest, symbols)
+    for file in files:
+        preparation.existing(file)
+    given = given or Given({})
+    if len(files) == 1 and files[0].is_dir():
+        found, _ = splits_in(files[0])
+        return add_tagged(name, folder, replace(given, splits={**found, **given.splits}), scheme)
+    return add_tagged(name, folder, replace(given, splits=_splits(files, given)), scheme)
+
+
+def _splits(files: Sequence[Path], given: Given) -> dict[str, Sequence[Path]]:
+    """Return the files of each split; ValueError if they do not go together."""
+    if any(file.is_dir() for file in files):
+        raise ValueError("a folder was given with other files; give the folder alone")
+    if files and "train" in given.splits:
+        raise ValueError("files were given with and without --train; give training files once")
+    splits = dict(given.splits)
+    if files:
+        splits = {"train" if splits else UNDIVIDED: files, **splits}
+    if not ({"train", UNDIVIDED} & splits.keys()):
+        raise ValueError("no training text was given; give FILES, a folder or --train FILE")
+    return splits
+
+
+def remove(name: str, folder: Path) -> None:
+    """Remove a corpus or word vectors; FileNotFoundError if there are none of that name."""
+    remove_folder(check_name(name), folder)
+
+
+def add_streamed_files(
+    name: str,
+    files: Sequence[Path],
+    folder: Path,
+    given: Given | None = None,
+    options: StreamOptions | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Import parallel text that is larger than memory, as one file of columns or two files.
+
+    Raises:
+        ValueError: The name, a setting or a file is wrong.
+        FileNotFoundError: A file does not exist.
+    """
+    _check_new(name, folder)
+    options, given = options or StreamOptions(), given or Given({})
+    at_least("longest", options.longest, 1)
+    at_least("symbols", options.symbols, 1)
+    if not 1 <= len(files) <= 2 or given.splits or any(file.is_dir() for file in files):
+        raise ValueError(
+            "--streamed takes one file of source TAB target lines or two files with as many lines "
+            "each, and draws valid and test itself"
+        )
+    for file in files:
+        preparation.existing(file)
+    given = replace(given, splits={UNDIVIDED: files})
+    return add_streamed(name, folder, given, options, progress)
 
 
 def add_vectors(name: str, file: Path, folder: Path) -> Prepared:
-    """Import word vectors under a new name, from the text format of word2vec or GloVe.
+    """Import word vectors under a new name: text of word2vec or GloVe, or word2vec's binary form.
 
     Raises:
         ValueError: The name or the file is wrong.
         FileNotFoundError: The file does not exist.
     """
     _check_new(name, folder)
-    content = preparation.existing(file).read_bytes()
-    found = vectors.parse(preparation.lines(content, str(file)), str(file))
-    about = {**_about([file]), "sha256": sha256_of(file)}
-    return preparation.write_vectors(name, folder, found, about)
+    with scratch_folder(name, folder) as scratch:
+        one = held(file, scratch, 0)
+        parts = files_in(one) if one.path.is_file() else []
+        if len(parts) != 1:
+            raise ValueError(f"{file} holds {len(parts)} files of vectors; give one")
+        if vectors.is_binary(parts[0].head()):
+            with parts[0].opened() as stream:
+                found, repeated = vectors.parse_binary(stream, str(file))
+        else:
+            found, repeated = vectors.parse(lines_of(parts[0]), str(file))
+        about = {**about_files([one]), "repeated": repeated}
+        return preparation.write_vectors(name, folder, found, about)
 
 
 def listing(folder: Path) -> list[Prepared]:
-    """Return the corpora and word vectors in the data folder, sorted by name."""
+    """Return the corpora and word vectors in the data folder, sorted by name.
+
+    One whose about.json is damaged has the key `damaged` in place of what it says.
+    """
     found = []
-    for file in sorted(folder.glob(f"*/{ABOUT_FILE}")):
+    for file in sorted(folder.glob(f"[!.]*/{ABOUT_FILE}")):
         try:
-            about = dict(json.loads(file.read_text(encoding="utf-8")))
-        except (ValueError, TypeError):
-            raise ValueError(f"{file} is damaged; remove its folder and add it again") from None
+            about = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError:
+            about = None
+        if not isinstance(about, dict):
+            about = {"damaged": f"{file} is damaged; remove its folder and add it again"}
         found.append(Prepared(file.parent.name, file.parent, about))
     return found
 
@@ -196,28 +270,6 @@ def _check_new(name: str, folder: Path) -> None:
         raise ValueError(f"{name!r} is fetched with: bench data get {name}; choose another name")
     if (folder / name).exists():
         raise ValueError(
-            f"the corpus {name!r} is already in {folder}; choose another name, or remove it first"
+            f"{name!r} is already in {folder}; choose another name, or remove it with: "
+            f"bench data remove {name}"
         )
-
-
-def _about(files: Sequence[Path]) -> dict[str, Any]:
-    """Return what about.json says of files that are the user's own."""
-    newest = max((file.stat().st_mtime for file in files), default=0.0)
-    return {
-        "source": ", ".join(file.name for file in files),
-        "licence": "not stated",
-        "date": datetime.fromtimestamp(newest, UTC).date().isoformat(),
-    }
-
-
-def _rows(files: Sequence[Path]) -> Iterable[Sequence[str]]:
-    """Return rows of English and Chinese from one file of columns or two parallel files."""
-    sides = [preparation.lines(file.read_bytes(), str(file)) for file in files]
-    if len(sides) == 1:
-        return [line.split("\t") for line in sides[0]]
-    if len(sides[0]) != len(sides[1]):
-        raise ValueError(
-            f"{files[0]} has {len(sides[0])} lines and {files[1]} has {len(sides[1])}; "
-            "give two files whose lines translate each other"
-        )
-    return list(zip(*sides, strict=True))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from bench.corpora.publishing import published, write_about_whole
 from bench.corpora.vectors import VALUES_FILE, WORDS_FILE, Vectors
-from tasks.sentence_pairs import ABOUT_FILE, PAIRS_FILE
+from tasks.sentence_pairs import PAIRS_FILE
 from tasks.sentences import normalise_chinese, normalise_english
-from tasks.tagged import TAGGED_FILES
 
 VERSION = 1
 """Version of the preparation: increased when the same text would give another corpus."""
@@ -148,20 +145,6 @@ def write_pairs(
     return _publish(name, folder, {PAIRS_FILE: text.encode()}, about)
 
 
-def write_tagged(name: str, folder: Path, source: Path, about: dict[str, Any]) -> Prepared:
-    """Publish a folder of tagged documents as a corpus, its files unchanged.
-
-    Raises:
-        ValueError: A file is not UTF-8.
-        FileNotFoundError: A file does not exist.
-    """
-    contents = {file: existing(source / file).read_bytes() for file in TAGGED_FILES.values()}
-    for file, content in contents.items():
-        lines(content, str(source / file))  # raises for another encoding
-    about = {"name": name, "kind": "tagged", **about, "preparation": VERSION}
-    return _publish(name, folder, contents, about)
-
-
 def write_vectors(name: str, folder: Path, found: Vectors, about: dict[str, Any]) -> Prepared:
     """Publish word vectors under a name."""
     values = io.BytesIO()
@@ -194,34 +177,9 @@ def _clean(
 
 
 def _publish(name: str, folder: Path, files: dict[str, bytes], about: dict[str, Any]) -> Prepared:
-    """Write a corpus from the contents of its files."""
-    with new_folder(name, folder) as fresh:
+    """Write a corpus from the contents of its files; an older one of its name gives way."""
+    with published(name, folder, replace=True) as fresh:
         for file, content in files.items():
             (fresh / file).write_bytes(content)
-        write_about(fresh, about)
+        about = write_about_whole(fresh, about)
     return Prepared(name, folder / name, about)
-
-
-@contextmanager
-def new_folder(name: str, folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write to, and move it to `folder / name` at the end.
-
-    It replaces an older folder of that name. If the block raises, nothing is left behind, and the
-    older folder stays. Files next to it, in its parent, are temporary.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    place = folder / name
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}-") as scratch:
-        # not scratch itself, which only its owner may read
-        fresh = Path(scratch) / "fresh"
-        fresh.mkdir()
-        yield fresh
-        if place.exists():
-            shutil.move(place, Path(scratch) / "older")
-        fresh.replace(place)
-
-
-def write_about(folder: Path, about: dict[str, Any]) -> None:
-    """Write a corpus's about.json."""
-    text = json.dumps(about, ensure_ascii=False, indent=2) + "\n"
-    (folder / ABOUT_FILE).write_text(text, encoding="utf-8")

@@ -1,10 +1,11 @@
 """Prepares a corpus that is larger than memory, line by line, as ids on disk.
 
-The text is read twice: once to clean it, count symbols and draw valid and test, and once to write
-ids. Only the vocabulary, the held-out pairs and a buffer are in memory.
+The text is read three times: once to count its lines and to see its script, once to cut it, count
+symbols and draw valid and test, and once to write ids. Only the vocabulary, the held-out pairs and
+a buffer are in memory.
 
-Valid and test are drawn by a hash of the English sentence, so all pairs of one English sentence
-are in one split. Training pairs whose Chinese is in valid or test are dropped, so no sentence of
+Valid and test are drawn by a hash of the source sentence, so all pairs of one source sentence
+are in one split. Training pairs whose target is in valid or test are dropped, so no sentence of
 either language is in two splits. Duplicate training pairs are not looked for.
 """
 
@@ -13,173 +14,235 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from bench.corpora.preparation import VERSION, Prepared, Simplifier, new_folder, write_about
-from tasks.en_zh_streamed import HELD_OUT_FILES, KIND, VOCABULARY_FILE
+from bench.corpora.given import Held, about_files, held
+from bench.corpora.parallel import (
+    EMPTY,
+    Given,
+    Progress,
+    Row,
+    SampledLanguages,
+    one_line,
+    opened_split,
+)
+from bench.corpora.preparation import Prepared
+from bench.corpora.publishing import published, write_about_whole
+from tasks.parallel.languages import UNKNOWN_LANGUAGE, Languages, base_language, read_languages
+from tasks.parallel.sides import Cutter, SideSettings
+from tasks.parallel.stored import UNDIVIDED
+from tasks.parallel.streamed import HELD_OUT, STREAMED_KIND, VOCABULARY_FILE, fixed_cutter
 from tasks.ragged import Ids
 from tasks.sentence_pairs import HELD_OUT_PAIRS, key
-from tasks.sentences import (
-    chinese_characters,
-    chinese_words,
-    english_symbols,
-    normalise_chinese,
-    normalise_english,
-)
-from tasks.vocabulary import SPECIALS, UNKNOWN, Vocabulary
+from tasks.vocabulary import SPECIALS, UNK, UNKNOWN, Vocabulary
 
+STREAMED_VERSION = 2
+"""Version of the preparation: increased when the same text would give another corpus."""
 BUFFERED_IDS = 1_000_000
 """Number of ids that are held before they are written."""
 COUNTED_SYMBOLS = 3_000_000
 """Number of symbols that are counted at once; beyond it, symbols seen only once are forgotten."""
 FEWEST_LINES = 1_000
 """A smaller corpus fits into memory and is not streamed."""
+LEAST_OFTEN = 2
+"""A symbol that occurs fewer times in training is unknown, as in tasks that hold their corpus."""
+TOO_LONG, LEAKED_TARGET = "too long", "its target stands in valid or test"
 
 
-def write_streamed(
+@dataclass(frozen=True)
+class StreamOptions:
+    """Holds what is decided when a streamed corpus is prepared.
+
+    tokens: of the target, `default` for what its language decides. longest: the largest number of
+    symbols of a training sentence, on either side. symbols: the largest number of symbols in the
+    vocabulary of a side.
+    """
+
+    tokens: str = "default"
+    longest: int = 50
+    symbols: int = 50_000
+
+
+def add_streamed(
     name: str,
     folder: Path,
-    source: Path,
-    simple: Simplifier,
-    about: dict[str, Any],
-    tokens: str,
-    longest: int,
-    symbols: int,
+    given: Given,
+    options: StreamOptions,
+    progress: Progress | None = None,
 ) -> Prepared:
-    """Prepare a file of English TAB Chinese lines.
-
-    Args:
-        about: What about.json says of the file.
-        tokens: Whether Chinese is cut into characters or words.
-        longest: The largest number of symbols of a training sentence, on either side.
-        symbols: The largest number of symbols in the vocabulary of a side.
+    """Prepare parallel text as ids under a new name.
 
     Raises:
-        ValueError: The file has too few lines, is not UTF-8, or leaves a split without pairs.
+        ValueError: The file has too few lines, another form than it should, or leaves a split
+            without pairs.
+        FileNotFoundError: The file does not exist.
     """
-    share = _held_out_share(source)
-    with new_folder(name, folder) as fresh:
-        cuts_file = fresh.with_name("cut.tsv")
-        cut = chinese_characters if tokens == "characters" else chinese_words
-        reading = _FirstReading(source, simple, cut, share)
+    said = read_languages(given.languages) if given.languages else None
+    progress = progress or (lambda lines: None)
+    with published(name, folder) as fresh:
+        scratch, number = fresh.parent, count()
+        files = [held(path, scratch, next(number)) for path in given.splits[UNDIVIDED]]
+        source = _Source(files, given, said)
+        languages = source.look()
+        sides = _sides(languages, options.tokens)
+        cutters = {what: fixed_cutter(side, what) for what, side in sides.items()}
+        cuts_file = scratch / "cut.jsonl"
+        reading = _FirstReading(source, cutters, progress)
         with cuts_file.open("w", encoding="utf-8") as cuts:
             counts = reading.write_cuts(cuts)
-        _write_held_out(fresh, reading, source)
+        _write_held_out(fresh, reading, source.name)
         vocabularies = {
-            side: _most_frequent(count, symbols)
-            for side, count in zip(("source", "target"), counts, strict=True)
+            what: _most_frequent(found, options.symbols)
+            for what, found in zip(sides, counts, strict=True)
         }
         _write_vocabularies(fresh, vocabularies)
-        sides = {side: _SideWriter(fresh / side) for side in vocabularies}
+        writers = {what: _SideWriter(fresh / what) for what in vocabularies}
         with cuts_file.open(encoding="utf-8", newline="\n") as cuts:
-            dropped = _encode(cuts, sides, vocabularies, reading.chinese_keys, longest)
-        if not len(sides["source"]):
-            raise ValueError(f"no training pair of {source} has at most {longest} symbols a side")
+            dropped = _encode(cuts, writers, vocabularies, reading.target_keys, options.longest)
+        if not len(writers["source"]):
+            raise ValueError(
+                f"no training pair of {source.name} has at most {options.longest} symbols a side"
+            )
         about = {
             "name": name,
-            "kind": KIND,
-            **about,
-            "pairs": len(sides["source"]),
+            "kind": STREAMED_KIND,
+            **about_files(files),
+            "languages": list(languages),
+            "pairs": len(writers["source"]),
             "dropped": {**reading.dropped, **dropped},
-            "tokens": tokens,
-            "longest": longest,
-            "script": "simplified",
-            "opencc": simple.version,
-            "preparation": VERSION,
-            **{side: writer.close() for side, writer in sides.items()},
+            "sides": {
+                what: {"tokens": side.cut_into, "case": side.case, "normal": side.normal}
+                for what, side in sides.items()
+            },
+            "longest": options.longest,
+            "counts": {what: writer.close() for what, writer in writers.items()},
+            "target": given.target,
+            "preparation": STREAMED_VERSION,
         }
         # the digest covers what close() writes
-        about["digest"] = _digest(fresh, list(sides.values()))
-        write_about(fresh, about)
+        about["digest"] = _digest(fresh, list(writers.values()), languages, sides)
+        about = write_about_whole(fresh, about)
     return Prepared(name, folder / name, about)
 
 
-def _held_out_share(source: Path) -> float:
-    """Return the share of pairs that valid and test each get: 1,000 pairs, at most a twentieth."""
-    with source.open("rb") as opened:
-        lines = sum(1 for _ in opened)
-    if lines < FEWEST_LINES:
-        raise ValueError(
-            f"{source} has {lines} lines; below {FEWEST_LINES} leave --streamed out, for they fit "
-            "into memory"
-        )
-    return min(HELD_OUT_PAIRS / lines, 1 / 20)
+def _sides(languages: Languages, tokens: str) -> dict[str, SideSettings]:
+    """Return how both sides are cut: English to Chinese as the task `en-zh` does."""
+    from_english = base_language(languages.source) in ("en", UNKNOWN_LANGUAGE)
+    if from_english and base_language(languages.target) == "zh":
+        chinese = {"default": "han", "characters": "han", "words": "jieba"}.get(tokens, tokens)
+        return {
+            "source": SideSettings(languages.source, "treebank"),
+            "target": SideSettings(languages.target, chinese, normal="simplified"),
+        }
+    return {
+        "source": SideSettings(languages.source),
+        "target": SideSettings(languages.target, tokens),
+    }
+
+
+class _Source:
+    """The rows of the files, which can be read again and again.
+
+    Attributes:
+        share: The share of pairs that valid and test each get.
+    """
+
+    def __init__(self, files: Sequence[Held], given: Given, said: Languages | None) -> None:
+        self._files, self._given, self._said = files, given, said
+        self.name = ", ".join(str(one.given) for one in files)
+        self.share = 0.0
+
+    def rows(self) -> Iterator[Row]:
+        return opened_split(UNDIVIDED, self._files, self._given.reading, self._said).rows
+
+    def look(self) -> Languages:
+        """Count the rows, and return the languages.
+
+        Valid and test get 1,000 pairs each, at most a twentieth of all.
+        """
+        opened = opened_split(UNDIVIDED, self._files, self._given.reading, self._said)
+        sampled = SampledLanguages(opened.told)
+        lines = 0
+        for row in opened.rows:
+            sampled.see(row, lines)
+            lines += 1
+        if lines < FEWEST_LINES:
+            raise ValueError(
+                f"{self.name} has {lines} pairs; below {FEWEST_LINES} leave --streamed out, for "
+                "they fit into memory"
+            )
+        self.share = min(HELD_OUT_PAIRS / lines, 1 / 20)
+        return sampled.languages(self._said, self._given)
 
 
 class _FirstReading:
-    """Cleans and cuts all pairs, counts symbols, and collects valid and test.
+    """Cuts all pairs, counts symbols, and collects valid and test.
 
     Attributes:
-        chinese_keys: Keys of the Chinese sentences in valid and test, once all pairs are read.
+        target_keys: Keys of the target sentences in valid and test, once all pairs are read.
         dropped: Number of dropped pairs by reason.
     """
 
-    def __init__(
-        self,
-        source: Path,
-        simple: Simplifier,
-        cut: Callable[[str], list[str]],
-        share: float,
-    ) -> None:
-        self._source, self._simple, self._cut, self._share = source, simple, cut, share
+    def __init__(self, source: _Source, cutters: Mapping[str, Cutter], progress: Progress) -> None:
+        self._source, self._cutters, self._progress = source, cutters, progress
         # the keys of a dict are an ordered set: a pair that is repeated counts once
-        self._held_out: dict[str, dict[tuple[str, str], None]] = {n: {} for n in HELD_OUT_FILES}
-        self.chinese_keys: set[str] = set()
-        self.dropped = {"empty": 0}
+        self._held_out: dict[str, dict[tuple[str, str], None]] = {n: {} for n in HELD_OUT}
+        self.target_keys: set[str] = set()
+        self.dropped = {EMPTY: 0}
 
     def write_cuts(self, cuts: IO[str]) -> tuple[Counter[str], Counter[str]]:
         """Write the symbols of training pairs, a line each; return how often each symbol occurs."""
-        english_counts, chinese_counts = _Counts(), _Counts()
-        for english, chinese in self._clean():
-            split = self._split(key(english))
+        source_counts, target_counts = _Counts(), _Counts()
+        source_cut, target_cut = (self._cutters[what].symbols for what in ("source", "target"))
+        for source, target in self._whole():
+            split = self._split(key(source))
             if split:
-                self._held_out[split][english, chinese] = None
+                self._held_out[split][source, target] = None
                 continue
-            sides = english_symbols(english), self._cut(chinese)
-            cuts.write("\t".join(" ".join(side) for side in sides) + "\n")
-            english_counts.add(sides[0])
-            chinese_counts.add(sides[1])
+            sides = source_cut(source), target_cut(target)
+            # a symbol may be a space or any other character
+            cuts.write(json.dumps(sides, ensure_ascii=False) + "\n")
+            source_counts.add(sides[0])
+            target_counts.add(sides[1])
         for pairs in self._held_out.values():
-            self.chinese_keys |= {self._key(chinese) for _, chinese in pairs}
-        return english_counts.counter, chinese_counts.counter
+            self.target_keys |= {self._key(target) for _, target in pairs}
+        return source_counts.counter, target_counts.counter
 
     def held_out(self, split: str) -> list[tuple[str, str]]:
-        """Return the pairs of valid or test; test lacks pairs whose Chinese is in valid."""
+        """Return the pairs of valid or test; test lacks pairs whose target is in valid."""
         pairs = list(self._held_out[split])
         if split == "valid":
             return pairs
-        in_valid = {self._key(chinese) for _, chinese in self._held_out["valid"]}
+        in_valid = {self._key(target) for _, target in self._held_out["valid"]}
         return [pair for pair in pairs if self._key(pair[1]) not in in_valid]
 
-    def _key(self, chinese: str) -> str:
-        return key("".join(self._cut(chinese)))
+    def _key(self, target: str) -> str:
+        return key("".join(self._cutters["target"].symbols(target)))
 
-    def _clean(self) -> Iterator[tuple[str, str]]:
-        """Yield normalised pairs, and count the rows in which a side is empty."""
-        with self._source.open("rb") as opened:
-            for number, raw in enumerate(opened, 1):
-                try:
-                    line = raw.decode("utf-8").rstrip("\r\n")
-                except UnicodeDecodeError:
-                    raise ValueError(
-                        f"line {number} of {self._source} is not UTF-8; save it as UTF-8"
-                    ) from None
-                english, chinese = (*line.split("\t"), "", "")[:2]
-                pair = normalise_english(english), self._simple.convert(normalise_chinese(chinese))
-                if all(pair):
-                    yield pair
-                else:
-                    self.dropped["empty"] += 1
+    def _whole(self) -> Iterator[tuple[str, str]]:
+        """Yield pairs as they were given, and count the rows in which a side is empty."""
+        changed: Counter[str] = Counter()
+        for number, row in enumerate(self._source.rows(), start=1):
+            if number % 100_000 == 0:
+                self._progress(number)
+            source, target = (one_line(text, changed) for text in row[:2])
+            if source.strip() and target.strip():
+                yield source, target
+            else:
+                self.dropped[EMPTY] += 1
 
-    def _split(self, english_key: str) -> str:
-        """Return the held-out split of an English sentence, or "" for training."""
-        digest = hashlib.blake2b(english_key.encode(), digest_size=8).digest()
-        place = int.from_bytes(digest, "little") / 2**64
-        return "valid" if place < self._share else "test" if place < 2 * self._share else ""
+    def _split(self, source_key: str) -> str:
+        """Return the held-out split of a source sentence, or "" for training."""
+        digest = hashlib.blake2b(source_key.encode("utf-8", "surrogatepass"), digest_size=8)
+        place = int.from_bytes(digest.digest(), "little") / 2**64
+        share = self._source.share
+        return "valid" if place < share else "test" if place < 2 * share else ""
 
 
 class _Counts:
@@ -197,15 +260,17 @@ class _Counts:
             self._limit = max(COUNTED_SYMBOLS, 2 * len(self.counter))
 
 
-def _write_held_out(folder: Path, reading: _FirstReading, source: Path) -> None:
-    for split, file in HELD_OUT_FILES.items():
+def _write_held_out(folder: Path, reading: _FirstReading, source: str) -> None:
+    for split in HELD_OUT:
         pairs = reading.held_out(split)
         if not pairs:
             raise ValueError(f"{source} gives no pair for {split}; give a larger file")
-        (folder / file).write_text("".join(f"{e}\t{c}\n" for e, c in pairs), encoding="utf-8")
+        for place, side in enumerate(("source", "target")):
+            text = "".join(pair[place] + "\n" for pair in pairs)
+            (folder / f"{split}.{side}").write_bytes(text.encode("utf-8"))
 
 
-def _write_vocabularies(folder: Path, vocabularies: dict[str, Vocabulary]) -> None:
+def _write_vocabularies(folder: Path, vocabularies: Mapping[str, Vocabulary]) -> None:
     symbols = {side: vocabulary.symbols for side, vocabulary in vocabularies.items()}
     text = json.dumps(symbols, ensure_ascii=False)
     (folder / VOCABULARY_FILE).write_text(text, encoding="utf-8")
@@ -223,7 +288,8 @@ class _SideWriter:
         self._opened = [file.open("wb") for file in self._files]
         self._ids: list[Ids] = []
         self._ends: list[int] = [0]
-        self._buffered = self._total = self._count = self._longest = 0
+        self._buffered = self._total = self._count = self._unknown = 0
+        self._lengths: Counter[int] = Counter()
         self._state = hashlib.blake2b(digest_size=16)
 
     def __len__(self) -> int:
@@ -235,7 +301,8 @@ class _SideWriter:
         self._total += len(ids)
         self._buffered += len(ids)
         self._count += 1
-        self._longest = max(self._longest, len(ids))
+        self._unknown += int(np.count_nonzero(ids == UNK))
+        self._lengths[len(ids)] += 1
         self._ends.append(self._total)
         if self._buffered >= BUFFERED_IDS:
             self._flush()
@@ -250,11 +317,22 @@ class _SideWriter:
         self._ids, self._ends, self._buffered = [], [], 0
 
     def close(self) -> dict[str, Any]:
-        """Write the rest; return longest and mean length, which would take minutes to read."""
+        """Write the rest; return the counts of SideCounts, which would take minutes to read."""
         self._flush()
         for file in self._opened:
             file.close()
-        return {"longest": self._longest, "mean": self._total / max(self._count, 1)}
+        within, most = 0, 0
+        for length in sorted(self._lengths):
+            within, most = within + self._lengths[length], length
+            if within >= 0.99 * self._count:
+                break
+        return {
+            "symbols": self._total,
+            "unknown": self._unknown / max(self._total, 1),
+            "mean": self._total / max(self._count, 1),
+            "most": most,
+            "longest": max(self._lengths, default=0),
+        }
 
     @property
     def digest(self) -> bytes:
@@ -264,35 +342,42 @@ class _SideWriter:
 
 def _encode(
     cuts: IO[str],
-    sides: dict[str, _SideWriter],
-    vocabularies: dict[str, Vocabulary],
+    sides: Mapping[str, _SideWriter],
+    vocabularies: Mapping[str, Vocabulary],
     held_out: set[str],
     longest: int,
 ) -> dict[str, int]:
     """Read the cut pairs, write their ids, and return how many pairs were dropped by reason."""
-    dropped = {"too long": 0, "in valid or test": 0}
+    dropped = {TOO_LONG: 0, LEAKED_TARGET: 0}
     for line in cuts:
-        pair = [side.split(" ") for side in line.rstrip("\n").split("\t")]
+        pair: list[list[str]] = json.loads(line)
         if max(map(len, pair)) > longest:
-            dropped["too long"] += 1
+            dropped[TOO_LONG] += 1
         elif key("".join(pair[1])) in held_out:
-            dropped["in valid or test"] += 1
+            dropped[LEAKED_TARGET] += 1
         else:
             for side, symbols in zip(sides, pair, strict=True):
-                sides[side].add(vocabularies[side].encode(symbols))
+                sides[side].add(vocabularies[side].encode(symbols or [UNKNOWN]))
     return dropped
 
 
 def _most_frequent(counts: Counter[str], most: int) -> Vocabulary:
-    kept = sorted(counts, key=lambda symbol: (-counts[symbol], symbol))[:most]
+    often = (symbol for symbol, times in counts.items() if times >= LEAST_OFTEN)
+    kept = sorted(often, key=lambda symbol: (-counts[symbol], symbol))[:most]
     return Vocabulary((*SPECIALS, UNKNOWN, *kept))
 
 
-def _digest(folder: Path, sides: list[_SideWriter]) -> str:
-    """Return the digest of a streamed corpus: of its ids, vocabularies and held-out texts."""
-    state = hashlib.blake2b(digest_size=16)
-    for side in sides:
-        state.update(side.digest)
-    for file in (VOCABULARY_FILE, *HELD_OUT_FILES.values()):
+def _digest(
+    folder: Path,
+    writers: Sequence[_SideWriter],
+    languages: Languages,
+    sides: Mapping[str, SideSettings],
+) -> str:
+    """Return the digest of a streamed corpus: of ids, vocabularies, held-out texts and settings."""
+    state = hashlib.blake2b(repr((languages, sides)).encode(), digest_size=16)
+    for writer in writers:
+        state.update(writer.digest)
+    texts = [f"{split}.{side}" for split in HELD_OUT for side in ("source", "target")]
+    for file in (VOCABULARY_FILE, *texts):
         state.update((folder / file).read_bytes())
     return state.hexdigest()

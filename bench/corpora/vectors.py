@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+_BLANKS = re.compile(r"[ \t]+")
 WORDS_FILE, VALUES_FILE = "words.json", "vectors.npy"
 
 
@@ -23,8 +25,8 @@ class Vectors(NamedTuple):
     values_VE: Floats
 
 
-def parse(lines: Iterable[str], where: str) -> Vectors:
-    """Read word vectors in the text format of word2vec or GloVe.
+def parse(lines: Iterable[str], where: str) -> tuple[Vectors, int]:
+    """Read word vectors in the text format of word2vec or GloVe, and count repeated words.
 
     A line holds a word and its numbers, separated by spaces. word2vec has a first line
     `words size`, GloVe has none. The first vector of a repeated word counts.
@@ -33,28 +35,83 @@ def parse(lines: Iterable[str], where: str) -> Vectors:
         where: What errors call the text.
 
     Raises:
-        ValueError: A line is not a word and as many finite numbers as the others.
+        ValueError: A line is not a word and as many finite numbers as the others, or the first
+            line says another size or number of words than there are.
     """
     rows: dict[str, Floats] = {}
-    size = 0
+    size = count = 0
+    stated: int | None = None
     for number, line in enumerate(lines, start=1):
-        parts = line.rstrip().split(" ")
+        parts = _BLANKS.split(line.strip(" \t\r"))
         if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
-            size = int(parts[1])
+            stated, size = int(parts[0]), int(parts[1])
             continue
         size = size or len(parts) - 1
         # GloVe's words may hold spaces, so the numbers are the last parts
         word = " ".join(parts[: len(parts) - size])
         row = _numbers(parts[len(parts) - size :], size)
-        if row is None or not word:
+        if row is None or not word or (stated is not None and _is_number(word)):
+            said = f", as its first line says {size}" if stated is not None else ""
             raise ValueError(
-                f"{where}, line {number} is not a word and {max(size, 1)} numbers; give the text "
-                "format of word2vec or GloVe"
+                f"{where}, line {number} is not a word and {max(size, 1)} numbers{said}; give the "
+                "text format of word2vec or GloVe"
             )
+        count += 1
         rows.setdefault(word, row)
     if not rows:
         raise ValueError(f"{where} holds no vectors; give the text format of word2vec or GloVe")
-    return Vectors(list(rows), np.stack(list(rows.values())))
+    if stated is not None and stated != count:
+        raise ValueError(
+            f"the first line of {where} says {stated} words, and {count} follow; give the whole "
+            "file, or take its first line away"
+        )
+    return Vectors(list(rows), np.stack(list(rows.values()))), count - len(rows)
+
+
+def parse_binary(stream: IO[bytes], where: str) -> tuple[Vectors, int]:
+    """Read word vectors in the binary format of word2vec, and count repeated words.
+
+    After a line `words size`, each word is followed by a space and its numbers as float32.
+
+    Raises ValueError if the file ends early.
+    """
+    first = stream.readline().split()
+    count, size = int(first[0]), int(first[1])
+    rows: dict[str, Floats] = {}
+    for number in range(count):
+        word = bytearray()
+        while (byte := stream.read(1)) not in (b" ", b""):
+            word += byte
+        raw = stream.read(4 * size)
+        if len(raw) < 4 * size:
+            raise ValueError(f"{where} ends after {number} of {count} words; give the whole file")
+        row = np.frombuffer(raw, dtype="<f4").astype(np.float32)
+        if not np.isfinite(row).all():
+            raise ValueError(f"{where}: word {number + 1} has a number that is not finite")
+        rows.setdefault(word.decode("utf-8", "replace").strip("\n"), row)
+    return Vectors(list(rows), np.stack(list(rows.values()))), count - len(rows)
+
+
+def is_binary(head: bytes) -> bool:
+    """Return whether a file begins like word2vec's binary format: two numbers, then no text."""
+    first, end, rest = head.partition(b"\n")
+    numbers = first.split()
+    if not end or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+        return False
+    _, space, values = rest.partition(b" ")
+    if not space or not values:
+        return False
+    sample = values[: 4 * int(numbers[1])]
+    return any(byte < 9 or byte > 127 for byte in sample)
+
+
+def _is_number(word: str) -> bool:
+    """Return whether a word looks like one number too many: 0.25, not 7."""
+    try:
+        float(word.split(" ")[-1])
+    except ValueError:
+        return False
+    return "." in word and " " in word
 
 
 def _numbers(parts: list[str], size: int) -> Floats | None:

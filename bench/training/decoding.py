@@ -111,14 +111,36 @@ def _length(row: Ids) -> int:
     return int(ends[0]) if len(ends) else len(row)
 
 
-@torch.no_grad()
+class Hypothesis(NamedTuple):
+    """An output of a beam: its normalised log-probability, its ids, and whether eos came."""
+
+    score: float
+    ids: Ids
+    ended: bool
+
+
+NOTHING = Hypothesis(float("-inf"), np.zeros(0, dtype=np.int32), False)
+"""The output of a row for which nothing was finite."""
+
+
 def beam(model: Model, batch: Batch, limit: int, how: Decoding) -> Decoded:
     """Decode with the best hypothesis that a beam of `how.width` finds.
 
-    With a width of 1 the outputs are those of `greedy`. At every step the `width` likeliest
-    extensions of a row's hypotheses are kept. Those that end leave the beam and are remembered.
-    Hypotheses that have not ended at the limit compete as they are. A row is done when nothing in
-    its beam can be better than its best ended hypothesis any more.
+    With a width of 1 the outputs are those of `greedy`.
+    """
+    best = [found[0] if found else NOTHING for found in n_best(model, batch, limit, how, 1)]
+    return Decoded([found.ids for found in best], [found.ended for found in best], None)
+
+
+@torch.no_grad()
+def n_best(
+    model: Model, batch: Batch, limit: int, how: Decoding, count: int
+) -> list[list[Hypothesis]]:
+    """Return the best hypotheses that a beam finds for each row, at most `count`, best first.
+
+    At every step the `width` likeliest extensions of a row's hypotheses are kept. Those that end
+    leave the beam and are remembered. Hypotheses that have not ended at the limit compete as they
+    are. A row is done when nothing in its beam can be better than what is remembered any more.
     """
     width, rows = how.width, len(batch.source_BS)
     device = batch.source_BS.device
@@ -130,9 +152,7 @@ def beam(model: Model, batch: Batch, limit: int, how: Decoding) -> Decoded:
     # one hypothesis to begin with, or all would be the same
     first = torch.arange(width, device=device) == 0
     alive_BW = torch.zeros(rows, width, device=device).masked_fill(~first, float("-inf"))
-    best: list[tuple[float, Ids, bool]] = [
-        (float("-inf"), np.zeros(0, dtype=np.int32), False) for _ in range(rows)
-    ]
+    best: list[list[Hypothesis]] = [[] for _ in range(rows)]
     for step in range(1, limit + 1):
         logits_NV, state, _ = model.step(tokens_N, state, memory)
         size = logits_NV.shape[-1]
@@ -146,33 +166,45 @@ def beam(model: Model, batch: Batch, limit: int, how: Decoding) -> Decoded:
         state = pick(state, parents_N)
         ended_BW = (tokens_N == EOS).view(rows, width) & alive_BW.isfinite()
         over_BW = ended_BW if step < limit else alive_BW.isfinite()
-        _remember(best, how.normalised(alive_BW, step), over_BW, ended_BW, history_NT)
+        scores_BW = how.normalised(alive_BW, step).masked_fill(~over_BW, float("-inf"))
+        _remember(best, count, scores_BW, ended_BW, history_NT)
         alive_BW = alive_BW.masked_fill(ended_BW, float("-inf"))
         # what is alive gets no likelier, and is divided by the limit's penalty at best
         hope_B = how.normalised(alive_BW.max(-1).values, limit).cpu()
-        if all(hope <= score for hope, (score, _, _) in zip(hope_B.tolist(), best, strict=True)):
+        if all(hope <= _least(f, count) for hope, f in zip(hope_B.tolist(), best, strict=True)):
             break
-    return Decoded([ids for _, ids, _ in best], [ended for _, _, ended in best], None)
+    return best
+
+
+def _least(found: list[Hypothesis], count: int) -> float:
+    """Return the score that a further hypothesis of a row has to beat."""
+    return found[-1].score if len(found) == count else float("-inf")
 
 
 def _remember(
-    best: list[tuple[float, Ids, bool]],
+    best: list[list[Hypothesis]],
+    count: int,
     scores_BW: Tensor,
-    over_BW: Tensor,
     ended_BW: Tensor,
     history_NT: Tensor,
 ) -> None:
-    """Put into `best` each row's best hypothesis among those that are over.
+    """Put into `best` each row's hypotheses that are over, if they are among its `count` best.
 
-    history_NT: tokens so far, N = B * W. scores_BW, over_BW, ended_BW: of each row's beam.
+    scores_BW: of each row's beam, -inf for what is not over. history_NT: tokens so far, N = B * W.
     """
-    scores, places = scores_BW.masked_fill(~over_BW, float("-inf")).max(-1)
-    ended = ended_BW.gather(1, places[:, None])[:, 0].tolist()
     width = scores_BW.shape[1]
-    for row, (score, place) in enumerate(zip(scores.tolist(), places.tolist(), strict=True)):
-        if score > best[row][0]:
-            ids = history_NT[row * width + place].cpu().numpy().astype(np.int32)
-            best[row] = score, ids[:-1] if ended[row] else ids, ended[row]
+    scores, ended = scores_BW.tolist(), ended_BW.tolist()
+    for row, found in enumerate(best):
+        # of equal ones the first in the beam comes first
+        order = sorted(range(width), key=scores[row].__getitem__, reverse=True)
+        for place in order[:count]:
+            score = scores[row][place]
+            if score > _least(found, count):
+                ids = history_NT[row * width + place].cpu().numpy().astype(np.int32)
+                over = ended[row][place]
+                found.append(Hypothesis(score, ids[:-1] if over else ids, over))
+                found.sort(key=lambda one: -one.score)
+                del found[count:]
 
 
 def pick(tree: Any, rows_N: Tensor) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from bench.training.batching import by_length, collate
-from bench.training.decoding import Decoding, decode
+from bench.training.decoding import Decoding, decode, n_best
 from bench.training.losses import last_layer, logit_rows
-from tasks import Facts, Ids, Outputs, Split, Task
+from tasks import Facts, Ids, Outputs, Ragged, Split, Task
 from variants import Batch, Model, Readout, real
 
 Heads = tuple[torch.Tensor, ...] | tuple[Readout, ...]
@@ -194,11 +194,18 @@ def run_one(
     device: str,
     collate: Collate = collate,
     decoding: Decoding = GREEDY,
+    typed: str | None = None,
 ) -> dict[str, object]:
-    """Return a model's output for one source as text, and attention with its symbols."""
+    """Return a model's output for one source as text, and attention with its symbols.
+
+    typed: the text that a person typed for this source, if one did.
+    """
     batch = collate(task.single(source), task.facts, device)
     if task.facts.tagging:
         streams = [rows[0] for rows in _labels(model.score(batch), batch)]
+        if typed is not None:
+            shown, marked = task.typed_answer(streams, typed)
+            return {"source": shown, "output": marked}
         return {
             "source": task.source_text(source),
             "output": task.target_text(streams, source),
@@ -214,3 +221,41 @@ def run_one(
         row["source_symbols"] = task.source.decode(source)
         row["output_symbols"] = task.target.decode(decoded.ids[0])
     return row
+
+
+@torch.no_grad()
+def run_many(
+    model: Model,
+    task: Task,
+    sources: Sequence[Ids],
+    typed: Sequence[str],
+    decoding: Decoding = GREEDY,
+    best: int = 1,
+) -> list[list[tuple[str, float | None]]]:
+    """Return a model's outputs for a batch of sources: texts, best first, with their scores.
+
+    typed: the text that each source was typed as. best: number of outputs of a beam; the score is
+    its normalised log-probability, None without a beam.
+    """
+    splits = [task.single(source) for source in sources]
+    streams = tuple(
+        Ragged.of(split.targets[place][0] for split in splits)
+        for place in range(len(task.facts.target_sizes))
+    )
+    batch = collate(Split(Ragged.of(sources), streams), task.facts, "cpu")
+    if task.facts.tagging:
+        labels = _labels(model.score(batch), batch)
+        rows = zip(zip(*labels, strict=True), typed, strict=True)
+        return [[(task.typed_answer(row, text)[1], None)] for row, text in rows]
+    limit = task.facts.length_limit
+    if best == 1:
+        decoded = decode(model, batch, limit, decoding)
+        return [
+            [(task.target_text([ids], source), None)]
+            for ids, source in zip(decoded.ids, sources, strict=True)
+        ]
+    found = n_best(model, batch, limit, decoding, best)
+    return [
+        [(task.target_text([one.ids], source), one.score) for one in row]
+        for row, source in zip(found, sources, strict=True)
+    ]

@@ -221,7 +221,8 @@ def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
         state.best_weights = {
             name: value.detach().clone() for name, value in state.model.state_dict().items()
         }
-    if state.to_target is None and point[task.metric] >= task.solved_at:
+    wanted = task.solved_at
+    if state.to_target is None and wanted is not None and point[task.metric] >= wanted:
         state.to_target = {"steps": state.step, "tokens": state.tokens}
         state.seconds_to_target = state.seconds
     if state.to_target is not None and setting.budget.stop == "solved":

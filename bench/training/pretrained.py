@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from bench.corpora import vectors
 from bench.corpora.vectors import Floats
-from tasks import Ragged, Task, Vocabulary
+from tasks import UNK, Ragged, Task, Vocabulary
+from tasks.parallel.subwords import SPACE_MARK
+from tasks.parallel.tokenisers import JOINER
 from variants import Pretrained, Variant
 
 CONTEXT_WINDOW = 2
@@ -70,13 +72,36 @@ def _scaled(values_VE: Floats, known_V: NDArray[np.bool_], variant: Variant) -> 
 def look_up(found: vectors.Vectors, vocabulary: Vocabulary) -> tuple[Floats, NDArray[np.bool_]]:
     """Return values (V, E) for a vocabulary's symbols, and which of them were found (V,).
 
-    A symbol is looked up as it is, else in lower case.
+    A symbol is looked up as it is, else in lower case, else without the marks that say where
+    spaces stand.
     """
     places = {word: place for place, word in enumerate(found.words)}
-    rows = [places.get(s, places.get(s.lower(), -1)) for s in vocabulary.symbols]
+    rows = [_place(places, symbol) for symbol in vocabulary.symbols]
     known = np.array(rows) >= 0
     values = np.where(known[:, None], found.values_VE[rows], np.float32(0))
     return values.astype(np.float32), known
+
+
+def _place(places: Mapping[str, int], symbol: str) -> int:
+    """Return the row of a symbol's vector, -1 if it has none."""
+    bare = symbol.strip(JOINER + SPACE_MARK)
+    for form in (symbol, symbol.lower(), bare, bare.lower()):
+        if form in places:
+            return places[form]
+    return -1
+
+
+def vector_note(name: str, task: Task, data: Path) -> str:
+    """Return a line that says how many symbols of a task have a vector."""
+    found = vectors.load(name, data)
+    sides = {"source": task.source} | ({} if task.facts.tagging else {"target": task.target})
+    first = UNK + 1
+    parts = []
+    for side, vocabulary in sides.items():
+        _, known = look_up(found, vocabulary)
+        start = first if vocabulary.open else UNK
+        parts.append(f"{int(known[start:].sum()):,} of {len(vocabulary) - start:,} {side} symbols")
+    return f"vectors {name}: {' and '.join(parts)} have one"
 
 
 def ppmi(sequences: Ragged, symbols: int, size: int) -> tuple[Floats, NDArray[np.bool_]]:

@@ -52,6 +52,8 @@ def _facts(record: Record) -> list[str]:
             f"{metrics.short(outcome['parameters'])} parameters"
         )
         lines += [*_scores(outcome), _target(outcome)]
+    if measured.get("data"):
+        lines.append(measured["data"])
     if "machine" in measured:
         machine = measured["machine"]
         others = measured["beside"]
@@ -80,6 +82,8 @@ def _scores(outcome: Mapping[str, Any]) -> list[str]:
 
 def _target(outcome: Mapping[str, Any]) -> str:
     """Say whether and when the target was reached."""
+    if outcome["solved_at"] is None:
+        return f"no target of {outcome['metric']} was set"
     target = f"target {outcome['metric']} {outcome['solved_at']:g} on valid"
     reached = outcome["to_target"]
     if not reached:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.en_zh_streamed import KIND
+from tasks.parallel.streamed import STREAMED_KIND
 from tasks.vocabulary import SPECIALS, UNKNOWN
 
 NOUNS = tuple(
@@ -47,7 +47,7 @@ LOAD = "import bench.runner"
 PREPARE = """
 from pathlib import Path
 from bench.corpora import catalogue
-catalogue.add_streamed("big", Path({file!r}), Path({store!r}) / "data", "characters", 50, 50_000)
+catalogue.add_streamed_files("big", [Path({file!r})], Path({store!r}) / "data")
 """
 READ = """
 from pathlib import Path
@@ -104,7 +104,18 @@ def write_ids(folder: Path, pairs: int) -> None:
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     symbols = [*SPECIALS, UNKNOWN, *(f"w{number}" for number in range(1000))]
-    known: dict[str, object] = {"name": "big", "kind": KIND, "tokens": "words", "longest": 50}
+    known: dict[str, object] = {
+        "name": "big",
+        "kind": STREAMED_KIND,
+        "languages": ["en", "zh"],
+        "sides": {
+            side: {"tokens": "given", "case": "kept", "normal": "none"}
+            for side in ("source", "target")
+        },
+        "longest": 50,
+        "dropped": {},
+    }
+    counts: dict[str, object] = {}
     for side in ("source", "target"):
         lengths = random.integers(8, 13, size=1_000_000)
         ids = random.integers(4, len(symbols), size=int(lengths.sum())).astype(np.int32)
@@ -119,12 +130,18 @@ def write_ids(folder: Path, pairs: int) -> None:
                 to.write(ids[: ends[count - 1]].tobytes())
                 at.write((ends[:count] + total).tobytes())
                 total += int(ends[count - 1])
-        known[side] = {"longest": 12, "mean": total / pairs}
+        counts[side] = {
+            "symbols": total,
+            "unknown": 0.0,
+            "mean": total / pairs,
+            "most": 12,
+            "longest": 12,
+        }
     text = json.dumps({"source": symbols, "target": symbols})
     (folder / "vocabulary.json").write_text(text, encoding="utf-8")
-    for name in ("valid.tsv", "test.tsv"):
-        (folder / name).write_text("w1 w2\tw3 w4\n" * 100, encoding="utf-8")
-    known |= {"digest": f"ids{pairs}", "pairs": pairs}
+    for name in ("valid.source", "valid.target", "test.source", "test.target"):
+        (folder / name).write_text("w1 w2\n" * 100, encoding="utf-8")
+    known |= {"digest": f"ids{pairs}", "pairs": pairs, "counts": counts}
     (folder / "about.json").write_text(json.dumps(known), encoding="utf-8")
 
 

@@ -18,12 +18,24 @@ BUILT = (
     "reversal:pairs=20",
     "opposites",
     "keyphrase:documents=30",
+    "pairs:pairs=1000,least=1",
     "en-zh:pairs=1000,least=1",
 )
 VALUES: dict[tuple[str, str], list[str]] = {
     ("increment", "mode"): ["memorise", "fresh"],
     ("reversal", "mode"): ["words", "symbols"],
     ("keyphrase", "corpus"): ["generated", "inspec"],
+    ("keyphrase", "kinds"): ["ignored", "scored"],
+    ("pairs", "corpus"): ["grammar", "tatoeba"],
+    ("pairs", "direction"): ["stored", "de-en"],
+    ("pairs", "source_tokens"): ["default", "bpe:8000", "characters"],
+    ("pairs", "target_tokens"): ["default", "given", "unigram:500"],
+    ("pairs", "source_case"): ["kept", "lower"],
+    ("pairs", "target_case"): ["kept", "lower"],
+    ("pairs", "source_normal"): ["none", "chinese"],
+    ("pairs", "target_normal"): ["none", "simplified"],
+    ("pairs", "bleu_tokens"): ["default", "13a"],
+    ("pairs", "metric"): ["default", "chrf"],
     ("en-zh", "corpus"): ["grammar", "tatoeba"],
     ("en-zh", "tokens"): ["characters", "words"],
 }
@@ -134,6 +146,7 @@ def test_every_task_offers_what_a_run_needs(given: str) -> None:
     assert facts.source_size == len(task.source)
     assert len(facts.head_weights) == len(facts.target_sizes)
     assert sum(facts.head_weights) == pytest.approx(1.0)
+    assert task.solved_at is not None
     assert 0 < task.solved_at <= 1 or task.metric in ("bleu", "chrf")
     for name, split in task.splits.items():
         assert len(split) > 0, name

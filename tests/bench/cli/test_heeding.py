@@ -36,6 +36,9 @@ WAYS: dict[tuple[str, str], str] = {
     ("data add", "a corpus"): "x y.tsv",
     ("data add", "--vectors"): "x y.txt --vectors",
     ("data add", "--streamed"): "x y.tsv --streamed",
+    ("data add", "--tagged"): "x y.txt --tagged",
+    ("try", "a text"): "abc x",
+    ("try", "--file"): "abc --file y",
     ("list", "names"): "",
     ("list", "--markdown"): "--markdown",
 }
@@ -43,7 +46,7 @@ WAYS: dict[tuple[str, str], str] = {
 SELECTING = {
     *("matrix", "vary", "base", "until_decided", "axis", "with_store", "dates", "module"),
     *("update", "init", "quality", "pytest_benchmark", "everything", "vectors", "streamed"),
-    *("markdown",),
+    *("markdown", "tagged", "file"),
 }
 """Options that change the way in which a verb is used; two ways at once are refused as such."""
 CHOOSING = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import sys
 import threading
@@ -340,40 +341,50 @@ def written(path: Path, content: str | bytes) -> Path:
     return path
 
 
+def sides(folder: Path, split: str = "all") -> tuple[list[str], list[str]]:
+    """Return the sentences of a corpus as they are stored."""
+    source, target = (
+        (folder / f"{split}.{side}").read_text("utf-8").split("\n")[:-1]
+        for side in ("source", "target")
+    )
+    return source, target
+
+
 def test_own_pairs_in_one_file(tmp_path: Path) -> None:
-    file = written(tmp_path / "mine.tsv", "\ufeffHi.\t嗨.\r\nonly english\r\nBye.\t再見。\tme\n")
+    file = written(tmp_path / "mine.tsv", "\ufeffHi.\t嗨.\r\nonly english\r\nBye.\t再見。\n")
     prepared = catalogue.add("mine-2", [file], tmp_path / "data")
-    text = (tmp_path / "data" / "mine-2" / "pairs.tsv").read_text("utf-8")
-    assert text == "Hi.\t嗨。\t\nBye.\t再見。\tme\n"
-    assert prepared.about["dropped"] == {"empty": 1, "duplicate": 0}
+    assert sides(prepared.folder) == (["Hi.", "Bye."], ["嗨.", "再見。"])
+    assert prepared.about["splits"]["all"]["dropped"] == {"no second column": 1}
+    assert prepared.about["languages"] == ["und", "zh"]
+    assert prepared.about["languages_from"] == "guessed from the script"
     assert prepared.about["source"] == "mine.tsv"
-    assert prepared.about["kind"] == "pairs"
+    assert prepared.about["kind"] == "parallel"
 
 
 def test_own_pairs_in_two_files(tmp_path: Path) -> None:
     english = written(tmp_path / "a.en", "Hi.\nA\tB\n\n")
     chinese = written(tmp_path / "a.zh", "嗨。\n甲乙\n丙")
     catalogue.add("two", [english, chinese], tmp_path)
-    assert (tmp_path / "two" / "pairs.tsv").read_text("utf-8") == "Hi.\t嗨。\t\nA B\t甲乙\t\n"
+    assert sides(tmp_path / "two") == (["Hi.", "A\tB"], ["嗨。", "甲乙"])
     written(chinese, "嗨。\n甲乙\n")
-    with pytest.raises(ValueError, match=r"a\.en has 3 lines and .*a\.zh has 2"):
+    with pytest.raises(ValueError, match=r"a\.en has 3 lines and .*a\.zh has 2 lines"):
         catalogue.add("uneven", [english, chinese], tmp_path)
     assert "uneven" not in names(tmp_path)
 
 
-def test_tagged_documents_are_kept_as_they_are(tmp_path: Path) -> None:
+def test_tagged_documents_are_read_when_they_are_added(tmp_path: Path) -> None:
     source = tmp_path / "tagged"
     source.mkdir()
-    contents = {f"{name}.txt": f"{name}\tO\r\n\n" for name in ("train", "dev", "test")}
-    for name, content in contents.items():
-        written(source / name, content)
-    prepared = catalogue.add("tags", [source], tmp_path / "data")
+    for name in ("train", "dev", "test"):
+        written(source / f"{name}.txt", f"{name}\tO\r\nWide\tB-X\r\n\r\nb\tI-X\r\n\r\n")
+    prepared = catalogue.add_tagged_files("tags", [source], tmp_path / "data")
     assert prepared.about["kind"] == "tagged"
-    for name, content in contents.items():
-        assert (prepared.folder / name).read_bytes() == content.encode()
-    (source / "dev.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"dev\.txt does not exist"):
-        catalogue.add("tags-2", [source], tmp_path / "data")
+    for split, name in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        records = (prepared.folder / f"{split}.jsonl").read_text("utf-8").split("\n")
+        assert [json.loads(record) for record in records[:-1]] == [
+            {"tokens": [name, "Wide"], "phrases": [[1, 2, "X"]]},
+            {"tokens": ["b"], "phrases": [[0, 1, "X"]]},
+        ]
     assert [prepared.name for prepared in catalogue.listing(tmp_path / "data")] == ["tags"]
 
 
@@ -401,7 +412,8 @@ def test_names_that_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [0, 3])
 def test_a_wrong_number_of_files(tmp_path: Path, count: int) -> None:
     file = written(tmp_path / "x.tsv", "a\t甲\n")
-    with pytest.raises(ValueError, match=f"{count} files or folders were given .* give one file"):
+    said = {0: "no training text was given", 3: "3 files were given: .* give one of columns"}
+    with pytest.raises(ValueError, match=said[count]):
         catalogue.add("mine", [file] * count, tmp_path)
 
 

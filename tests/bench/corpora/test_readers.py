@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from bench.corpora import catalogue, preparation
 from bench.corpora.preparation import Simplifier
+from bench.corpora.streamed import StreamOptions
 from bench.guard import baseline
 from bench.guard.processes import GuardError
 from results.errors import StoreError
@@ -73,7 +74,7 @@ def test_pairs(content: bytes, copies: int) -> None:
 
         def read() -> None:
             catalogue.add("any", [file], place / "data")
-            build("en-zh:corpus=any,least=1", place / "data")
+            build("pairs:corpus=any,least=1,bleu_tokens=13a", place / "data")
 
         read_or_reported(read, ValueError)
         assert file.read_bytes() == before
@@ -90,7 +91,7 @@ def test_tagged_documents(contents: tuple[bytes, bytes, bytes]) -> None:
             (source / name).write_bytes(content)
 
         def read() -> None:
-            catalogue.add("any", [source], place / "data")
+            catalogue.add_tagged_files("any", [source], place / "data")
             build("keyphrase:corpus=any", place / "data")
 
         read_or_reported(read, ValueError)
@@ -105,13 +106,14 @@ def test_streamed_pairs(line: str, copies: int, places: st.DataObject) -> None:
         file.write_text(text, encoding="utf-8")
 
         def read() -> None:
-            catalogue.add_streamed("any", file, place / "data", "characters", 20, 30)
+            options = StreamOptions("characters", 20, 30)
+            catalogue.add_streamed_files("any", [file], place / "data", None, options)
             made = place / "data" / "any"
             damaged = places.draw(st.sampled_from(sorted(made.iterdir())))
             content = damaged.read_bytes()
             at = places.draw(st.integers(0, len(content)))
             damaged.write_bytes(content[:at] + places.draw(st.binary(max_size=5)))
-            build("en-zh:corpus=any", place / "data")
+            build("pairs:corpus=any", place / "data")
 
         read_or_reported(read, ValueError, FileNotFoundError)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import math
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -158,13 +161,59 @@ GLOVE = "man 1 2\nwoman 3 4.5\n猫 -1e-1 0\n"
 
 @pytest.mark.parametrize("text", [WORD2VEC, GLOVE, GLOVE + "man 7 7\n"])
 def test_both_formats_are_read(text: str) -> None:
-    found = vectors.parse(text.splitlines(), "f")
+    found, _ = vectors.parse(text.splitlines(), "f")
     assert found.words == ["man", "woman", "猫"]
     np.testing.assert_allclose(found.values_VE, [[1.0, 2.0], [3.0, 4.5], [-0.1, 0.0]])
 
 
+def test_repeats_are_counted_and_blanks_may_be_doubled() -> None:
+    found, repeated = vectors.parse(["man  1\t2 ", " woman 3  4.5", "man 7 7"], "f")
+    assert (found.words, repeated) == (["man", "woman"], 1)
+    np.testing.assert_allclose(found.values_VE, [[1.0, 2.0], [3.0, 4.5]])
+
+
+def binary(words: dict[str, list[float]]) -> bytes:
+    size = len(next(iter(words.values())))
+    rows = [f"{w} ".encode() + np.array(v, dtype="<f4").tobytes() + b"\n" for w, v in words.items()]
+    return f"{len(words)} {size}\n".encode() + b"".join(rows)
+
+
+FEW_WORDS = {"man": [1.0, 2.0], "woman": [3.0, 4.5], "猫": [-0.125, 0.0]}
+
+
+@pytest.mark.parametrize("form", ["text", "mark", "gz", "zip", "binary", "binary gz"])
+def test_files_of_vectors_are_read_as_they_come(tmp_path: Path, form: str) -> None:
+    content = binary(FEW_WORDS) if "binary" in form else WORD2VEC.replace("-1e-1", "-.125").encode()
+    if form == "mark":
+        content = b"\xef\xbb\xbf" + content
+    elif form == "zip":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("words.vec", content)
+        content = packed.getvalue()
+    file = tmp_path / "any.vec"
+    file.write_bytes(gzip.compress(content) if "gz" in form else content)
+    about = corpora.add_vectors("few", file, tmp_path / "data").about
+    assert (about["words"], about["size"]) == (3, 2)
+    found = vectors.load("few", tmp_path / "data")
+    assert found.words == list(FEW_WORDS)
+    np.testing.assert_allclose(found.values_VE, [*FEW_WORDS.values()])
+
+
+def test_a_binary_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.bin").write_bytes(binary(FEW_WORDS)[:-6])
+    with pytest.raises(ValueError, match="ends after 2 of 3 words"):
+        corpora.add_vectors("few", tmp_path / "cut.bin", tmp_path / "data")
+
+
+def test_marks_of_spaces_are_no_part_of_a_word() -> None:
+    found, _ = vectors.parse([", 1 2", "man 3 4"], "f")
+    _, known = look_up(found, Vocabulary.closed(["￭,", "▁man", "￭;"]))
+    assert known.tolist() == [False, False, False, True, True, False]
+
+
 def test_words_may_hold_spaces_where_the_size_is_known() -> None:
-    found = vectors.parse(["2 2", "at name 1 2", "b 3 4"], "f")
+    found, _ = vectors.parse(["2 2", "at name 1 2", "b 3 4"], "f")
     assert found.words == ["at name", "b"]
 
 
@@ -179,6 +228,8 @@ def test_words_may_hold_spaces_where_the_size_is_known() -> None:
         ("man 1 inf\n", "line 1"),
         ("man\n", "line 1"),
         ("2 2\n 1 2\n", "line 2"),
+        ("2 2\nman 1 2\n", "says 2 words, and 1 follow"),
+        ("1 2\nman 1.5 2 3\n", "line 2 is not a word and 2 numbers, as its first line says 2"),
     ],
 )
 def test_other_files_are_refused(text: str, line: str) -> None:
@@ -188,18 +239,19 @@ def test_other_files_are_refused(text: str, line: str) -> None:
 
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
+    said, found = "", None
     try:
-        found = vectors.parse(text.split("\n"), "f")
+        found, _ = vectors.parse(text.split("\n"), "f")
     except ValueError as error:
-        found, said = None, str(error)
+        said = str(error)
     if found is None:
-        assert "word2vec or GloVe" in said
+        assert "word2vec or GloVe" in said or "take its first line away" in said
     else:
         assert len(found.words) == len(found.values_VE) > 0
 
 
 def test_look_up_prefers_the_word_itself() -> None:
-    found = vectors.parse(["man 1 2", "Man 5 6", "woman 3 4"], "f")
+    found, _ = vectors.parse(["man 1 2", "Man 5 6", "woman 3 4"], "f")
     values, known = look_up(found, Vocabulary.closed(["Man", "WOMAN", "dog"]))
     assert known.tolist() == [False, False, False, True, True, False]
     np.testing.assert_allclose(values[3:5], [[5, 6], [3, 4]])
