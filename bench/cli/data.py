@@ -33,7 +33,12 @@ SplitOption = Annotated[
 
 @data_app.command("get")
 def get_corpus(
-    name: Annotated[str, typer.Argument(help="The corpus to fetch: tatoeba.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The corpus to fetch: tatoeba, or a pair of manythings.org such as deu-eng."
+        ),
+    ],
     archive: Annotated[
         Path | None,
         typer.Option("--from", metavar="FILE", help="Use this archive instead of downloading it."),

@@ -10,6 +10,7 @@ appears only when it is complete.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,6 +51,10 @@ class Download:
     licence: str
 
 
+MANYTHINGS = re.compile(r"[a-z]{3}-eng")
+"""Names of the archives of manythings.org: a language of ISO 639-3, and English."""
+MANYTHINGS_URL = "https://www.manythings.org/anki/{name}.zip"
+"""Address of such an archive."""
 DOWNLOADS: dict[str, Download] = {
     "tatoeba": Download(
         url="https://www.manythings.org/anki/cmn-eng.zip",
@@ -75,10 +80,12 @@ def get(
         ValueError: The name, checksum or archive is wrong.
         FileNotFoundError: There is no such file, or the host cannot be reached.
     """
+    if MANYTHINGS.fullmatch(name):
+        return _get_manythings(name, folder, archive, sha256)
     if name not in DOWNLOADS:
         raise ValueError(
-            f"{name!r} cannot be fetched, only {', '.join(DOWNLOADS)}; "
-            f"import another corpus with: bench data add {name} FILE"
+            f"{name!r} cannot be fetched, only {', '.join(DOWNLOADS)} and pairs of manythings.org "
+            f"such as deu-eng; import another corpus with: bench data add {name} FILE"
         )
     known = DOWNLOADS[name]
     expected = (sha256 or known.sha256).lower()
@@ -100,6 +107,29 @@ def get(
         "date": day.isoformat(),
     }
     prepared = preparation.write_pairs(name, folder, rows, simple, about)
+    if not archive:
+        file.unlink()
+    return prepared
+
+
+def _get_manythings(name: str, folder: Path, archive: Path | None, sha256: str | None) -> Prepared:
+    """Fetch a language pair of manythings.org, whose files change, and keep it as it is."""
+    url = MANYTHINGS_URL.format(name=name)
+    for there in listing(folder):
+        if there.name == name and there.about.get("source") == url and archive is None:
+            if sha256 is not None:
+                _check_hash(name, str(there.about.get("sha256")), sha256.lower())
+            return there
+    _check_new(name, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = preparation.existing(archive) if archive else folder / f"{name}.zip.part"
+    if not archive:
+        fetch(url, file, (sha256 or "").lower())
+    if sha256 is not None:
+        _check_hash(name, sha256_of(file), sha256.lower())
+    given = Given({UNDIVIDED: [file]}, f"en-{name[:3]}")
+    from_there = {"source": url, "licence": "CC BY 2.0 FR, tatoeba.org contributors in each line"}
+    prepared = add_parallel(name, folder, given, about=from_there)
     if not archive:
         file.unlink()
     return prepared

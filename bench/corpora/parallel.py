@@ -80,9 +80,15 @@ class SplitRows:
 
 
 def add_parallel(
-    name: str, folder: Path, given: Given, progress: Progress | None = None
+    name: str,
+    folder: Path,
+    given: Given,
+    progress: Progress | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Prepared:
     """Add a corpus under a new name.
+
+    about: what about.json says of its source and licence, if it is known.
 
     Raises:
         ValueError: A file has another form, encoding, number of lines or script than it should.
@@ -96,7 +102,7 @@ def add_parallel(
             split: [held(path, scratch, next(number)) for path in files]
             for split, files in given.splits.items()
         }
-        about = about_files([one for files in paths.values() for one in files])
+        told = about_files([one for files in paths.values() for one in files]) | dict(about or {})
         splits = {
             split: opened_split(split, files, given.reading, languages)
             for split, files in paths.items()
@@ -105,10 +111,10 @@ def add_parallel(
         for split, opened in splits.items():
             _write(fresh, split, opened, sampled, progress or (lambda lines: None))
         found = sampled.languages(languages, given)
-        about = {
+        known = {
             "name": name,
             "kind": PARALLEL_KIND,
-            **about,
+            **told,
             "languages": list(found),
             "languages_from": "said" if languages else sampled.how,
             "pairs": sum(split.pairs for split in splits.values()),
@@ -116,8 +122,8 @@ def add_parallel(
             "target": given.target,
             "preparation": PARALLEL_VERSION,
         }
-        about = write_about_whole(fresh, about)
-    return Prepared(name, folder / name, about)
+        known = write_about_whole(fresh, known)
+    return Prepared(name, folder / name, known)
 
 
 def _about_split(opened: SplitRows) -> dict[str, Any]:

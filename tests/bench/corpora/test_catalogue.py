@@ -179,7 +179,7 @@ def interrupt(*_: object, **__: object) -> str:
 
 
 def test_names_and_files_that_do_not_exist(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'wmt' cannot be fetched, only tatoeba; import"):
+    with pytest.raises(ValueError, match="'wmt' cannot be fetched, only tatoeba and pairs of"):
         catalogue.get("wmt", tmp_path)
     with pytest.raises(FileNotFoundError, match=r"nothing\.zip does not exist"):
         catalogue.get("tatoeba", tmp_path, archive=tmp_path / "nothing.zip")
@@ -308,6 +308,23 @@ def test_without_a_network_the_error_names_the_option_for_a_file(
     known(b"", host.url.replace("http", "ftp+none"))
     with pytest.raises(FileNotFoundError, match="unknown url type"):
         catalogue.get("tatoeba", tmp_path)
+
+
+def test_any_pair_of_manythings_is_fetched_by_its_name(
+    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"Go {n}.\tGeh {n}, ja.\t{CREDIT}\n" for n in range(30))
+    host.content = zipped(rows, "deu.txt", **{"_about.txt": "x"})
+    monkeypatch.setattr(catalogue, "MANYTHINGS_URL", host.url.replace("cmn-eng", "{name}"))
+    prepared = catalogue.get("deu-eng", tmp_path)
+    assert sides(prepared.folder)[1] == [f"Geh {n}, ja." for n in range(30)]
+    assert prepared.about["languages"] == ["en", "de"]
+    assert "tatoeba.org" in prepared.about["licence"]
+    assert names(tmp_path) == ["deu-eng"]
+    assert catalogue.get("deu-eng", tmp_path, sha256=sha(host.content)).about == prepared.about
+    assert host.ranges == [None]  # the second get asked nobody
+    with pytest.raises(ValueError, match="has the sha256"):
+        catalogue.get("deu-eng", tmp_path, sha256="0" * 64)
 
 
 def test_a_refusing_host_is_named(
