@@ -32,7 +32,7 @@ from tasks.tagged import (
 
 TAGGED_VERSION = 2
 """Version of the preparation: increased when the same text would give another corpus."""
-FEWEST_TEXTS = 20
+FEWEST_TAGGED = 20
 """A corpus of fewer texts cannot be divided."""
 _SEPARATORS = {"tab": "\t", "space": ""}
 
@@ -120,14 +120,14 @@ def with_all_splits(splits: Mapping[str, list[TaggedText]]) -> dict[str, list[Ta
     Texts of the same tokens are in one split. Raises ValueError if training is too small.
     """
     found = {name: list(texts) for name, texts in splits.items()}
-    size = len(found["train"]) // FEWEST_TEXTS
+    size = len(found["train"]) // FEWEST_TAGGED
     for name in TAGGED_FILES:
         if name in found:
             continue
         if not size:
             raise ValueError(
                 f"{len(found['train'])} texts are too few to draw {name} from; give at least "
-                f"{FEWEST_TEXTS}, or a file for it with --{name}"
+                f"{FEWEST_TAGGED}, or a file for it with --{name}"
             )
         drawn, rest = _drawn(found["train"], size)
         found |= {"train": rest, name: drawn}
