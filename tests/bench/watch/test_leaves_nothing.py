@@ -214,7 +214,8 @@ def test_a_second_watch_sees_its_own_training_only() -> None:
 def watched_model() -> weakref.ref[nn.Module]:
     """Train under a watch that is gone when this returns."""
     with Watch():
-        return weakref.ref(train()[0])
+        model = weakref.ref(train()[0])
+    return model
 
 
 def test_a_watch_that_is_gone_keeps_no_model_alive() -> None:
