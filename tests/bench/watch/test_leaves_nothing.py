@@ -211,17 +211,17 @@ def test_a_second_watch_sees_its_own_training_only() -> None:
     assert [f.evidence for f in third.findings] == [f.evidence for f in first.findings]
 
 
-def watched_model() -> weakref.ref[nn.Module]:
-    """Train under a watch that is gone when this returns."""
+def watched_model(seen: list[weakref.ref[nn.Module]]) -> None:
+    """Train under a watch that is gone when this returns, and add the model to what was seen."""
     with Watch():
-        model = weakref.ref(train()[0])
-    return model
+        seen.append(weakref.ref(train()[0]))
 
 
 def test_a_watch_that_is_gone_keeps_no_model_alive() -> None:
-    model = watched_model()
+    seen: list[weakref.ref[nn.Module]] = []
+    watched_model(seen)
     gc.collect()
-    assert model() is None
+    assert [model() for model in seen] == [None]
 
 
 def test_few_steps_of_many_are_recorded() -> None:
