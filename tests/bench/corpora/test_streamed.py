@@ -208,7 +208,7 @@ def test_plain_and_streamed_reading_give_the_same_ids(tmp_path: Path, languages:
     assert len(known) > 1_000
 
 
-class StoppedError(BaseException):
+class StoppedError(KeyboardInterrupt):
     """Stands for the end of a process that is killed."""
 
 

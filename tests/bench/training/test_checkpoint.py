@@ -35,7 +35,7 @@ SMALL = parse("hidden=6,embedding=5", BASE)
 STEPS = 9
 
 
-class StoppedError(BaseException):
+class StoppedError(KeyboardInterrupt):
     """As a process that is killed."""
 
 
