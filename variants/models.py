@@ -159,7 +159,7 @@ MODELS: dict[str, ModelKind] = {
         draws=False,
         about="a GRU with the decoder of PyTorch's translation tutorial: attention over fixed "
         "positions from [embedding; state], combined with the embedding by a layer with ReLU that "
-        "the GRU reads (AttnDecoderRNN)",
+        "the GRU reads (AttnDecoderRNN, Robertson 2017)",
     ),
     "transformer": ModelKind(
         transformer,

@@ -90,7 +90,7 @@ def test_the_index_fits_one_screen(bench: Bench, cache: Path) -> None:
     code, out, err = bench("list")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert len(lines) <= 24
+    assert len(lines) <= 25
     assert max(map(len, lines)) <= 80
     assert "cell (9)" in out
     for kind in ("tasks", "matrices", "axes", "faults"):

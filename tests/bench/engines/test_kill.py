@@ -53,10 +53,11 @@ def execute_group(specs, data, reports, weights, **more):
     sick = spec.task == "opposites" and spec.seed == 1 and spec.variant["cell"] == "rnn"
     return whole(specs, data, [deadly] if sick else reports, weights, **more)
 
-runner.execute_group = execute_group  # workers import this file too
+runner.execute_group = execute_group
+PARTS = {{}}  # workers load this file as a plugin
 if __name__ == "__main__":
     from bench.cli.app import main
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main([*sys.argv[1:], "--plugin", __file__]))
 """
 
 

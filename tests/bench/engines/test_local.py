@@ -194,7 +194,8 @@ OFTEN = """
 import json, os, signal, sys
 sys.path.insert(0, {root!r})
 from bench.training import checkpoint
-checkpoint.EVERY = 0.0  # workers import this file too
+checkpoint.EVERY = 0.0
+PARTS = {{}}  # workers load this file as a plugin
 whole = checkpoint.Checkpoint.write
 
 def keep(self, states, shared=None):
@@ -211,7 +212,7 @@ if __name__ == "__main__":
     spec = RunSpec.read({spec!r})
     folder = Path({folder!r})
     job = Job((spec.plain(),), (spec.id,), (None,), folder / "one.safetensors")
-    for event in LocalEngine(1, folder).run([job]):
+    for event in LocalEngine(1, folder, [Path(__file__)]).run([job]):
         if event.kind == "finished":
             print(json.dumps(event.value))
 """
