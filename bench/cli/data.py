@@ -188,7 +188,7 @@ def show_corpus(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Print what a corpus holds: languages, splits, what was dropped, lengths, unknown symbols."""
+    """Print what a corpus holds, what was dropped, and unknown symbols."""
     from bench.api.data import describe_corpus
 
     with user_errors():

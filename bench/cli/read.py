@@ -131,7 +131,7 @@ def show_one_run(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Show the settings, curve, layers and sample outputs of one run."""
+    """Show settings, curve, layers and sample outputs of one run."""
     from bench.api.store import choose
     from results.show.layers import show_layers
     from results.show.run import show_run

@@ -60,7 +60,7 @@ def try_run(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Print a trained model's output for a text or a file of your own.
+    """Print a trained model's output for a text or a file.
 
     Weights are kept by `bench run --keep-weights`.
     """
