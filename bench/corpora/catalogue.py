@@ -154,16 +154,7 @@ def add(
         ValueError: The name, a file or what was said of it is wrong.
         FileNotFoundError: A file does not exist.
     """
-    _check_new(name, folder)
-    for file in files:
-        preparation.existing(file)
-    given = given or Given({})
-    if len(files) == 1 and files[0].is_dir():
-        found, _ = splits_in(files[0])
-        return add_parallel(
-            name, folder, replace(given, splits={**found, **given.splits}), progress
-        )
-    return add_parallel(name, folder, replace(given, splits=_splits(files, given)), progress)
+    return add_parallel(name, folder, _with_splits(name, files, folder, given), progress)
 
 
 def add_tagged_files(
@@ -180,14 +171,19 @@ def add_tagged_files(
         ValueError: The name, a file or what was said of it is wrong.
         FileNotFoundError: A file does not exist.
     """
+    return add_tagged(name, folder, _with_splits(name, files, folder, given), scheme)
+
+
+def _with_splits(name: str, files: Sequence[Path], folder: Path, given: Given | None) -> Given:
+    """Return what was given with the files of each split; errors as of the functions above."""
     _check_new(name, folder)
     for file in files:
         preparation.existing(file)
     given = given or Given({})
     if len(files) == 1 and files[0].is_dir():
         found, _ = splits_in(files[0])
-        return add_tagged(name, folder, replace(given, splits={**found, **given.splits}), scheme)
-    return add_tagged(name, folder, replace(given, splits=_splits(files, given)), scheme)
+        return replace(given, splits={**found, **given.splits})
+    return replace(given, splits=_splits(files, given))
 
 
 def _splits(files: Sequence[Path], given: Given) -> dict[str, Sequence[Path]]:
