@@ -117,6 +117,24 @@ def test_plain_equals_fast(name: str, padded: bool) -> None:
         same(plain, ran(cell, lambda c, x, s: torch_unroll(c, x, s, lengths)))
 
 
+@pytest.mark.parametrize("lengths", [None, LENGTHS])
+def test_a_processor_without_a_bfloat16_lstm(
+    lengths: Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """oneDNN of some processors raises at an LSTM in bfloat16; torch without oneDNN has one."""
+    cell = some_cell("lstm")
+    real: Any = torch._VF.lstm
+
+    def refused(*arguments: Any) -> Any:
+        if torch._C._get_mkldnn_enabled():
+            raise RuntimeError("could not create a primitive descriptor for the LSTM")
+        return real(*arguments)
+
+    expected = ran(cell, lambda c, x, s: torch_unroll(c, x, s, lengths))
+    monkeypatch.setattr(torch._VF, "lstm", refused)
+    same(expected, ran(cell, lambda c, x, s: torch_unroll(c, x, s, lengths)))
+
+
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("name", TORCH)
 def test_plain_equals_torch(name: str, padded: bool) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from variants.cells.cell import Cell, CellState
@@ -125,15 +125,34 @@ def torch_unroll(
     # torch's GRU and RNN take the one tensor bare, its LSTM a pair
     first = started if len(started) > 1 else started[0]
     if lengths_B is None:
-        outputs_BSH, last = cell.layer(inputs_BSI, first)
+        outputs_BSH, last = _layer_outputs(cell.layer, inputs_BSI, first)
     else:
         packed = pack_padded_sequence(inputs_BSI, lengths_B, batch_first=True, enforce_sorted=False)
-        packed_outputs, last = cell.layer(packed, first)
+        packed_outputs, last = _layer_outputs(cell.layer, packed, first)
         outputs_BSH, _ = pad_packed_sequence(
             packed_outputs, batch_first=True, total_length=inputs_BSI.shape[1]
         )
     parts = last if isinstance(last, tuple) else (last,)
     return outputs_BSH, cell.state(*(part[0] for part in parts))
+
+
+def _layer_outputs(layer: nn.Module, inputs: Any, first: Any) -> Any:
+    """Return what torch's layer returns, on a processor too whose oneDNN has no such LSTM.
+
+    On some processors oneDNN takes bfloat16 products and yet has no LSTM in bfloat16. torch then
+    raises before it has computed anything, and its own loop does the same work.
+    """
+    try:
+        return layer(inputs, first)
+    except RuntimeError as error:
+        if "could not create a primitive" not in str(error):
+            raise
+        # flags(enabled=False) would set what it does not change, and warn of it
+        torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
+        try:
+            return layer(inputs, first)
+        finally:
+            torch.backends.mkldnn.set_flags(True)  # type: ignore[no-untyped-call]
 
 
 def scan_unroll(

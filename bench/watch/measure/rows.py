@@ -78,7 +78,9 @@ def _first_mixing(reading: StepReading, example: int) -> tuple[int, list[Tensor]
     tape, examples = reading.tape, reading.examples
     chosen_B = torch.arange(examples) == example
     base = tape.replay()
-    pairs = [(group.entries, group.batch_axis) for group in reading.groups]
+    # what has no axis of examples, such as embedded positions, belongs to none of them
+    groups = [group for group in reading.groups if group.batch_axis is not None]
+    pairs = [(group.entries, group.batch_axis) for group in groups]
     values = disturbed(tape, pairs, chosen_B)
     wanted = set().union(
         *(reading.flow.ancestors(head.number) for head in reading.predictions.heads)

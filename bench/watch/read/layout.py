@@ -62,7 +62,7 @@ def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> La
     candidates = list(_candidates(groups))
     shown = [_content(groups, axes) for _, axes in candidates]
     best: Layout | None = None
-    for (examples, axes), score in sorted(
+    for (examples, axes), _ in sorted(
         zip(candidates, shown, strict=True), key=lambda pair: -pair[1]
     ):
         layout = Layout(examples, axes, owners(tape, asked, groups, examples, axes))
@@ -70,15 +70,24 @@ def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> La
             best = layout
         if layout.owners.clean >= CLEAN:
             break
-        del score
     assert best is not None
-    top = max(shown)
-    believed = [c for c, score in zip(candidates, shown, strict=True) if score == top]
+    # axes that leave out inputs say too little of how the symbols lie
+    found_axes = _count(best.axes)
+    whole = [
+        (score, c) for c, score in zip(candidates, shown, strict=True) if _count(c[1]) >= found_axes
+    ]
+    top = max(score for score, _ in whole)
+    believed = [candidate for score, candidate in whole if score == top]
     if top > 0 and (best.examples, best.axes) not in believed and best.owners.clean >= CLEAN:
         examples, axes = believed[0]
         found = owners(tape, asked, groups, examples, axes)
         return Layout(examples, axes, found, swapped=found.clean < CLEAN)
     return best
+
+
+def _count(axes: Axes) -> int:
+    """Return how many groups of inputs have an axis of examples."""
+    return sum(axis is not None for axis in axes)
 
 
 def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:

@@ -92,7 +92,7 @@ def test_the_index_fits_one_screen(bench: Bench, cache: Path) -> None:
     lines = out.splitlines()
     assert len(lines) <= 25
     assert max(map(len, lines)) <= 80
-    assert "cell (9)" in out
+    assert "cell (10)" in out
     for kind in ("tasks", "matrices", "axes", "faults"):
         assert any(line.startswith(kind) for line in lines)
     # from then on it needs no torch
