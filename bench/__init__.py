@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from bench.notebook.parts import register
     from bench.notebook.questions import axis, claim, compare, diagnose
     from bench.notebook.work import run
-    from bench.watch.examine.examine import examine
-    from bench.watch.watch import watch
+    from bench.watching.examine.examine import examine
+    from bench.watching.watch import watch
 
 __all__ = [
     "axis",
@@ -52,7 +52,7 @@ _HOMES = {
     "bench.notebook.questions": ("axis", "claim", "compare", "diagnose"),
     "bench.notebook.work": ("run",),
 }
-_FOR_STRANGERS = {"examine": "bench.watch.examine.examine", "watch": "bench.watch.watch"}
+_FOR_STRANGERS = {"examine": "bench.watching.examine.examine", "watch": "bench.watching.watch"}
 """Functions for code that knows nothing of this suite, and may have a tasks.py of its own."""
 
 
@@ -61,21 +61,14 @@ def __getattr__(name: str) -> Any:
     if name == "plot":
         return import_module("bench.notebook.plot")
     if name in _FOR_STRANGERS:
-        return _for_strangers(name)
+        from bench.packages import own_packages
+
+        with own_packages():
+            return getattr(import_module(_FOR_STRANGERS[name]), name)
     for module, names in _HOMES.items():
         if name in names:
             return getattr(import_module(module), name)
     raise AttributeError(f"module 'bench' has no attribute {name!r}")
-
-
-def _for_strangers(name: str) -> Any:
-    from bench.packages import own_packages
-
-    with own_packages():
-        for one, module in _FOR_STRANGERS.items():
-            # the first import below bench.watch puts that package in the place of the function
-            globals()[one] = getattr(import_module(module), one)
-    return globals()[name]
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import bench
 from bench.api.script_worker import STUCK
 from bench.engines.contract import EngineError, Limits
-from bench.watch.script import CTRL_C, Script
+from bench.watching.script import CTRL_C, Script
 from results.doctor.examined import Finding
 from results.doctor.watched import Watched
 

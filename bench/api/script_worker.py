@@ -14,8 +14,8 @@ from typing import Any
 
 from bench.engines.contract import Limits
 from bench.engines.worker import watch_memory
-from bench.watch.script import Script, StopScript, run_script
-from bench.watch.watch import Watch
+from bench.watching.script import Script, StopScript, run_script
+from bench.watching.watch import Watch
 
 PATIENCE = 20.0
 """Seconds that a script has to react to a limit, before it is asked again."""

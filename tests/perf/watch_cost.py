@@ -80,7 +80,7 @@ def _run(text: str, watched: bool, steps: int, answer: Connection) -> None:
     import torch
     from torch.optim.optimizer import register_optimizer_step_post_hook
 
-    from bench.watch.watch import Watch
+    from bench.watching.watch import Watch
 
     torch.set_num_threads(1)
     times: list[float] = []

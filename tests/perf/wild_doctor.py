@@ -28,7 +28,7 @@ from typing import Any
 from tests.wild.scripts import WildScript, scripts
 
 ROOT = Path(__file__).parents[2]
-CODE = ("bench/watch", "results/doctor")
+CODE = ("bench/watching", "results/doctor")
 """Folders whose change makes results worthless."""
 
 
@@ -47,7 +47,7 @@ def main() -> None:
     jobs = list(_jobs(options))
     todo = [job for job in jobs if not job.path.exists()]
     # a process for each script, begun as a copy of this one, which has torch loaded
-    import bench.watch.watch  # noqa: F401  (loads torch before the processes begin)
+    import bench.watching.watch  # noqa: F401  (loads torch before the processes begin)
 
     context = multiprocessing.get_context("fork")
     with context.Pool(options.processes, maxtasksperchild=1) as pool:
@@ -84,7 +84,7 @@ def _jobs(options: argparse.Namespace) -> Iterator[Job]:
 def _watch(job: Job) -> str:
     import torch
 
-    from bench.watch.watch import Watch
+    from bench.watching.watch import Watch
 
     torch.set_num_threads(1)
     doctor, error = Watch(), ""

@@ -1,0 +1,157 @@
+"""Measures what attention looks at, for `results.doctor.watched.attention` to judge."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.watching.read.layout import CLEAN, disturbed
+from bench.watching.read.predictions import normalised_axis
+from bench.watching.read.reading import Group, StepReading
+from bench.watching.read.recording import Recording
+from results.doctor.watched.attention import AttentionSeen, WeightsSeen
+
+EVEN = 1e-7
+"""Difference of two weights up to which they are one and the same."""
+SAME = 1e-6
+
+
+def attention_seen(recording: Recording) -> AttentionSeen | None:
+    """Return what was seen of every softmax that weighs source positions."""
+    rounds = [_weights(reading) for _, reading in recording.readings]
+    rounds = [found for found in rounds if found]
+    if not rounds:
+        return None
+    steps = recording.readings[-1][0].index
+    return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), recording.accuracy, steps)
+
+
+def _weights(reading: StepReading) -> list[WeightsSeen]:
+    tape, asked = reading.tape, reading.predictions
+    wanted = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
+    values = tape.replay()
+    by_place: dict[object, list[int]] = {}
+    for index, call in enumerate(tape.calls):
+        inner = call.name == "softmax" and index not in asked.between
+        if inner and call.results[0] in wanted and values[call.inputs[0]].dim() > 0:
+            by_place.setdefault(call.place, []).append(index)
+    source = next((g for g in reading.of_role("source")), None)
+    moved = _moved(reading)
+    return [_of_place(reading, indices, values, source, moved) for indices in by_place.values()]
+
+
+def _moved(reading: StepReading) -> dict[int, Tensor] | None:
+    """Run the tape again with one example changed; None if there is one only."""
+    if reading.examples < 2:
+        return None
+    chosen_B = torch.arange(reading.examples) == reading.followed
+    # what has no axis of examples, such as embedded positions, belongs to none of them
+    groups = [group for group in reading.groups if group.batch_axis is not None]
+    pairs = [(group.entries, group.batch_axis) for group in groups]
+    return disturbed(reading.tape, pairs, chosen_B)
+
+
+def _of_place(
+    reading: StepReading,
+    indices: list[int],
+    values: dict[int, Tensor],
+    source: Group | None,
+    moved: dict[int, Tensor] | None,
+) -> WeightsSeen:
+    tape = reading.tape
+    call = tape.calls[indices[0]]
+    scores = values[call.inputs[0]]
+    axis = normalised_axis(tape, indices[0], scores)
+    weights = [values[tape.calls[index].results[0]] for index in indices]
+    positions = source.ids_BJ.shape[1] if source is not None else 0
+    return WeightsSeen(
+        place=str(call.place),
+        shape=tuple(scores.shape),
+        axis=axis,
+        positions=positions,
+        over=_over(reading, scores, axis, positions, indices[0], moved),
+        even=all(_even(one, axis) for one in weights),
+        steps=len(indices),
+        same_each_step=len(weights) > 2 and _same(weights),
+        padding=_on_padding(reading, weights, axis, source),
+    )
+
+
+def _over(
+    reading: StepReading,
+    scores: Tensor,
+    axis: int,
+    positions: int,
+    index: int,
+    moved: dict[int, Tensor] | None,
+) -> str:
+    """Return along what the normalised axis lies: source, batch, one (a single value) or other."""
+    size = scores.shape[axis]
+    if size == 1:
+        return "one" if positions > 1 else "source"
+    if moved is not None and size == reading.examples:
+        after = moved[reading.tape.calls[index].inputs[0]]
+        scale = scores.abs().max().clamp_min(1e-6)
+        changed = ((after - scores).abs() > SAME * scale).movedim(axis, 0)
+        hit = changed.flatten(1).any(1) if changed.dim() > 1 else changed
+        elsewhere = [a for a, n in enumerate(scores.shape) if n == positions and a != axis]
+        if int(hit.sum()) == 1 and (size != positions or elsewhere):
+            return "batch"
+    if size == positions:
+        return "source"
+    return "other" if positions in scores.shape else "unknown"
+
+
+def _even(weights: Tensor, axis: int) -> bool:
+    """Return whether all weights that are not 0 are one and the same along an axis."""
+    lines = weights.movedim(axis, -1).reshape(-1, weights.shape[axis])
+    positive = lines > 0
+    low = lines.masked_fill(~positive, 2).amin(1)
+    return weights.shape[axis] > 1 and bool((lines.amax(1) - low <= EVEN).all())
+
+
+def _same(weights: list[Tensor]) -> bool:
+    first = weights[0]
+    return all(w.shape == first.shape and bool((w - first).abs().max() <= EVEN) for w in weights)
+
+
+def _on_padding(
+    reading: StepReading, weights: list[Tensor], axis: int, source: Group | None
+) -> float | None:
+    """Return the mean weight on source positions that are padding, in examples that have some."""
+    if source is None or source.batch_axis is None or reading.layout.owners.clean < CLEAN:
+        return None
+    padded_BJ = padding_of(source.ids_BJ)
+    if padded_BJ is None:
+        return None
+    examples, positions = padded_BJ.shape
+    found = []
+    for one in weights:
+        lines = one.movedim(axis, -1)
+        if lines.shape[-1] != positions or lines.numel() % (examples * positions):
+            continue
+        batch_axes = [a for a, n in enumerate(lines.shape[:-1]) if n == examples]
+        if not batch_axes:
+            continue
+        lines_BXJ = lines.movedim(batch_axes[0], 0).reshape(examples, -1, positions).mean(1)
+        rows = padded_BJ.any(1)
+        found.append(float((lines_BXJ * padded_BJ)[rows].sum(1).mean()))
+    return sum(found) / len(found) if found else None
+
+
+def padding_of(ids_BJ: Tensor) -> Tensor | None:
+    """Return which positions are padding, of shape (B, J): a run of one symbol at one end of
+    examples of several lengths; None if there is none."""
+    examples, positions = ids_BJ.shape
+    if examples < 2 or positions < 2:
+        return None
+    for flipped in (False, True):
+        ids = ids_BJ.flip(1) if flipped else ids_BJ
+        symbol = ids[:, -1].mode().values
+        padded = (ids == symbol).flip(1).cumprod(1).flip(1).bool()
+        inside = (ids == symbol) & ~padded
+        lengths = padded.sum(1)
+        several = int(lengths.max()) > 1 or int(lengths.min()) == 0
+        if not bool(inside.any()) and several and int(lengths.min()) < int(lengths.max()):
+            return padded.flip(1) if flipped else padded
+    return None

@@ -1,0 +1,147 @@
+"""Measures the data as the rounds of a training show it, for `results.doctor.watched.data`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from bench.watching.measure.attention import padding_of
+from bench.watching.measure.padding import padding_seen
+from bench.watching.measure.pairing import pairs_seen
+from bench.watching.measure.vocabulary import unknown_seen
+from bench.watching.read.layout import CLEAN, moved_rows
+from bench.watching.read.reading import Group, StepReading
+from bench.watching.read.recording import Recording
+from bench.watching.read.training import asked_rows
+from bench.watching.record.tape import Change, instead
+from results.doctor.watched.data import DataSeen, PairsSeen, UnknownSeen
+from results.doctor.watched.losses import MOSTLY_RIGHT
+
+FEWEST_EXAMPLES = 4
+"""Fewer examples do not show what all have in common."""
+
+
+def data_seen(recording: Recording) -> DataSeen | None:
+    """Return what was seen of the data of a training."""
+    readings = [reading for _, reading in recording.readings]
+    sources = [_source(reading) for reading in readings]
+    if not readings or not all(sources):
+        return None
+    pairs = [(r, s) for r, s in zip(readings, sources, strict=True) if s is not None]
+    common_end, as_long = _ends(pairs)
+    return DataSeen(
+        readings[0].examples,
+        len(readings),
+        recording.readings[-1][0].index,
+        str(pairs[0][1].place),
+        common_end,
+        as_long,
+        _repeated(pairs),
+        _order_lost(*pairs[-1]),
+        _commonest(pairs),
+        recording.accuracy,
+        _pairs(pairs) if recording.accuracy < MOSTLY_RIGHT else None,
+        padding_seen(recording),
+        _unknown(recording, pairs),
+    )
+
+
+def _unknown(recording: Recording, pairs: list[tuple[StepReading, Group]]) -> UnknownSeen | None:
+    sides = {
+        "source": [row for _, group in pairs for row in _rows(group)],
+        # the targets' start is fed and not asked for
+        "target": [[-1, *row] for reading, _ in pairs for row in asked_rows(reading)],
+    }
+    reading, source = pairs[-1]
+    return unknown_seen(recording, source, reading, sides)
+
+
+def _pairs(pairs: list[tuple[StepReading, Group]]) -> PairsSeen | None:
+    sources = [row for _, group in pairs for row in _rows(group)]
+    targets = [row for reading, _ in pairs for row in asked_rows(reading)]
+    return pairs_seen(sources, targets, *pairs[-1])
+
+
+def _source(reading: StepReading) -> Group | None:
+    groups = [g for g in reading.of_role("source") if g.ids_BJ.shape[1] > 1]
+    return groups[0] if groups and bool((groups[0].ids_BJ >= 0).all()) else None
+
+
+def _rows(group: Group) -> list[list[int]]:
+    """Return the source symbols of each example without padding."""
+    padded = padding_of(group.ids_BJ)
+    kept = torch.ones_like(group.ids_BJ, dtype=torch.bool) if padded is None else ~padded
+    return [ids[keep].tolist() for ids, keep in zip(group.ids_BJ, kept, strict=True)]
+
+
+def _ends(pairs: list[tuple[StepReading, Group]]) -> tuple[float | None, float]:
+    """Return the share of the commonest last symbol, and of targets as long as their source."""
+    asked = [_without_run(row) for reading, _ in pairs for row in asked_rows(reading)]
+    sources = [row for _, group in pairs for row in _rows(group)]
+    tagger = any(not reading.of_role("decoder") for reading, _ in pairs)
+    lengths = {len(row) for row in asked}
+    if tagger or len(asked) < FEWEST_EXAMPLES or len(lengths) < 2 or len(sources) != len(asked):
+        return None, 0.0
+    as_long = [len(row) == len(source) for row, source in zip(asked, sources, strict=True)]
+    lasts = Counter(row[-1] for row in asked if row)
+    return lasts.most_common(1)[0][1] / sum(lasts.values()), sum(as_long) / len(as_long)
+
+
+def _without_run(row: list[int]) -> list[int]:
+    """Return symbols without the repetitions of the last one, which is padding that counts."""
+    while len(row) > 1 and row[-1] == row[-2]:
+        row = row[:-1]
+    return row
+
+
+def _repeated(pairs: list[tuple[StepReading, Group]]) -> bool:
+    rows = [sorted(map(tuple, group.ids_BJ.tolist())) for _, group in pairs]
+    return all(other == rows[0] for other in rows)
+
+
+def _commonest(pairs: list[tuple[StepReading, Group]]) -> tuple[int, float] | None:
+    inner = Counter(symbol for _, group in pairs for row in _rows(group) for symbol in row[1:-1])
+    if sum(inner.values()) < 20:
+        return None
+    symbol, count = inner.most_common(1)[0]
+    return symbol, count / sum(inner.values())
+
+
+def _order_lost(reading: StepReading, group: Group) -> bool | None:
+    """Exchange two source positions in a run of the tape and see whether a prediction moves."""
+    ids_BJ = group.ids_BJ
+    padded = padding_of(ids_BJ)
+    real_BJ = torch.ones_like(ids_BJ, dtype=torch.bool) if padded is None else ~padded
+    positions = ids_BJ.shape[1]
+    if positions < 3 or reading.layout.owners.clean < CLEAN:
+        return None
+    first, second = 0, 1
+    differ = (ids_BJ[:, first] != ids_BJ[:, second]) & real_BJ[:, first] & real_BJ[:, second]
+    if not bool(differ.any()):
+        return None
+    tape, asked = reading.tape, reading.predictions
+    base = tape.replay()
+    changes: dict[tuple[int, int], Change] = {}
+    roots: dict[int, Tensor] = {}
+    if len(group.entries) == 1:
+        entry = group.entries[0]
+        if len(entry.shape) != 2 or group.batch_axis is None:
+            return None
+        order = torch.arange(positions)
+        order[[first, second]] = order[[second, first]]
+        value = base[entry.number].index_select(1 - group.batch_axis, order)
+        targets = [(entry, value)]
+    else:
+        if len(group.entries) != positions:
+            return None
+        one, two = group.entries[first], group.entries[second]
+        targets = [(one, base[two.number]), (two, base[one.number])]
+    for entry, value in targets:
+        if entry.call >= 0:
+            changes[entry.call, entry.number] = instead(value)
+        else:
+            roots[entry.number] = value.clone()
+    values = tape.replay(changes, roots=roots)
+    return not bool(moved_rows(asked, asked.rows(base), values).any())

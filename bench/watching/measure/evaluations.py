@@ -1,0 +1,210 @@
+"""Measures evaluations: the mode they ran in, what they fed back, what they compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from bench.watching.measure.counted import padded
+from bench.watching.measure.ending import compares_end
+from bench.watching.measure.handed import handed_ids, renamed_ids
+from bench.watching.measure.switched import dropout_off, running_statistics
+from bench.watching.measure.vocabulary import misread_ids
+from bench.watching.read.entries import Lookup
+from bench.watching.read.passes import ChosenSymbols, Pass, PassesOfEvaluation, passes
+from bench.watching.read.recording import Recording
+from bench.watching.read.training import Habits, habits
+from bench.watching.record.tape import Change
+from results.doctor.watched.evaluations import (
+    EvaluationsSeen,
+    ForcedPasses,
+    OtherIds,
+    OtherStart,
+    Overrun,
+)
+
+MOST = 0.9
+"""Share of symbols that must be fed back in the same way."""
+MOST_PASSES = 40
+"""Passes of one evaluation that are looked at."""
+
+
+def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
+    """Return what was seen of the evaluations after training had begun."""
+    trained = habits(recording)
+    seen = []
+    for evaluation in recording.evaluations:
+        if evaluation.after > 0:
+            found = passes(evaluation.tape, evaluation.names, trained.sides)
+            seen.append((evaluation, [one for one in found if one.choices][:MOST_PASSES]))
+    seen = [(evaluation, found) for evaluation, found in seen if found]
+    if not seen:
+        return None
+    every = [one for _, found in seen for one in found]
+    free = [one for one in every if one.decoder and set(one.fed) == {"own"}]
+    return EvaluationsSeen(
+        passes=len(every),
+        free=len(free),
+        forced=_forced(every),
+        dropout=dropout_off(seen),
+        batch_norm=running_statistics(seen),
+        start=_start(seen, trained),
+        state_lost=_state_lost(free, trained),
+        padded=padded(seen[-1], trained),
+        ids=_ids(free, trained),
+        overrun=_overrun(free, trained),
+        handed=handed_ids(seen[-1], trained),
+        renamed=renamed_ids(seen[-1]),
+        misread=misread_ids(seen[-1], recording),
+    )
+
+
+def _forced(every: list[Pass]) -> ForcedPasses | None:
+    found = [one for one in every if "reference" in one.fed]
+    if not found:
+        return None
+    shares = [one.fed.count("reference") / len(one.fed) for one in found]
+    where = found[-1].decoder[-1].place
+    return ForcedPasses(len(found), sum(shares) / len(shares), str(where or ""))
+
+
+def _firsts(found: list[Pass]) -> Iterator[tuple[Pass, Lookup, Tensor]]:
+    """Yield the first symbols that the decoder is fed in each pass."""
+    for one in found:
+        entry = one.decoder[0] if one.decoder else None
+        if entry is None or entry.ids is None:
+            continue
+        # where a choice comes before it, the first symbol has entered in a way that is not seen
+        begins = one.chosen_before(entry) is None
+        if len(one.decoder) > 1 and one.fed[0] == "own" and begins:
+            yield one, entry, entry.ids.reshape(-1)
+
+
+def _start(seen: list[PassesOfEvaluation], trained: Habits) -> OtherStart | None:
+    if trained.start is None:
+        return None
+    fed: set[int] = set()
+    changed = asked = 0
+    place, unknown = "", False
+    for one, entry, ids in _firsts(seen[-1][1]):
+        if bool((ids == trained.start).any()):
+            return None
+        fed.update(int(i) for i in ids.tolist())
+        place = str(entry.place or "")
+        if entry.weight < 0 or entry.call < 0:
+            unknown = True
+            continue
+        if asked < 500:
+            new = _with_first(one, entry, trained.start)
+            changed += sum(int((new[c.number] != c.ids).sum()) for c in one.choices)
+            asked += sum(c.ids.numel() for c in one.choices)
+    if not fed:
+        return None
+    share = changed / asked if asked and not unknown else None
+    return OtherStart(trained.start, tuple(sorted(fed)), share, place)
+
+
+def _with_first(one: Pass, entry: Lookup, symbol: int) -> dict[int, Tensor]:
+    weight = one.values[entry.weight]
+
+    def change(value: Tensor) -> Tensor:
+        return weight[symbol].expand_as(value).clone()
+
+    return one.tape.replay({(entry.call, entry.number): change}, stop=one.choices[-1].call + 1)
+
+
+def _state_lost(free: list[Pass], trained: Habits) -> str | None:
+    """Return where a decoder is called without its state, if it has one in training."""
+    if not trained.carries:
+        return None
+    places = [place for one in free[:3] if (place := _lost(one)) is not None]
+    return places[0] if places and len(places) == len(free[:3]) else None
+
+
+def _lost(one: Pass) -> str | None:
+    if not one.by_steps or len(one.decoder) < 4:
+        return None
+    second, third = one.decoder[1], one.decoder[2]
+    last = one.choices[min(len(one.choices), 5) - 1]
+    if second.call < 0 or last.call < third.call or _brought_in(one, second.call, last.call):
+        return None
+
+    def noise(value: Tensor) -> Tensor:
+        spread = value.float().std().clamp_min(0.1)
+        generator = torch.Generator().manual_seed(0)
+        return value + torch.randn(value.shape, generator=generator).to(value) * spread
+
+    changes: dict[tuple[int, int], Change] = {(second.call, second.number): noise}
+    for entry in one.decoder[2:]:
+        if entry.call >= 0:
+            changes[entry.call, entry.number] = _pinned(one.values[entry.number])
+    new = one.tape.replay(changes, stop=last.call + 1)
+    later = [c for c in one.choices if third.call < c.call <= last.call]
+    own = one.chosen_after(second)
+    if own is None or not later or not _moved(one, own, new):
+        return None
+    return None if any(_moved(one, c, new) for c in later) else str(third.place or "")
+
+
+def _pinned(recorded: Tensor) -> Change:
+    return lambda value: recorded
+
+
+def _moved(one: Pass, choice: ChosenSymbols, new: Mapping[int, Tensor]) -> bool:
+    number = one.tape.calls[choice.call].inputs[0]
+    old = one.values[number].float()
+    return bool(((new[number].float() - old).abs() > 1e-5 * old.std().clamp_min(1e-30)).any())
+
+
+def _brought_in(one: Pass, begin: int, end: int) -> bool:
+    """Return whether data that the tape cannot follow comes in between two calls."""
+    calls = one.tape.calls
+    known = {n for call in calls[: begin + 1] for n in call.inputs}
+    for call in calls[begin + 1 : end]:
+        for number in call.inputs:
+            root = one.tape.roots.get(number)
+            if root is not None and not root.parameter and number not in known:
+                value = one.values[number]
+                if value.is_floating_point() and value.numel() > 1:
+                    return True
+    return False
+
+
+def _ids(free: list[Pass], trained: Habits) -> OtherIds | None:
+    """Return the offset with which choices are fed back, if it differs from that of training."""
+    if trained.offset is None:
+        return None
+    found: list[int] = []
+    for one in free:
+        if not one.by_steps:
+            return None
+        for entry in one.decoder[1:]:
+            choice = one.chosen_before(entry)
+            if choice is not None and entry.ids is not None:
+                difference = entry.ids.reshape(-1) - choice.ids.reshape(-1)
+                found.extend(difference.tolist())
+    fed = max(set(found), key=found.count, default=trained.offset)
+    if len(found) < 3 or found.count(fed) < MOST * len(found) or fed == trained.offset:
+        return None
+    return OtherIds(trained.offset, fed, str(free[-1].decoder[-1].place or ""))
+
+
+def _overrun(free: list[Pass], trained: Habits) -> Overrun | None:
+    """Return how far decoding goes on behind the end symbol, when it is one example at a time."""
+    if trained.end is None:
+        return None
+    behind = []
+    for one in free:
+        if not one.by_steps or one.choices[0].ids.numel() != 1:
+            return None
+        ids = [int(choice.ids) for choice in one.choices]
+        if trained.end in ids:
+            behind.append(len(ids) - 1 - ids.index(trained.end))
+    if len(behind) < 3 or min(behind) < 1:
+        return None
+    files = {entry.place.file for one in free for entry in one.decoder if entry.place is not None}
+    mean = sum(behind) / len(behind)
+    place = str(free[-1].decoder[-1].place or "")
+    return Overrun(trained.end, mean, compares_end(files, trained.end), place)

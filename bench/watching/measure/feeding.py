@@ -1,0 +1,206 @@
+"""Measures what the decoder is fed and what reaches its predictions."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from bench.watching.read.chains import broken_chains, overwritten
+from bench.watching.read.layout import CLEAN
+from bench.watching.read.reading import Group, StepReading
+from bench.watching.read.recording import Recording
+from bench.watching.record.rounds import Round
+from results.doctor.watched.feeding import CarriedSeen, Fed, FeedingSeen, SourceSeen
+
+OFFSETS = (1, 0, 2, -1)
+"""Steps from the one that asks for a symbol to the one that it is fed to: 1 is right."""
+MATCHED = 0.9
+"""Share of examples whose fed symbol must be the one asked for, for a step to be fed it."""
+RECURRENT = frozenset(
+    "gru lstm rnn_tanh rnn_relu gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell".split()
+)
+
+
+def feeding_seen(recording: Recording) -> FeedingSeen | None:
+    """Return what was seen of the source and of what the decoder is fed."""
+    readings = [reading for _, reading in recording.readings]
+    if not readings:
+        return None
+    fed = tuple(_fed(one.index, reading) for one, reading in recording.readings)
+    return FeedingSeen(
+        tuple(one for one in fed if one is not None),
+        _source(readings[0]),
+        recurrent_decoder=_recurrent(readings[0]),
+        advances=_advances(readings),
+        decoder_place=str(next((g.place for g in readings[0].of_role("decoder")), "")),
+        prediction_place=str(_head_place(readings[0])),
+        cells_swapped=_cells_swapped(readings[0]),
+        carried=_carried(recording),
+        chains=broken_chains(readings[0]),
+        overwritten=overwritten(readings[0]),
+        accuracy=recording.accuracy,
+    )
+
+
+def _head_place(reading: StepReading) -> object:
+    return reading.tape.calls[reading.predictions.heads[0].call].place
+
+
+def _fed(index: int, reading: StepReading) -> Fed | None:
+    if reading.layout.owners.clean < CLEAN or not reading.of_role("decoder"):
+        return None
+    fed_BT = reading.fed()
+    asked_BT = reading.table(reading.predictions.asked_N)
+    best_BT = reading.table(reading.predictions.best_N)
+    weight_BT = reading.table(reading.predictions.weight_N, 0.0)
+    steps = [t for t in range(1, fed_BT.shape[1]) if bool((fed_BT[:, t] >= 0).any())]
+    by_offset = {
+        offset: [t for t in steps if _is_fed(fed_BT, asked_BT, weight_BT, t, offset)]
+        for offset in OFFSETS
+    }
+    own = [t for t in steps if bool((fed_BT[:, t] == best_BT[:, t - 1]).double().mean() > MATCHED)]
+    reference = by_offset[1]
+    first = fed_BT[:, :1]
+    return Fed(
+        index,
+        len(steps),
+        {offset: len(found) for offset, found in by_offset.items()},
+        own=len([t for t in own if t not in reference]),
+        first=int(first[0]) if bool((first == first[0]).all()) else None,
+        constant=bool((fed_BT[:, steps] == first).all()) if steps else False,
+        start_asked=_start_asked(fed_BT, asked_BT, weight_BT),
+    )
+
+
+def _start_asked(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> bool:
+    """Return whether every example is asked at first for the symbol that it is fed, and then for
+    others."""
+    if len(asked_BT) < 2 or bool((weight_BT[:, 0] == 0).any()):
+        return False
+    start = fed_BT[0, 0]
+    same = bool((asked_BT[:, 0] == start).all()) and bool((fed_BT[:, 0] == start).all())
+    return same and bool((asked_BT[:, 1:2] != start).double().mean() > MATCHED)
+
+
+def _is_fed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor, step: int, offset: int) -> bool:
+    """Return whether a step is fed the symbols that the step `offset` before asks for."""
+    other = step - offset
+    if not 0 <= other < asked_BT.shape[1]:
+        return False
+    counted = (weight_BT[:, other] != 0) & (fed_BT[:, step] >= 0)
+    if not bool(counted.any()):
+        return False
+    same = (fed_BT[:, step] == asked_BT[:, other])[counted]
+    return float(same.double().mean()) > MATCHED
+
+
+def _source(reading: StepReading) -> SourceSeen | None:
+    groups = [g for g in reading.groups if g.role in ("source", "unreached")]
+    groups = [g for g in groups if g.ids_BJ.shape[1] > 1] or groups
+    if not groups:
+        aside = [g for g in reading.aside if g.entries]
+        if not aside:
+            return None
+        size = sum(max(1, len(entry.shape) and entry.shape[-1]) for entry in aside[0].entries)
+        return SourceSeen(str(aside[0].place), size, 0, (), False)
+    group = groups[0]
+    reaching = [j for j, row in enumerate(group.reach_JT > 0) if bool(row.any())]
+    real = _real(group, reading.followed)
+    return SourceSeen(
+        str(group.place),
+        len(real),
+        len([j for j in reaching if j in real]),
+        tuple(j for j in reaching if j in real),
+        group.role == "source",
+        first=bool(reaching) and min(real, default=0) in reaching,
+        last=bool(reaching) and max(real, default=0) in reaching,
+    )
+
+
+def _real(group: Group, example: int) -> list[int]:
+    """Return the positions of an example that are not a run of one symbol at either end."""
+    ids = group.ids_BJ[example].tolist()
+    start, end = 0, len(ids)
+    while end - 1 > start and ids[end - 1] == ids[end - 2]:
+        end -= 1
+    if end < len(ids) and end > start + 1:
+        end -= 1
+    while start + 1 < end and ids[start] == ids[start + 1]:
+        start += 1
+    return list(range(start, end))
+
+
+def _recurrent(reading: StepReading) -> bool:
+    """Return whether a recurrent layer stands between what the decoder is fed and its outputs."""
+    numbers = {entry.number for group in reading.of_role("decoder") for entry in group.entries}
+    wanted = reading.flow.ancestors(reading.predictions.heads[-1].number)
+    return any(
+        call.name in RECURRENT
+        and call.results[0] in wanted
+        and numbers & reading.flow.ancestors(call.inputs[0])
+        for call in reading.tape.calls
+        if call.results
+    )
+
+
+def _advances(readings: list[StepReading]) -> bool | None:
+    """Return whether symbols fed early reach later steps; None if that cannot be told."""
+    seen = []
+    for reading in readings:
+        groups = reading.of_role("decoder")
+        reach = [group.reach_JT > 0 for group in groups if group.reach_JT.shape[1] >= 3]
+        for table in reach:
+            for position, row in enumerate(table):
+                hit = row.nonzero()[:, 0].tolist()
+                if hit and hit[0] < table.shape[1] - 1 and position < table.shape[0]:
+                    seen.append(len(hit) > 1)
+    return any(seen) if seen else None
+
+
+def _cells_swapped(reading: StepReading) -> str | None:
+    """Return the line where an LSTM is given the memory cell as state, and the state as cell."""
+    flow, calls = reading.flow, reading.tape.calls
+    states = {c.results[1]: c for c in calls if c.name == "lstm" and len(c.results) == 3}
+    cells = {c.results[2]: c for c in calls if c.name == "lstm" and len(c.results) == 3}
+    states |= {c.results[0]: c for c in calls if c.name == "lstm_cell" and len(c.results) == 2}
+    cells |= {c.results[1]: c for c in calls if c.name == "lstm_cell" and len(c.results) == 2}
+    for call in calls:
+        if call.name not in ("lstm", "lstm_cell") or len(call.inputs) < 3:
+            continue
+        args, _ = call.arguments()
+        pair = next((a for a in args if isinstance(a, tuple | list) and len(a) == 2), None)
+        numbers = [getattr(part, "number", None) for part in pair] if pair else []
+        if len(numbers) != 2 or None in numbers:
+            continue
+        first, second = (flow.moved_from(int(n)) for n in numbers if n is not None)
+        if first & set(cells) and second & set(states) and not first & set(states):
+            return str(call.place)
+    return None
+
+
+def _carried(recording: Recording) -> CarriedSeen | None:
+    """Return the tensor that a round takes from the round before, if predictions depend on it."""
+    found: list[CarriedSeen] = []
+    for one, reading in recording.readings:
+        seen = _carried_into(one, reading)
+        if seen is not None:
+            found.append(seen)
+    return found[0] if len(found) > 1 else None
+
+
+def _carried_into(one: Round, reading: StepReading) -> CarriedSeen | None:
+    tape, asked = reading.tape, reading.predictions
+    wanted = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
+    base = asked.rows(tape.replay())
+    for number, root in tape.roots.items():
+        if root.earlier is None or root.earlier >= one.index or number not in wanted:
+            continue
+        value = tape.root_values()[number]
+        if not value.is_floating_point() or root.parameter or value.dim() < 2:
+            continue
+        moved = (asked.rows(tape.replay(roots={number: torch.zeros_like(value)})) - base).abs()
+        if float(moved.max()) > 0:
+            users = reading.flow.users[number]
+            place = tape.calls[users[0]].place if users else None
+            return CarriedSeen(str(place), tuple(value.shape), float(moved.max() / base.std()))
+    return None

@@ -1,0 +1,96 @@
+"""Measures what dropout and batch norm do in training, by runs of a round without them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+from bench.watching.measure.switched import (
+    DROPOUTS,
+    active_dropout,
+    argument,
+    uses_batch_statistics,
+    with_running_statistics,
+    without_dropout,
+)
+from bench.watching.read.chains import STATES, loops
+from bench.watching.read.reading import StepReading
+from bench.watching.read.recording import Recording
+from bench.watching.record.rounds import Round
+from bench.watching.record.tape import Call, Tape
+from results.doctor.watched.modes import ModesSeen, StoppedDropout, SwitchedInTraining
+
+
+def modes_seen(recording: Recording) -> ModesSeen | None:
+    """Return what dropout and batch norm do in the last round that could be read."""
+    if not recording.readings:
+        return None
+    one, reading = recording.readings[-1]
+    dropped = _on_state(reading)
+    norms = [call for call in one.tape.calls if uses_batch_statistics(call)]
+    return ModesSeen(
+        recording.accuracy,
+        _switched(reading, reading.tape, dropped, without_dropout),
+        _switched(reading, one.tape, norms, with_running_statistics),
+        _stopped(recording.rounds),
+    )
+
+
+def _on_state(reading: StepReading) -> list[Call]:
+    """Return the dropout that a state goes through on its way to the next step of a loop."""
+    dropping = [call for call in reading.tape.calls if call.name in DROPOUTS and call.inputs]
+    dropping = [call for call in dropping if active_dropout(call) > 0]
+    if not dropping:
+        return []
+    found: dict[int, Call] = {}
+    for calls in loops(reading):
+        for before, after in itertools.pairwise(calls):
+            for number in after.inputs[1 : 1 + STATES[after.name]]:
+                made_of = reading.flow.ancestors(number)
+                earlier = reading.flow.ancestors(before.inputs[1]) | set(before.inputs)
+                for call in dropping:
+                    given = reading.flow.ancestors(call.inputs[0])
+                    between = call.results[0] in made_of and call.results[0] not in earlier
+                    if between and given.intersection(before.results):
+                        found[id(call)] = call
+    return list(found.values())
+
+
+def _switched(
+    reading: StepReading, own: Tape, calls: list[Call], changed: Callable[[Call], Call]
+) -> SwitchedInTraining | None:
+    """Return the share of right predictions with some calls as they are, and changed."""
+    if not calls:
+        return None
+    chosen = {id(call) for call in calls}
+    others = [changed(call) if id(call) in chosen else call for call in own.calls]
+    asked = reading.predictions
+    counted_N = asked.weight_N != 0
+    shares = [
+        float((asked.rows(tape.replay()).argmax(-1) == asked.asked_N)[counted_N].double().mean())
+        for tape in (own, dataclasses.replace(own, calls=others))
+    ]
+    return SwitchedInTraining(
+        shares[0],
+        shares[1],
+        max(map(active_dropout, calls)),
+        reading.examples,
+        str(calls[0].place or ""),
+    )
+
+
+def _stopped(rounds: list[Round]) -> StoppedDropout | None:
+    """Return the dropout that is switched off in training, from a round on to the last."""
+    off_from: Round | None = None
+    place, rate = "", 0.0
+    for one in rounds:
+        drops = [call for call in one.tape.calls if call.name in DROPOUTS]
+        rates = [p for call in drops if isinstance(p := argument(call, "p", 1), float) and p > 0]
+        if not rates or any(active_dropout(call) for call in drops):
+            off_from = None
+        elif off_from is None:
+            off_from, place, rate = one, str(drops[0].place or ""), max(rates)
+    if off_from is None or not rounds or off_from is rounds[-1]:
+        return None
+    return StoppedDropout(off_from.index, rounds[-1].index, rate, place)

@@ -1,0 +1,98 @@
+"""Measures whether sources and targets belong together: as data, and for the model.
+
+Where they do, pairs whose sources are alike have targets that are alike. How alike two sequences
+are is measured by the symbols, pairs of neighbours and positions that they share. The sum of the
+products of both likenesses (HSIC, Gretton et al. 2005) is compared with that of the same targets
+in random orders.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Iterator
+
+import torch
+from torch import Tensor
+
+from bench.watching.read.reading import Group, StepReading
+from bench.watching.record.tape import Change
+from results.doctor.watched.data import PairsSeen
+
+FEWEST_PAIRS = 40
+"""Fewer different pairs do not show whether sources and targets belong together."""
+RANDOM_ORDERS = 200
+"""Random orders of the targets with which their own is compared."""
+
+SymbolRows = list[list[int]]
+
+
+def pairs_seen(
+    sources: SymbolRows, targets: SymbolRows, reading: StepReading, source: Group
+) -> PairsSeen | None:
+    """Return how far targets depend on their sources; None for too few pairs.
+
+    reading: a round in which the model can be asked for targets of exchanged sources.
+    """
+    if len(sources) != len(targets):
+        return None
+    different = dict.fromkeys((tuple(s), tuple(t)) for s, t in zip(sources, targets, strict=True))
+    if len({s for s, _ in different}) < FEWEST_PAIRS or len({t for _, t in different}) < 2:
+        return None
+    relation = _relation([s for s, _ in different], [t for _, t in different])
+    own = _loss(reading, source, exchange=False)
+    return PairsSeen(len(different), relation, own, _loss(reading, source, exchange=True))
+
+
+def _relation(sources: list[tuple[int, ...]], targets: list[tuple[int, ...]]) -> float:
+    """Return the dependence in standard deviations of that of random orders."""
+    like_s, like_t = _likeness(sources), _likeness(targets)
+    generator = torch.Generator().manual_seed(0)
+    own = float((like_s * like_t).sum())
+    orders = [torch.randperm(len(sources), generator=generator) for _ in range(RANDOM_ORDERS)]
+    others = torch.stack([(like_s[o][:, o] * like_t).sum() for o in orders])
+    return float((own - others.mean()) / others.std().clamp_min(1e-9))
+
+
+def _likeness(rows: list[tuple[int, ...]]) -> Tensor:
+    """Return how much each two rows have in common beyond what all have, of shape (N, N)."""
+    columns: dict[Hashable, int] = {}
+    table = [[columns.setdefault(trait, len(columns)) for trait in _traits(row)] for row in rows]
+    traits_NK = torch.zeros(len(rows), len(columns), dtype=torch.double)
+    for row, having in zip(traits_NK, table, strict=True):
+        row[having] = 1
+    traits_NK -= traits_NK.mean(0)
+    traits_NK /= traits_NK.norm(dim=0).clamp_min(1e-9)
+    traits_NK /= traits_NK.norm(dim=1, keepdim=True).clamp_min(1e-9)
+    return (traits_NK @ traits_NK.T).fill_diagonal_(0)
+
+
+def _traits(row: tuple[int, ...]) -> Iterator[Hashable]:
+    yield "length", len(row)
+    for place, symbol in enumerate(row):
+        yield symbol
+        yield "from the start", place, symbol
+        yield "from the end", len(row) - place, symbol
+    yield from itertools.pairwise(row)
+
+
+def _loss(reading: StepReading, source: Group, *, exchange: bool) -> float:
+    """Return the cross-entropy of a round, also with each source given to the next example."""
+    axis = source.batch_axis
+    changes: dict[tuple[int, int], Change] = {}
+    roots: dict[int, Tensor] = {}
+    if exchange and axis is not None:
+        data = reading.tape.root_values()
+        for entry in source.entries:
+            if entry.call >= 0:
+                changes[entry.call, entry.number] = _rolled(axis)
+            else:
+                roots[entry.number] = _rolled(axis)(data[entry.number])
+    asked = reading.predictions
+    logits_NV = asked.rows(reading.tape.replay(changes, roots=roots))
+    counted_N = asked.weight_N != 0
+    loss = torch.nn.functional.cross_entropy(logits_NV[counted_N], asked.asked_N[counted_N])
+    return float(loss)
+
+
+def _rolled(axis: int) -> Callable[[Tensor], Tensor]:
+    return lambda value: value.roll(1, axis)

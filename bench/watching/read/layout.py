@@ -1,0 +1,218 @@
+"""Tells along which axis of the embedded symbols the examples of a batch lie.
+
+Two things say so: the symbols themselves (sequences begin alike and end in padding), and which
+predictions move when some examples are changed. In a sound model both agree. Where they disagree,
+the model takes one axis for the other, and the symbols are believed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.watching.read.entries import Lookup
+from bench.watching.read.predictions import Predictions
+from bench.watching.record.tape import Tape
+
+MOVED = 1e-5
+"""Change of a logit, in standard deviations of all logits, above which it counts as moved."""
+CLEAN = 0.99
+"""Share of predictions that must belong to exactly one example each."""
+MOST_EXAMPLES = 512
+
+Members = Sequence[Lookup]
+Axes = list[int | None]
+
+
+@dataclass
+class Owners:
+    """The example that moves each prediction."""
+
+    owner_N: Tensor
+    """The example; -1 if several do, or none."""
+    mixed_N: Tensor
+    """Whether several examples move it."""
+    still_N: Tensor
+    """Whether none does."""
+
+    @property
+    def clean(self) -> float:
+        """Return the share of predictions that exactly one example moves."""
+        return float((self.owner_N >= 0).double().mean()) if len(self.owner_N) else 0.0
+
+
+@dataclass
+class Layout:
+    """The number of examples, the axis of examples of each group, and what moves what."""
+
+    examples: int
+    axes: Axes
+    owners: Owners
+    swapped: bool = False
+    """Whether predictions belong to one example only if another axis is taken for that of the
+    examples than the one that the symbols show."""
+
+
+def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> Layout:
+    """Return the layout in which predictions belong to one example each, as far as there is one."""
+    candidates = list(_candidates(groups))
+    shown = [_content(groups, axes) for _, axes in candidates]
+    best: Layout | None = None
+    for (examples, axes), _ in sorted(
+        zip(candidates, shown, strict=True), key=lambda pair: -pair[1]
+    ):
+        layout = Layout(examples, axes, owners(tape, asked, groups, examples, axes))
+        if best is None or layout.owners.clean > best.owners.clean + 1e-9:
+            best = layout
+        if layout.owners.clean >= CLEAN:
+            break
+    assert best is not None
+    # axes that leave out inputs say too little of how the symbols lie
+    found_axes = _count(best.axes)
+    whole = [
+        (score, c) for c, score in zip(candidates, shown, strict=True) if _count(c[1]) >= found_axes
+    ]
+    top = max(score for score, _ in whole)
+    believed = [candidate for score, candidate in whole if score == top]
+    if top > 0 and (best.examples, best.axes) not in believed and best.owners.clean >= CLEAN:
+        examples, axes = believed[0]
+        found = owners(tape, asked, groups, examples, axes)
+        return Layout(examples, axes, found, swapped=found.clean < CLEAN)
+    return best
+
+
+def _count(axes: Axes) -> int:
+    """Return how many groups of inputs have an axis of examples."""
+    return sum(axis is not None for axis in axes)
+
+
+def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:
+    """Yield possible numbers of examples, each with the axis of examples of every group."""
+    sizes: dict[int, int] = {}
+    for members in groups:
+        for size in set(members[0].shape):
+            if all(size in entry.shape for entry in members):
+                sizes[size] = sizes.get(size, 0) + 1
+    several = sorted((s for s in sizes if 1 < s <= MOST_EXAMPLES), key=lambda s: (-sizes[s], -s))
+    for size in several:
+        choices: list[Axes] = []
+        for members in groups:
+            axes = [axis for axis, length in enumerate(members[0].shape) if length == size]
+            choices.append(list(axes) or [None])
+        for chosen in itertools.islice(itertools.product(*choices), 8):
+            yield size, list(chosen)
+    yield 1, [None] * len(groups)
+
+
+def _content(groups: Sequence[Members], axes: Axes) -> float:
+    """Return how much the symbols speak for these axes: sequences begin alike, end in padding."""
+    score = 0.0
+    for members, axis in zip(groups, axes, strict=True):
+        ids = members[0].ids
+        if axis is None or ids is None or ids.dim() != 2:
+            continue
+        score += sequence_likeness(ids.movedim(axis, 0)) - sequence_likeness(
+            ids.movedim(1 - axis, 0)
+        )
+    return score
+
+
+def sequence_likeness(ids_BJ: Tensor) -> float:
+    """Return how much rows look like sequences: a common first symbol, padding at one end."""
+    rows, steps = ids_BJ.shape
+    if rows < 2 or steps < 2:
+        return 0.0
+    score = 0.0
+    if bool((ids_BJ[:, 0] == ids_BJ[0, 0]).all()):
+        score += 1
+    for ids in (ids_BJ, ids_BJ.flip(1)):
+        pad = ids[:, -1].mode().values
+        is_pad = ids == pad
+        lengths = is_pad.sum(1)
+        suffix = torch.arange(steps) >= steps - lengths[:, None]
+        least, most = int(lengths.min()), int(lengths.max())
+        # a symbol that ends a few rows of a small batch may do so by chance
+        telling = least >= 1 or (most >= 2 and int((lengths > 0).sum()) * 2 >= rows)
+        if telling and bool((is_pad == suffix.to(is_pad.device)).all()):
+            score += 1 if least != most else 0.5
+            break
+    return score
+
+
+def owners(
+    tape: Tape,
+    asked: Predictions,
+    groups: Sequence[Members],
+    examples: int,
+    axes: Axes,
+    chosen: Sequence[int] | None = None,
+) -> Owners:
+    """Return the example that moves each prediction, by the symbols of some groups (of all).
+
+    Half of the examples are changed at a time: those whose number has a certain bit, then those
+    that do not have it. So the number of runs grows with the logarithm of the examples.
+    """
+    base_NV = asked.rows(tape.replay())
+    rows = len(base_NV)
+    owner_N = torch.zeros(rows, dtype=torch.long)
+    mixed_N, still_N = torch.zeros(rows, dtype=torch.bool), torch.zeros(rows, dtype=torch.bool)
+    if examples == 1:
+        return Owners(owner_N, mixed_N, still_N)
+    pairs = [
+        (members, axis)
+        for index, (members, axis) in enumerate(zip(groups, axes, strict=True))
+        if axis is not None and (chosen is None or index in chosen)
+    ]
+    number_B = torch.arange(examples)
+    for bit in range((examples - 1).bit_length()):
+        has_B = (number_B >> bit) % 2 == 1
+        moved = [
+            moved_rows(asked, base_NV, disturbed(tape, pairs, chosen_B))
+            for chosen_B in (has_B, ~has_B)
+        ]
+        owner_N += moved[0].long() << bit
+        mixed_N |= moved[0] & moved[1]
+        still_N |= ~moved[0] & ~moved[1]
+    owner_N[mixed_N | still_N | (owner_N >= examples)] = -1
+    return Owners(owner_N, mixed_N, still_N)
+
+
+def moved_rows(asked: Predictions, base_NV: Tensor, values: dict[int, Tensor]) -> Tensor:
+    """Return which predictions differ from those of the unchanged tape."""
+    scale = base_NV[base_NV.isfinite()].std().clamp_min(1e-30)
+    difference = (asked.rows(values) - base_NV).abs()
+    return difference.nan_to_num(0).amax(-1) > MOVED * scale
+
+
+def disturbed(
+    tape: Tape, pairs: Sequence[tuple[Members, int | None]], chosen_B: Tensor
+) -> dict[int, Tensor]:
+    """Run the tape again with the embedded symbols of some examples changed."""
+    changes: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
+    roots: dict[int, Tensor] = {}
+    data = tape.root_values()
+    for members, axis in pairs:
+        for entry in members:
+            change = _noise(chosen_B, axis)
+            if entry.call >= 0:
+                changes[entry.call, entry.number] = change
+            else:
+                roots[entry.number] = change(data[entry.number])
+    return tape.replay(changes, roots=roots)
+
+
+def _noise(chosen_B: Tensor, axis: int | None) -> Callable[[Tensor], Tensor]:
+    def change(value: Tensor) -> Tensor:
+        shape = [1] * value.dim()
+        if axis is not None:
+            shape[axis] = -1
+        spread = value.detach().float().std().clamp_min(0.1)
+        noise = torch.randn(value.shape, generator=torch.Generator().manual_seed(0))
+        chosen = chosen_B.view(shape).to(value.device)
+        return value + torch.where(chosen, (noise * spread).to(value), torch.zeros_like(value))
+
+    return change

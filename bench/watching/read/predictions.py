@@ -1,0 +1,198 @@
+"""Finds what a loss is made of: which predictions it reads, which symbols it asks for.
+
+A loss over symbols has, at the logits of one prediction, the gradient w (p - y): p are the
+probabilities, y is 1 at the symbol asked for, w is the prediction's weight in the loss. So both
+y and w can be read from the gradient, however the loss was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from bench.watching.read.flow import MOVES, Flow
+from bench.watching.record.tape import Tape
+
+SOFTMAX = frozenset({"softmax", "log_softmax", "logsumexp", "softmin"})
+CRITERIA = SOFTMAX | frozenset(
+    "cross_entropy nll_loss binary_cross_entropy_with_logits binary_cross_entropy mse_loss l1_loss "
+    "smooth_l1_loss kl_div multi_margin_loss".split()
+)
+BETWEEN = MOVES | SOFTMAX | frozenset("log clamp clamp_min exp sigmoid masked_fill where".split())
+"""Calls between a model's last layer and its loss that keep one value per symbol."""
+UNDERFLOW = 1e-30
+"""Probabilities below this may be 0 in single precision."""
+
+
+@dataclass
+class LogitsCall:
+    """The logits that one call of the model's last layer gave."""
+
+    call: int
+    number: int
+    axis: int
+    """The axis along which the symbols lie."""
+    values: Tensor
+    gradient: Tensor
+
+    @property
+    def rows(self) -> int:
+        """Return the number of predictions."""
+        return self.values.numel() // max(self.values.shape[self.axis], 1)
+
+    def by_row(self, tensor: Tensor) -> Tensor:
+        """Return a tensor of this shape as (N, V)."""
+        return tensor.movedim(self.axis, -1).reshape(-1, self.values.shape[self.axis])
+
+
+@dataclass
+class Predictions:
+    """All predictions that a loss reads, as N rows."""
+
+    heads: list[LogitsCall]
+    criteria: list[int]
+    """Indices of the calls nearest to the loss that compare predictions with targets."""
+    between: list[int]
+    """Indices of the softmax calls between the last layer and the criteria, criteria included."""
+    asked_N: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """The symbol asked for."""
+    share_N: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """The part of the probability that is asked for that symbol; below 1 with smoothing."""
+    weight_N: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """The weight in the loss; 0 where the loss ignores the prediction."""
+    right_N: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """Whether the most probable symbol is the one asked for."""
+    best_N: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """The most probable symbol."""
+
+    @property
+    def symbols(self) -> int:
+        """Return the number of symbols."""
+        return max(head.values.shape[head.axis] for head in self.heads)
+
+    def rows(self, values: dict[int, Tensor]) -> Tensor:
+        """Return the logits in a replay as (N, V); narrower ones are filled with 0."""
+        parts = [head.by_row(values[head.number]).detach().double() for head in self.heads]
+        return torch.cat([pad(part, (0, self.symbols - part.shape[-1])) for part in parts])
+
+
+def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions | None:
+    """Return what the loss of this number asks for, or None if it is no loss over symbols."""
+    criteria = flow.before(loss, CRITERIA)
+    # where symbols are scored, a loss of numbers beside it is another task
+    of_symbols = SOFTMAX | {"cross_entropy", "nll_loss"}
+    criteria = [i for i in criteria if tape.calls[i].name in of_symbols] or criteria
+    starts = [tape.calls[index].inputs[0] for index in criteria if tape.calls[index].inputs]
+    if not starts:
+        return None
+    makers, between = _walk(tape, flow, starts)
+    values = tape.replay(gradients=True)
+    wanted = [(i, n) for i, n in makers if values[n].requires_grad and values[n].dim() > 0]
+    if not wanted or not values[loss].requires_grad:
+        return None
+    gradients = torch.autograd.grad(
+        values[loss].sum(), [values[n] for _, n in wanted], allow_unused=True
+    )
+    size = _symbols(tape, values, criteria[0])
+    heads = [
+        LogitsCall(index, number, _axis(values[number], size), values[number].detach(), gradient)
+        for (index, number), gradient in zip(wanted, gradients, strict=True)
+        if gradient is not None
+    ]
+    if not heads:
+        return None
+    found = Predictions(heads, criteria, sorted({*between, *criteria}))
+    parts = [_asked(head) for head in heads]
+    columns = [torch.cat(part) for part in zip(*parts, strict=True)]
+    found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns
+    return found
+
+
+def _walk(tape: Tape, flow: Flow, starts: list[int]) -> tuple[list[tuple[int, int]], list[int]]:
+    """Go back from the criteria to the last layer's calls, by the calls in between.
+
+    Returns:
+        the last layer's calls with the numbers of their results, and the softmax calls passed.
+    """
+    heads: dict[int, int] = {}
+    between: set[int] = set()
+    seen, todo = set(starts), list(starts)
+    while todo:
+        number = todo.pop()
+        for index in flow.makers[number]:
+            call = tape.calls[index]
+            if not _keeps_symbols(tape, index):
+                heads[index] = number
+                continue
+            if call.name in SOFTMAX:
+                between.add(index)
+            sources = call.inputs if call.name in MOVES else call.inputs[:1]
+            for before in sources:
+                if before not in seen:
+                    seen.add(before)
+                    todo.append(before)
+    return sorted(heads.items()), sorted(between)
+
+
+def _keeps_symbols(tape: Tape, index: int) -> bool:
+    call = tape.calls[index]
+    if call.name in ("add", "__add__", "div", "__truediv__", "mul", "__mul__", "neg", "__neg__"):
+        # with a constant, as in log(p + 1e-9) or logits / temperature
+        return len(call.inputs) == 1
+    return call.name in BETWEEN
+
+
+def _symbols(tape: Tape, values: dict[int, Tensor], index: int) -> int | None:
+    """Return the number of symbols that a criterion reads, if it is one that takes classes."""
+    value = values[tape.calls[index].inputs[0]]
+    if tape.calls[index].name not in ("cross_entropy", "nll_loss") or not value.dim():
+        return None
+    return value.shape[normalised_axis(tape, index, value)]
+
+
+def _axis(value: Tensor, size: int | None) -> int:
+    """Return the axis of the symbols: the last one, unless only another has their number."""
+    fitting = [axis for axis, length in enumerate(value.shape) if length == size]
+    last = value.dim() - 1
+    return last if last in fitting or not fitting else fitting[-1]
+
+
+def normalised_axis(tape: Tape, index: int, value: Tensor) -> int:
+    """Return the axis over which a softmax or a loss over symbols normalises its argument."""
+    call = tape.calls[index]
+    args, kwargs = call.arguments()
+    if call.name in ("cross_entropy", "nll_loss"):
+        return 1 if value.dim() > 1 else 0
+    if call.name in SOFTMAX:
+        dim = kwargs.get("dim", args[1] if len(args) > 1 else None)
+        dim = dim[0] if isinstance(dim, tuple | list) else dim
+        if dim is None:  # torch's old rule, which warns
+            dim = 0 if value.dim() in (0, 1, 3) else 1
+        return int(dim) % max(value.dim(), 1)
+    return value.dim() - 1
+
+
+def _asked(head: LogitsCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    values_NV = head.by_row(head.values).double()
+    gradient_NV = head.by_row(head.gradient).double()
+    p_NV = values_NV.softmax(-1)
+    asked_N = gradient_NV.argmin(-1)
+    others_NV = torch.ones_like(p_NV).scatter(-1, asked_N[:, None], 0)
+    weight_N = (gradient_NV * others_NV).sum(-1) / (p_NV * others_NV).sum(-1).clamp_min(1e-30)
+    empty_N = (gradient_NV == 0).all(-1)
+    # where a model is so sure that the others' probabilities are 0 in the script's precision, the
+    # gradient is 0 though the prediction counts
+    rest_N = p_NV.sort(-1).values[:, :-1].sum(-1)
+    sure_N = empty_N & (rest_N < UNDERFLOW)
+    asked_N = torch.where(sure_N, p_NV.argmax(-1), asked_N)
+    weight_N = weight_N.masked_fill(empty_N, 0)
+    if bool(sure_N.any()) and bool((weight_N != 0).any()):
+        weight_N[sure_N] = weight_N[weight_N != 0].median()
+    safe_N = weight_N.masked_fill(weight_N == 0, 1)
+    y_NV = p_NV - gradient_NV / safe_N[:, None]
+    share_N = y_NV.gather(-1, asked_N[:, None])[:, 0]
+    best_N = values_NV.argmax(-1)
+    return asked_N, share_N, weight_N, best_N == asked_N, best_N

@@ -1,0 +1,287 @@
+"""Reads a round of training: which example and step each prediction belongs to, what reaches it.
+
+Examples are told apart by changing some and running the tape again: a prediction belongs to the
+example that moves it. Steps are told apart by gradients: those of a prediction's logits with
+respect to an embedded symbol are 0 exactly where the prediction does not depend on it. Gradients
+pass here also where the script cuts them; what the script cuts is asked elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from bench.watching.read.entries import Lookup, entries
+from bench.watching.read.flow import Flow
+from bench.watching.read.layout import Layout, disturbed, find_layout, moved_rows
+from bench.watching.read.norms import with_pinned_norms
+from bench.watching.read.predictions import Predictions, predictions
+from bench.watching.record.places import CodeLine
+from bench.watching.record.tape import Tape
+
+MOST_STEPS = 24
+"""Steps of one example that are followed."""
+
+
+@dataclass
+class Group:
+    """Entries made at one place of the code: one for a whole sequence, or one for each step."""
+
+    entries: list[Lookup]
+    batch_axis: int | None
+    """Axis of the ids along which examples lie; None if there is one example."""
+    ids_BJ: Tensor
+    """The symbols, by example and position; -1 where they are not known."""
+    reach_JT: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    """How far each position moves each step of the followed example; 0 if it does not reach it."""
+    role: str = "?"
+    """source, decoder, start (one symbol for all steps), or unreached."""
+
+    @property
+    def place(self) -> CodeLine | None:
+        """Return the line of the user's code."""
+        return self.entries[0].place
+
+    @property
+    def first_steps(self) -> list[int]:
+        """Return the first step that each position reaches; -1 if none."""
+        return [int(row.nonzero()[0]) if bool(row.any()) else -1 for row in self.reach_JT > 0]
+
+
+@dataclass
+class StepReading:
+    """Everything that was found about one round of training."""
+
+    tape: Tape
+    flow: Flow
+    loss: int
+    predictions: Predictions
+    groups: list[Group]
+    """Where the symbols enter that the loss is computed from."""
+    aside: list[Group]
+    """Where symbols enter that reach no loss."""
+    layout: Layout
+    owner_N: Tensor
+    """The example of each prediction; -1 if it belongs to none or several."""
+    step_N: Tensor
+    """The step of each prediction within its example; -1 if it has no owner."""
+    followed: int
+    """The example whose steps were followed."""
+
+    @property
+    def examples(self) -> int:
+        """Return the number of examples of the batch."""
+        return self.layout.examples
+
+    def of_role(self, role: str) -> list[Group]:
+        """Return the groups of a role."""
+        return [group for group in self.groups if group.role == role]
+
+    def fed(self) -> Tensor:
+        """Return the symbols fed to the decoder, of shape (B, T); -1 where none is known.
+
+        A symbol belongs to the first step that it reaches.
+        """
+        steps = self.steps
+        fed_BT = torch.full((self.examples, steps), -1)
+        for group in self.of_role("decoder"):
+            for position, step in enumerate(group.first_steps):
+                if 0 <= step < steps and position < group.ids_BJ.shape[1]:
+                    fed_BT[:, step] = group.ids_BJ[:, position]
+        return fed_BT
+
+    @property
+    def steps(self) -> int:
+        """Return the number of predictions of the example that has the most."""
+        return int(self.step_N.max()) + 1 if len(self.step_N) else 0
+
+    def table(self, values_N: Tensor, missing: float = -1) -> Tensor:
+        """Return values of predictions by example and step, of shape (B, T)."""
+        kept = self.owner_N >= 0
+        table_BT = torch.full((self.examples, self.steps), missing, dtype=values_N.dtype)
+        table_BT[self.owner_N[kept], self.step_N[kept]] = values_N[kept]
+        return table_BT
+
+
+def read(tape: Tape, loss: int) -> StepReading | None:
+    """Return what can be found about a round, or None if its loss reads no predictions."""
+    tape = with_pinned_norms(tape)
+    flow = Flow(tape)
+    asked = predictions(tape, flow, loss)
+    if asked is None:
+        return None
+    found = entries(tape, flow)
+    if not found:
+        return None
+    ancestors = flow.ancestors(loss)
+    grouped = _grouped([entry for entry in found if entry.number in ancestors])
+    if not grouped:
+        return None
+    layout = find_layout(tape, asked, grouped)
+    groups = [
+        Group(members, axis, _ids(members, axis, layout.examples))
+        for members, axis in zip(grouped, layout.axes, strict=True)
+    ]
+    aside = _grouped([entry for entry in found if entry.number not in ancestors])
+    owners = layout.owners
+    result = StepReading(
+        tape,
+        flow,
+        loss,
+        asked,
+        groups,
+        [Group(members, None, torch.zeros(0, 0), role="unreached") for members in aside],
+        layout,
+        owners.owner_N,
+        _steps(owners.owner_N),
+        _longest(owners.owner_N, asked.weight_N),
+    )
+    _follow(result)
+    _assign_roles(result)
+    return result
+
+
+def _grouped(found: list[Lookup]) -> list[list[Lookup]]:
+    """Group entries by the line of the code and the embedding, and the kind of their use."""
+    groups: dict[tuple[object, ...], list[Lookup]] = {}
+    for entry in found:
+        key = (entry.place, entry.weight if entry.weight >= 0 else "data")
+        groups.setdefault(key, []).append(entry)
+    return [list(members) for members in groups.values()]
+
+
+def _steps(owner_N: Tensor) -> Tensor:
+    """Count the predictions of each example in their order."""
+    step_N = torch.full_like(owner_N, -1)
+    for owner in torch.unique(owner_N).tolist():
+        if owner >= 0:
+            rows = (owner_N == owner).nonzero()[:, 0]
+            step_N[rows] = torch.arange(len(rows))
+    return step_N
+
+
+def _ids(members: list[Lookup], axis: int | None, examples: int) -> Tensor:
+    parts = []
+    for entry in members:
+        if entry.ids is None:
+            parts.append(torch.full((examples, 1), -1))
+        elif axis is None:
+            parts.append(entry.ids.reshape(1, -1).expand(examples, -1))
+        else:
+            parts.append(entry.ids.movedim(axis, 0).reshape(examples, -1))
+    return torch.cat([part.cpu().long() for part in parts], 1)
+
+
+def _longest(owner_N: Tensor, weight_N: Tensor) -> int:
+    """Return the example with the most predictions that count."""
+    counted = owner_N[(owner_N >= 0) & (weight_N != 0)]
+    return int(counted.bincount().argmax()) if len(counted) else 0
+
+
+def _follow(reading: StepReading) -> None:
+    """Fill in how far each position of each group moves each step of the followed example."""
+    rows = (reading.owner_N == reading.followed).nonzero()[:, 0].tolist()[:MOST_STEPS]
+    columns: list[dict[int, Tensor]] = []
+    # where a script writes into tensors, gradients past its cuts cannot always be computed
+    for uncut in (True, False):
+        with contextlib.suppress(RuntimeError):
+            columns = _columns(reading, rows, uncut)
+            break
+    for group in reading.groups:
+        reaches = [_reach(group, column, reading.followed) for column in columns]
+        positions = group.ids_BJ.shape[1]
+        group.reach_JT = torch.stack(reaches, 1) if reaches else torch.zeros(positions, 0)
+
+
+def _columns(reading: StepReading, rows: list[int], uncut: bool) -> list[dict[int, Tensor]]:
+    """Return for each prediction its gradients with respect to the embedded symbols."""
+    tape, asked = reading.tape, reading.predictions
+    leaves: dict[int, Tensor] = {}
+
+    def leaf(number: int) -> Callable[[Tensor], Tensor]:
+        def change(value: Tensor) -> Tensor:
+            leaves[number] = value.detach().clone().requires_grad_()
+            return leaves[number] * 1
+
+        return change
+
+    changes, roots = {}, {}
+    data = tape.root_values()
+    for group in reading.groups:
+        for entry in group.entries:
+            if entry.call >= 0:
+                changes[entry.call, entry.number] = leaf(entry.number)
+            else:
+                roots[entry.number] = leaf(entry.number)(data[entry.number])
+    values = tape.replay(changes, gradients=True, uncut=uncut, roots=roots)
+    numbers = list(leaves)
+    flat = [head.by_row(values[head.number]) for head in asked.heads]
+    starts = list(itertools.accumulate([len(part) for part in flat], initial=0))
+    columns: list[dict[int, Tensor]] = []
+    for row in rows:
+        part = max(k for k, start in enumerate(starts[:-1]) if start <= row)
+        logits_V = flat[part][row - starts[part]]
+        weights_V = torch.randn(len(logits_V), generator=torch.Generator().manual_seed(row))
+        target = (logits_V * weights_V.to(logits_V)).sum()
+        if not target.requires_grad:
+            columns.append({})
+            continue
+        gradients = torch.autograd.grad(
+            target, [leaves[n] for n in numbers], retain_graph=True, allow_unused=True
+        )
+        columns.append(
+            {n: g.detach() for n, g in zip(numbers, gradients, strict=True) if g is not None}
+        )
+    return columns
+
+
+def _reach(group: Group, gradients: dict[int, Tensor], example: int) -> Tensor:
+    """Return how far each position of a group moves one step of an example, of shape (J,)."""
+    parts = []
+    for entry in group.entries:
+        gradient = gradients.get(entry.number, torch.zeros(entry.shape))
+        norms = gradient.float().reshape(*entry.shape, -1).norm(dim=-1)
+        if group.batch_axis is not None:
+            norms = norms.select(group.batch_axis, example)
+        parts.append(norms.reshape(-1).cpu())
+    return torch.cat(parts)
+
+
+def _assign_roles(reading: StepReading) -> None:
+    """Tell the source from what the decoder is fed.
+
+    The source reaches the first step from beyond its first position; a decoder's position reaches
+    only its own step and later ones.
+    """
+    for group in reading.groups:
+        reach = group.reach_JT > 0
+        if not bool(reach.any()):
+            group.role = "source" if _moves(reading, group) else "unreached"
+        elif reach.shape[0] == 1 < reach.shape[1] and len(torch.unique(group.ids_BJ)) == 1:
+            group.role = "start"
+        elif reach.shape[0] > 1 and reach.shape[1] > 1 and _causal(reach):
+            group.role = "decoder"
+        else:
+            group.role = "source"
+    if [group.role for group in reading.groups] == ["decoder"] and not reading.aside:
+        # one input whose positions line up with the outputs: a tagger
+        reading.groups[0].role = "source"
+
+
+def _moves(reading: StepReading, group: Group) -> bool:
+    """Return whether predictions move when all embedded symbols of a group are changed."""
+    asked = reading.predictions
+    everything = torch.ones(1, dtype=torch.bool)
+    values = disturbed(reading.tape, [(group.entries, None)], everything)
+    return bool(moved_rows(asked, asked.rows(reading.tape.replay()), values).any())
+
+
+def _causal(reach_JT: Tensor) -> bool:
+    """Return whether later positions reach only later steps."""
+    first = [int(row.nonzero()[0]) for row in reach_JT if bool(row.any())]
+    return first == sorted(first) and first[-1] > first[0]

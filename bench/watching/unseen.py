@@ -1,0 +1,74 @@
+"""Says what a recorder could not see of a training, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from bench.watching.record.recorder import Recorder
+
+
+def unseen(recorder: Recorder) -> list[str]:
+    """Return sentences that say what could not be seen, each with its reason."""
+    return list(_sentences(recorder))
+
+
+def _sentences(recorder: Recorder) -> Iterator[str]:
+    error = recorder.error
+    if error is not None:
+        text = " ".join(str(error).split())[:200]
+        yield (
+            f"what came after step {recorder.steps:,}, because recording ended by an error in "
+            f"bench itself ({type(error).__name__}: {text}); the training went on; please report it"
+        )
+    elif recorder.steps == 0 and recorder.backwards:
+        yield (
+            f"any training step: backward() was called {recorder.backwards:,} times, but no "
+            "torch.optim optimizer took a step; weights that the script changes by itself are not "
+            "watched"
+        )
+    elif recorder.steps == 0:
+        yield (
+            "any training step: no optimizer took a step, and backward() was not called; give the "
+            "script that trains, with the arguments that it needs"
+        )
+    for name, steps in recorder.other_threads.items():
+        yield (
+            f"{steps:,} optimizer steps in the thread {name}: only the thread that entered the "
+            "watch is watched"
+        )
+    if recorder.processes:
+        yield (
+            f"{recorder.processes} processes that the script started itself: only the process of "
+            "the script is watched"
+        )
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        yield (
+            f"the other processes of this training ({torch.distributed.get_world_size()} in all): "
+            "what is found holds for one of them"
+        )
+    compiled = [n for n, m in recorder.names.modules() for p in m.modules() if _is_compiled(p)]
+    if compiled:
+        yield (
+            f"the calls inside {', '.join(dict.fromkeys(compiled))}: compiled code makes no calls "
+            "that can be seen; watch it once without torch.compile and torch.jit"
+        )
+    devices = {
+        root.storage.device.type for one in recorder.rounds for root in one.tape.roots.values()
+    }
+    if devices - {"cpu"}:
+        yield (
+            f"the random numbers that were drawn on {', '.join(sorted(devices - {'cpu'}))}: steps "
+            "with dropout cannot be run again there exactly; watch it on the CPU to be sure"
+        )
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    compiled = getattr(module, "_compiled_call_impl", None) is not None
+    return (
+        compiled
+        or isinstance(module, torch.jit.ScriptModule)
+        or type(module).__name__ == "OptimizedModule"
+    )

@@ -1,0 +1,81 @@
+"""Plants slips of data and vocabularies in a small script: each is named, its sound twin is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench.watching.scripts import causes
+
+Replaced = list[tuple[str, str]]
+
+SORTED_SOURCES = (
+    "        yield (\n            pad_sequence([sources[row] for row in rows], batch_first=True),",
+    "        lengths, falling = lengths.sort(descending=True)\n        yield (\n"
+    "            pad_sequence([sources[row] for row in rows], batch_first=True)[falling],",
+)
+SORTED_BOTH = (
+    "        rows = order[begin : begin + 16]\n",
+    "        rows = sorted(order[begin : begin + 16], key=lambda row: -len(sources[row]))\n",
+)
+NOT_PACKED = (
+    """        packed = pack_padded_sequence(
+            self.source(source), lengths, batch_first=True, enforce_sorted=False
+        )
+        return self.encoder(packed)[1]""",
+    "        return self.encoder(self.source(source))[1]",
+)
+PADDED_EVALUATION = (
+    "    state = model.encode(source[None], torch.tensor([len(source)]))",
+    "    padded = torch.cat([source, torch.zeros(5 - len(source), dtype=torch.long)])\n"
+    "    state = model.encode(padded[None], torch.tensor([len(source)]))",
+)
+FEW_WORDS = ("LETTERS\ntarget_texts", "LETTERS[:2]\ntarget_texts")
+UNKNOWN_SOURCES = ("source_ids[text] for", "source_ids.get(text, 1) for")
+OTHER_SIDE: Replaced = [
+    ("target_ids[text] for", "source_ids.get(text, 1) for"),
+    ("def make_pair", "source_texts += ['<bos>', '<eos>']\n\n\ndef make_pair"),
+    (
+        "self.target = nn.Embedding(len(target_texts)",
+        "self.target = nn.Embedding(len(source_texts)",
+    ),
+    ("nn.Linear(48, len(target_texts))", "nn.Linear(48, len(source_texts))"),
+]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "cause"),
+    [
+        ([SORTED_SOURCES], "pairs-misaligned"),
+        ([NOT_PACKED], "padding-in-state"),
+        ([FEW_WORDS, UNKNOWN_SOURCES], "too-many-unknown"),
+        (OTHER_SIDE, "other-vocabulary"),
+        (
+            [
+                (
+                    "answers.append(target_texts[token.item()])",
+                    "answers.append(source_texts[min(token.item(), 9)])",
+                )
+            ],
+            "other-vocabulary",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_slip_is_named_first(tmp_path: Path, replaced: Replaced, cause: str) -> None:
+    assert causes(tmp_path, replaced)[:1] == [cause]
+
+
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        [],
+        [SORTED_BOTH],
+        [NOT_PACKED, PADDED_EVALUATION],
+        [UNKNOWN_SOURCES],
+    ],
+    ids=["plain", "sorted", "padded", "few unknown"],
+)
+def test_sound_twins_are_clean(tmp_path: Path, replaced: Replaced) -> None:
+    assert causes(tmp_path, replaced) == []
