@@ -405,11 +405,12 @@ def unused_layers(watched: Watched) -> Iterator[Finding]:
     lost = [p for p in seen.parameters if p.steps and p.own == 0 and not p.reaches and p.registered]
     called = [p for p in lost if p.used]
     if for_loss and called and not all(p.embedding for p in called):
+        where = f" at {called[0].place}" if called[0].place else ""
         yield Finding(
             "unused-layer",
             LIKELY,
-            f"{listed([p.name for p in called])} are computed with at {called[0].place}, but "
-            "nothing of it reaches the loss",
+            f"{listed([p.name for p in called])}: what is computed with them{where} never "
+            "reaches the loss",
             "use the result of that layer, or take the layer away",
             place=called[0].place,
             why="A layer whose result is thrown away cannot help the model, and never learns.",
