@@ -225,11 +225,13 @@ def test_vectors_from_a_file_to_a_table(bench: Bench, store: Path, tmp_path: Pat
     file.write_text("".join(f"{c} {n} {-n} 0.5\n" for n, c in enumerate(letters)))
     code, _, _ = bench("data", "add", "letters", str(file), "--vectors")
     assert code == 0
-    assert "vectors of 26 words, 3 numbers each" in bench("data", "list")[1]
+    assert "letters: vectors, 26 words × 3 numbers, not stated" in bench("data", "list")[1]
     given = ("run", "--task", "opposites", "--vary", "embedding_trained=tuned,frozen")
     base = "embedding_init=vectors,vectors=letters,embedding=3"
     code, _, err = bench(*given, "--base", base, "--seeds", "1", "--budget", "10steps")
-    assert (code, err) == (0, "")
+    # 26 letters and P, which has the vector of p
+    share = "27 of 27 source symbols and 27 of 27 target symbols have one"
+    assert (code, err) == (0, f"bench: vectors letters: {share}\n")
     found = rows(bench("table", "--json")[1])
     assert {row["variant"] for row in found} == {"base", "embedding_trained=frozen"}
     assert all("failed" not in row["status"] for row in found)

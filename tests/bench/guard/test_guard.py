@@ -319,7 +319,7 @@ def guard(
 
     def call(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = main(["guard", *arguments, "--store", str(repository / ".bench")])
+        code = main(["guard", *arguments])
         return (code, *capsys.readouterr())
 
     return call
@@ -355,8 +355,8 @@ def test_a_plugin_is_guarded_in_one_line(
     [
         (("--against", "nowhere"), 3, "is no revision"),
         (("--quality",), 2, "name one"),
-        (("--update", "--against", "HEAD"), 2, "--update only"),
-        (("--minutes", "0"), 2, "numbers above 0"),
+        (("--update", "--against", "HEAD"), 2, "--against does nothing with --update"),
+        (("--against", "HEAD", "--minutes", "0"), 2, "numbers above 0"),
         (("--against", "HEAD", "--variant", "cell=gur"), 2, "did you mean"),
         (("--pytest-benchmark", "no.json", "no.json"), 2, "cannot be read"),
         (("--against", "HEAD", "--quality", "--matrix", "no.toml"), 2, "no matrix file"),
