@@ -18,6 +18,8 @@ ENOUGH_TO_PAIR = 90
 """Training steps after which a model uses its source if that says anything of the target."""
 NEEDS_PADDING = 0.05
 """Share of predictions that padding makes right which says that the model needs it."""
+CANNOT_WITHOUT = 0.2
+"""Share of predictions that padding makes right which alone explains a poor evaluation."""
 FEWEST_PASSES = 3
 """Fewer passes without padding may have none by chance."""
 FULL_BATCH = 100
@@ -162,10 +164,11 @@ def padding_in_state(seen: DataSeen) -> Iterator[Finding]:
     one = seen.padding
     if one is None or one.passes_without < FEWEST_PASSES:
         return
-    if one.right - one.right_without > NEEDS_PADDING:
+    needed = one.right - one.right_without
+    if needed > NEEDS_PADDING:
         yield Finding(
             "padding-in-state",
-            SURE,
+            SURE if needed > CANNOT_WITHOUT else LIKELY,
             f"in training the encoder reads on through padding (symbol {one.symbol}, "
             f"{one.share:.0%} of the source positions), and in {one.passes_without} passes of "
             "evaluation there is none; of the training's "
