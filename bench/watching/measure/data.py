@@ -78,7 +78,7 @@ def _rows(group: Group) -> list[list[int]]:
 
 def _ends(pairs: list[tuple[StepReading, Group]]) -> tuple[float | None, float]:
     """Return the share of the commonest last symbol, and of targets as long as their source."""
-    asked = [_without_run(row) for reading, _ in pairs for row in asked_rows(reading)]
+    asked = [row for reading, _ in pairs for row in _without_fill(asked_rows(reading))]
     sources = [row for _, group in pairs for row in _rows(group)]
     tagger = any(not reading.of_role("decoder") for reading, _ in pairs)
     lengths = {len(row) for row in asked}
@@ -89,11 +89,19 @@ def _ends(pairs: list[tuple[StepReading, Group]]) -> tuple[float | None, float]:
     return lasts.most_common(1)[0][1] / sum(lasts.values()), sum(as_long) / len(as_long)
 
 
-def _without_run(row: list[int]) -> list[int]:
-    """Return symbols without the repetitions of the last one, which is padding that counts."""
-    while len(row) > 1 and row[-1] == row[-2]:
-        row = row[:-1]
-    return row
+def _without_fill(rows: list[list[int]]) -> list[list[int]]:
+    """Return targets of one batch, each with one symbol of padding at most.
+
+    Padding that the loss asks for makes all rows equally long, and ends them as an end symbol
+    does: the first one of each row is kept.
+    """
+    if len({len(row) for row in rows}) != 1:
+        return rows
+    padded = padding_of(torch.tensor(rows))
+    if padded is None or not bool(padded[:, -1].any()):
+        return rows
+    real = (~padded).sum(1).tolist()
+    return [row[: length + 1] for row, length in zip(rows, real, strict=True)]
 
 
 def _repeated(pairs: list[tuple[StepReading, Group]]) -> bool:
@@ -110,7 +118,7 @@ def _commonest(pairs: list[tuple[StepReading, Group]]) -> tuple[int, float] | No
 
 
 def _order_lost(reading: StepReading, group: Group) -> bool | None:
-    """Exchange two source positions in a run of the tape and see whether a prediction moves."""
+    """Return whether predictions depend on the first source symbols and not on their order."""
     ids_BJ = group.ids_BJ
     padded = padding_of(ids_BJ)
     real_BJ = torch.ones_like(ids_BJ, dtype=torch.bool) if padded is None else ~padded
@@ -121,27 +129,41 @@ def _order_lost(reading: StepReading, group: Group) -> bool | None:
     differ = (ids_BJ[:, first] != ids_BJ[:, second]) & real_BJ[:, first] & real_BJ[:, second]
     if not bool(differ.any()):
         return None
+    exchanged, doubled = torch.arange(positions), torch.arange(positions)
+    exchanged[[first, second]] = exchanged[[second, first]]
+    doubled[first] = second
+    moves = [_order_moves(reading, group, order) for order in (exchanged, doubled)]
+    # where another symbol changes nothing either, the source is lost and not its order
+    return None if None in moves else moves == [False, True]
+
+
+def _order_moves(reading: StepReading, group: Group, order_J: Tensor) -> bool | None:
+    """Return whether a prediction moves when source positions are taken in another order.
+
+    None: the symbols are not embedded all at once or one by one.
+    """
     tape, asked = reading.tape, reading.predictions
     base = tape.replay()
+    if len(group.entries) == 1 and len(group.entries[0].shape) == 2:
+        if group.batch_axis is None:
+            return None
+        entry = group.entries[0]
+        targets = [(entry, base[entry.number].index_select(1 - group.batch_axis, order_J))]
+    elif len(group.entries) == len(order_J):
+        others = [group.entries[place] for place in order_J.tolist()]
+        targets = [
+            (entry, base[other.number])
+            for entry, other in zip(group.entries, others, strict=True)
+            if entry is not other
+        ]
+    else:
+        return None
     changes: dict[tuple[int, int], Change] = {}
     roots: dict[int, Tensor] = {}
-    if len(group.entries) == 1:
-        entry = group.entries[0]
-        if len(entry.shape) != 2 or group.batch_axis is None:
-            return None
-        order = torch.arange(positions)
-        order[[first, second]] = order[[second, first]]
-        value = base[entry.number].index_select(1 - group.batch_axis, order)
-        targets = [(entry, value)]
-    else:
-        if len(group.entries) != positions:
-            return None
-        one, two = group.entries[first], group.entries[second]
-        targets = [(one, base[two.number]), (two, base[one.number])]
     for entry, value in targets:
         if entry.call >= 0:
             changes[entry.call, entry.number] = instead(value)
         else:
             roots[entry.number] = value.clone()
     values = tape.replay(changes, roots=roots)
-    return not bool(moved_rows(asked, asked.rows(base), values).any())
+    return bool(moved_rows(asked, asked.rows(base), values).any())
