@@ -117,7 +117,7 @@ def beam(words, k):
         hyps = heapq.nlargest(k, new, key=lambda h: h[0])
         if len(done) >= k:
             break
-    best = max(done, key=lambda h: h[0] / len(h[1]), default=hyps[0])
+    best = max(done or hyps, key=lambda h: h[0] / len(h[1]))
     return [B.index2word[i] for i in best[1][1:] if i != 2]
 
 
