@@ -12,6 +12,8 @@ Replaced = list[tuple[str, str]]
 
 LONGER = ("randint(2, 4)", "randint(4, 6)")
 """Sequences whose shift by two shows: of three steps it would show at one."""
+TWICE = ("letter.upper() for letter in letters]", "letter.upper() for letter in letters * 2]")
+"""Targets that are not as long as their sources, so that an end symbol is needed."""
 FEW_STEPS: Replaced = [("range(400)", "range(64)"), ("range(6):", "range(1):")]
 PACKED = """        packed = pack_padded_sequence(
             self.source(source), lengths, batch_first=True, enforce_sorted=False
@@ -48,7 +50,7 @@ SUMMED = "        return self.bridge(self.source(source).sum(1))[None]"
         ),
         ([(LOGITS, LOGITS.replace(":-1", "1:"))], "unshifted-targets"),
         ([(BATCHES, "for source, lengths, target in [next(batches())] * 4:")], "same-batch-only"),
-        ([(" + [2])", ")")], "no-eos-in-loss"),
+        ([TWICE, (" + [2])", ")")], "no-eos-in-loss"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
