@@ -12,7 +12,7 @@ from bench.cli import list as list_verb
 from bench.cli.claims import claims_app
 from bench.cli.data import data_app
 from bench.cli.shared import NOTHING_MEASURED, STOPPED, UNREAD, CommandError, print_notice
-from bench.cli.streams import give_up_output, opened_streams, output
+from bench.cli.terminal.streams import give_up_output, opened_streams, output
 
 app = typer.Typer(
     name="bench",

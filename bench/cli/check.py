@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.shared import (
     CHECK_FAILED,
     STORE,
@@ -19,6 +18,7 @@ from bench.cli.shared import (
     say,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 
 def check(

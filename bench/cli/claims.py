@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.execution import execute_with_progress
 from bench.cli.shared import (
     CHECK_FAILED,
@@ -22,6 +21,7 @@ from bench.cli.shared import (
     user_errors,
     writing,
 )
+from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
@@ -25,6 +24,7 @@ from bench.cli.shared import (
     store_errors,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from results.compare.interactions import InteractionRow
@@ -79,14 +79,7 @@ def compare(
 
     Where a verdict is undecided, the number of further seeds that would decide it is printed.
     """
-    ways = [a is not None or b is not None, axis, with_store, dates]
-    if sum(map(bool, ways)) != 1 or (a is None) != (b is None):
-        raise CommandError(
-            "compare two variants (bench compare cell=gru cell=lstm), or --axis, or --with-store, "
-            "or --dates: one of these; bench table shows the variants there are"
-        )
-    way = "--axis" if axis else "--with-store" if with_store else "--dates"
-    refuse_unheeded(context, "compare", way if a is None else "two variants")
+    refuse_unheeded(context, "compare", _way(a, b, axis, with_store, dates))
     if plugin:
         load_plugins(plugin)
     if a is not None and b is not None:
@@ -96,6 +89,25 @@ def compare(
         _compare_axis(axis, task, _Printing(as_json, notes), store)
     else:
         _compare_sets(with_store, dates, task, _Printing(as_json, notes), store)
+
+
+def _way(
+    a: str | None, b: str | None, axis: str | None, with_store: Path | None, dates: str | None
+) -> str:
+    """Return which way of comparing was asked for; CommandError unless it is exactly one."""
+    ways = {
+        "two variants": a is not None or b is not None,
+        "--axis": bool(axis),
+        "--with-store": bool(with_store),
+        "--dates": bool(dates),
+    }
+    asked = [way for way, wanted in ways.items() if wanted]
+    if len(asked) != 1 or (a is None) != (b is None):
+        raise CommandError(
+            "compare two variants (bench compare cell=gru cell=lstm), or --axis, or --with-store, "
+            "or --dates: one of these; bench table shows the variants there are"
+        )
+    return asked[0]
 
 
 def _compare_axis(axis: str, task: list[str] | None, printing: _Printing, store: Path) -> None:

@@ -259,10 +259,7 @@ def _description(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"{found['name']}: {_content(found)}, from {found.get('source', 'files')}"
     if "languages_from" in found:
         yield f"languages: {'-'.join(found['languages'])}, {found['languages_from']}"
-    for split, known in found.get("splits", {}).items():
-        counted = {**known.get("dropped", {}), **known.get("changed", {})}
-        for reason, number in counted.items():
-            yield f"{split}: {reason} {number:,}"
+    yield from _changes(found)
     if "scheme" in found:
         kinds = ", ".join(f"{kind or 'phrases'} {n:,}" for kind, n in found["kinds"].items())
         yield f"tags: {found['scheme']}; {kinds or 'no phrase'}"
@@ -272,11 +269,23 @@ def _description(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"{found['task']} cannot be built yet: {found['unusable']}"
     if "counts" in found:
         yield from _counts(found)
-    target = found.get("target")
-    if "counts" in found:
-        if "languages" in found:
-            yield "target: none was set" if target is None else f"target: BLEU {target:g}"
+        yield from _target(found)
         yield f"use it with: bench run --task {found['task']} --vary cell=gru,lstm"
+
+
+def _target(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield from which BLEU on a run counts as solved, for parallel text."""
+    if "languages" in found:
+        target = found.get("target")
+        yield "target: none was set" if target is None else f"target: BLEU {target:g}"
+
+
+def _changes(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what was dropped from each split of a corpus or changed in it."""
+    for split, known in found.get("splits", {}).items():
+        counted = {**known.get("dropped", {}), **known.get("changed", {})}
+        for reason, number in counted.items():
+            yield f"{split}: {reason} {number:,}"
 
 
 def _counts(found: Mapping[str, Any]) -> Iterator[str]:

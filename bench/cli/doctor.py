@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from bench.cli.busy import Busy
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     NOTHING_MEASURED,
@@ -27,6 +26,7 @@ from bench.cli.shared import (
     reading,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,10 +121,10 @@ def doctor(
     A run that was not examined is done again with an examination first. Among short runs, only the
     first seeds of a variant are examined while they train.
     """
-    if module is not None or (run is not None and _is_script(run)):
+    script = _script_words(module, run, arguments)
+    if script:
         refuse_unheeded(context, "doctor", "a script")
-        words = [word for word in (module, run, *(arguments or ())) if word is not None]
-        _doctor_script(words, module is not None, steps, (time_limit, memory_limit), as_json)
+        _doctor_script(script, module is not None, steps, (time_limit, memory_limit), as_json)
         return
     if arguments:
         raise CommandError(f"name one run, not also {arguments[0]}; only a script has arguments")
@@ -132,6 +132,13 @@ def doctor(
         raise CommandError("--all diagnoses every run; leave out the run, or --all")
     refuse_unheeded(context, "doctor", "--all" if everything else "one run")
     _doctor_runs(run, everything, confirm, task, as_json, plugin, store)
+
+
+def _script_words(module: str | None, run: str | None, arguments: list[str] | None) -> list[str]:
+    """Return the name of the module or script to watch and its arguments; [] if none is named."""
+    if module is None and (run is None or not _is_script(run)):
+        return []
+    return [word for word in (module, run, *(arguments or ())) if word is not None]
 
 
 def _doctor_script(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def execute_with_progress(
         to_stderr: Show progress on standard error, because standard output is for JSON.
     """
     from bench.api.run import begin
-    from bench.cli.progress import Progress
+    from bench.cli.terminal.progress import Progress
     from bench.engines.contract import EngineError
     from bench.engines.driver import drive
 
@@ -71,20 +72,25 @@ def _report_finished(
     keep_weights, layers = kept
     left, out = {spec.id for spec in todo}, console(to_stderr)
     finished = [spec.id for spec in plan.specs if spec.id not in left]
-    failed = store.failed()
-    again = sum(run in failed for run in left)
-    if again:
-        out.print(f"{again} runs that failed are done again")
+    failed = set(store.failed())
+    if again := failed & left:
+        out.print(f"{len(again)} runs that failed are done again")
     if finished:
         out.print(f"{len(finished)} of {len(plan.specs)} runs are finished already")
-    if count := sum(run in failed for run in finished):
-        print_notice(f"{count} of the finished runs failed; --rerun failed does them again")
-    if keep_weights and any(not store.weights(run).exists() for run in finished):
-        print_notice("finished runs have no weights kept; --rerun does them again")
-    if layers and any(
-        not record.outcome.get("layers") for record in store.records(finished, details=True)
+    if ended := failed.intersection(finished):
+        print_notice(f"{len(ended)} of the finished runs failed; --rerun failed does them again")
+    for what in _lacking(store, finished, keep_weights, layers):
+        print_notice(f"finished runs have no {what}; --rerun does them again")
+
+
+def _lacking(store: Store, runs: Sequence[str], keep_weights: bool, layers: bool) -> Iterator[str]:
+    """Yield what was asked for, and some of these runs do not have."""
+    if keep_weights and not all(store.weights(run).exists() for run in runs):
+        yield "weights kept"
+    if layers and not all(
+        record.outcome.get("layers") for record in store.records(runs, details=True)
     ):
-        print_notice("finished runs have no layers recorded; --rerun does them again")
+        yield "layers recorded"
 
 
 def _stopped(store: Store, plan: Plan) -> CommandError:

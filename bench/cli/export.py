@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
@@ -21,6 +20,7 @@ from bench.cli.shared import (
     user_errors,
     writes_unicode,
 )
+from bench.cli.terminal.busy import Busy
 from results.escapes import without_passwords
 
 HTML_ENDINGS = (".html", ".htm")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     NOTHING_MEASURED,
@@ -28,6 +27,7 @@ from bench.cli.shared import (
     say,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from bench.api.guard import GuardOptions, Versions

@@ -85,21 +85,31 @@ def _chosen(rows: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     """Return the rows of a kind, or those that a name stands for: also of a value, its axes."""
     if name in LISTED_KINDS:
         return [row for row in rows if row["kind"] == LISTED_KINDS[name][0]]
-    found = [row for row in rows if row["name"] == name or name in row.get("together", ())]
-    found = found or [row for row in rows if name in (row.get("values") or ())]
+    found = [row for row in rows if name in (row["name"], *row.get("together", ()))]
+    found = found or [row for row in rows if name in _offered(row)]
     if not found:
-        from tasks.choices import one_of
-
-        known = [*LISTED_KINDS, *(row["name"] for row in rows)]
-        known += [value for row in rows for value in row.get("values") or ()]
-        try:
-            one_of("name", name, sorted(dict.fromkeys(known)))
-        except ValueError as error:
-            _, _, hint = str(error).rpartition("; ")
-            raise CommandError(
-                f"nothing is called {name!r} (bench list prints all names); {hint}"
-            ) from None
+        _refuse_name(rows, name)
     return found
+
+
+def _offered(row: dict[str, Any]) -> Sequence[str]:
+    """Return the values of a row that is an axis with named ones."""
+    return row.get("values") or ()
+
+
+def _refuse_name(rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Raise a CommandError for a name that no row has, with the names that are near it."""
+    from tasks.choices import one_of
+
+    known = [*LISTED_KINDS, *(row["name"] for row in rows)]
+    known += [value for row in rows for value in _offered(row)]
+    try:
+        one_of("name", name, sorted(dict.fromkeys(known)))
+    except ValueError as error:
+        _, _, hint = str(error).rpartition("; ")
+        raise CommandError(
+            f"nothing is called {name!r} (bench list prints all names); {hint}"
+        ) from None
 
 
 def _show_index(rows: Sequence[dict[str, Any]], out: Console) -> None:
@@ -126,27 +136,34 @@ def _indexed(row: dict[str, Any]) -> str:
 
 
 def _show_rows(rows: Sequence[dict[str, Any]], out: Console) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     for kind, title in LISTED_KINDS.values():
-        table = Table(title=title, box=None, title_justify="left", title_style="bold")
-        table.show_header = False
-        table.add_column(no_wrap=True)
-        table.add_column()
-        table.add_column()
-        for row in rows:
-            if row["kind"] == kind:
-                table.add_row(row["name"], Text(_values(row)), Text(row["about"]))
-        if table.rows:
-            out.print(table)
-            out.print()
+        _show_kind([row for row in rows if row["kind"] == kind], title, out)
     if len(rows) == 1:
         for value, meaning in (rows[0].get("meanings") or {}).items():
             out.print(Text.assemble((value, "bold"), f": {meaning}"))
     together = {short: row["name"] for row in rows for short in row.get("together", ())}
     for short in together:
         out.print(f"{short} sets encoder_{short} and decoder_{short} together.")
+
+
+def _show_kind(rows: Sequence[dict[str, Any]], title: str, out: Console) -> None:
+    """Print the table of one kind of rows, unless it is empty."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    table = Table(title=title, box=None, title_justify="left", title_style="bold")
+    table.show_header = False
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_column()
+    for row in rows:
+        table.add_row(row["name"], Text(_values(row)), Text(row["about"]))
+    out.print(table)
+    out.print()
 
 
 def _values(row: dict[str, Any]) -> str:

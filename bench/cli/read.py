@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.shared import (
     STORE,
     AllRowsOption,
@@ -21,6 +20,7 @@ from bench.cli.shared import (
     reading,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 
 def table(

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand
 
-from bench.cli.busy import Busy
 from bench.cli.execution import execute_with_progress
 from bench.cli.heeding import refuse_unheeded
+from bench.cli.run_options import (
+    AddressOption,
+    BaseOption,
+    BatchOption,
+    BudgetOption,
+    DecodingOption,
+    DryRunOption,
+    EngineOption,
+    ExecutionOption,
+    FaultOption,
+    GridOption,
+    KeepWeightsOption,
+    LayersOption,
+    MatrixOption,
+    MemoryLimitOption,
+    RerunOption,
+    SeedsOption,
+    TimeLimitOption,
+    UntilDecidedOption,
+    VaryOption,
+    WorkersOption,
+)
 from bench.cli.shared import (
     STORE,
     DeviceOption,
@@ -28,6 +49,7 @@ from bench.cli.shared import (
     user_errors,
     writing,
 )
+from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from bench.api.run import MatrixOptions, Preview, Work
@@ -61,131 +83,28 @@ class Wishes(NamedTuple):
 
 def run(
     context: typer.Context,
-    matrix: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A matrix of the suite (see bench list), or FILE.toml. Default: quick.",
-        ),
-    ] = None,
+    matrix: MatrixOption = None,
     task: TaskOption = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="AXIS",
-            help="axis=a,b,c: vary this axis around --base, instead of a matrix. Repeatable.",
-        ),
-    ] = None,
-    base: Annotated[
-        str,
-        typer.Option(
-            metavar="VARIANT", help="The variant to vary around, as axis=value,axis=value."
-        ),
-    ] = "base",
-    grid: Annotated[
-        bool, typer.Option("--grid", help="With --vary: cross all axes with each other.")
-    ] = False,
-    until_decided: Annotated[
-        tuple[str, str] | None,
-        typer.Option(
-            metavar="A B",
-            help="Two variants, with --task and --base: add seeds until a verdict stands on each "
-            "task, or up to --seeds (default: 40).",
-        ),
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Number of seeds, from 0 to N - 1. Default: the matrix's; with --vary as many as "
-            "a verdict takes, if these are at most 8, else 3.",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LENGTH", help="Length of training: 500steps, 2000000tokens, 3epochs or 60s."
-        ),
-    ] = None,
-    batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="With --vary: examples per training step. Default: 32."),
-    ] = None,
-    decoding: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOW",
-            help="Decoding of the test set: greedy, beam=5 or beam=5,length_penalty=0.6.",
-        ),
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Plant this fault in every run, for bench doctor to find (see bench list). "
-            "Repeatable: several are planted together.",
-        ),
-    ] = None,
+    vary: VaryOption = None,
+    base: BaseOption = "base",
+    grid: GridOption = False,
+    until_decided: UntilDecidedOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = None,
+    batch: BatchOption = None,
+    decoding: DecodingOption = None,
+    fault: FaultOption = None,
     device: DeviceOption = "auto",
-    execution: Annotated[
-        str,
-        typer.Option(
-            metavar="MODE",
-            help="replicas: train seeds and learning rates of a variant as one stacked model where "
-            "possible; eager: train each run alone; auto: replicas on cuda, else eager.",
-        ),
-    ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Number of worker processes, one thread each. Default: one per core."
-        ),
-    ] = None,
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="local, or ray to use a Ray cluster (needs the extra ray)."
-        ),
-    ] = "local",
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="With --engine ray: address of the cluster, or auto for one that runs on this "
-            "machine. Default: start one on this machine.",
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float,
-        typer.Option(metavar="MINUTES", help="Time limit of one run, in minutes; 0 for none."),
-    ] = 0.0,
-    memory_limit: Annotated[
-        float,
-        typer.Option(metavar="GIB", help="Memory limit of one run's process, in GiB; 0 for none."),
-    ] = 0.0,
-    rerun: Annotated[
-        str,
-        typer.Option(
-            "--rerun",
-            metavar="[all|failed]",
-            help="Do finished runs of the matrix again: all (also without a word), or those that "
-            "failed. Each keeps its outcome until it has a new one.",
-        ),
-    ] = "",
-    keep_weights: Annotated[
-        bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
-    ] = False,
-    layers: Annotated[
-        bool,
-        typer.Option(
-            "--layers",
-            help="Record every parameter and layer at each evaluation, for bench curves --layers "
-            "and bench show RUN --layers. Changes no result.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the planned runs and the estimated hours only.")
-    ] = False,
+    execution: ExecutionOption = "auto",
+    workers: WorkersOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    time_limit: TimeLimitOption = 0.0,
+    memory_limit: MemoryLimitOption = 0.0,
+    rerun: RerunOption = "",
+    keep_weights: KeepWeightsOption = False,
+    layers: LayersOption = False,
+    dry_run: DryRunOption = False,
     notes: NotesOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,
@@ -196,9 +115,7 @@ def run(
     """
     from bench.engines.choose import EngineOptions, check_options, is_follower, prepare_start
 
-    varied = bool(vary) or base != "base"
-    way = "--vary or --base" if varied else "a matrix"
-    refuse_unheeded(context, "run", "--until-decided" if until_decided is not None else way)
+    refuse_unheeded(context, "run", _way(vary, base, until_decided))
     prepare_start()
     load_plugins(plugin)
     from bench.api.run import MatrixOptions
@@ -222,19 +139,24 @@ def run(
     with user_errors():
         check_options(engines)
     if until_decided is not None:
-        with user_errors():
-            _check_until_decided(options)
         _run_until_decided(until_decided, options, engines, device, execution, store)
         return
     work = _planned(options, engines, device, execution, store)
-    if not is_follower():
-        _print_seeds(options)
     if is_follower():
         _follow(work, store, dry_run)
-    elif dry_run:
+        return
+    _print_seeds(options)
+    if dry_run:
         _print_preview(work, engines, store)
     else:
         _run_matrix(work, engines, store, Wishes(rerun, keep_weights, layers, notes))
+
+
+def _way(vary: list[str] | None, base: str, until_decided: tuple[str, str] | None) -> str:
+    """Return in which way runs were asked for, as HEEDED names it."""
+    if until_decided is not None:
+        return "--until-decided"
+    return "--vary or --base" if vary or base != "base" else "a matrix"
 
 
 def _planned(
@@ -311,7 +233,7 @@ def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
 
 
 def _print_plan(planned: Preview, workers: int) -> None:
-    from bench.cli.busy import duration
+    from bench.cli.terminal.busy import duration
 
     for row in planned.rows:
         how = ", as replicas" * (row.execution == "replicas")
@@ -350,6 +272,8 @@ def _run_until_decided(
     from bench.engines.choose import engine_of, execution_of
     from bench.engines.local import cores
 
+    with user_errors():
+        _check_until_decided(options)
     with user_errors(), Busy("building tasks and planning runs"):
         pair = until_decided.variant_pair(
             names,

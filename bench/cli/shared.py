@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.busy import Busy
-from bench.cli.streams import output, print_from_outside_to_stderr
+from bench.cli.terminal.busy import Busy
+from bench.cli.terminal.streams import output, print_from_outside_to_stderr
 from results.escapes import one_line, plain, shortened, without_passwords
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.shared import (
     CHECK_FAILED,
     STORE,
@@ -26,6 +25,7 @@ from bench.cli.shared import (
     store_errors,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from rich.console import Console

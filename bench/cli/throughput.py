@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.busy import Busy
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
@@ -22,6 +21,7 @@ from bench.cli.shared import (
     print_notice,
     user_errors,
 )
+from bench.cli.terminal.busy import Busy
 
 
 def throughput(

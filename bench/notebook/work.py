@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.api.device import device_of
 from bench.api.run import MatrixOptions, begin, matrix_of, plan_runs
-from bench.cli.progress import Progress
+from bench.cli.terminal.progress import Progress
 from bench.engines.choose import EngineOptions, engine_of, execution_of
 from bench.engines.driver import drive
 from bench.notebook.answers import Answer

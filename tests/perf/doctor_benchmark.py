@@ -18,7 +18,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from bench.api.run import begin
-from bench.cli.progress import Progress
+from bench.cli.terminal.progress import Progress
 from bench.doctor.faults import FAULTS
 from bench.engines.driver import drive
 from bench.engines.local import LocalEngine, cores

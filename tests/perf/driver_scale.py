@@ -17,7 +17,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.cli.progress import Progress
+from bench.cli.terminal.progress import Progress
 from bench.engines.contract import IDLE, Engine, Event, Job
 from bench.engines.driver import drive, to_do
 from bench.specs import Budget, RunSpec, make

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.cli.tables import markdown_table
+from bench.cli.pages.tables import markdown_table
 from variants import AXES, TOGETHER
 from variants.axes import meaning, registry
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.cli.tables import markdown_table
+from bench.cli.pages.tables import markdown_table
 from results.compare.claims import ClaimRow
 from results.compare.measures import measure
 from results.tables.claims import claim_verdict_text, verdict_counts

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import typer
 
 from bench.cli.app import app
+from bench.cli.pages.tables import markdown_table
 from bench.cli.shared import EXIT_CODES
-from bench.cli.tables import markdown_table
 
 COMMANDS_HEAD = """# Commands
 

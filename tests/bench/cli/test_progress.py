@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.cli import busy
-from bench.cli.progress import Progress, left_text, share_done
+from bench.cli.terminal import busy
+from bench.cli.terminal.progress import Progress, left_text, share_done
 from bench.engines.contract import Event
 from bench.plan.remaining import TimeLeft
 from bench.specs import Budget, RunSpec, make
@@ -28,7 +28,7 @@ def spec(seed: int = 0, steps: int = 0, tokens: int = 0, seconds: float = 0.0) -
 
 def test_progress_counts_steps_and_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("bench.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bench.cli.terminal.progress.time.monotonic", lambda: now[0])
     out = Console(file=io.StringIO(), width=80)
     specs = {str(n): spec(n) for n in range(4)}
     shown = Progress(specs, lambda _: 20.0, 1, out)

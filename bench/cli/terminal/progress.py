@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli.busy import LINE_INTERVAL, duration
+from bench.cli.terminal.busy import LINE_INTERVAL, duration
 from bench.engines.contract import Event
 from bench.plan.estimate import SHARE_OF_BUDGET
 from bench.plan.remaining import Remaining, TimeLeft
