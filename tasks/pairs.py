@@ -181,21 +181,13 @@ class TranslationTask(Task):
         Subwords are learned from all training pairs, and symbols counted in those that are kept.
         Returns the pairs kept, their symbols, and how many pairs were too long.
         """
-        cutters = {
-            "source": make_cutter(
-                sides["source"], "source", [pair.source for pair in examples], folder
-            ),
-            "target": make_cutter(
-                sides["target"], "target", [pair.references[0] for pair in examples], folder
-            ),
+        texts = {
+            "source": [pair.source for pair in examples],
+            "target": [pair.references[0] for pair in examples],
         }
+        cutters = {what: make_cutter(sides[what], what, texts[what], folder) for what in texts}
         cuts = [_cut(cutters, pair) for pair in examples]
-        fits = [place for place, cut in enumerate(cuts) if max(map(len, cut)) <= settings.longest]
-        if not fits or settings.pairs > len(fits):
-            raise ValueError(
-                f"pairs={settings.pairs or 'all'} was asked for, but {self.name} has {len(fits)} "
-                f"training pairs of at most {settings.longest} symbols; ask for fewer or longer"
-            )
+        fits = self._fitting(cuts, settings)
         chosen = fits[: settings.pairs or None]
         kept = [cuts[place] for place in chosen]
         self._source, self._target = (
@@ -203,6 +195,18 @@ class TranslationTask(Task):
             for cutter, side in zip(cutters.values(), zip(*kept, strict=True), strict=True)
         )
         return [examples[place] for place in chosen], kept, len(examples) - len(fits)
+
+    def _fitting(
+        self, cuts: Sequence[tuple[list[str], list[str]]], settings: Settings
+    ) -> list[int]:
+        """Return the places of pairs that are short enough; ValueError if there are too few."""
+        fits = [place for place, cut in enumerate(cuts) if max(map(len, cut)) <= settings.longest]
+        if not fits or settings.pairs > len(fits):
+            raise ValueError(
+                f"pairs={settings.pairs or 'all'} was asked for, but {self.name} has {len(fits)} "
+                f"training pairs of at most {settings.longest} symbols; ask for fewer or longer"
+            )
+        return fits
 
     def _indexed(
         self, examples: Sequence[Example], cuts: Sequence[tuple[list[str], list[str]]]

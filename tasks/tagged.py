@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,15 +138,14 @@ def scheme_of(texts: Iterable[TaggedText], said: str = "") -> str:
 
     Raises ValueError if the tags are of another scheme than was said, or of none.
     """
-    tags = {tag for text in texts for tag in text.tags}
+    tags = set(chain.from_iterable(text.tags for text in texts))
     if said:
         one_of("scheme", said, SCHEMES)
     if said == "plain":
         return said
-    odd = sorted(tag for tag in tags if not _TAG.fullmatch(tag))
-    found = _scheme(tags, odd)
+    found = _scheme(tags)
     said = "bio" if said in ("iob1", "iob2") else said
-    if said and not {tag[0] for tag in tags if tag != "O"} <= set(_LETTERS.get(said, "BI")):
+    if said and not _letters(tags) <= set(_LETTERS.get(said, "BI")):
         raise ValueError(
             f"the tags are said to be {said}, but they are {found}, for some are "
             f"{', '.join(sorted(tags - {'O'})[:5])}; give the right --scheme"
@@ -153,16 +153,22 @@ def scheme_of(texts: Iterable[TaggedText], said: str = "") -> str:
     return said or found
 
 
-def _scheme(tags: set[str], odd: Sequence[str]) -> str:
+def _letters(tags: set[str]) -> set[str]:
+    """Return the letters with which tags of phrases begin."""
+    return {tag[0] for tag in tags if tag != "O"}
+
+
+def _scheme(tags: set[str]) -> str:
     """Return the scheme that tags tell."""
+    odd = sorted(tag for tag in tags if not _TAG.fullmatch(tag))
     if odd and len(odd) < len(tags - {"O"}):
         raise ValueError(
             f"tags are O, or a letter, - and a kind, such as B-Task, and {odd[0]!r} is not; "
             "correct it, or give --scheme plain"
         )
-    letters = {tag[0] for tag in tags if tag != "O"}
     if odd:
         return "plain"
+    letters = _letters(tags)
     if letters & set("LU"):
         return "bilou"
     return "bmes" if "M" in letters else "bioes" if letters & set("ES") else "bio"

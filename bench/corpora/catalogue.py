@@ -115,11 +115,11 @@ def get(
 def _get_manythings(name: str, folder: Path, archive: Path | None, sha256: str | None) -> Prepared:
     """Fetch a language pair of manythings.org, whose files change, and keep it as it is."""
     url = MANYTHINGS_URL.format(name=name)
-    for there in listing(folder):
-        if there.name == name and there.about.get("source") == url and archive is None:
-            if sha256 is not None:
-                _check_hash(name, str(there.about.get("sha256")), sha256.lower())
-            return there
+    there = None if archive else _fetched_before(name, url, folder)
+    if there is not None:
+        if sha256 is not None:
+            _check_hash(name, str(there.about.get("sha256")), sha256.lower())
+        return there
     _check_new(name, folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = preparation.existing(archive) if archive else folder / f"{name}.zip.part"
@@ -133,6 +133,18 @@ def _get_manythings(name: str, folder: Path, archive: Path | None, sha256: str |
     if not archive:
         file.unlink()
     return prepared
+
+
+def _fetched_before(name: str, url: str, folder: Path) -> Prepared | None:
+    """Return the corpus of this name that was fetched from this place, if it is there."""
+    return next(
+        (
+            there
+            for there in listing(folder)
+            if there.name == name and there.about.get("source") == url
+        ),
+        None,
+    )
 
 
 def add(

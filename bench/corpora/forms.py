@@ -15,6 +15,7 @@ LOOKED_AT = 200
 """Number of rows from which the form of a file is told."""
 _MOST = 0.9
 """Share of rows that have to look alike."""
+_RARE_SEPARATORS = (" ||| ", "|||", " ### ")
 _NUMBER = re.compile(r"\s*[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?\s*")
 _TAG = re.compile(r"O|[BIESLUM][-_]\S+")
 _HEADER_WORDS = frozenset(
@@ -40,6 +41,11 @@ def check_columns(rows: Sequence[Sequence[str]], reading: ReadOptions, label: st
     if reading.columns:
         return
     _check_tagged(rows, label)
+    _check_places(rows, label)
+
+
+def _check_places(rows: Sequence[Sequence[str]], label: str) -> None:
+    """Raise ValueError if the first two columns are no source and no target."""
     widest = _usual([len(row) for row in rows])
     numbers = _number_columns(rows, widest)
     texts = [place + 1 for place in range(widest) if place not in numbers]
@@ -64,23 +70,33 @@ def _check_separated(rows: Sequence[Sequence[str]], reading: ReadOptions, label:
     if _share(len(row) < 2 for row in rows) <= 0.5:
         return
     lines = [row[0] if row else "" for row in rows]
-    for mark, option in ((" ||| ", "' ||| '"), ("|||", "'|||'"), (" ### ", "' ### '")):
+    for mark in _RARE_SEPARATORS:
         if _share(mark in line for line in lines) > _MOST:
-            raise ValueError(f"{label} separates by {mark!r}; read it with: --separator {option}")
+            raise ValueError(f"{label} separates by {mark!r}; read it with: --separator {mark!r}")
     if reading.form != "csv":
-        for mark in ",;":
-            quoted = _share(f'"{mark}' in line or f'{mark}"' in line for line in lines)
-            if quoted > _MOST or _share(line.count(mark) == 1 for line in lines) > _MOST:
-                raise ValueError(
-                    f"{label} looks like CSV; read it with: --format csv --separator '{mark}'"
-                )
-    ends = [line.split()[-1] for line in lines if len(line.split()) > 1]
-    if len(ends) > _MOST * len(lines) and _share(bool(_TAG.fullmatch(end)) for end in ends) > _MOST:
+        _check_not_csv(lines, label)
+    if _end_in_tags(lines):
         raise ValueError(f"{label} holds tokens and tags; read it with: --tagged --separator space")
     raise ValueError(
         f"most lines of {label} hold no TAB between a source and a target; give such lines, or "
         "two files with as many lines each"
     )
+
+
+def _check_not_csv(lines: Sequence[str], label: str) -> None:
+    """Raise ValueError if most lines have one comma or semicolon, or one next to a quote."""
+    for mark in ",;":
+        quoted = _share(f'"{mark}' in line or f'{mark}"' in line for line in lines)
+        if quoted > _MOST or _share(line.count(mark) == 1 for line in lines) > _MOST:
+            raise ValueError(
+                f"{label} looks like CSV; read it with: --format csv --separator '{mark}'"
+            )
+
+
+def _end_in_tags(lines: Sequence[str]) -> bool:
+    ends = [line.split()[-1] for line in lines if len(line.split()) > 1]
+    tagged = _share(bool(_TAG.fullmatch(end)) for end in ends)
+    return len(ends) > _MOST * len(lines) and tagged > _MOST
 
 
 def _check_header(row: Sequence[str], label: str) -> None:

@@ -16,10 +16,11 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -120,6 +121,15 @@ def held(given: Path, scratch: Path, number: int) -> Held:
     return Held(copy, given, state.hexdigest())
 
 
+def held_splits(splits: Mapping[str, Sequence[Path]], scratch: Path) -> dict[str, list[Held]]:
+    """Return the paths of each split for reading, pipes copied into the scratch folder."""
+    number = count()
+    return {
+        split: [held(path, scratch, next(number)) for path in files]
+        for split, files in splits.items()
+    }
+
+
 def files_in(one: Held) -> list[GivenFile]:
     """Return the files that a path holds: itself, or the text files of a zip archive."""
     with one.path.open("rb") as stream:
@@ -140,11 +150,7 @@ def files_in(one: Held) -> list[GivenFile]:
 
 def _members(one: Held) -> list[GivenFile]:
     """Return the text files of a zip archive, without those that only describe it."""
-    try:
-        with zipfile.ZipFile(one.path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    except BROKEN as error:
-        raise ValueError(f"{one.given} is no whole zip archive ({error}); give another") from None
+    entries = _entries(one)
     texts = [entry for entry in entries if not _NO_TEXT.search(entry.filename)]
     if not texts:
         held_names = ", ".join(entry.filename for entry in entries[:5]) or "nothing"
@@ -159,6 +165,15 @@ def _members(one: Held) -> list[GivenFile]:
         )
         for entry in texts
     ]
+
+
+def _entries(one: Held) -> list[zipfile.ZipInfo]:
+    """Return the entries of a zip archive that are files."""
+    try:
+        with zipfile.ZipFile(one.path) as archive:
+            return [entry for entry in archive.infolist() if not entry.is_dir()]
+    except BROKEN as error:
+        raise ValueError(f"{one.given} is no whole zip archive ({error}); give another") from None
 
 
 class _Member(io.BufferedReader):

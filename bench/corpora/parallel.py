@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain, count, islice, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import IO, Any
 
 from bench.corpora.forms import LOOKED_AT, check_columns, credits_in_third
-from bench.corpora.given import GivenFile, Held, about_files, files_in, held, lines_of
+from bench.corpora.given import GivenFile, Held, about_files, files_in, held_splits, lines_of
 from bench.corpora.preparation import Prepared
 from bench.corpora.publishing import published, write_about_whole
 from bench.corpora.tables import ReadOptions, form_of, read_table
@@ -96,13 +96,8 @@ def add_parallel(
     """
     languages = read_languages(given.languages) if given.languages else None
     with published(name, folder) as fresh:
-        scratch = fresh.parent
-        number = count()
-        paths = {
-            split: [held(path, scratch, next(number)) for path in files]
-            for split, files in given.splits.items()
-        }
-        told = about_files([one for files in paths.values() for one in files]) | dict(about or {})
+        paths = held_splits(given.splits, fresh.parent)
+        told = about_files(list(chain.from_iterable(paths.values()))) | dict(about or {})
         splits = {
             split: opened_split(split, files, given.reading, languages)
             for split, files in paths.items()
@@ -139,15 +134,21 @@ def opened_split(
     split: str, files: Sequence[Held], reading: ReadOptions, languages: Languages | None
 ) -> SplitRows:
     """Open a split: a file a side, or files of columns one after the other."""
-    parts = [part for one in files for part in files_in(one)]
-    forms = [form_of(part, reading) for part in parts]
-    if len(parts) > 1 and set(forms) == {"tsv"} and not reading.form and not reading.columns:
+    parts = list(chain.from_iterable(map(files_in, files)))
+    if len(parts) == 1:
+        return _column_split(parts[0], reading, languages, split)
+    forms = {form_of(part, reading) for part in parts}
+    if forms == {"tsv"} and not reading.form and not reading.columns:
         return _parallel_files(split, parts, reading, languages)
-    if len(parts) > 1 and len(set(forms)) > 1:
+    if len(forms) > 1:
         raise ValueError(
             f"{', '.join(part.label for part in parts)} are of different forms; add them one by one"
         )
-    tables = [_column_split(part, reading, languages, split) for part in parts]
+    return _joined([_column_split(part, reading, languages, split) for part in parts], split)
+
+
+def _joined(tables: Sequence[SplitRows], split: str) -> SplitRows:
+    """Return one split of the rows of several; ValueError if not all end with an attribution."""
     first = tables[0]
     first.rows = chain.from_iterable([table.rows for table in tables])
     for other in tables[1:]:
@@ -212,18 +213,23 @@ def _column_split(
 ) -> SplitRows:
     """Open a file of columns, refusing one of another form."""
     table = read_table(file, reading, languages or ())
-    told = tuple(_told(name) for name in table.names[:2]) if len(table.names) >= 2 else ("", "")
+    told = _told_by(table.names)
     if table.form in ("jsonl", "parquet", "tmx"):
         rows: Iterator[Row] = (tuple(row) for row in table.rows)
-        return SplitRows(rows, 1, len(table.names) > 2, (told[0], told[1]))
+        return SplitRows(rows, 1, len(table.names) > 2, told)
     first = list(islice((row for row in table.rows if any(row)), LOOKED_AT))
     check_columns(first, reading, file.label)
-    credits = len(reading.columns) == 3 or (not reading.columns and credits_in_third(first))
-    if credits and not reading.columns:
-        told = "en", _told(file.stem)  # as manythings.org writes them
-    opened = SplitRows(iter(()), 1, credits, (told[0], told[1]))
+    credits = len(reading.columns) == 3
+    if not reading.columns and credits_in_third(first):
+        credits, told = True, ("en", _told(file.stem))  # as manythings.org writes them
+    opened = SplitRows(iter(()), 1, credits, told)
     opened.rows = _whole_rows(chain(first, table.rows), 3 if credits else 2, opened, file, split)
     return opened
+
+
+def _told_by(names: Sequence[str]) -> tuple[str, str]:
+    """Return the languages that the names of the first two columns tell, "" for one unknown."""
+    return (_told(names[0]), _told(names[1])) if len(names) >= 2 else ("", "")
 
 
 def _told(name: str) -> str:

@@ -17,7 +17,7 @@ _SPLIT_WORDS = {
     "valid": ("valid", "validation", "val", "dev", "devel", "development"),
     "test": ("test", "tst", "eval"),
 }
-_COLUMNS = ("tsv", "csv", "jsonl", "json", "ndjson", "parquet", "tmx")
+_COLUMNS = {"tsv", "csv", "jsonl", "json", "ndjson", "parquet", "tmx"}
 _IGNORED = re.compile(r"(?i)^([._].*|readme.*|licen[sc]e.*|.*\.(md|html|pdf|py|sh|yaml|yml))$")
 
 
@@ -68,9 +68,9 @@ def bare_name(file: Path) -> str:
 
 def _check_unambiguous(split: str, files: list[Path]) -> None:
     """Raise ValueError for several files that are neither two sides nor parts of one table."""
-    endings = [bare_name(file).rsplit(".", 1)[-1].lower() for file in files]
+    endings = {bare_name(file).rsplit(".", 1)[-1].lower() for file in files}
     stems = {bare_name(file).rsplit(".", 1)[0] for file in files}
-    if all(ending in _COLUMNS for ending in endings) and len(set(endings)) == 1:
+    if len(endings) == 1 and endings <= _COLUMNS:
         parts = {re.sub(r"\d+", "#", stem) for stem in stems}
         if len(parts) == 1:
             return

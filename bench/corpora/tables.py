@@ -171,7 +171,7 @@ def _record_names(
         if lacking := [name for name in columns if name not in inner]:
             raise ValueError(f"{label} has no column {lacking[0]!r}, but {', '.join(inner)}")
         return tuple(columns)
-    if len(languages) == 2 and all(code in inner for code in languages):
+    if len(languages) == 2 and set(languages) <= set(inner):
         return tuple(languages)
     texts = [name for name, value in inner.items() if isinstance(value, str)]
     if len(texts) == 2:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import count
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.corpora.given import Held, about_files, files_in, held, lines_of
+from bench.corpora.given import Held, about_files, files_in, held_splits, lines_of
 from bench.corpora.parallel import Given
 from bench.corpora.preparation import Prepared
 from bench.corpora.publishing import published, write_about_whole
 from bench.corpora.tables import ReadOptions
+from tasks.parallel.stored import UNDIVIDED
 from tasks.tagged import (
     TAGGED_FILES,
     TAGGED_KIND,
@@ -50,35 +51,22 @@ def add_tagged(name: str, folder: Path, given: Given, scheme: str = "") -> Prepa
     """
     form = form_of_tags(given.reading)
     with published(name, folder) as fresh:
-        number = count()
-        paths = {
-            split: [held(path, fresh.parent, next(number)) for path in files]
-            for split, files in given.splits.items()
-        }
-        splits = {
-            "train" if split == "all" else split: _texts(files, given.reading, form)
-            for split, files in paths.items()
-        }
-        if len(splits["train"]) < 2:
-            raise ValueError(
-                "the training file holds no blank line, so all of it is one text; put a blank "
-                "line after each sentence or document"
-            )
-        found = scheme_of([text for texts in splits.values() for text in texts], scheme)
+        paths = held_splits(given.splits, fresh.parent)
+        splits = _read_splits(paths, given.reading, form)
+        found = scheme_of(list(chain.from_iterable(splits.values())), scheme)
         made = [split for split in TAGGED_FILES if split not in splits]
         splits = with_all_splits(splits)
         for split, texts in splits.items():
             _write(fresh / f"{split}.jsonl", texts, found)
         kinds = Counter(
             phrase.kind
-            for texts in splits.values()
-            for text in texts
+            for text in chain.from_iterable(splits.values())
             for phrase in phrases_in(text, found)
         )
         about = {
             "name": name,
             "kind": TAGGED_KIND,
-            **about_files([one for files in paths.values() for one in files]),
+            **about_files(list(chain.from_iterable(paths.values()))),
             "scheme": found,
             "kinds": dict(sorted(kinds.items())),
             "splits": {split: _about(texts) for split, texts in splits.items()},
@@ -101,6 +89,22 @@ def form_of_tags(options: ReadOptions) -> TagForm:
         )
     token, tag = (int(column) - 1 for column in options.columns)
     return TagForm((token, tag), separator)
+
+
+def _read_splits(
+    paths: Mapping[str, Sequence[Held]], options: ReadOptions, form: TagForm
+) -> dict[str, list[TaggedText]]:
+    """Read the texts of each split; ValueError if training is one text."""
+    splits = {
+        "train" if split == UNDIVIDED else split: _texts(files, options, form)
+        for split, files in paths.items()
+    }
+    if len(splits["train"]) < 2:
+        raise ValueError(
+            "the training file holds no blank line, so all of it is one text; put a blank "
+            "line after each sentence or document"
+        )
+    return splits
 
 
 def _texts(files: Sequence[Held], options: ReadOptions, form: TagForm) -> list[TaggedText]:

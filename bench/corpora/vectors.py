@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -43,21 +43,19 @@ def parse(lines: Iterable[str], where: str) -> tuple[Vectors, int]:
     stated: int | None = None
     for number, line in enumerate(lines, start=1):
         parts = _BLANKS.split(line.strip(" \t\r"))
-        if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):
+        if number == 1 and _is_count_and_size(parts):
             stated, size = int(parts[0]), int(parts[1])
             continue
         size = size or len(parts) - 1
-        # GloVe's words may hold spaces, so the numbers are the last parts
-        word = " ".join(parts[: len(parts) - size])
-        row = _numbers(parts[len(parts) - size :], size)
-        if row is None or not word or (stated is not None and _is_number(word)):
+        found = _word_and_numbers(parts, size, size_is_stated=stated is not None)
+        if found is None:
             said = f", as its first line says {size}" if stated is not None else ""
             raise ValueError(
                 f"{where}, line {number} is not a word and {max(size, 1)} numbers{said}; give the "
                 "text format of word2vec or GloVe"
             )
         count += 1
-        rows.setdefault(word, row)
+        rows.setdefault(*found)
     if not rows:
         raise ValueError(f"{where} holds no vectors; give the text format of word2vec or GloVe")
     if stated is not None and stated != count:
@@ -96,13 +94,30 @@ def is_binary(head: bytes) -> bool:
     """Return whether a file begins like word2vec's binary format: two numbers, then no text."""
     first, end, rest = head.partition(b"\n")
     numbers = first.split()
-    if not end or len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+    if not end or not _is_count_and_size(numbers):
         return False
     _, space, values = rest.partition(b" ")
     if not space or not values:
         return False
     sample = values[: 4 * int(numbers[1])]
     return any(byte < 9 or byte > 127 for byte in sample)
+
+
+def _is_count_and_size(parts: Sequence[str] | Sequence[bytes]) -> bool:
+    """Return whether the parts of a first line are word2vec's number of words and their size."""
+    return len(parts) == 2 and all(part.isdigit() for part in parts)
+
+
+def _word_and_numbers(
+    parts: Sequence[str], size: int, size_is_stated: bool
+) -> tuple[str, Floats] | None:
+    """Return the word and the `size` numbers of a line, or None if it is something else."""
+    # GloVe's words may hold spaces, so the numbers are the last parts
+    place = len(parts) - size
+    word, row = " ".join(parts[:place]), _numbers(parts[place:], size)
+    if row is None or not word or (size_is_stated and _is_number(word)):
+        return None
+    return word, row
 
 
 def _is_number(word: str) -> bool:
@@ -114,7 +129,7 @@ def _is_number(word: str) -> bool:
     return "." in word and " " in word
 
 
-def _numbers(parts: list[str], size: int) -> Floats | None:
+def _numbers(parts: Sequence[str], size: int) -> Floats | None:
     """Return `size` finite numbers, or None if the parts are something else."""
     try:
         row = np.array(parts, dtype=np.float32)

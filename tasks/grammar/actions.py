@@ -103,7 +103,7 @@ def draw_action(
     """
     affirmed = not (negative or asked)
     subject = who or draw_subject(draw, asked, affirmed)
-    if form is WEARING and subject.plural and not subject.every and subject.person == 3:
+    if form is WEARING and _are_several(subject):
         subject = draw.pick(NAMED)  # several people do not wear one hat
     said = (
         _feat(draw, affirmed, subject)
@@ -113,8 +113,18 @@ def draw_action(
     place = _draw_place(draw, said, form, negative, subject)
     time = draw_when(draw, form, said.late)
     adverb = _draw_adverb(draw, form, time) if affirmed and not subject.every else None
-    early = time is not None and form in (PAST, FUTURE) and not asked and draw.chance(0.2)
+    early = time is not None and not asked and _draw_early(draw, form)
     return Clause(subject, said, form, negative, time, place, adverb, early)
+
+
+def _are_several(subject: Phrase) -> bool:
+    """Return whether a subject is several others, and not each of them by itself."""
+    return subject.plural and not subject.every and subject.person == 3
+
+
+def _draw_early(draw: Draw, form: Form) -> bool:
+    """Draw whether a time stands at the beginning of a statement."""
+    return form in (PAST, FUTURE) and draw.chance(0.2)
 
 
 def _draw_place(

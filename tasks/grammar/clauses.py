@@ -123,13 +123,18 @@ def _compound_verb(form: Form, verb: Verb, subject: Phrase) -> tuple[str, str] |
     return None
 
 
+def _modal(clause: Clause, asked: bool) -> str:
+    """Return the modal verb of a clause; cannot is one word."""
+    word = clause.form.english
+    return "cannot" if word == "can" and clause.negative and not asked else word
+
+
 def _english_verb(clause: Clause, asked: bool) -> tuple[str, str]:
     """Return the auxiliary, or "" if there is none, and the rest of the verb."""
     verb, form, subject = clause.predicate.verb, clause.form, clause.subject
     plain = not (asked or clause.negative)
     if form.kind == "auxiliary":
-        joined = form.english == "can" and clause.negative and not asked
-        return "cannot" if joined else form.english, verb.base
+        return _modal(clause, asked), verb.base
     if compound := _compound_verb(form, verb, subject):
         return compound
     if form.kind == "wish":
@@ -200,12 +205,14 @@ def _chinese_verb(clause: Clause, question: bool) -> str:
     said, form = clause.predicate, clause.form
     if form is EVER:
         return f"{said.head}过{said.after}"
-    if form is WEARING and not clause.negative:
+    if clause.negative:
+        return said.head + said.after
+    if form is WEARING:
         return f"{said.head}着{said.after}"
-    if form in (PAST, ALREADY, PASSIVE) and not clause.negative and said.verb is not BE:
+    if form in (PAST, ALREADY, PASSIVE) and said.verb is not BE:
         late = said.late or (form is ALREADY and question)
         return f"{said.head}{said.after}了" if late else f"{said.head}了{said.after}"
-    degree = "" if question or clause.negative else said.degree
+    degree = "" if question else said.degree
     return degree + said.head + said.after
 
 
@@ -238,7 +245,7 @@ def chinese(clause: Clause, mood: str = "") -> str:
     A-not-A.
     """
     said, form, subject = clause.predicate, clause.form, clause.subject
-    time = clause.time.chinese if clause.time else ""
+    time = _chinese_words(clause.time)
     if form is EVER and not mood and not clause.negative:
         time = "以前"
     operator = _operator(clause)
@@ -252,8 +259,11 @@ def chinese(clause: Clause, mood: str = "") -> str:
         operator, time = operator + time, ""
     front = time + subject.chinese if clause.early else subject.chinese + time
     every = "都" if subject.every else ""
-    adverb = clause.adverb.chinese if clause.adverb else ""
-    return f"{front}{every}{adverb}{operator}{place}{verb}"
+    return f"{front}{every}{_chinese_words(clause.adverb)}{operator}{place}{verb}"
+
+
+def _chinese_words(words: Words | None) -> str:
+    return words.chinese if words else ""
 
 
 class Pair(NamedTuple):

@@ -58,6 +58,14 @@ ELDERS = tuple(
     if person.english.split()[-1] not in ("son", "daughter", "grandmother", "grandfather")
 )
 TRADES = tuple(noun for noun in lexicon.PEOPLE if not noun.classes & {"pupil", "visitor"})
+SUBJECTS = (
+    (0.35, tuple(PRONOUNS.values()), ASKERS),
+    (0.5, NAMED, NAMED),
+    (0.65, FAMILY, OTHERS),
+    (0.8, DEFINITE, DEFINITE),
+    (0.87, RELATED, RELATED),
+)
+"""Subjects of statements and of questions, each with the bound of the number that draws them."""
 
 
 def draw_subject(draw: Draw, asked: bool = False, plain: bool = False) -> Phrase:
@@ -67,16 +75,9 @@ def draw_subject(draw: Draw, asked: bool = False, plain: bool = False) -> Phrase
     used.
     """
     number = draw.uniform()
-    if number < 0.35:
-        return draw.pick(ASKERS if asked else tuple(PRONOUNS.values()))
-    if number < 0.5:
-        return draw.pick(NAMED)
-    if number < 0.65:
-        return draw.pick(OTHERS if asked else FAMILY)
-    if number < 0.8:
-        return draw.pick(DEFINITE)
-    if number < 0.87:
-        return draw.pick(RELATED)
+    for bound, said_of, asked_of in SUBJECTS:
+        if number < bound:
+            return draw.pick(asked_of if asked else said_of)
     if plain and number < 0.92:
         return draw.pick(UNIVERSAL)
     return draw.pick(NEAR if asked else POINTED)

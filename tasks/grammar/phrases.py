@@ -75,6 +75,8 @@ def _number(number: int) -> Determiner:
     return Determiner("number", english_number(number), counted(number), number)
 
 
+MEASURED = ("a", "number", "this")
+"""Kinds of determiners after which Chinese has a measure word."""
 A = Determiner("a", "a", "一")
 THIS, THAT = Determiner("this", "this", "这"), Determiner("this", "that", "那")
 THESE = Determiner("these", "these", "这些", 2)
@@ -107,29 +109,28 @@ def _article(word: str) -> str:
 
 def noun_phrase(noun: Noun, determiner: Determiner, adjective: Adjective | None = None) -> Phrase:
     """Build a noun phrase, such as "two new books": 两本新书, or "a cup of hot tea": 一杯热茶."""
-    kind = determiner.kind
+    kind, counts_several = determiner.kind, determiner.number > 1
+    measured = kind in MEASURED
     combinations: tuple[Combination, ...] = ()
-    attribute, word = "", noun.plural if determiner.number > 1 else noun.singular
+    attribute, word = "", noun.plural if counts_several else noun.singular
     if adjective is not None:
         word = f"{adjective.english} {word}"
         attribute = adjective.attribute
         combinations = ((adjective.english, noun.singular),)
-    chinese = attribute + noun.chinese
-    plural = determiner.number > 1
-    if noun.mass:
-        plural = noun.several if kind in ("bare", "owned") else plural
-        if kind in ("a", "number", "this"):
-            word = f"{noun.units if determiner.number > 1 else noun.unit} of {word}"
-    if kind in ("a", "number", "this"):
-        chinese = determiner.chinese + noun.measure + chinese
-    else:
-        chinese = determiner.chinese + chinese
-    if kind == "bare":
-        bare = not attribute.endswith("的")
-        word = f"{_article(word)} {word}" if determiner.english and not noun.mass else word
-        return Phrase(word, chinese, word, 3, plural, bare, combinations=combinations)
-    english = f"{_article(word) if kind == 'a' else determiner.english} {word}"
-    return Phrase(english, chinese, english, 3, plural, combinations=combinations)
+    if noun.mass and measured:
+        word = f"{noun.units if counts_several else noun.unit} of {word}"
+    plural = noun.several if noun.mass and kind in ("bare", "owned") else counts_several
+    bare = kind == "bare" and not attribute.endswith("的")
+    english = _with_determiner(word, determiner, noun.mass)
+    chinese = determiner.chinese + noun.measure * measured + attribute + noun.chinese
+    return Phrase(english, chinese, english, 3, plural, bare, combinations=combinations)
+
+
+def _with_determiner(word: str, determiner: Determiner, mass: bool) -> str:
+    """Put a determiner before an English word; no "a" stands before a mass noun that is bare."""
+    if determiner.kind == "bare":
+        return f"{_article(word)} {word}" if determiner.english and not mass else word
+    return f"{_article(word) if determiner.kind == 'a' else determiner.english} {word}"
 
 
 def definite(noun: Noun, plural: bool = False) -> Phrase:

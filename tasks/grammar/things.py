@@ -143,11 +143,16 @@ def draw_object(
     determiner = draw_determiner(draw, code, noun, subject)
     if noun.mass:
         determiner = mass_determiner(noun, determiner, affirmed)
+    return noun_phrase(noun, determiner, _draw_adjective(draw, noun, verb)), noun
+
+
+def _draw_adjective(draw: Draw, noun: Noun, verb: Verb) -> Adjective | None:
+    """Draw an adjective for the object of a verb, or none."""
     fits = adjectives_of(noun)
     adjective = draw.pick(fits) if fits and draw.chance(0.25) else None
     if adjective is not None and (verb.base, adjective.english) == ("wash", "clean"):
-        adjective = None  # 洗干净的碗 would be a bowl that was washed clean
-    return noun_phrase(noun, determiner, adjective), noun
+        return None  # 洗干净的碗 would be a bowl that was washed clean
+    return adjective
 
 
 def _fitting_code(code: str, verb: Verb, affirmed: bool) -> str:

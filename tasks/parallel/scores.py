@@ -82,13 +82,16 @@ def error_rate(outputs: Sequence[str], references: Sequence[str], kind: str) -> 
     import jiwer
 
     # jiwer refuses empty references, whose edits are all insertions
-    split = list if kind == "character_error_rate" else str.split
+    split, process = (
+        (list, jiwer.process_characters)
+        if kind == "character_error_rate"
+        else (str.split, jiwer.process_words)
+    )
     pairs = [(r.strip(), o.strip()) for r, o in zip(references, outputs, strict=True)]
     inserted = sum(len(split(output)) for reference, output in pairs if not reference)
     wanted = [pair for pair in pairs if pair[0]]
     if not wanted:
         return float(inserted > 0)
-    process = jiwer.process_characters if kind == "character_error_rate" else jiwer.process_words
     found = process([r for r, _ in wanted], [o for _, o in wanted])
     edits = found.substitutions + found.deletions + found.insertions
     symbols = found.substitutions + found.deletions + found.hits
