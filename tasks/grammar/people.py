@@ -58,7 +58,7 @@ ELDERS = tuple(
     if person.english.split()[-1] not in ("son", "daughter", "grandmother", "grandfather")
 )
 TRADES = tuple(noun for noun in lexicon.PEOPLE if not noun.classes & {"pupil", "visitor"})
-SUBJECTS = (
+DRAWN_SUBJECTS = (
     (0.35, tuple(PRONOUNS.values()), ASKERS),
     (0.5, NAMED, NAMED),
     (0.65, FAMILY, OTHERS),
@@ -75,7 +75,7 @@ def draw_subject(draw: Draw, asked: bool = False, plain: bool = False) -> Phrase
     used.
     """
     number = draw.uniform()
-    for bound, said_of, asked_of in SUBJECTS:
+    for bound, said_of, asked_of in DRAWN_SUBJECTS:
         if number < bound:
             return draw.pick(asked_of if asked else said_of)
     if plain and number < 0.92:
