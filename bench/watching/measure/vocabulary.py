@@ -66,6 +66,8 @@ def _unused(recording: Recording, sizes: set[int]) -> str | None:
 
 def misread_ids(one: PassesOfEvaluation, recording: Recording) -> MisreadIds | None:
     """Return the vocabulary of the source, where it is what reads the symbols that are chosen."""
+    if not recording.readings:
+        return None
     reading = recording.readings[-1][1]
     sources = [embedded_symbols(group, reading) for group in reading.of_role("source")]
     asked = reading.predictions.symbols
