@@ -418,7 +418,7 @@ def test_the_driver_killed_and_started_again(nodes: Nodes, tmp_path: Path) -> No
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as driver:
-        for _ in range(1200):
+        for _ in range(12_000):
             if journals() >= 2 or driver.poll() is not None:
                 break
             time.sleep(0.05)
