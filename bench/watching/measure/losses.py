@@ -93,6 +93,8 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
     passed = frozenset(
         index for index, call in enumerate(tape.calls) if call.name in VALUEWISE and call.inputs
     ) - set(asked.criteria)
+    # this one raises where it is given numbers that are no probabilities
+    passed |= {i for i in asked.criteria if tape.calls[i].name == "binary_cross_entropy"}
     # what is looked up by a label makes no sense: embedded symbols stay as they were
     base = tape.replay()
     looked_up = [entry for group in reading.groups for entry in group.entries if entry.call >= 0]

@@ -119,6 +119,7 @@ def read(tape: Tape, loss: int) -> StepReading | None:
     if not found:
         return None
     ancestors = flow.ancestors(loss)
+    found = [entry for entry in found if not _is_asked(entry, ancestors, asked, flow)]
     grouped = _grouped([entry for entry in found if entry.number in ancestors])
     if not grouped:
         return None
@@ -144,6 +145,13 @@ def read(tape: Tape, loss: int) -> StepReading | None:
     _follow(result)
     _assign_roles(result)
     return result
+
+
+def _is_asked(entry: Lookup, ancestors: set[int], asked: Predictions, flow: Flow) -> bool:
+    """Return whether one-hot data are what the loss asks for, not what a model is given."""
+    if entry.weight >= 0 or entry.number not in ancestors:
+        return False
+    return not any(entry.number in flow.ancestors(head.number) for head in asked.heads)
 
 
 def _grouped(found: list[Lookup]) -> list[list[Lookup]]:
