@@ -65,7 +65,7 @@ class RunCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of the command; a bare --rerun is for all runs."""
         words: list[str] = []
-        for word, following in zip(args, [*args[1:], ""], strict=True):
+        for word, following in zip(args, [*args, ""][1:], strict=True):
             words.append(word)
             if word == "--rerun" and following not in RERUNS:
                 words.append(RERUNS[0])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.api.run import MatrixOptions
 from bench.engines import choose
 from bench.engines.contract import Event, Job
 from bench.engines.local import LocalEngine
@@ -300,3 +301,19 @@ def test_a_variant_is_not_compared_with_itself(bench: Bench) -> None:
     code, _, err = bench("run", "--until-decided", "base", "cell=gru", "--task", "opposites")
     assert code == 2
     assert "the same variant" in err
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_a_run_without_options_is_the_quick_matrix(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make run` gives no option at all."""
+    seen: list[str | None] = []
+
+    def planned(options: MatrixOptions, *rest: object) -> None:
+        seen.append(options.matrix)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.run._planned", planned)
+    assert bench("run")[0] == 130
+    assert seen == [None]
