@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -59,6 +60,29 @@ texts = st.lists(st.sampled_from(PIECES) | st.text(st.characters(), max_size=5),
 """Texts from outside, half surrogates among them."""
 names = texts.map(lambda text: f"a{text}")
 """Texts that are not empty."""
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Finds characters that no command may print."""
+EXPORT_FORMATS = ("csv", "markdown", "json", "latex")
+"""Formats of exports that are text."""
+READING_VERBS = (
+    ["table"],
+    ["table", "--json"],
+    ["status"],
+    ["curves"],
+    ["curves", "--json"],
+    ["doctor", "--all"],
+    ["doctor", "--all", "--json"],
+    ["compare", "--axis", "cell"],
+    ["compare", "--axis", "all"],
+    ["compare", "--axis", "all", "--json"],
+    ["compare", "base", "hidden=64"],
+    ["compare", "base", "cell=lstm"],
+    *(["export", "--format", form] for form in EXPORT_FORMATS),
+    *(["export", "--effects", "--format", form] for form in EXPORT_FORMATS),
+    ["verify"],
+)
+"""Command lines that read a store."""
 
 
 def hostile_records(text: str) -> list[Record]:

@@ -18,7 +18,14 @@ from bench.cli import app
 from bench.plugins import guarding, loading
 from results.store import reading, writing
 from tests.bench.cli.commands import Bench
-from tests.hostile import PIECES, hostile_records, names
+from tests.hostile import (
+    CONTROL,
+    EXPORT_FORMATS,
+    PIECES,
+    READING_VERBS,
+    hostile_records,
+    names,
+)
 from tests.records import SUITE
 
 CELL = """
@@ -134,23 +141,6 @@ while not guarding.ended.is_set():
 
 # names and texts of a store
 
-FORMATS = ("csv", "markdown", "json", "latex")
-VERBS = (
-    ["table"],
-    ["table", "--json"],
-    ["status"],
-    ["curves"],
-    ["curves", "--json"],
-    ["doctor", "--all"],
-    ["doctor", "--all", "--json"],
-    ["compare", "--axis", "cell"],
-    ["compare", "--axis", "all", "--json"],
-    ["compare", "base", "hidden=64"],
-    *(["export", "--format", form] for form in FORMATS),
-    *(["export", "--effects", "--format", form] for form in FORMATS),
-    ["verify"],
-)
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 TAGS = re.compile(r"<script>alert|</?red|<b>x")
 
 
@@ -188,7 +178,13 @@ def test_no_text_of_a_store_does_anything_but_be_shown(
         run = next(entry.id for entry in hostile_records(text))
         sick = hostile_records(text)[-1].id
     capsys.readouterr()
-    for verb in (*VERBS, ["show", run], ["show", sick], ["show", run, "--json"], ["doctor", sick]):
+    for verb in (
+        *READING_VERBS,
+        ["show", run],
+        ["show", sick],
+        ["show", run, "--json"],
+        ["doctor", sick],
+    ):
         code = app.main([*verb, "--store", str(folder)])
         out, err = capsys.readouterr()
         assert code in (0, 2), (verb, err)
@@ -211,7 +207,7 @@ def test_no_text_of_a_store_does_anything_but_be_shown(
     assert not TAGS.search(page)
     assert set(tags(folder / "r.html")) <= set(tags(plain / "r.html"))
     assert tags(folder / "r.html").count("script") == 1
-    for form in FORMATS:
+    for form in EXPORT_FORMATS:
         file = folder / f"x.{form}"
         command = ["export", "--format", form, "--output", str(file), "--store", str(folder)]
         assert app.main(command) == 0

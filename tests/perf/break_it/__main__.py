@@ -3,24 +3,23 @@
     python -m tests.perf.break_it --kills 200 --stores 200 --lines 500 --names 20
     python -m tests.perf.break_it --engine ray --kills 200 --stores 0 --lines 0 --names 0
 
+With --keep FILE each trial is kept as it ends, and the same command again tries what is left.
 Exit code 1 if anything went wrong. Nothing outside a temporary folder is touched.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.perf.break_it.calling import Tally
-from tests.perf.break_it.hostile_names import try_names
-from tests.perf.break_it.kills import try_kills
-from tests.perf.break_it.lines import try_lines
-from tests.perf.break_it.stores import try_stores
+from tests.perf.break_it.hostile_names import names
+from tests.perf.break_it.kills import KILLS_A_STORE, kills
+from tests.perf.break_it.lines import lines
+from tests.perf.break_it.stores import stores
+from tests.perf.break_it.trials import Kept, Kind, tally_of
 
 HEADER = "| what | tried | right | wrong |\n| --- | ---: | ---: | --- |"
 
@@ -34,10 +33,13 @@ def main() -> int:
     parser.add_argument("--names", type=int, default=3)
     parser.add_argument("--engine", default="local", choices=("local", "ray"))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
-    chance = random.Random(asked.seed)
+    kept, tallies = Kept(asked.keep), []
     with tempfile.TemporaryDirectory(prefix="break-it-") as place:
-        tallies = list(_tried(asked, Path(place), chance))
+        for kind in _kinds(asked):
+            tallies.append(tally_of(kind, kept, Path(place), asked.seed))
+            print(tallies[-1].row(), file=sys.stderr, flush=True)
     print(HEADER)
     for tally in tallies:
         print(tally.row())
@@ -47,19 +49,19 @@ def main() -> int:
     return int(any(tally.wrong for tally in tallies))
 
 
-def _tried(asked: argparse.Namespace, folder: Path, chance: random.Random) -> Iterator[Tally]:
-    """Try each kind that was asked for, the quickest first, and say how it went."""
-    tries: dict[Callable[[int, Path, random.Random], Tally], int] = {
-        try_names: asked.names,
-        try_lines: asked.lines,
-        try_stores: asked.stores,
-        partial(try_kills, asked.engine): asked.kills,
-    }
-    for make, count in tries.items():
-        if count:
-            tally = make(count, folder, chance)
-            print(tally.row(), file=sys.stderr, flush=True)
-            yield tally
+def _kinds(asked: argparse.Namespace) -> list[Kind]:
+    """Return the kinds that were asked for, the quickest first."""
+    kinds = [
+        Kind("hostile names and texts, verbs", asked.names, names),
+        Kind("command lines", asked.lines, lines),
+        Kind("damaged stores", asked.stores, stores),
+        Kind(
+            f"kills, engine {asked.engine}",
+            -(-asked.kills // KILLS_A_STORE),
+            partial(kills, asked.engine),
+        ),
+    ]
+    return [kind for kind in kinds if kind.places]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,13 @@ from pathlib import Path
 
 from bench.engines.local import cores
 from tests.bench.engines.test_kill import MATRIX, ROOT, RUNS, Outcomes, alive, outcomes
-from tests.perf.break_it.calling import Tally
+from tests.perf.break_it.trials import Attempt, Trial
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSTOP)
 """What is sent; after a stop comes a SIGCONT."""
 KILLS_A_STORE = 5
 """Kills before a store is run to its end and compared."""
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds that a command may take; it is made for machines that do other things too."""
 
 
@@ -40,25 +41,28 @@ def start(store: Path, engine: str) -> subprocess.Popen[bytes]:
     )
 
 
-def try_kills(engine: str, count: int, folder: Path, chance: random.Random) -> Tally:
-    """Kill so many times, and compare every store with one that nobody disturbed."""
-    tally = Tally(f"kills, engine {engine}")
+def kills(engine: str, folder: Path) -> Attempt:
+    """Return what kills the drivers of a store KILLS_A_STORE times, and lets it be finished.
+
+    The store is compared with one that nobody disturbed.
+    """
     calm = folder / f"calm-{engine}" / "store"
     calm.parent.mkdir(parents=True)
     _finish(start(calm, engine))
     expected = outcomes(calm)
-    for place in range(-(-count // KILLS_A_STORE)):
+    if len(expected) != RUNS:
+        raise SystemExit(f"{len(expected)} of {RUNS} runs are done when nobody disturbs them")
+
+    def attempt(place: int, chance: random.Random) -> list[Trial]:
         store = folder / f"{engine}-{place}" / "store"
         store.parent.mkdir()
-        said = [
-            _kill_once(store, engine, chance)
-            for _ in range(min(KILLS_A_STORE, count - place * KILLS_A_STORE))
-        ]
+        said = [_kill_once(store, engine, chance) for _ in range(KILLS_A_STORE)]
         error = _finish(start(store, engine))
         wrong = _compared(store, expected, error)
-        for what in said:
-            tally.add(wrong, what)
-    return tally
+        shutil.rmtree(store.parent, ignore_errors=True)
+        return [Trial(wrong, f"store {place}: {', '.join(said)}") for _ in said]
+
+    return attempt
 
 
 def _kill_once(store: Path, engine: str, chance: random.Random) -> str:

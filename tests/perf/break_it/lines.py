@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
 from pathlib import Path
 
-from tests.perf.break_it.calling import Tally, call
+from tests.perf.break_it.calling import call
+from tests.perf.break_it.trials import Attempt, Trial
 
 VALUES = (
     "",
@@ -83,15 +85,24 @@ TEMPLATES = (
 """Command lines, in which VALUE stands for an odd value."""
 
 
-def try_lines(count: int, folder: Path, chance: random.Random) -> Tally:
-    """Call so many command lines with odd values, on a store that is not there."""
-    tally = Tally("command lines")
-    every = list(itertools.product(TEMPLATES, VALUES))
-    chance.shuffle(every)
-    for template, value in itertools.islice(itertools.cycle(every), count):
+EVERY = random.Random(0).sample(
+    list(itertools.product(TEMPLATES, VALUES)), len(TEMPLATES) * len(VALUES)
+)
+"""All of them with all values, in an order in which any number of them is a fair choice."""
+
+
+def lines(folder: Path) -> Attempt:
+    """Return what tries a command line with an odd value, on a store that is not there."""
+    store = folder / "no"
+
+    def attempt(place: int, chance: random.Random) -> list[Trial]:
+        template, value = EVERY[place % len(EVERY)]
         line = [value if word == "VALUE" else word for word in template]
-        rest = [] if template[0] in ("VALUE", "check", "guard") else ["--store", str(folder / "no")]
-        tally.add(call(*line, *rest).wrong, " ".join(line)[:200])
-    if (folder / "no").exists():
-        tally.add("store left behind", "any")
-    return tally
+        rest = [] if template[0] in ("VALUE", "check", "guard") else ["--store", str(store)]
+        wrong = call(*line, *rest).wrong
+        if store.exists():
+            shutil.rmtree(store)
+            wrong = wrong or "store left behind"
+        return [Trial(wrong, " ".join(line)[:200])]
+
+    return attempt

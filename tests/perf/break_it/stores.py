@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from results.store import writing
-from tests.perf.break_it.calling import Tally, call
+from tests.perf.break_it.calling import call
+from tests.perf.break_it.trials import Attempt, Trial
 from tests.records import SUITE, failed, record
 
 RECORDS = (*(record(seed) for seed in range(4)), record(0, None, cell="lstm"), failed(7))
@@ -110,9 +111,9 @@ def added(folder: Path, chance: random.Random) -> str:
 DAMAGES: tuple[Damage, ...] = (altered, cut, zeroed, removed, stated, added)
 
 
-def try_stores(count: int, folder: Path, chance: random.Random) -> Tally:
-    """Damage so many stores, read each, rebuild it, and compare what is there with what was."""
-    tally = Tally("damaged stores")
+def stores(folder: Path) -> Attempt:
+    """Return what damages a store, reads it, rebuilds it, and compares what is there with what
+    was."""
     sound = folder / "sound"
     with writing(sound) as store:
         for one in RECORDS:
@@ -120,13 +121,16 @@ def try_stores(count: int, folder: Path, chance: random.Random) -> Tally:
             store.add(one)
         store.set_plan([], SUITE)
     expected = _read(sound)
-    for place in range(count):
+
+    def attempt(place: int, chance: random.Random) -> list[Trial]:
         damaged = folder / f"damaged-{place}"
         shutil.copytree(sound, damaged)
         what = DAMAGES[place % len(DAMAGES)](damaged, chance)
-        tally.add(_judged(damaged, expected), what)
+        wrong = _judged(damaged, expected)
         shutil.rmtree(damaged)
-    return tally
+        return [Trial(wrong, f"{place}: {what}")]
+
+    return attempt
 
 
 def _read(folder: Path) -> dict[str, Any]:
