@@ -56,7 +56,8 @@ class MatrixOptions:
 
     Attributes:
         matrix: A matrix of the suite, or a TOML file; None for `quick`.
-        tasks: Only these tasks of the matrix; with vary or base, the tasks to run on.
+        tasks: Only these tasks of the matrix; with vary or base, the tasks to run on. A task that
+            `quick` does not hold is run with the base alone, unless a matrix is named.
         vary: `axis=a,b,c` each, varied around the base instead of a matrix.
         base: The variant to vary around, as `axis=value,axis=value`.
         grid: Cross all varied axes instead of changing one at a time.
@@ -98,12 +99,21 @@ class Work(NamedTuple):
 
 def matrix_of(options: MatrixOptions) -> Matrix:
     """Return the matrix that options describe; ValueError for what is wrong with them."""
-    if options.varies:
+    if options.varies or _base_alone(options):
         matrix = _varied(options)
         budget = None  # already in it
     else:
         matrix, budget = _read(options), options.budget
     return matrix.changed(options.seeds, budget, options.decoding, options.fault)
+
+
+def _base_alone(options: MatrixOptions) -> bool:
+    """Return whether a task is asked for that the default matrix does not hold."""
+    if options.matrix is not None or not options.tasks:
+        return False
+    held = {task for block in read_matrix(DEFAULT_MATRIX).blocks for task in block.tasks}
+    held |= {label.partition(":")[0] for label in held}
+    return not held.issuperset(canonical(label) for label in options.tasks)
 
 
 def _varied(options: MatrixOptions) -> Matrix:

@@ -124,9 +124,8 @@ def score_lines(
     """
     for lines in references:
         if len(lines) != len(outputs):
-            raise ValueError(
-                f"{len(lines)} references were given for {len(outputs)} lines; give as many"
-            )
+            given = f"{len(lines)} reference{' was' if len(lines) == 1 else 's were'} given"
+            raise ValueError(f"{given} for {len(outputs)} lines; give as many")
     _, task, _ = loaded(folder, run)
     scores = task.score_texts(outputs, list(zip(*references, strict=True)))
     return scores, dict(task.signatures)

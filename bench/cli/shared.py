@@ -122,6 +122,8 @@ def user_errors() -> Iterator[None]:
         raise CommandError(str(error), NOTHING_MEASURED) from error
     except (ValueError, FileNotFoundError) as error:
         raise CommandError(str(error)) from error
+    except BrokenPipeError:
+        raise  # whoever reads our output has gone, and no file is to blame
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise CommandError("the disk is full; free some space", NOTHING_MEASURED) from error

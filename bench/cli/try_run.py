@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -23,6 +23,7 @@ from bench.cli.shared import (
     say,
     user_errors,
 )
+from bench.cli.terminal import streams
 
 NOTICE_EVERY = 5_000
 """Number of lines between two notices of progress."""
@@ -99,7 +100,7 @@ def _try_file(
     firsts: list[str] = []
     with ExitStack() as stack:
         with output_errors():
-            stream = sys.stdout if output is None else stack.enter_context(_new(output))
+            stream = streams.output() if output is None else stack.enter_context(_new(output))
         with user_errors():
             answers = translate_lines(store, run, lines_in(file), decoding, best)
             for number, answer in enumerate(answers, start=1):
@@ -117,5 +118,17 @@ def _try_file(
             print_notice(f"{name} {value:.3f} {signatures.get(name, '')}".rstrip())
 
 
-def _new(output: Path) -> TextIO:
-    return output.open("w", encoding="utf-8", newline="\n")
+@contextmanager
+def _new(output: Path) -> Iterator[TextIO]:
+    """Give a file to write; what was there stays until all is written, as it may be the input."""
+    if output.exists() and not output.is_file():  # a pipe or a device
+        with output.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        return
+    part = output.with_name(f"{output.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)

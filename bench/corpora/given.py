@@ -252,13 +252,20 @@ def _looks_like(head: bytes) -> str:
     )
 
 
+def _shown_name(one: Held) -> str:
+    """Return a path's last name; a pipe has only a number."""
+    if one.path != one.given:
+        return "a pipe"
+    return one.given.name or str(one.given)
+
+
 def about_files(files: Sequence[Held]) -> dict[str, Any]:
     """Return what about.json says of files that are a person's own."""
     from datetime import UTC, datetime
 
     newest = max((one.path.stat().st_mtime for one in files), default=0.0)
     return {
-        "source": ", ".join(one.given.name or str(one.given) for one in files),
+        "source": ", ".join(_shown_name(one) for one in files),
         "licence": "not stated",
         "date": datetime.fromtimestamp(newest, UTC).date().isoformat(),
         "sha256": " ".join(one.sha256 for one in files if one.sha256),

@@ -49,6 +49,15 @@ def test_options_that_contradict_are_refused(options: MatrixOptions, message: st
         matrix_of(options)
 
 
+@pytest.mark.parametrize("task", ["pairs", "reversal:pairs=900"])
+def test_a_task_that_quick_lacks_is_run_with_the_base_alone(task: str) -> None:
+    (block,) = matrix_of(MatrixOptions(tasks=[task])).blocks
+    assert block.tasks == (task,)
+    assert (block.star, block.grid, block.with_base) == ({}, {}, True)
+    with pytest.raises(ValueError, match="task of the matrix"):
+        matrix_of(MatrixOptions(matrix="quick", tasks=["pairs"]))
+
+
 def test_options_change_a_named_matrix_throughout() -> None:
     changed = matrix_of(MatrixOptions(tasks=["opposites"], seeds=7, budget="9steps"))
     assert {block.tasks for block in changed.blocks} == {("opposites",)}

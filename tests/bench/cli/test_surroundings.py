@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli.shared import user_errors
 from results.store import reading
 from tests.bench.cli.commands import ROOT
 from tests.records import record
@@ -25,6 +26,11 @@ def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:
             text=True,
         )
         assert done.stderr == ""
+
+
+def test_a_reader_that_goes_away_is_not_told_as_an_unreadable_file() -> None:
+    with pytest.raises(BrokenPipeError), user_errors():
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 @pytest.mark.parametrize("command", ["table", "table --json", "export"])
