@@ -8,21 +8,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from bench.api.device import device_of
 from bench.api.run import MatrixOptions, begin, matrix_of, plan_runs
-from bench.cli.terminal.progress import Progress
 from bench.engines.choose import EngineOptions, engine_of, execution_of
 from bench.engines.driver import drive
 from bench.notebook.answers import Answer
+from bench.notebook.progress import progress_of
 from bench.notebook.stores import Names, folder_of, names, sentences
 from bench.plan.matrix import Matrix
 from bench.plan.matrix_file import parse
 from bench.plugins import loading
 from results import naming
 from results.show.tables import show_tables
-from results.show.terminal import SafeConsole
 from results.store import writing
 from results.summary import summarise
 
@@ -78,16 +75,11 @@ def run(
         cost = work.cost(opened.records())
         todo = begin(opened, work.plan)
         if todo:
-            with Progress({s.id: s for s in todo}, cost, engine.workers, _progress()) as progress:
+            with progress_of({s.id: s for s in todo}, cost, engine.workers) as progress:
                 drive(todo, cost, opened, engine, progress, keep_weights)
         records = list(opened.records([spec.id for spec in specs]))
         rows = summarise(records, opened.base())
     return Answer(rows, lambda console: show_tables(rows, work.plan.inapplicable, console))
-
-
-def _progress() -> Console:
-    """Return the console that shows progress; rich finds out whether it is a notebook."""
-    return SafeConsole(stderr=True)
 
 
 def _options(

@@ -59,6 +59,9 @@ class Progress:
     Use it as a context: on a terminal the bar shows while the context is entered.
     """
 
+    interval = LINE_INTERVAL
+    """Seconds between two tellings where there is no terminal."""
+
     def __init__(
         self,
         specs: Mapping[str, RunSpec],
@@ -132,15 +135,19 @@ class Progress:
                 "the run starts again",
                 style="yellow",
             )
-        if not self._console.is_terminal and self._is_line_due():
-            self._console.print(self._summary(), soft_wrap=True)
-            for line in self._run_lines():
-                self._console.print(line, soft_wrap=True)
+        if not self._console.is_terminal and self._is_due():
+            self._tell()
 
-    def _is_line_due(self) -> bool:
-        """Return whether LINE_INTERVAL has passed since the last line, and start it anew if so."""
+    def _tell(self) -> None:
+        """Print where things stand, where no terminal shows it all the time."""
+        self._console.print(self._summary(), soft_wrap=True)
+        for line in self._run_lines():
+            self._console.print(line, soft_wrap=True)
+
+    def _is_due(self) -> bool:
+        """Return whether the interval has passed since the last telling, and begin anew if so."""
         now = time.monotonic()
-        if now - self._last_line < LINE_INTERVAL:
+        if now - self._last_line < self.interval:
             return False
         self._last_line = now
         return True

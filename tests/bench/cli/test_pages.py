@@ -8,7 +8,9 @@ from typing import cast
 
 import pytest
 
+import bench
 from bench.cli.app import main
+from bench.cli.pages.api import api_page
 from bench.cli.pages.claims import CLAIMS_HEADING, VERDICTS_HEADING, claims_page
 from bench.cli.pages.commands import commands_page, verbs
 from bench.plan import claim_file
@@ -22,6 +24,21 @@ def test_the_page_of_commands_is_current() -> None:
     assert written == commands_page(), (
         "make it again: python -m bench.cli.pages.commands > docs/commands.md"
     )
+
+
+def test_the_page_of_what_python_callers_have_is_current_and_complete() -> None:
+    page = api_page()
+    assert (DOCS / "api.md").read_text(encoding="utf-8") == page, (
+        "make it again: python -m bench.cli.pages.api > docs/api.md"
+    )
+    for name in bench.__all__:
+        assert f"\n## bench.{name}" in page, name
+    assert "\n## bench.plot.curves\n" in page
+    for returned in ("Answer", "TaskData", "Trained", "Watch", "Examination"):
+        assert f"\n## {returned}\n" in page, returned
+    # arguments are a list whose lines are whole, and texts are no texts of texts
+    assert "- `seeds`: Number of seeds, from 0 on.\n" in page
+    assert "bench.outputs(run: str, store: str | Path | None = None) -> pd.DataFrame" in page
 
 
 def test_every_verb_and_option_says_what_it_does() -> None:

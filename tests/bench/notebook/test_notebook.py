@@ -45,6 +45,21 @@ def test_the_notebook_runs_from_top_to_bottom(
         if "image/png" in output.get("data", {})
     ]
     assert len(pictures) == 2
+    bars = [
+        html
+        for cell in book.cells
+        for output in cell.get("outputs", ())
+        if "<progress" in (html := output.get("data", {}).get("text/html", ""))
+    ]
+    # each was replaced in place until its work was done, and no line was printed besides
+    assert bars
+    assert all('value="1.000"' in bar and "100% of the work, done" in bar for bar in bars)
+    assert not [
+        output
+        for cell in book.cells
+        for output in cell.get("outputs", ())
+        if "of the work" in output.get("text", "")
+    ]
 
 
 def test_the_notebook_is_stored_without_outputs() -> None:
