@@ -7,10 +7,10 @@ import json
 import platform
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from bench.training.process import RunError, cached_digest, cached_task, same_fo
 from bench.training.replica_loop import train_replicas
 from bench.training.state import Recipe, Setting, TrainState, start
 from bench.training.weights import build_initial, save_weights
+from results import outputs, packing
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.escapes import error_text, shortened
@@ -44,6 +45,8 @@ SAMPLE_COUNT = 6
 TRACEBACK_LENGTH = 50_000
 """Characters of a traceback that are kept at most."""
 
+KeepOutputs = Callable[[str, bytes], None]
+"""Is given the id of a run and its outputs on test splits, before its record is there."""
 Parts = tuple[dict[str, Any], dict[str, Any]]
 """The two parts of a record that training gives: `outcome`, and its share of `measured`."""
 
@@ -56,6 +59,7 @@ class Request:
     reports: called with every point of each run's curve. weights: files for each run's best
     weights, or None. recipe: the functions that the runs are made of. examined: the runs are
     examined however short they are. layers: parameters and layers are recorded at evaluations.
+    keep: called with the outputs of each run; None to drop them.
     """
 
     specs: Sequence[RunSpec]
@@ -65,6 +69,7 @@ class Request:
     recipe: Recipe
     examined: bool
     layers: bool = False
+    keep: KeepOutputs | None = None
 
 
 def execute(
@@ -76,6 +81,7 @@ def execute(
     checkpoint: Path | None = None,
     examined: bool = False,
     layers: bool = False,
+    keep: KeepOutputs | None = None,
 ) -> dict[str, Any]:
     """Train and evaluate one run and return its record as plain values.
 
@@ -90,12 +96,21 @@ def execute(
         checkpoint: file that training goes on from, and that says how far it is.
         examined: the run is examined however short it is.
         layers: what every parameter and layer is like is recorded at evaluations.
+        keep: called with the run's outputs, whose digest the record then has; None to drop them.
 
     Raises:
         RunError: if the data is not what the spec was made of, or weights cannot be kept.
     """
     (record,) = execute_group(
-        [spec], data, [report], [weights], recipe, checkpoint, examined=examined, layers=layers
+        [spec],
+        data,
+        [report],
+        [weights],
+        recipe,
+        checkpoint,
+        examined=examined,
+        layers=layers,
+        keep=keep,
     )
     return record
 
@@ -110,12 +125,13 @@ def execute_group(
     checkpointer: type[Checkpoint] = Checkpoint,
     examined: bool = False,
     layers: bool = False,
+    keep: KeepOutputs | None = None,
 ) -> list[dict[str, Any]]:
     """Do as `execute` for runs that are trained together, or for one.
 
     checkpointer: class that reads and writes the checkpoint file.
     """
-    request = Request(specs, data, reports, weights, recipe or Recipe(), examined, layers)
+    request = Request(specs, data, reports, weights, recipe or Recipe(), examined, layers, keep)
     first, count, began = specs[0], len(specs), time.time()
     worked = time.process_time()
     gc.collect()  # what is left of the run before is not this one's memory
@@ -199,7 +215,7 @@ def _run(request: Request, task: Task, checkpoint: Checkpoint) -> list[Parts]:
     else:
         train(states[0], settings[0], request.reports[0], checkpoint)
     return [
-        _conclude(state, setting, spec, file, request.examined)
+        _conclude(state, setting, spec, file, request)
         for state, setting, spec, file in zip(states, settings, specs, request.weights, strict=True)
     ]
 
@@ -262,21 +278,25 @@ def _begin(spec: RunSpec, setting: Setting, data: Path | None) -> TrainState:
 
 
 def _conclude(
-    state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None, examined: bool
+    state: TrainState, setting: Setting, spec: RunSpec, weights: Path | None, request: Request
 ) -> Parts:
     """Examine a run that has ended, then test its best weights, and return what came of it."""
     began = time.perf_counter()
-    health = _health(state, setting, spec, examined)
+    health = _health(state, setting, spec, request.examined)
     examine_seconds = time.perf_counter() - began
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
     began = time.perf_counter()
-    scores, shown = _test(state, setting)
+    tested = _test(state, setting)
     test_seconds = time.perf_counter() - began
     if weights is not None:
         save_weights(state.model, spec, weights)
-    outcome = _outcome(state, setting.task, scores)
-    outcome |= {"samples": shown, "health": health}
+    outcome = _outcome(state, setting.task, tested.scores)
+    outcome |= {"samples": tested.shown, "health": health}
+    if request.keep is not None and tested.outputs:
+        content = outputs.encode(tested.outputs)
+        outcome["outputs"] = packing.digest(content)
+        request.keep(spec.id, content)
     if state.layers:
         outcome["layers"] = state.layers
     found = examined_run(Record(spec.id, spec.plain(), outcome, {}))
@@ -341,24 +361,37 @@ def _check_shapes(model: Model, task: Task, recipe: Recipe) -> None:
     contract.check_shapes(model.score(batch), batch, task.facts.target_sizes)
 
 
-def _test(
-    state: TrainState, setting: Setting
-) -> tuple[dict[str, dict[str, float]], list[dict[str, object]]]:
-    """Return scores on every split that is neither trained nor selected on, and sample outputs.
+class _Tested(NamedTuple):
+    """Scores by split, sample outputs, and all outputs by split."""
 
-    These splits are read here alone, once. A diverged run has neither: what it was before it
-    diverged is in its curve.
+    scores: dict[str, dict[str, float]]
+    shown: list[dict[str, object]]
+    outputs: dict[str, outputs.SplitOutputs]
+
+
+def _test(state: TrainState, setting: Setting) -> _Tested:
+    """Test a model on every split that is neither trained nor selected on.
+
+    These splits are read here alone, once. A diverged run has no scores and outputs: what it was
+    before it diverged is in its curve.
     """
     if state.status == "diverged":
-        return {}, []
+        return _Tested({}, [], {})
     task, device = setting.task, setting.device
-    scores = {}
+    scores, given = {}, {}
     for name, split in task.splits.items():
         if name not in ("train", "valid"):
             result = setting.recipe.evaluate(
                 state.model, task, split, device, setting.recipe.collate, setting.decoding
             )
             scores[name] = {**result.scores, "forced_accuracy": result.forced_accuracy}
-    return scores, samples(
+            if result.outputs is not None:
+                given[name] = outputs.SplitOutputs(
+                    [[*stream] for stream in result.outputs],
+                    np.array(result.stopped, dtype=bool),
+                    dict(task.statistics(result.outputs, split)),
+                )
+    shown = samples(
         state.model, task, device, SAMPLE_COUNT, setting.recipe.collate, setting.decoding
     )
+    return _Tested(scores, shown, given)

@@ -31,7 +31,7 @@ from tasks import sentence_pairs
 from tasks.choices import at_least, between, one_of
 from tasks.parallel.scores import Scorer
 from tasks.ragged import Ids, Indices, Ragged
-from tasks.scoring import token_accuracy
+from tasks.scoring import Statistics, token_accuracy, token_statistics
 from tasks.sentence_pairs import HELD_OUT_PAIRS, TextPair
 from tasks.sentences import (
     UNKNOWN_MARK,
@@ -154,6 +154,23 @@ class EnZh(Task):
         texts = [chinese_text(_readable(self.target, ids)) for ids in outputs[0]]
         scores = self.score_texts(texts, [(reference,) for reference in split.references])
         return {**scores, "token_accuracy": token_accuracy(outputs[0], split.targets[0])}
+
+    def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
+        """Return the counts of each example behind the scores of `score`."""
+        assert isinstance(split, TextSplit), "a split of another task"
+        texts = [chinese_text(_readable(self.target, ids)) for ids in outputs[0]]
+        found = Scorer("zh", "").statistics(texts, self.references(split))
+        return {**found, "token_accuracy": token_statistics(outputs[0], split.targets[0])}
+
+    def references(self, split: Split) -> list[tuple[str, ...]]:
+        """Return the references as text, before unknown symbols were replaced."""
+        assert isinstance(split, TextSplit), "a split of another task"
+        return [(reference,) for reference in split.references]
+
+    @property
+    def bleu_tokens(self) -> str:
+        """sacrebleu's tokenizer of the target language."""
+        return "zh"
 
     def score_texts(
         self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]

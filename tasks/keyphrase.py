@@ -29,17 +29,22 @@ from tasks.choices import at_least, between, one_of
 from tasks.parallel.counts import SideCounts, TextCounts, one_line_of_texts
 from tasks.parallel.stored import check_whole, read_about, wrong_kind
 from tasks.ragged import Ids, Ragged
+from tasks.scoring import Statistics
 from tasks.sentence_pairs import add_again
 from tasks.spans import (
     OUTSIDE,
     POSITIONS,
     class_scores,
+    class_statistics,
     kinds_of,
     labelled_accuracy,
+    labelled_statistics,
     span_scores,
+    span_statistics,
     spans_of,
     typed_scores,
     typed_spans_of,
+    typed_statistics,
 )
 from tasks.tagged import TAGGED_KIND, Document, read_corpus, read_stored, tokens_of, words_of
 from tasks.task import Facts, Outputs, Split, Task
@@ -178,6 +183,19 @@ class Keyphrase(Task):
             **{f"keyword_{name}": value for name, value in zip(names, keywords, strict=True)},
             "keyword_accuracy": labelled_accuracy(outputs[0], split.targets[0]),
             "keyphrase_accuracy": labelled_accuracy(outputs[1], split.targets[1]),
+        }
+
+    def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
+        """Return the counts behind the F1 scores and accuracies of `score`."""
+        typed: dict[str, Statistics] = {}
+        if self.kinds:
+            typed["typed_f1"] = typed_statistics(outputs[1:], split.targets[1:])
+        return {
+            **typed,
+            "span_f1": span_statistics(outputs[1], split.targets[1]),
+            "keyword_f1": class_statistics(outputs[0], split.targets[0]),
+            "keyword_accuracy": labelled_statistics(outputs[0], split.targets[0]),
+            "keyphrase_accuracy": labelled_statistics(outputs[1], split.targets[1]),
         }
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.ragged import Ids, Ragged
-from tasks.scoring import sequence_scores
+from tasks.scoring import Statistics, sequence_scores, sequence_statistics
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
 
@@ -73,3 +73,6 @@ class Opposites(Task):
 
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
         return sequence_scores(outputs[0], split.targets[0])
+
+    def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
+        return sequence_statistics(outputs[0], split.targets[0])

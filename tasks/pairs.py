@@ -36,7 +36,7 @@ from tasks.parallel.scores import (
 from tasks.parallel.sides import Cutter, Side, SideSettings, check_side, make_cutter
 from tasks.parallel.stored import Corpus, Example, read_corpus_of
 from tasks.ragged import Ids, Indices, Ragged
-from tasks.scoring import token_accuracy
+from tasks.scoring import Statistics, token_accuracy, token_statistics
 from tasks.sentence_pairs import HELD_OUT_PAIRS
 from tasks.task import Facts, Outputs, Split, Task
 
@@ -249,6 +249,23 @@ class TranslationTask(Task):
         texts = [self._target.text(ids) for ids in outputs[0]]
         scores = self.score_texts(texts, split.references)
         return {**scores, "token_accuracy": token_accuracy(outputs[0], split.targets[0])}
+
+    def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
+        """Return the statistics of `Scorer`, and of token accuracy on ids."""
+        assert isinstance(split, ReferencedSplit), "a split of another task"
+        texts = [self._target.text(ids) for ids in outputs[0]]
+        found = self._scorer.statistics(texts, split.references)
+        return {**found, "token_accuracy": token_statistics(outputs[0], split.targets[0])}
+
+    def references(self, split: Split) -> list[tuple[str, ...]]:
+        """Return the references as they were given."""
+        assert isinstance(split, ReferencedSplit), "a split of another task"
+        return list(split.references)
+
+    @property
+    def bleu_tokens(self) -> str:
+        """sacrebleu's tokenizer of the target language."""
+        return self._scorer.tokens
 
     def score_texts(
         self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]

@@ -17,7 +17,7 @@ import numpy as np
 
 from tasks.choices import at_least, between, one_of
 from tasks.ragged import Ids, Ragged
-from tasks.scoring import sequence_scores
+from tasks.scoring import Statistics, sequence_scores, sequence_statistics
 from tasks.task import Facts, Outputs, Split, Task
 from tasks.vocabulary import Vocabulary
 
@@ -105,6 +105,9 @@ class Reversal(Task):
 
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
         return sequence_scores(outputs[0], split.targets[0])
+
+    def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
+        return sequence_statistics(outputs[0], split.targets[0])
 
 
 def word(random: np.random.Generator) -> list[str]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.ragged import Ids
+from tasks.scoring import Statistics, statistics_of
 
 OUTSIDE, SINGLE, BEGIN, MIDDLE, END = range(5)
 POSITIONS = ("O", "S", "B", "M", "E")
@@ -136,9 +137,20 @@ def precision_recall_f1(right: int, given: int, wanted: int) -> tuple[float, flo
 
 def span_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of exact spans, counted over all texts."""
+    return summed_scores(span_statistics(outputs, references))
+
+
+def span_statistics(outputs: Sequence[Ids], references: Iterable[Ids]) -> Statistics:
+    """Return the right, given and wanted spans of each text (N, 3)."""
     true = list(references)
     _check_lengths(outputs, true)
-    return _set_scores(map(spans_of, outputs), map(spans_of, true))
+    return _set_statistics(map(spans_of, outputs), map(spans_of, true))
+
+
+def summed_scores(counts_N3: Statistics) -> tuple[float, float, float]:
+    """Return precision, recall and F1 of counts that are summed over all texts."""
+    right, given, wanted = counts_N3.sum(axis=0).tolist()
+    return precision_recall_f1(right, given, wanted)
 
 
 def typed_scores(
@@ -149,11 +161,18 @@ def typed_scores(
     outputs, references: two streams each, positions and kinds. It is seqeval's strict score of the
     tags B-, I-, E- and S- that these streams stand for.
     """
+    return summed_scores(typed_statistics(outputs, references))
+
+
+def typed_statistics(
+    outputs: Sequence[Sequence[Ids]], references: Sequence[Iterable[Ids]]
+) -> Statistics:
+    """Return the right, given and wanted typed spans of each text (N, 3)."""
     found, true = (
         [typed_spans_of(*text) for text in zip(*streams, strict=True)]
         for streams in (outputs, references)
     )
-    return _set_scores(found, true)
+    return _set_statistics(found, true)
 
 
 def _check_lengths(outputs: Sequence[Ids], references: Sequence[Ids]) -> None:
@@ -161,16 +180,14 @@ def _check_lengths(outputs: Sequence[Ids], references: Sequence[Ids]) -> None:
         assert len(output) == len(reference), "a tagger gives one label a token"
 
 
-def _set_scores(
+def _set_statistics(
     outputs: Iterable[Sequence[object]], references: Iterable[Sequence[object]]
-) -> tuple[float, float, float]:
-    right = given = wanted = 0
+) -> Statistics:
+    rows = []
     for output, reference in zip(outputs, references, strict=True):
         found, true = set(output), set(reference)
-        right += len(found & true)
-        given += len(found)
-        wanted += len(true)
-    return precision_recall_f1(right, given, wanted)
+        rows.append((len(found & true), len(found), len(true)))
+    return statistics_of(rows, 3)
 
 
 def labelled_accuracy(outputs: Sequence[Ids], references: Iterable[Ids]) -> float:
@@ -179,20 +196,30 @@ def labelled_accuracy(outputs: Sequence[Ids], references: Iterable[Ids]) -> floa
     A tagger that labels everything OUTSIDE has 0, where the share of all tokens would be high. 0
     if no token is labelled.
     """
-    right = wanted = 0
+    right, wanted = labelled_statistics(outputs, references).sum(axis=0).tolist()
+    return right / wanted if wanted else 0.0
+
+
+def labelled_statistics(outputs: Sequence[Ids], references: Iterable[Ids]) -> Statistics:
+    """Return the right and the wanted labels other than OUTSIDE of each text (N, 2)."""
+    rows = []
     for output, reference in zip(outputs, references, strict=True):
         assert len(output) == len(reference), "a tagger gives one label a token"
-        right += int(np.count_nonzero((output == reference) & (reference != OUTSIDE)))
-        wanted += int(np.count_nonzero(reference != OUTSIDE))
-    return right / wanted if wanted else 0.0
+        right = int(np.count_nonzero((output == reference) & (reference != OUTSIDE)))
+        rows.append((right, int(np.count_nonzero(reference != OUTSIDE))))
+    return statistics_of(rows, 2)
 
 
 def class_scores(outputs: Sequence[Ids], references: Iterable[Ids]) -> tuple[float, float, float]:
     """Return precision, recall and F1 of class 1 among classes 0 and 1, over all tokens."""
-    right = given = wanted = 0
+    return summed_scores(class_statistics(outputs, references))
+
+
+def class_statistics(outputs: Sequence[Ids], references: Iterable[Ids]) -> Statistics:
+    """Return the right, given and wanted tokens of class 1 of each text (N, 3)."""
+    rows = []
     for output, reference in zip(outputs, references, strict=True):
         assert len(output) == len(reference), "a tagger gives one label a token"
-        right += int(np.count_nonzero((output == 1) & (reference == 1)))
-        given += int(np.count_nonzero(output == 1))
-        wanted += int(np.count_nonzero(reference == 1))
-    return precision_recall_f1(right, given, wanted)
+        right = int(np.count_nonzero((output == 1) & (reference == 1)))
+        rows.append((right, int(np.count_nonzero(output == 1)), int((reference == 1).sum())))
+    return statistics_of(rows, 3)

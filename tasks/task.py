@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.ragged import Ids, Indices, Ragged
+from tasks.scoring import Statistics
 from tasks.vocabulary import Vocabulary
 
 
@@ -95,6 +96,26 @@ class Task(ABC):
     @abstractmethod
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
         """Score outputs against a split's examples, in its order. The result contains `metric`."""
+
+    def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
+        """Return the counts of each example that scores are sums of, by the score's name.
+
+        They are kept with the outputs of test, for errors and for tests over examples. A task that
+        returns none has no score per example; its outputs are kept all the same.
+        """
+        return {}
+
+    def references(self, split: Split) -> list[tuple[str, ...]]:
+        """Return the right outputs of each example as text, one or more."""
+        return [
+            (self.target_text([stream[index] for stream in split.targets], split.source[index]),)
+            for index in range(len(split))
+        ]
+
+    @property
+    def bleu_tokens(self) -> str:
+        """sacrebleu's tokenizer for outputs as text; by default they are cut at spaces alone."""
+        return "none"
 
     def score_texts(
         self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]

@@ -38,7 +38,8 @@ def examine_again(record: Record, folder: Path) -> Record:
     )
     if again.status == "failed":
         raise EngineError(f"it now fails: {again.outcome['error']}; the run stays as it was")
-    examined = Record(record.id, record.spec, again.outcome, record.measured)
+    kept = {key: record.outcome[key] for key in ("outputs",) if key in record.outcome}
+    examined = Record(record.id, record.spec, {**again.outcome, **kept}, record.measured)
     if again.id == record.id and _without_findings(record) == _without_findings(examined):
         with contextlib.suppress(StoreError), writing(folder) as store:
             store.add(examined)
@@ -130,6 +131,6 @@ def _stored_or_run(spec: RunSpec, folder: Path) -> Record:
         return known[0]
     with writing(folder) as store:
         store.begin(spec.id, spec.plain())
-        record = run_in_process(spec, folder / "data")
+        record = run_in_process(spec, folder / "data", keep=store.keep_outputs)
         store.add(record)
     return record

@@ -50,7 +50,8 @@ class Event(NamedTuple):
     `started` (spec), `point` (point, clock: of the curve), `finished` (the record), `lost`
     (reason; it will start again), `refused` (reason; nothing like it can be run now), `exceeded`
     (reason; a limit, its process ends), `weights` (content; from a node that does not see the
-    store), `idle` (nothing; no run has news).
+    store), `outputs` (content; before the record that names them), `idle` (nothing; no run has
+    news).
     """
 
     kind: str

@@ -119,6 +119,8 @@ class _EventWriter:
             store.point(event.id, event.value["point"], event.value["clock"])
         elif event.kind == "weights":
             store.keep_weights(event.id, event.value["content"])
+        elif event.kind == "outputs":
+            store.keep_outputs(event.id, event.value["content"])
         elif event.kind == "finished":
             store.add(Record.read(event.value), commit=False)
             if not self._keep_weights:  # those of an outcome before would not be this one's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.engines.contract import EngineError
@@ -10,13 +11,19 @@ from bench.specs import RunSpec
 from results.record import Record
 
 
-def run_in_process(spec: RunSpec, data: Path, examined: bool = False) -> Record:
+def run_in_process(
+    spec: RunSpec,
+    data: Path,
+    examined: bool = False,
+    keep: Callable[[str, bytes], None] | None = None,
+) -> Record:
     """Train one run here and now, and return its record, which is stored nowhere.
 
     Args:
         spec: the run.
         data: folder of corpora and word vectors.
         examined: the run is examined however short it is.
+        keep: called with the id and the outputs of the run; None to drop these.
 
     Raises:
         EngineError: where the run cannot be done at all, because its data changed, say.
@@ -26,7 +33,7 @@ def run_in_process(spec: RunSpec, data: Path, examined: bool = False) -> Record:
 
     prepare_process(1)
     try:
-        plain = execute(spec, data, lambda point, clock: None, examined=examined)
+        plain = execute(spec, data, lambda point, clock: None, examined=examined, keep=keep)
     except RunError as error:
         raise EngineError(str(error)) from error
     # as a stored record is read: tuples become lists

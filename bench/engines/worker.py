@@ -103,6 +103,7 @@ def do_job(
             job.weights,
             checkpoint=job.checkpoint,
             layers=job.layers,
+            keep=lambda run, content: send(Event("outputs", run, {"content": content})),
             **options,
         )
     except RunError as error:

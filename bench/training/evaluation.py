@@ -30,13 +30,16 @@ class Evaluation(NamedTuple):
 
     loss: mean per token, in nats. forced_accuracy: share of tokens that are right when the
     reference is fed; for a tagger, of labels. scores: the task's own, of the free-running outputs.
-    ended: share of outputs that stopped before the limit.
+    ended: share of outputs that stopped before the limit. outputs: what was scored. stopped: for
+    each output, whether it stopped before the limit.
     """
 
     loss: float
     forced_accuracy: float
     scores: dict[str, float]
     ended: float
+    outputs: Outputs | None = None
+    stopped: Sequence[bool] = ()
 
 
 class Forced(NamedTuple):
@@ -62,12 +65,12 @@ def evaluate(
     """
     passes = []
     outputs: list[dict[int, Ids]] = [{} for _ in split.targets]
-    ended = 0
+    stopped: dict[int, bool] = {}
     for indices in by_length(split, DECODED_ROWS):
         batch = collate(split.take(indices), task.facts, device)
-        scored, streams, ended_rows = _answers(model, batch, task.facts, decoding)
+        scored, streams, ended = _answers(model, batch, task.facts, decoding)
         passes.append(scored)
-        ended += ended_rows
+        stopped.update(zip(indices.tolist(), ended, strict=True))
         for stream, rows in zip(outputs, streams, strict=True):
             stream.update(zip(indices.tolist(), rows, strict=True))
     count = sum(part.tokens for part in passes)
@@ -76,26 +79,28 @@ def evaluate(
         loss=float(sum(float(part.loss) for part in passes)) / count,
         forced_accuracy=sum(int(part.right) for part in passes) / (count * len(split.targets)),
         scores=plain_scores(task.score(given, split), task.metric),
-        ended=ended / len(split),
+        ended=sum(stopped.values()) / len(split),
+        outputs=given,
+        stopped=[stopped[index] for index in range(len(split))],
     )
 
 
 def _answers(
     model: Model, batch: Batch, facts: Facts, decoding: Decoding
-) -> tuple[Forced, Outputs, int]:
-    """Return teacher-forced results of a batch, its outputs, and how many of these ended.
+) -> tuple[Forced, Outputs, list[bool]]:
+    """Return teacher-forced results of a batch, its outputs, and whether each of these ended.
 
     A tagger's outputs are its likeliest labels, which end with the source.
     """
     if facts.tagging:
         logits = model.score(batch)
         scored = forced(logits, batch, facts.head_weights)
-        return scored, _labels(logits, batch), len(batch.lengths_B)
+        return scored, _labels(logits, batch), [True] * len(batch.lengths_B)
     # the last layer alone, where the model has it: logits of all tokens at once take much memory
     heads: Heads = last_layer(model, batch) or model.score(batch)
     scored = forced(heads, batch, facts.head_weights)
     decoded = decode(model, batch, facts.length_limit, decoding)
-    return scored, [decoded.ids], sum(decoded.ended)
+    return scored, [decoded.ids], list(decoded.ended)
 
 
 def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:

@@ -2,15 +2,16 @@
 
     .bench/store.sqlite3        finished runs, and the last plan
     .bench/journal/ID.jsonl     log of each run; `bench rebuild` makes the database from these
+    .bench/outputs/ID-DIGEST.xz all outputs of each run on its test splits, see `outputs.py`
     .bench/weights/ID.safetensors
     .bench/checkpoints/         training state of runs that have not ended
-    .bench/dropped/             journals and weights of dropped runs, until they are purged
+    .bench/dropped/             journals, outputs and weights of dropped runs, until they are purged
     .bench/data/                corpora, see `bench data`
     .bench/lock                 locked by the one driver that may write
     .bench/engine.json          state of the engine that is running, for `bench status`
 
-A record is written to its journal before it is written to the database, so that a kill at any
-moment loses nothing: the next driver inserts what only a journal has. SQLite commits with
+A record's outputs are written before its journal, and this before the database, so that a kill at
+any moment loses nothing: the next driver inserts what only a journal has. SQLite commits with
 `synchronous=FULL`, so that a power cut loses nothing that was committed.
 """
 

@@ -14,7 +14,7 @@ from results.store.failures import store_errors
 from results.store.lock import locked
 from results.store.schema import check_version, database_file, database_files, migrate, stand_in
 
-SUBFOLDERS = ("journal", "weights", "checkpoints", "dropped", "data")
+SUBFOLDERS = ("journal", "weights", "outputs", "checkpoints", "dropped", "data")
 """Folders in that of a store; they are made when they are needed."""
 
 

@@ -17,9 +17,15 @@ from results.record import Record
 from results.store import rows
 from results.store.failures import store_errors
 from results.store.lock import has_driver
+from results.store.outputs import OutputFiles
 
 CHECKPOINT_LIFETIME = 30 * 24 * 3600.0
 """Seconds after which a checkpoint that no run resumed from is removed."""
+NAMED_OUTPUTS = (
+    "SELECT id, iif(json_valid(outcome), coalesce(json_extract(outcome, '$.outputs'), ''), NULL) "
+    "FROM runs"
+)
+"""Selects ids of runs with the digests of their outputs: "" for none, NULL for a damaged row."""
 ENGINE_KEYS = {"engine", "nodes", "running", "retried"}
 """Keys that the state of an engine must have to be shown."""
 
@@ -46,6 +52,7 @@ class Store:
         folder: the store, as it was named.
         place: its absolute path.
         journal: its journals.
+        outputs: the files of outputs of its runs.
         connection: to the database, for this package alone.
     """
 
@@ -54,6 +61,7 @@ class Store:
         # the working directory may be changed by code from outside
         self.place = folder.absolute()
         self.journal = Journal(self.place / "journal")
+        self.outputs = OutputFiles(self.place / "outputs")
         self.connection = connection
         self._pending: list[Record] = []
 
@@ -76,6 +84,11 @@ class Store:
         """Add an evaluation of a run that was begun to its journal."""
         with store_errors(self.folder):
             self.journal.point(run, point, clock)
+
+    def keep_outputs(self, run: str, content: bytes) -> None:
+        """Keep the outputs of a run, whose record is added afterwards. content: unpacked."""
+        with store_errors(self.folder):
+            self.outputs.keep(run, content)
 
     def add(self, record: Record, commit: bool = True) -> None:
         """Keep a finished run, first in its journal, then in the database.
@@ -258,8 +271,8 @@ class Store:
     def tidy(self) -> None:
         """Remove leftovers of drivers that were killed, and checkpoints nobody needs any more.
 
-        These are partly written files, and checkpoints of finished runs or of runs that nobody
-        resumed for CHECKPOINT_LIFETIME.
+        These are partly written files, outputs that no record names, and checkpoints of finished
+        runs or of runs that nobody resumed for CHECKPOINT_LIFETIME.
         """
         known, now = self.ids(), time.time()
         with store_errors(self.folder):
@@ -268,6 +281,7 @@ class Store:
             for path in self.place.glob("checkpoints/*.safetensors"):
                 if path.stem in known or now - path.stat().st_mtime > CHECKPOINT_LIFETIME:
                     path.unlink(missing_ok=True)
+            self.outputs.tidy(dict(self.connection.execute(NAMED_OUTPUTS)))
 
     def close(self) -> None:
         """Close the journals and the database."""

@@ -1,6 +1,7 @@
 """Drops runs, and brings dropped ones back until they are purged.
 
-What is dropped lies in the folder `dropped`: a run's journal, and its weights if there are any.
+What is dropped lies in the folder `dropped`: a run's journal, its outputs and its weights, as far
+as there are any.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from results.journal import Journal
 from results.record import Record
 from results.store.database import Store
 from results.store.failures import store_errors
+from results.store.outputs import OutputFiles
 
 
 def drop(store: Store, runs: Sequence[str]) -> int:
@@ -30,7 +32,8 @@ def drop(store: Store, runs: Sequence[str]) -> int:
         folder.mkdir(exist_ok=True)
         for run in runs:
             store.checkpoint(run).unlink(missing_ok=True)
-            for path in (store.weights(run), store.journal.path(run)):
+            # the journal last: without it a run would come back without what belongs to it
+            for path in (*store.outputs.of(run), store.weights(run), store.journal.path(run)):
                 if path.exists():
                     path.replace(folder / path.name)
     return len(runs)
@@ -43,7 +46,8 @@ def undrop(store: Store, runs: Iterable[str]) -> int:
     folder = _folder(store)
     with store_errors(store.folder):
         for run in returning:
-            for path in (store.weights(run), store.journal.path(run)):
+            outputs = [store.outputs.folder / path.name for path in OutputFiles(folder).of(run)]
+            for path in (*outputs, store.weights(run), store.journal.path(run)):
                 if (dropped := folder / path.name).exists():
                     path.parent.mkdir(exist_ok=True)
                     dropped.replace(path)

@@ -84,3 +84,5 @@ def _compared(store: Store, record: Record, identity: Identity) -> Iterator[str]
         yield "its journal is damaged"
     elif journal != record:
         yield "its journal says otherwise"
+    if problem := store.outputs.problem(record):
+        yield problem

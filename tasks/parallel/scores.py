@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from tasks.choices import one_of
+from tasks.scoring import Statistics, exact_statistics, statistics_of
 
 BLEU_TOKENS = ("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none")
 """sacrebleu's tokenizers that a setting may name."""
@@ -15,6 +16,8 @@ SELECTED_BY = ("bleu", "chrf", "exact_match")
 """Scores that a run may select by."""
 SHORTEST_FOR_BLEU = 4.0
 """Mean length of references below which chrF2 selects, as BLEU counts four tokens in a row."""
+STATISTICS_COLUMNS = {"bleu": 10, "chrf": 18}
+"""Number of counts that sacrebleu's scores are computed from."""
 _NEEDS = {"ja-mecab": ("MeCab", "ja"), "ko-mecab": ("mecab_ko", "ko")}
 
 
@@ -59,6 +62,32 @@ class Scorer(NamedTuple):
             signatures[self.error_rate] = f"jiwer:{version('jiwer')}"
         return scores, signatures
 
+    def statistics(
+        self, outputs: Sequence[str], references: Sequence[tuple[str, ...]]
+    ) -> dict[str, Statistics]:
+        """Return the counts of each output behind `scores`: of BLEU (N, 10) and chrF2 (N, 18) as
+        sacrebleu sums them, of exact match and of the error rate (N, 2)."""
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+
+        normal = [tuple(map(_composed, texts)) for texts in references]
+        streams = reference_streams(normal)
+        # forced: sacrebleu warns of spaces before full stops, which `scores` has let it do
+        counted = {"bleu": BLEU(tokenize=self.tokens, force=True), "chrf": CHRF()}
+        found = {
+            name: statistics_of(
+                metric._extract_corpus_statistics(outputs, streams), STATISTICS_COLUMNS[name]
+            )
+            for name, metric in counted.items()
+        }
+        right = (out in texts for out, texts in zip(outputs, normal, strict=True))
+        found["exact_match"] = exact_statistics(right)
+        if self.error_rate:
+            found[self.error_rate] = error_statistics(
+                outputs, [texts[0] for texts in normal], self.error_rate
+            )
+        return found
+
 
 def _composed(text: str) -> str:
     """Return the same text with its characters composed, as outputs are."""
@@ -96,6 +125,27 @@ def error_rate(outputs: Sequence[str], references: Sequence[str], kind: str) -> 
     edits = found.substitutions + found.deletions + found.insertions
     symbols = found.substitutions + found.deletions + found.hits
     return float(edits + inserted) / max(symbols, 1)
+
+
+def error_statistics(outputs: Sequence[str], references: Sequence[str], kind: str) -> Statistics:
+    """Return the edits of each output, and the symbols of its reference (N, 2), by jiwer."""
+    import jiwer
+
+    split, process = (
+        (list, jiwer.process_characters)
+        if kind == "character_error_rate"
+        else (str.split, jiwer.process_words)
+    )
+    rows = []
+    for output, reference in zip(outputs, references, strict=True):
+        wanted, given = reference.strip(), output.strip()
+        if not wanted:  # jiwer refuses empty references, whose edits are all insertions
+            rows.append((len(split(given)), 0))
+            continue
+        found = process(wanted, given)
+        edits = found.substitutions + found.deletions + found.insertions
+        rows.append((edits, found.substitutions + found.deletions + found.hits))
+    return statistics_of(rows, 2)
 
 
 def check_scorer(tokens: str) -> None:

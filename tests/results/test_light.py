@@ -22,7 +22,13 @@ MODULES = sorted(
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
     for path in PACKAGE.rglob("*.py")
 )
-COMPUTING = ("results.stats", "results.compare", "results.guard", "results.report")
+COMPUTING = (
+    "results.outputs",
+    "results.stats",
+    "results.compare",
+    "results.guard",
+    "results.report",
+)
 """Packages that compute effects and intervals, and so may load numpy and scipy."""
 PRINTING_EFFECTS = {
     *("results.show.claims", "results.show.comparisons"),

@@ -16,7 +16,8 @@ from bench.engines import driver
 from bench.engines.contract import IDLE, Event, Job
 from bench.engines.driver import drive
 from bench.specs import Budget, RunSpec, make
-from results.store import reading, writing
+from results.packing import digest
+from results.store import reading, verify, writing
 from variants import BASE
 
 
@@ -50,8 +51,9 @@ class Trivial:
 
     workers = 1
 
-    def __init__(self, points: int = 0) -> None:
+    def __init__(self, points: int = 0, outputs: int = 0) -> None:
         self.points = points
+        self.outputs = outputs
         self.most = 0
 
     def state(self) -> dict[str, Any]:
@@ -66,7 +68,12 @@ class Trivial:
             yield Event("started", run, {"spec": plain})
             for step in range(self.points):
                 yield Event("point", run, {"point": {"step": step, "loss": 1.0}, "clock": {}})
-            record = {"id": run, "spec": plain, "outcome": OUTCOME, "measured": {}}
+            outcome = OUTCOME
+            if self.outputs:
+                content = run.encode() * self.outputs
+                outcome = {**OUTCOME, "outputs": digest(content)}
+                yield Event("outputs", run, {"content": content})
+            record = {"id": run, "spec": plain, "outcome": outcome, "measured": {}}
             yield Event("finished", run, record)
             yield IDLE
 
@@ -85,6 +92,21 @@ def test_all_is_stored(tmp_path: Path) -> None:
     with reading(tmp_path) as opened:
         assert opened.ids() == {spec(seed).id for seed in range(20)}
         assert opened.journal.unfinished() == []
+
+
+def test_outputs_are_stored_before_their_record_and_wait_for_room(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "PAUSE", 0.0)
+    watcher = Watcher(tiny)
+    with writing(tiny) as opened:
+        drive([spec(n) for n in range(100)], lambda _: 1.0, opened, Trivial(20, 50), watcher, False)
+        assert verify(opened, lambda found: found.id).problems == []
+        records = list(opened.records())
+        assert [opened.outputs.read(one) for one in records] == [
+            one.id.encode() * 50 for one in records
+        ]
+    assert watcher.waited == 1
 
 
 def test_a_full_disk_is_waited_for(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:

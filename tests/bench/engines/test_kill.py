@@ -22,7 +22,7 @@ from bench.cli.app import main
 from bench.engines import choose
 from bench.engines.ledger import TRIES
 from bench.engines.local import cores
-from results.store import reading
+from results.store import reading, verify
 from tests.in_process import InProcessEngine
 
 ROOT = Path(__file__).parents[3]
@@ -165,6 +165,8 @@ def settle(store: Path, undisturbed: Outcomes) -> None:
     with reading(store) as opened:
         assert opened.journal.unfinished() == []
         assert len(list(opened.journal.folder.iterdir())) == RUNS
+        assert verify(opened, lambda found: found.id).problems == []  # outputs are there too
+        assert all("outputs" in one.outcome for one in opened.records())
 
 
 def test_kills_at_any_moment_cost_nothing(store: Path, undisturbed: Outcomes) -> None:

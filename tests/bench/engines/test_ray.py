@@ -26,6 +26,7 @@ from bench.engines.local import LocalEngine, cores
 from bench.plugins import loading
 from bench.runner import execute
 from bench.specs import Budget, RunSpec, make
+from results.record import Record
 from results.store import reading, writing
 from tasks import build
 from variants import BASE
@@ -180,7 +181,8 @@ def calm(specs: Sequence[RunSpec]) -> Outcomes:
     """Return the outcomes of these runs in this process, where nothing happens to them."""
     for one in specs:
         if one.id not in UNDISTURBED:
-            UNDISTURBED[one.id] = execute(one, None, lambda point, clock: None)["outcome"]
+            done = execute(one, None, lambda *_: None, keep=lambda *_: None)
+            UNDISTURBED[one.id] = done["outcome"]
     return {one.id: UNDISTURBED[one.id] for one in specs}
 
 
@@ -213,7 +215,7 @@ def test_outcomes_are_those_of_local_runs(nodes: Nodes, tmp_path: Path) -> None:
     assert ended == all_of(LocalEngine(min(2, cores()), tmp_path), specs)[0]
     for one in specs:
         own = [event.kind for event in events if event.id == one.id]
-        assert own == ["started", *["point"] * 4, "finished"]
+        assert own == ["started", *["point"] * 4, "outputs", "finished"]
     measured = [event.value["measured"] for event in events if event.kind == "finished"]
     assert {one["machine"]["threads"] for one in measured} == {1}
     assert {one["beside"] for one in measured} == {0}  # one CPU a node
@@ -291,6 +293,11 @@ def test_weights_come_from_a_node_that_does_not_see_the_store(
         for event in engine.run([job]):
             if event.kind == "weights":
                 opened.keep_weights(event.id, event.value["content"])
+            elif event.kind == "outputs":
+                opened.keep_outputs(event.id, event.value["content"])
+            elif event.kind == "finished":
+                assert opened.outputs.problem(Record.read(event.value)) == ""
+    assert len(list((tmp_path / "store" / "outputs").iterdir())) == 1
     own = tmp_path / "own.safetensors"
     execute(spec(0), None, lambda point, clock: None, own)
     sent = tmp_path / "store" / "weights" / f"{spec(0).id}.safetensors"

@@ -27,7 +27,7 @@ from bench.engines.choose import (
 from bench.training import checkpoint
 from bench.training.distributed import ReadOnlyCheckpoint, share
 from bench.training.state import Recipe
-from results.store import reading
+from results.store import reading, verify
 from tests.small import Row, by_row, labelled, sequences, some_rows
 
 ROOT = Path(__file__).parents[3]
@@ -180,6 +180,9 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path) -> None:
                     ours["step"],
                 )
     assert len(list((tmp_path / "two" / "weights").iterdir())) == len(alone)
+    with reading(tmp_path / "two") as opened:
+        assert verify(opened, lambda found: found.id).problems == []
+        assert all("outputs" in one.outcome for one in opened.records())
 
 
 def test_options_that_make_no_sense_together_are_refused(tmp_path: Path) -> None:
