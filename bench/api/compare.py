@@ -14,6 +14,7 @@ from bench.api.store import runs_of
 from results.compare import axis_effects, equal_cost, interactions, pairs, stores
 from results.compare.interactions import InteractionRow
 from results.compare.pairs import ComparisonRow
+from results.compare.text_scores import SentencesRow, rows_over_sentences
 from results.record import Record
 from results.store import reading
 from tasks.choices import one_of
@@ -34,10 +35,19 @@ def _runs(folder: Path, tasks: Tasks, details: bool = False) -> _Runs:
         return _Runs(runs_of(store, tasks, details), store.base())
 
 
-def two_variants(folder: Path, a: str, b: str, tasks: Tasks = None) -> list[ComparisonRow]:
+class TwoVariants(NamedTuple):
+    """The effects of a variant against another, and for scored text both sources of chance."""
+
+    effects: list[ComparisonRow]
+    chance: list[SentencesRow]
+
+
+def two_variants(folder: Path, a: str, b: str, tasks: Tasks = None) -> TwoVariants:
     """Return the effect of variant a against b on every measure."""
-    records, suite = _runs(folder, tasks)
-    return pairs.compare_variants(records, suite, a, b)
+    with reading(folder) as store:
+        records, suite = runs_of(store, tasks), store.base()
+        effects = pairs.compare_variants(records, suite, a, b)
+        return TwoVariants(effects, rows_over_sentences(store, records, suite, effects))
 
 
 def every_axis(folder: Path, tasks: Tasks = None) -> list[ComparisonRow]:

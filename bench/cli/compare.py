@@ -161,18 +161,21 @@ def _compare_variants(
 
     if fair is None:
         with _comparison_errors():
-            rows = comparisons.two_variants(store, a, b, task)
-        show = shown.show_pairs
-    else:
-        with user_errors():
-            modes = comparisons.modes_of_cost(fair)
-        with _comparison_errors():
-            rows = comparisons.at_equal_cost(store, a, b, modes, task)
-        show = shown.show_equal_cost
+            found = comparisons.two_variants(store, a, b, task)
+        if printing.as_json:
+            print_json([*found.effects, *found.chance])
+        else:
+            shown.show_pairs(found.effects, console(), printing.all_notes)
+            shown.show_chance(found.chance, console())
+        return
+    with user_errors():
+        modes = comparisons.modes_of_cost(fair)
+    with _comparison_errors():
+        rows = comparisons.at_equal_cost(store, a, b, modes, task)
     if printing.as_json:
         print_json(rows)
     else:
-        show(rows, console(), printing.all_notes)
+        shown.show_equal_cost(rows, console(), printing.all_notes)
 
 
 @contextmanager

@@ -45,8 +45,13 @@ def compare(
     """
     folder, tasks = folder_of(store), names(task)
     if fair is None:
-        rows = comparisons.two_variants(folder, a, b, tasks)
-        return Answer(rows, lambda console: shown.show_pairs(rows, console))
+        found = comparisons.two_variants(folder, a, b, tasks)
+
+        def draw(console: Console) -> None:
+            shown.show_pairs(found.effects, console)
+            shown.show_chance(found.chance, console)
+
+        return Answer([*found.effects, *found.chance], draw)
     modes = comparisons.modes_of_cost(fair)
     equal = comparisons.at_equal_cost(folder, a, b, modes, tasks)
     return Answer(equal, lambda console: shown.show_equal_cost(equal, console))

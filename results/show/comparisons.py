@@ -8,6 +8,7 @@ from rich.console import Console
 
 from results.compare.interactions import InteractionRow
 from results.compare.pairs import ComparisonRow
+from results.compare.text_scores import SentencesRow
 from results.show.terminal import print_broken, print_table
 from results.tables.comparisons import (
     TitledTable,
@@ -17,6 +18,7 @@ from results.tables.comparisons import (
     pair_tables,
 )
 from results.tables.text import Texts, TextTable, fitting_titles, used_titles
+from results.tables.text_scores import chance_tables
 
 
 def show_pairs(rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False) -> None:
@@ -71,3 +73,13 @@ def _with_columns(lines: Sequence[Texts], columns: Sequence[str]) -> list[Texts]
         {title: line[title] for title in ("value", *columns) if title in line} for line in lines
     ]
     return [line for line in reduced if len(line) > 1]
+
+
+def show_chance(rows: Sequence[SentencesRow], console: Console) -> None:
+    """Print both sources of chance in differences of scored text, below their tables."""
+    for table in chance_tables(rows):
+        if table.lines:
+            print_table(table, console, all_notes=True)
+        else:
+            print_broken(table.notes[0], console, "dim")
+        console.print()

@@ -62,7 +62,7 @@ def _bleu(sums_RK: Values) -> Values:
     smoothed = np.where(missed, 0.5 ** np.cumsum(missed, axis=1), right)
     precisions = _divided(smoothed, every)
     # an order without any n-gram ends sacrebleu's loop, which leaves the precision at 0
-    possible = (every > 0).all(axis=1) & (right > 0).any(axis=1)
+    possible = np.asarray((every > 0).all(axis=1) & (right > 0).any(axis=1))
     with np.errstate(divide="ignore"):
         mean = np.exp(np.log(np.where(possible[:, None], precisions, 1)).mean(axis=1))
     short = given < wanted
@@ -97,5 +97,5 @@ def right_examples(
     for name in ("exact_match", metric):
         counts = statistics.get(name)
         if counts is not None and counts.shape[1] in FEW_COLUMNS:
-            return (counts == counts[:, :1]).all(axis=1)
+            return np.asarray((counts == counts[:, :1]).all(axis=1))
     return None

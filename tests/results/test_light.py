@@ -33,7 +33,7 @@ COMPUTING = (
 PRINTING_EFFECTS = {
     *("results.show.claims", "results.show.comparisons"),
     *("results.tables.claims", "results.tables.comparison_notes", "results.tables.comparisons"),
-    "results.tables.effects",
+    *("results.tables.effects", "results.tables.text_scores"),
 }
 """Modules beyond these packages that may, because they print what those computed."""
 

@@ -65,7 +65,13 @@ def test_events_of_a_run_come_in_order_and_workers_end(tmp_path: Path) -> None:
             heard.setdefault(event.id, []).append(event)
     assert set(heard) == {one.id for one in specs}
     for events in heard.values():
-        assert [event.kind for event in events] == ["started", "point", "point", "finished"]
+        assert [event.kind for event in events] == [
+            "started",
+            "point",
+            "point",
+            "outputs",
+            "finished",
+        ]
         assert [event.value["point"]["step"] for event in events[1:3]] == [10, 20]
         record = events[-1].value
         assert record["outcome"]["status"] in ("solved", "finished")
