@@ -202,7 +202,7 @@ def test_what_is_installed_holds_no_test_and_no_picture() -> None:
     data = {
         Path(pattern).suffix for names in settings["package-data"].values() for pattern in names
     }
-    assert data == {".toml", ".typed"}
+    assert data == {".toml", ".typed", ".css", ".js"}
     kinds = ("test_*.py", "*_test.py", "conftest.py", "*.svg", "*.png", "*.html")
     odd = [
         path.name

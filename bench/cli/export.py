@@ -9,12 +9,12 @@ import typer
 
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
+    NOTHING_MEASURED,
     STORE,
     CommandError,
     StoreOption,
     TaskOption,
     output_errors,
-    reading,
     say,
     store_errors,
     user_errors,
@@ -110,12 +110,16 @@ def report(
     output: Annotated[Path, typer.Option(metavar="FILE", help="The HTML file to write.")] = Path(
         "report.html"
     ),
+    open_it: Annotated[
+        bool, typer.Option("--open", help="Open the report in a browser when it is written.")
+    ] = False,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Write verdicts, effects, curves and samples as one HTML file.
+    """Write verdicts, effects, curves and every run as one HTML file.
 
-    The file works without a network.
+    The file works without a network. A browser with scripts can filter and sort its tables, zoom
+    into its charts, and open each run.
     """
     from datetime import UTC, datetime
 
@@ -124,18 +128,23 @@ def report(
             f"{output} does not end in .html, and a report is HTML; name it so (a browser prints "
             "it to PDF)"
         )
-    from bench.api.store import runs_of
-    from results import report as reports
+    from bench.api.report import report_on
 
-    with reading(store) as opened, Busy("writing the report"):
-        records = runs_of(opened, task)
-        text = reports.write(
-            records,
-            opened.base(),
-            lambda ids: list(opened.records(ids, details=True)),
-            datetime.now(UTC).date(),
-        )
-    content = text.encode()
+    with store_errors(), Busy("writing the report"):
+        written = report_on(store, task, datetime.now(UTC).date())
+    content = written.html.encode()
     with output_errors():
         output.write_bytes(content)
-    say(f"{output}: {len(records):,} runs, {len(content) / 1e6:.1f} MB")
+    say(f"{output}: {written.runs:,} runs, {len(content) / 1e6:.1f} MB")
+    if open_it:
+        _open(output)
+
+
+def _open(file: Path) -> None:
+    """Open a file in a browser, or say that there is none."""
+    import webbrowser
+
+    if not webbrowser.open(file.absolute().as_uri()):
+        raise CommandError(
+            f"no browser could be started here; open {file} in one", NOTHING_MEASURED
+        )

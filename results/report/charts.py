@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 
+from results import metrics
 from results.compare.over_tasks import ProfileLine
 from results.curves import CurvePoint
 from results.escapes import one_line
@@ -72,6 +73,9 @@ SMALL_COLUMNS = 4
 """Number of small charts beside each other."""
 LOGARITHMIC_RATIO = 30
 """Ratio of the highest to the lowest mean from which curves have a logarithmic scale."""
+
+NARROW_RATIO = 5
+"""Ratio of the highest to the lowest value up to which an axis is marked between round values."""
 
 
 class Bar(NamedTuple):
@@ -247,6 +251,7 @@ def scatter(
                 highest = y
                 best.append((_shown(label), x, y))
         axes.set_xscale("log")
+        _mark_plainly(axes, [x for _, _, x, _ in points])
         axes.set_xlabel(_shown(across))
         axes.set_ylabel(_shown(up))
         # beside the points and their labels, not over them
@@ -255,6 +260,18 @@ def scatter(
         _label_apart(axes, best)
 
     return drawn(name, (7.4, 4.0), draw)
+
+
+def _mark_plainly(axes: Any, values: Sequence[float]) -> None:
+    """Mark a logarithmic x axis at few round values, as `20k`: matplotlib's own would overlap."""
+    low, high = min(values), max(values)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    marks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+    if high / low < NARROW_RATIO:
+        marks = [float(f"{low * (high / low) ** (part / 3):.2g}") for part in range(4)]
+    axes.set_xticks(marks, [metrics.short(mark) for mark in marks])
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(low / 1.15, high * 1.15)
 
 
 def _label_apart(axes: Any, points: Sequence[tuple[str, float, float]]) -> None:

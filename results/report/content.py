@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -178,6 +178,32 @@ def shown_findings(section: Section) -> list[ShownFinding]:
         for cause, count in row["findings"].items()
         if cause in examples
     ]
+
+
+class FoundCause(NamedTuple):
+    """Holds a cause that the doctor found, in how many runs and where, and one finding of it."""
+
+    cause: str
+    runs: int
+    where: str
+    example: Finding
+
+
+def found_causes(sections: Sequence[Section]) -> Iterator[FoundCause]:
+    """Yield each cause that the doctor found in any table, the most frequent first."""
+    counts: Counter[str] = Counter()
+    places: dict[str, list[tuple[int, Section, SummaryRow]]] = {}
+    for section in sections:
+        for row in section.summary:
+            counts.update(row["findings"])
+            for cause, count in row["findings"].items():
+                places.setdefault(cause, []).append((count, section, row))
+    for cause, runs in counts.most_common():
+        _, section, row = max(places[cause], key=lambda place: place[0])
+        example = _examples(section.details(row["runs"])).get(cause)
+        if example is not None:
+            names = [f"{place.task} {one['variant']}" for _, place, one in places[cause]]
+            yield FoundCause(cause, runs, naming.listed(names), example)
 
 
 def _examples(records: Iterable[Record]) -> dict[str, Finding]:

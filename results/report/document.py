@@ -16,8 +16,9 @@ from results.escapes import for_html
 from results.grouping import budget_of, grouped
 from results.record import Record
 from results.report.content import Details, Section
-from results.report.glance import at_a_glance, most_telling_first
-from results.report.page import Line, page, table, words
+from results.report.glance import at_a_glance, doctor_at_a_glance, most_telling_first
+from results.report.page import Line, note, page, table, words
+from results.report.scripted import StateSize, scripted_runs
 from results.report.sections import (
     all_variants_part,
     curves_part,
@@ -35,7 +36,11 @@ REPORTED_COSTS = ("tokens_to_target", "tokens_per_second")
 
 
 def write(
-    records: Sequence[Record], suite: Mapping[str, Any], details: Details, today: date
+    records: Sequence[Record],
+    suite: Mapping[str, Any],
+    details: Details,
+    today: date,
+    state_size: StateSize = lambda variant: None,
 ) -> str:
     """Return a report on these runs as an HTML document.
 
@@ -44,6 +49,7 @@ def write(
         suite: the suite's base variant.
         details: reads runs with curves, by their ids.
         today: the date to print.
+        state_size: how many numbers a variant's decoder carries from step to step.
     """
     groups = grouped(records)
     sections, effects = [], []
@@ -56,15 +62,18 @@ def write(
         sections.append(Section(name, task, setting, group, suite, summary, scores, details))
         effects.append(rows)
     parts = [_head(records, list(groups), today), *at_a_glance(sections, effects)]
+    parts += doctor_at_a_glance(sections)
     parts += over_tasks_section(over_tasks(records, suite))
-    for section, rows in zip(sections, effects, strict=True):
-        parts += _section(section, rows)
+    for number, (section, rows) in enumerate(zip(sections, effects, strict=True)):
+        parts += [f'<section data-table="{number}">', *_section(section, rows), "</section>"]
     parts.append(_environment(records))
-    return page("seq2seq-bench report", parts)
+    scripted = scripted_runs(sections, state_size, sum(map(len, parts)))
+    parts.append(note([scripted.remark] if scripted.remark else []))
+    return page("seq2seq-bench report", parts, scripted.content)
 
 
 def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: date) -> str:
-    """Return the title, how to read verdicts, and links to the sections."""
+    """Return the title, what there is, and links to the sections."""
     counts = Counter(record.status for record in records)
     statuses = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
     settings = Counter(task for task, _ in tables)
@@ -74,13 +83,10 @@ def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: d
     links = "".join(
         f'<a href="#t{number}">{for_html(name)}</a>' for number, name in enumerate(names)
     )
+    word = "table" if len(tables) == 1 else "tables"
     return (
         f"<h1>Which recurrent sequence-to-sequence architecture?</h1>"
-        f"<p>{len(records):,} runs ({statuses}) in {len(tables)} tables, {today.isoformat()}.</p>"
-        "<p>Each option is compared with the default on the same seeds. "
-        "<b>better</b> and <b>worse</b> are significant (sign-flip test, Holm over the axis), "
-        "<b>tie</b> is an interval within what matters; <b>not significant yet</b> says how many "
-        "more seeds would decide if effect and spread stay the same.</p>"
+        f"<p>{len(records):,} runs ({statuses}) in {len(tables)} {word}, {today.isoformat()}.</p>"
         f"<nav>{links}<a href='#environment'>environment</a></nav>"
     )
 
@@ -90,14 +96,15 @@ def _section(section: Section, rows: Sequence[ComparisonRow]) -> list[str]:
     memorised = ", memorised: test = train" if section.summary[0]["memorisation"] else ""
     return [
         f'<h2 id="{section.name}">{for_html(section.task)}</h2>',
-        f"<p>{for_html(section.setting + memorised)}</p>",
+        f'<p class="setting">{for_html(section.setting + memorised)}</p>',
         *verdicts_part(section, rows),
-        *speed_part(section),
-        *curves_part(section),
+        speed_part(section),
+        curves_part(section),
         *layers_part(section),
         *findings_part(section),
         *samples_part(section),
         *all_variants_part(section),
+        "<div data-runs></div>",
     ]
 
 

@@ -9,13 +9,22 @@ from results import metrics
 from results.compare.measures import measure
 from results.compare.pairs import ComparisonRow
 from results.escapes import for_html
-from results.report.content import Section
+from results.report.content import FoundCause, Section, found_causes
+from results.report.page import note
 from results.summary import SummaryRow
-from results.tables.effects import effect_text, interval_text, is_large
+from results.tables.effects import effect_text, interval_text, is_large, verdict_text
 from results.tables.folding import score_text
 
 SURE_SHOWN = 4
 """Differences that are told of each task: the largest of those that are sure."""
+HOW_TO_READ = (
+    '<p class="note">Each option is compared with the default on the same seeds. '
+    "<b>better</b> and <b>worse</b> are significant (sign-flip test, Holm over the axis), "
+    "<b>tie</b> is an interval within what matters; <b>not significant yet</b> says how many "
+    "more seeds would decide if effect and spread stay the same.</p>"
+)
+LIKELY_SHOWN = 2
+"""Lines that a card has at least, if large differences are there that are not yet significant."""
 SURE = ("better", "worse")
 """Verdicts that say that two options differ."""
 
@@ -28,7 +37,34 @@ def at_a_glance(sections: Sequence[Section], rows: Sequence[Sequence[ComparisonR
         rows: The effects in each of them, on scores and on costs.
     """
     cards = [_card(section, effects) for section, effects in zip(sections, rows, strict=True)]
-    return ["<h2>At a glance</h2>", f'<div class="cards">{"".join(cards)}</div>'] if cards else []
+    return ["<h2>At a glance</h2>", f'<div class="cards">{"".join(cards)}</div>', HOW_TO_READ]
+
+
+def doctor_at_a_glance(sections: Sequence[Section]) -> list[str]:
+    """Return what the doctor found in all tables: each cause, how often, and what to change."""
+    examined = sum(row["examined"] for section in sections for row in section.summary)
+    if not examined:
+        return []
+    head = '<h2 id="doctor">What the doctor found</h2>'
+    found = list(found_causes(sections))
+    unsolved = sum(row["seeds"] - row["solved"] for section in sections for row in section.summary)
+    rest = f"{unsolved:,} of all runs did not reach their target: bench doctor --all says how "
+    rest += "they stand."
+    if not found:
+        return [head, note([f"No fault in {examined:,} examined runs. {rest}"])]
+    lines = "".join(map(_cause_line, found))
+    told = f"{examined:,} runs were examined; a run can have several causes. {rest}"
+    return [head, f'<ul class="causes">{lines}</ul>', note([told])]
+
+
+def _cause_line(found: FoundCause) -> str:
+    """Return a cause as an item of a list, which reads well at any width."""
+    runs = f"{found.runs:,} run{'s' * (found.runs != 1)}"
+    return (
+        f"<li><b>{for_html(found.cause)}</b> in {runs}: {for_html(found.where)}.<br>"
+        f"Seen: {for_html(found.example.evidence)}.<br>"
+        f"Change: {for_html(found.example.change)}.</li>"
+    )
 
 
 def _card(section: Section, rows: Sequence[ComparisonRow]) -> str:
@@ -64,6 +100,9 @@ def _sure_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     # scores before costs, and what matters most first
     sure.sort(key=lambda row: (row["ratio"], -abs(row["effect"] or 0.0)))
     lines = [_sure_line(row) for row in sure[:SURE_SHOWN]]
+    likely = sorted(filter(is_large, judged), key=lambda row: -abs(row["effect"] or 0.0))
+    likely = [row for row in likely if not row["ratio"]]
+    lines += [_likely_line(row) for row in likely[: max(LIKELY_SHOWN - len(lines), 0)]]
     if len(sure) > SURE_SHOWN:
         lines.append(f"{len(sure) - SURE_SHOWN} more sure differences below")
     counts = Counter(str(row["verdict"]) for row in judged if not row["ratio"])
@@ -81,6 +120,13 @@ def _sure_line(row: ComparisonRow) -> str:
     text = for_html(f"{effect_text(row)} {title} ({interval_text(row)})")
     verdict = f'<b class="{row["verdict"]}">{row["verdict"]}</b>'
     return f"<b>{name}</b> is {verdict} than {against}: {text}"
+
+
+def _likely_line(row: ComparisonRow) -> str:
+    title = measure(row["measure"]).title
+    name, against = for_html(row["a"]), for_html(row["b"])
+    text = for_html(f"{effect_text(row)} {title} ({interval_text(row)})")
+    return f"<b>{name}</b> against {against}: {text}, {for_html(verdict_text(row))}"
 
 
 def most_telling_first(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:

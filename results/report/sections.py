@@ -22,7 +22,17 @@ from results.report.content import (
     shown_findings,
     speed_points,
 )
-from results.report.page import Line, TableCell, figure, folded, heat, note, table, words
+from results.report.page import (
+    Line,
+    TableCell,
+    drawn_by_scripts,
+    figure,
+    folded,
+    heat,
+    note,
+    table,
+    words,
+)
 from results.tables.comparison_notes import comparison_notes
 from results.tables.effects import cost_text, effect_text, interval_text, verdict_text, where_text
 from results.tables.summaries import summary_line, summary_notes, timing_notes
@@ -62,12 +72,15 @@ def verdicts_part(section: Section, rows: Sequence[ComparisonRow]) -> list[str]:
     """Return the effects of all axes as a table and as a chart."""
     if not section.scores:
         return []
-    against = f"against the base, {section.summary[0]['common']}"
+    common = section.summary[0]["common"]
+    against = "against the default" + (f", {common}" if common != "base" else "")
+    lines = _effect_lines(rows)
+    known = {row["variant"]: number for number, row in enumerate(section.summary)}
     return [
         f"<h3>Verdicts, {for_html(against)}</h3>",
-        table(_effect_lines(rows), f"verdicts on {section.task}"),
+        table(list(lines.values()), f"verdicts on {section.task}", [known.get(a) for a in lines]),
         note(comparison_notes(section.scores)),
-        *_forest(section),
+        drawn_by_scripts("verdicts", "".join(_forest(section))),
     ]
 
 
@@ -86,47 +99,49 @@ def _forest(section: Section) -> list[str]:
     return [figure(charts.forest(f"{section.name}-forest", title, bars), title)]
 
 
-def _effect_lines(rows: Sequence[ComparisonRow]) -> list[Line]:
+def _effect_lines(rows: Sequence[ComparisonRow]) -> dict[str, Line]:
     """Return a line for each value of an axis: the effect on the score, then on costs."""
     lines: dict[str, dict[str, TableCell | str]] = {}
     for row in rows:
         value = row["a"] + where_text(row)
-        line = lines.setdefault(row["a"], {"value": value, "against": row["b"]})
+        line = lines.setdefault(row["a"], {"value": value})
         title = measure(row["measure"]).title
         verdict = row["verdict"] or ""
         if row["ratio"]:
             line[f"{title}, times"] = TableCell(cost_text(row), row["effect"], verdict)
             continue
         line[title] = TableCell(effect_text(row), row["effect"])
-        line["95% interval"] = interval_text(row)
+        # what a narrow screen shows first
         line["verdict"] = TableCell(row["refused"] or verdict_text(row), None, f"text {verdict}")
+        line["95% interval"] = interval_text(row)
+        line["against"] = row["b"]
         line["seeds"] = str(row["pairs"])
-    return list(lines.values())
+    return {**lines}
 
 
-def speed_part(section: Section) -> list[str]:
-    """Return a chart of scores by training speed."""
+def speed_part(section: Section) -> str:
+    """Return a chart of scores by training speed; scripts draw them by other costs too."""
     points = speed_points(section)
     if len(points) < 2:
-        return []
+        return drawn_by_scripts("costs")
     summary = section.summary
     title = metrics.score(summary[0]["metric"]).title
     chart = charts.scatter(f"{section.name}-cost", "training tokens/s", title, points)
     concurrent = max(row["trained_beside"] for row in summary)
     remarks = timing_notes(concurrent, (row["core_share"] for row in summary))
     caption = ", ".join([f"{section.task}: {title} by speed", *remarks])
-    return ["<h3>Speed against quality</h3>", figure(chart, caption)]
+    return drawn_by_scripts("costs", f"<h3>Speed against quality</h3>{figure(chart, caption)}")
 
 
-def curves_part(section: Section) -> list[str]:
-    """Return charts of curves for the axes with the most values."""
+def curves_part(section: Section) -> str:
+    """Return charts of curves for the axes with the most values; scripts draw any others."""
     figures = []
     for axis, metric, lines in axis_curves(section):
         title = metric.replace("_", " ")
         chart = charts.bands(f"{section.name}-{axis}-{metric}", title, lines)
         caption = f"{section.task}: {title} by {axis}; shading: minimum to maximum over seeds"
         figures.append(figure(chart, caption))
-    return ["<h3>Curves</h3>", *figures] if figures else []
+    return drawn_by_scripts("curves", "<h3>Curves</h3>" * bool(figures) + "".join(figures))
 
 
 def layers_part(section: Section) -> list[str]:
@@ -183,5 +198,7 @@ def all_variants_part(section: Section) -> list[str]:
     lines: list[Mapping[str, str]] = [
         {**summary_line(row), "run": row["runs"][0]} for row in summary
     ]
-    content = table(lines, f"all variants of {section.task}") + note(summary_notes(summary))
+    numbers = list(range(len(summary)))
+    content = table(lines, f"all variants of {section.task}", numbers)
+    content += note(summary_notes(summary))
     return [folded(f"all {len(summary)} variants, best first", content)]

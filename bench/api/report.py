@@ -1,0 +1,56 @@
+"""Writes a store's report, with what only the models' own code knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.api.store import runs_of
+from results import report
+from results.store import reading
+
+
+class WrittenReport(NamedTuple):
+    """Holds a report as HTML, and the number of runs that it is about."""
+
+    html: str
+    runs: int
+
+
+def report_on(folder: Path, tasks: Sequence[str] | None, today: date) -> WrittenReport:
+    """Return a report on the runs of a store.
+
+    Args:
+        folder: The store.
+        tasks: Labels or names of tasks; None for all.
+        today: The date to print.
+
+    Raises:
+        StoreError: There is no such store or task, or no finished run.
+    """
+    with reading(folder) as store:
+        records = runs_of(store, tasks)
+        html = report.write(
+            records,
+            store.base(),
+            lambda ids: store.records(ids, details=True),
+            today,
+            state_size,
+        )
+    return WrittenReport(html, len(records))
+
+
+def state_size(variant: Mapping[str, Any]) -> int | None:
+    """Return how many numbers a variant's decoder carries from one step to the next.
+
+    None for models without a fixed state, such as a Transformer, and for cells of plugins that are
+    not loaded.
+    """
+    from variants.cells import CELLS  # loads torch
+
+    cell = CELLS.get(variant["cell"])
+    if cell is None:
+        return None
+    return len(cell.state._fields) * int(variant["hidden"]) * int(variant["decoder_depth"])

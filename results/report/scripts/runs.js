@@ -1,0 +1,182 @@
+// Lists the runs of a table, and opens each in a section of its own.
+
+const PAGE = 20;
+const COLUMNS = [
+  ['run', run => run.id], ['variant', (run, table) => table.variants[run.variant].name],
+  ['score', run => run.score], ['seed', run => run.seed], ['status', run => run.status],
+  ['parameters', run => run.parameters], ['seconds', run => run.seconds],
+  ['tokens/s', run => run.speed], ['findings', run => run.causes.join(', ')],
+];
+
+class Runs {
+  constructor(place, table, runs, filter) {
+    Object.assign(this, { table, runs, filter, count: PAGE, column: 2, up: false });
+    this.body = make('tbody');
+    this.said = make('output', {});
+    this.more = make('button', { type: 'button', onclick: () => { this.count += 5 * PAGE; this.show(); } });
+    this.panel = make('div', {});
+    const head = COLUMNS.map(([title]) => make('th', { scope: 'col', class: this.kind(title) },
+      title === 'score' ? table.title : title));
+    const grid = make('table', {}, make('thead', {}, make('tr', {}, ...head)), this.body);
+    sortable(grid, (column, up) => { Object.assign(this, { column, up }); this.show(); });
+    place.replaceChildren(make('h3', {}, 'Runs'),
+      make('p', { class: 'note' }, 'Choose a run to see its settings, curve, outputs, attention and findings.'),
+      make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': `runs of ${table.task}` }, grid),
+      make('p', { class: 'controls' }, this.said, this.more), this.panel);
+    filter.listeners.push(() => { this.count = PAGE; this.show(); });
+  }
+
+  kind(title) {
+    return ['variant', 'status', 'findings'].includes(title) ? 'text' : null;
+  }
+
+  show() {
+    const value = COLUMNS[this.column][1];
+    const shown = this.runs.filter(run => this.filter.shows(run.variant)).sort(
+      (a, b) => (this.up ? 1 : -1) * order(value(a, this.table), value(b, this.table)));
+    this.body.replaceChildren(...shown.slice(0, this.count).map(run => this.row(run)));
+    this.said.textContent = `${Math.min(this.count, shown.length)} of ${shown.length} runs listed`;
+    this.more.textContent = `list ${Math.min(5 * PAGE, shown.length - this.count)} more`;
+    this.more.hidden = shown.length <= this.count;
+  }
+
+  row(run) {
+    return make('tr', {}, ...COLUMNS.map(([title, value]) => {
+      const raw = value(run, this.table);
+      if (title === 'run') return make('td', {}, make('a', { href: `#run=${raw}` }, raw.slice(0, 8)));
+      const text = title === 'score' ? scoreText(raw, this.table)
+        : typeof raw === 'number' && title !== 'seed' ? short(raw) : String(raw ?? '');
+      return make('td', { class: this.kind(title) }, text);
+    }));
+  }
+
+  /** Show the section of a run, and bring it into view. */
+  open(run) {
+    const section = runSection(run, this.table);
+    this.panel.replaceChildren(section);
+    section.scrollIntoView({ block: 'start' });
+    section.focus({ preventScroll: true });
+  }
+}
+
+function scoreText(score, table) {
+  return score == null ? '' : score.toFixed(table.decimals);
+}
+
+/** Return the section of one run. */
+function runSection(run, table) {
+  const variant = table.variants[run.variant];
+  const section = make('section', { class: 'run', tabindex: -1, id: `run=${run.id}`, 'aria-label': `run ${run.id}` });
+  const close = make('button', { type: 'button', class: 'close',
+    onclick: () => { section.remove(); history.replaceState(null, '', location.pathname + location.search); } }, 'close');
+  section.append(close, make('h4', {}, `${variant.name}, seed ${run.seed}`),
+    make('p', { class: 'note' }, 'Run ', make('code', {}, run.id), '; in a terminal: ',
+      make('code', {}, `bench show ${run.id.slice(0, 8)}`)),
+    facts(run, table), ...findings(run), ...settings(variant, table));
+  const place = make('div', {});
+  section.append(place);
+  oneCurve(place, run);
+  section.append(...outputs(run));
+  return section;
+}
+
+function definitions(pairs) {
+  return make('dl', {}, ...pairs.filter(([, text]) => text !== '' && text != null).map(([title, text]) =>
+    make('div', {}, make('dt', {}, title), make('dd', {}, String(text)))));
+}
+
+function facts(run, table) {
+  return definitions([
+    ['status', run.status], ['error', run.error], [`${table.title} on test`, scoreText(run.score, table)],
+    ['steps', short(run.steps)], ['target', run.tokens ? `at ${short(run.tokens)} tokens` : 'not reached'],
+    ['training', run.seconds == null ? '' : `${short(run.seconds)} s`], ['tokens/s', short(run.speed)],
+    ['parameters', short(run.parameters)], ['numbers in the decoder’s state', short(run.state)],
+    ['peak memory', run.peak == null ? '' : `${short(run.peak)} MiB`],
+  ]);
+}
+
+function findings(run) {
+  const head = make('h5', {}, 'What the doctor found');
+  if (run.findings && run.findings.length)
+    return [head, make('ul', {}, ...run.findings.map(one => make('li', {}, make('b', {}, one.cause),
+      ` (${one.sure}). Seen: ${one.evidence}. Change: ${one.change}`)))];
+  if (run.causes.length) return [head, make('p', {}, run.causes.join(', '))];
+  const said = run.status === 'solved' ? 'Nothing.' : 'No fault; it did not reach its target. How it stands: ';
+  const command = run.status === 'solved' ? null : make('code', {}, `bench doctor ${run.id.slice(0, 8)}`);
+  return [head, make('p', {}, said, command)];
+}
+
+function settings(variant, table) {
+  const differ = variant.differs.map(axis => [axis, variant.values[axis] ?? table.common[axis]]);
+  const rest = Object.entries(table.common).filter(([axis]) => !variant.differs.includes(axis));
+  return [make('h5', {}, 'Settings'),
+    make('p', { class: 'note' }, table.setting),
+    differ.length ? definitions(differ) : make('p', {}, 'Those of the default:'),
+    make('details', {}, make('summary', {}, 'all other axes'), definitions(rest))];
+}
+
+/** Draw the curve of one run. */
+function oneCurve(place, run) {
+  if (!run.curve) return;
+  const keys = Object.keys(run.curve).filter(key => key !== 'step');
+  const losses = keys.filter(key => key === 'loss' || key === 'valid_loss');
+  let chosen = losses.length ? 'losses' : keys[0];
+  const describe = off => {
+    const names = chosen === 'losses' ? losses : [chosen];
+    const lines = names.map((name, number) => [words(name), COLOURS[number]]);
+    const values = names.filter(name => !off.has(words(name))).flatMap(name => run.curve.step.map((step, number) => (
+      { step, value: run.curve[name][number], what: words(name) })).filter(point => point.value != null));
+    const encoding = {
+      x: { field: 'step', type: 'quantitative', title: 'training step', scale: { zero: false, nice: false } },
+      y: { field: 'value', type: 'quantitative', title: chosen === 'losses' ? 'loss' : words(chosen),
+           scale: scaled(values.map(point => point.value), 30) },
+      color: coloured('what', lines),
+    };
+    const tooltip = [{ field: 'what' }, { field: 'step' }, { field: 'value', format: '.4g' }];
+    return {
+      spec: { height: 220, data: { values }, layer: [
+        { params: ZOOM, mark: { type: 'line', clip: true }, encoding }, hovered(encoding, tooltip)] },
+      lines, zoomed: { x: 'step', y: 'value' }, label: `${words(chosen)} over training steps`, note: '',
+    };
+  };
+  const options = [...(losses.length ? [['losses', 'the losses']] : []), ...keys.map(key => [key, words(key)])];
+  const chart = new Chart(place, '', [select('Curve of', options, chosen, value => {
+    chosen = value; chart.off.clear(); chart.draw();
+  })], describe);
+  chart.draw();
+}
+
+/** Return the outputs of a run, wrong ones first, and its attention on a sentence of choice. */
+function outputs(run) {
+  if (!run.samples || !run.samples.length) return [];
+  const wrong = one => one.reference != null && one.reference !== one.output;
+  const judged = run.samples.filter(one => one.reference != null);
+  const sorted = [...run.samples].sort((a, b) => wrong(b) - wrong(a));
+  const rows = sorted.map(one => make('tr', {}, make('td', { class: 'text' }, one.source),
+    make('td', { class: wrong(one) ? 'text worse' : 'text' }, one.output + (one.ended === false ? ' (no end)' : '')),
+    make('td', { class: 'text' }, one.reference ?? '')));
+  const heads = ['source', 'output', 'reference'].map(title => make('th', { class: 'text', scope: 'col' }, title));
+  const right = judged.length - judged.filter(wrong).length;
+  const parts = [make('h5', {}, `Outputs: ${right} of the ${judged.length} kept are right`),
+    make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': 'outputs' },
+      make('table', {}, make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}, ...rows)))];
+  const attended = run.samples.filter(one => one.attention);
+  if (attended.length) {
+    const place = make('div', {});
+    const draw = number => place.replaceChildren(attention(attended[Number(number)]));
+    parts.push(make('h5', {}, 'Attention'),
+      make('p', { class: 'controls' }, select('on', attended.map((one, n) => [String(n), one.source]), '0', draw)), place);
+    draw(0);
+  }
+  return parts;
+}
+
+/** Return the weights of attention as a table: a row for each output symbol. */
+function attention(sample) {
+  const down = [...sample.output_symbols, 'end'];
+  const head = make('tr', {}, make('td'), ...sample.source_symbols.map(symbol => make('th', { scope: 'col' }, symbol)));
+  const rows = sample.attention.map((weights, row) => make('tr', {}, make('th', { scope: 'row' }, down[row] ?? ''),
+    ...weights.map(weight => make('td', { title: `${weight} %`, style: `background:rgba(68,119,170,${weight / 100})` }))));
+  return make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': `attention on ${sample.source}` },
+    make('table', { class: 'heat' }, make('thead', {}, head), make('tbody', {}, ...rows)));
+}
