@@ -27,6 +27,7 @@ from variants.fast.deferred_gradients import (
 )
 from variants.fast.forms import plain
 from variants.fast.matmul import linear, product
+from variants.fast.stacked import to_rows
 from variants.stack import States
 from variants.stepwise import next_tokens
 
@@ -184,9 +185,10 @@ class _StackLoop:
         steps: int,
     ) -> None:
         lowest, *upper = decoder.cells
-        self.layers = [_LayerLoop(lowest, inputs, steps)]
+        rows = len(states[0].h_BH)
+        self.layers = [_LayerLoop(lowest, inputs, rows, steps)]
         self.layers += [
-            _LayerLoop(cell, [_CellInput(cell.input_size, None)], steps) for cell in upper
+            _LayerLoop(cell, [_CellInput(cell.input_size, None)], rows, steps) for cell in upper
         ]
         self.input_masks = [_by_step(mask, steps) for mask in masks.stack.inputs]
         self.recurrent_masks = masks.stack.recurrent
@@ -217,7 +219,7 @@ class _LayerLoop:
     is made before the loop, for all steps at once.
     """
 
-    def __init__(self, cell: Cell, inputs: Sequence[_CellInput], steps: int) -> None:
+    def __init__(self, cell: Cell, inputs: Sequence[_CellInput], rows: int, steps: int) -> None:
         self.cell, self.advance = cell, cell.in_loop()
         self.late_weight = None
         affine = cell.affine()
@@ -227,21 +229,25 @@ class _LayerLoop:
                 [None] * steps if values is None else _spread(values, steps) for _, values in inputs
             ]
             return
-        weight_GI, gates = affine
+        weight_GI, bias_G = affine
         # W [x ; y] = V x + U y: each input has its columns of W, and known ones are multiplied now
-        columns = weight_GI.split([width for width, _ in inputs], dim=1)  # type: ignore[no-untyped-call]
+        columns = weight_GI.split([width for width, _ in inputs], dim=-1)  # type: ignore[no-untyped-call]
         late_columns = []
+        gates = None
         for columns_GI, (_, values) in zip(columns, inputs, strict=True):
             if values is None:
                 late_columns.append(columns_GI)
+            elif gates is None:
+                gates = linear(values, columns_GI, bias_G)
             else:
-                share = linear(values, columns_GI)
-                gates = share if gates is None else gates + share
+                gates = gates + linear(values, columns_GI)
+        if gates is None and bias_G is not None:
+            gates = to_rows(bias_G, rows)
         # one zero where nothing is known and there is no bias: it broadcasts
         self.gates = _spread(weight_GI.new_zeros(1) if gates is None else gates, steps)
         if late_columns:
             # a step has one product, however many inputs are late
-            self.late_weight = deferred_weight(torch.cat(late_columns, dim=1))
+            self.late_weight = deferred_weight(torch.cat(late_columns, dim=-1))
 
     def __call__(
         self, t: int, late_inputs: Sequence[Tensor], state: CellState, dropped_BH: Tensor | None
@@ -293,7 +299,7 @@ class _MergeStep(torch.autograd.Function):
         ctx.factors.add(both_BY, dmerged_BH)
         ctx.bias_factors.add(dmerged_BH)
         # the columns of W stand as the parts of [h ; c], and so does what flows back
-        dh_BH, dcontext_BX = product(dmerged_BH, weight_HY.t()).tensor_split(
+        dh_BH, dcontext_BX = product(dmerged_BH, weight_HY.mT).tensor_split(
             [vector_BH.shape[1]], dim=1
         )
         return dh_BH, dcontext_BX, None, None, None, None
@@ -319,10 +325,10 @@ def _by_step(values_BTX: Tensor | None, steps: int) -> Sequence[Tensor | None]:
 
 
 def _spread(values: Tensor, steps: int) -> Sequence[Tensor]:
-    """Return (B, T, X), or (B, 1, X) or (X) for all steps, as one tensor a step."""
+    """Return (B, T, X), or (B, 1, X), (B, X) or (X) for all steps, as one tensor a step."""
     if values.ndim == 3 and values.shape[1] == steps:
         return values.unbind(1)
-    return [values if values.ndim == 1 else values.squeeze(1)] * steps
+    return [values.squeeze(1) if values.ndim == 3 else values] * steps
 
 
 def _side_by_side(inputs: Sequence[Tensor]) -> Tensor:

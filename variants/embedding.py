@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from variants.fast.stacked import by_replica, stack_size
+
 
 class Init(NamedTuple):
     """A way to draw the first values of an embedding.
@@ -110,6 +112,12 @@ class Embedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Return the vectors of ids, (...) -> (..., E)."""
+        if count := stack_size(self.table, 2):
+            # the tables of all replicas one after another, and each replica's ids within its own
+            symbols = self.table.shape[1]
+            starts = torch.arange(0, count * symbols, symbols, device=ids.device)
+            own = by_replica(ids, count) + starts.view(-1, *[1] * ids.ndim)
+            return nn.functional.embedding(own.flatten(0, 1), self.table.flatten(0, 1))
         return nn.functional.embedding(ids, self.table)
 
 

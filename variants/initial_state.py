@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.cells import Cell, CellState
+from variants.fast.stacked import to_rows
 
 INITIAL_STATES = {
     "zeros": "all zeros",
@@ -54,4 +55,5 @@ class InitialState(nn.Module):
             kind = like.dtype if like.dtype == torch.float64 else torch.float32
             values = torch.randn(shape, generator=drawn, device=like.device, dtype=kind)
             return cell.begin(list(values.to(like)))
-        return cell.begin([part.to(like).expand(batch, -1) for part in self.parts])
+        parts = self.parts.to(like).unbind(-2)
+        return cell.begin([to_rows(part, batch).expand(batch, -1) for part in parts])

@@ -75,6 +75,42 @@ def mean_loss(
     return torch.stack(parts).sum()
 
 
+def stacked_loss(
+    model: Model,
+    batch: Batch,
+    fed_BT: Tensor | None,
+    count: int,
+    facts: Facts,
+    smoothing: float,
+) -> Tensor:
+    """Return the losses_R of a stack of models, each as `training_loss` has it.
+
+    batch: rows of all replicas, B = R x B, at whose padding the mask is False while `places_N` has
+    all positions. fed_BT: as in `Model.score`. count: R.
+    """
+    mask_RM = batch.mask_BT.view(count, -1)
+    # the share of each position in its model's mean loss
+    share_RM = mask_RM / mask_RM.sum(1, keepdim=True, dtype=_weights_type(model))
+    heads: tuple[Tensor | Readout, ...] = last_layer(model, batch, fed_BT) or model.score(
+        batch, fed_BT
+    )
+    parts = []
+    for head, target_BT, weight in zip(heads, batch.targets, facts.head_weights, strict=True):
+        if isinstance(head, Tensor):
+            entropy_N = nn.functional.cross_entropy(
+                head, target_BT.flatten(), reduction="none", label_smoothing=smoothing
+            )
+            losses_R = (entropy_N.view(count, -1) * share_RM).sum(1)
+        else:
+            losses_R = _StackedReadoutLoss.apply(*head, target_BT.view(count, -1), share_RM, smoothing)  # type: ignore[no-untyped-call]
+        parts.append(weight * losses_R)
+    return torch.stack(parts).sum(0)
+
+
+def _weights_type(model: Model) -> torch.dtype:
+    return next(model.parameters()).dtype
+
+
 def readout_loss(readout: Readout, target_N: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the mean cross-entropy () of a readout's logits_NV, which never exist all at once."""
     loss: Tensor = _ReadoutLoss.apply(*readout, target_N, smoothing, torch.is_grad_enabled())  # type: ignore[no-untyped-call]
@@ -148,3 +184,52 @@ class _ReadoutLoss(torch.autograd.Function):
         share = gradient / len(dvalues_NH)
         dvalues_NH = (dvalues_NH * share).to(ctx.kind)
         return dvalues_NH, dweight_VH * share, dbias_V * share, None, None, None
+
+
+class _StackedReadoutLoss(torch.autograd.Function):
+    """Computes the losses of R models as `_ReadoutLoss` does one, M positions each."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        values_NH: Tensor,
+        weight_RVH: Tensor,
+        bias_RV: Tensor,
+        target_RM: Tensor,
+        share_RM: Tensor,
+        smoothing: float,
+    ) -> Tensor:
+        """Return the losses_R, N = R x M. share_RM: of each position in its model's loss."""
+        count, symbols, _ = weight_RVH.shape
+        values_RMH = values_NH.unflatten(0, (count, -1))
+        losses_R = share_RM.new_zeros(count)
+        dvalues_RMH = torch.empty_like(values_RMH)
+        dweight_RVH, dbias_RV = torch.zeros_like(weight_RVH), torch.zeros_like(bias_RV)
+        device = values_NH.device.type
+        for rows in logit_rows(target_RM.shape[1], count * symbols, device):
+            values, target, share = values_RMH[:, rows], target_RM[:, rows, None], share_RM[:, rows]
+            logits = torch.baddbmm(bias_RV[:, None], values, weight_RVH.mT)
+            p = torch.softmax(logits, dim=2)
+            # as in _ReadoutLoss, by the likeliest symbol's share
+            top, place = logits.max(2, keepdim=True)
+            loss = top - p.gather(2, place).log() - (1.0 - smoothing) * logits.gather(2, target)
+            if smoothing:
+                loss -= smoothing * logits.mean(2, keepdim=True)
+            losses_R += (loss.squeeze(2) * share).sum(1)
+            p.scatter_add_(2, target, p.new_full((), smoothing - 1.0).expand(target.shape))
+            if smoothing:
+                p -= smoothing / symbols
+            p *= share[..., None]
+            dvalues_RMH[:, rows] = torch.bmm(p, weight_RVH)
+            dweight_RVH.baddbmm_(p.mT, values)
+            dbias_RV += p.sum(1)
+        ctx.save_for_backward(dvalues_RMH, dweight_RVH, dbias_RV)
+        return losses_R
+
+    @staticmethod
+    def backward(ctx: Any, gradient_R: Tensor) -> tuple[Tensor | None, ...]:
+        """Return gradients of `forward`'s inputs, in its order, given those of the losses_R."""
+        of_vectors = gradient_R[:, None, None]
+        dvalues_RMH, dweight_RVH, dbias_RV = ctx.saved_tensors
+        dvalues_NH = (dvalues_RMH * of_vectors).flatten(0, 1)
+        return dvalues_NH, dweight_RVH * of_vectors, dbias_RV * of_vectors[..., 0], None, None, None

@@ -266,4 +266,5 @@ def stack_batches(setting: Setting, indices: Sequence[Indices]) -> StackedBatch:
         mask_RBT,
         tuple(by_replica(target) for target in batch.targets),
         None,
+        batch.even and PADDED_TO[setting.device] == 1,
     )

@@ -1,8 +1,8 @@
 """Seeds and learning rates of one variant as one stacked model.
 
-Every weight has one more axis R in front, and each replica its own examples, forcing coin and
-clipping. `torch.func.vmap` runs the parts' plain forms (`variants.fast.forms`) over that axis,
-so a step of many replicas starts about as many kernels as a step of one.
+Every weight has one more axis R in front (`variants.fast.stacked`), and each replica its own
+examples, forcing coin and clipping. So a step of many replicas makes about as many calls as a step
+of one, each on as many more rows.
 
 Each replica computes what it would by itself, but for rounding: other kernels, padding up to the
 group's longest. In float64 the two stay within 1e-9 of each other.
@@ -10,20 +10,21 @@ group's longest. In float64 the two stay within 1e-9 of each other.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
 from bench.training.cuda_graphs import Recorded
+from bench.training.losses import stacked_loss
 from bench.training.schedules import remember_peak_rates, set_learning_rate
-from bench.training.state import Recipe
+from bench.training.state import Recipe, trained_parameters
 from tasks import Facts
 from variants import Batch, Model, Variant
-from variants.fast.forms import plain_forms
 
 EPSILON = 1e-6
 """Added to norms before they divide, as torch's clip_grad_norm_ does."""
@@ -32,7 +33,8 @@ EPSILON = 1e-6
 class StackedBatch(NamedTuple):
     """One batch for each replica, on the CPU, all padded to one shape.
 
-    Fields are as in `Batch`, with the axis R in front; fed_RBT is as `toss` gives it.
+    Fields are as in `Batch`, with the axis R in front; fed_RBT is as `toss` gives it. even: no
+    source of any replica is padded.
     """
 
     source_RBS: Tensor
@@ -41,56 +43,12 @@ class StackedBatch(NamedTuple):
     mask_RBT: Tensor
     targets: tuple[Tensor, ...]
     fed_RBT: Tensor | None
+    even: bool
 
     def tensors(self) -> list[Tensor]:
-        """Return all tensors in the order that `_ReplicaLoss` takes them in."""
+        """Return all tensors in the order that `Replicas.backward` takes them in."""
         fed = [] if self.fed_RBT is None else [self.fed_RBT]
         return [*self[:4], *self.targets, *fed]
-
-
-class _ReplicaLoss(nn.Module):
-    """Computes the training loss of one replica, as vmap needs it: of tensors alone."""
-
-    def __init__(self, model: Model, facts: Facts, smoothing: float) -> None:
-        super().__init__()
-        self.model = model
-        self.facts = facts
-        self.smoothing = smoothing
-
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Return the loss (), given one replica's slices of `StackedBatch.tensors`.
-
-        tensors: source_BS, source_mask_BS, inputs_BT, mask_BT, target_BT of each head, and fed_BT
-        unless the reference is fed everywhere.
-        """
-        source_BS, source_mask_BS, inputs_BT, mask_BT, *others = tensors
-        heads = len(self.facts.target_sizes)
-        targets, fed = others[:heads], others[heads:]
-        # the number of real positions differs between replicas, and vmap needs one shape: so all
-        # positions have logits, and padding is left out of the sum
-        places = torch.arange(mask_BT.numel(), device=mask_BT.device)
-        batch = Batch(
-            source_BS=source_BS,
-            source_mask_BS=source_mask_BS,
-            lengths_B=source_mask_BS.sum(1),
-            even=False,
-            inputs_BT=inputs_BT,
-            targets=tuple(targets),
-            mask_BT=mask_BT,
-            places_N=places,
-            tokens=len(places),
-        )
-        logits = self.model.score(batch, fed[0] if fed else None)
-        real_N = mask_BT.flatten()
-        parts = []
-        for head_NV, target_BT, weight in zip(
-            logits, targets, self.facts.head_weights, strict=True
-        ):
-            entropy_N = nn.functional.cross_entropy(
-                head_NV, target_BT.flatten(), reduction="none", label_smoothing=self.smoothing
-            )
-            parts.append(weight * (entropy_N * real_N).sum() / real_N.sum())
-        return torch.stack(parts).sum()
 
 
 class Replicas:
@@ -112,11 +70,9 @@ class Replicas:
     ) -> None:
         self.variants = list(variants)
         self._build_optimizer = recipe.optimizer
-        self._loss = _ReplicaLoss(models[0], facts, variants[0].label_smoothing)
-        self._weights = {
-            f"model.{name}": stacked for name, stacked in _stack_weights(models).items()
-        }
-        self.trained = [weight for weight in self._weights.values() if weight.requires_grad]
+        self._facts = facts
+        self.model = stack_models(models)
+        self.trained = trained_parameters(self.model)
         # gradients keep their place in memory, or a recorded CUDA graph would write to old ones
         self.gradients = [torch.zeros_like(weight) for weight in self.trained]
         for weight, gradient in zip(self.trained, self.gradients, strict=True):
@@ -126,7 +82,9 @@ class Replicas:
             self.optimizers, optimizer_states, strict=bool(optimizer_states)
         ):
             optimizer.load_state_dict(state)
+        # where no source is padded a step does without masks; but on CUDA each form is a recording
         self._recorded = Recorded(self.backward, device)
+        self._recorded_even = Recorded(partial(self.backward, even=device != "cuda"), device)
 
     def _equal_rates(self) -> Iterator[slice]:
         """Yield the places of replicas that have one learning rate."""
@@ -149,22 +107,24 @@ class Replicas:
 
     def step(self, stacked: StackedBatch, steps_done: int) -> tuple[Tensor, Tensor]:
         """Update all replicas once; return losses_R, and gradient norms_R before clipping."""
-        losses_R, norms_R = self._recorded(stacked.tensors())
+        recorded = self._recorded_even if stacked.even else self._recorded
+        losses_R, norms_R = recorded(stacked.tensors())
         for optimizer in self.optimizers:
             set_learning_rate(optimizer, self.variants[0], steps_done)
             optimizer.step()
         return losses_R, norms_R
 
-    def backward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(self, *tensors: Tensor, even: bool = False) -> tuple[Tensor, Tensor]:
         """Write clipped gradients to `gradients`; return losses_R and norms_R before clipping.
 
-        tensors: those of `StackedBatch.tensors`, on the device.
+        tensors: those of `StackedBatch.tensors`, on the device. even: no source is padded.
         """
         torch._foreach_zero_(self.gradients)
-        with plain_forms():
-            losses_R = vmap(lambda weights, *own: functional_call(self._loss, weights, own))(
-                self._weights, *tensors
-            )
+        batch, fed_BT = self._rows(tensors, even)
+        smoothing = self.variants[0].label_smoothing
+        losses_R = stacked_loss(
+            self.model, batch, fed_BT, len(self.variants), self._facts, smoothing
+        )
         # no replica's loss depends on another's weights, so the sum's gradient is that of each
         losses_R.sum().backward()
         norms_R = replica_norms(self.gradients)
@@ -173,6 +133,29 @@ class Replicas:
             for gradient in self.gradients:
                 gradient.mul_(scale_R.view(-1, *[1] * (gradient.ndim - 1)))
         return losses_R.detach(), norms_R
+
+    def _rows(self, tensors: Sequence[Tensor], even: bool) -> tuple[Batch, Tensor | None]:
+        """Return one batch of the rows of all replicas, and fed_BT unless the reference is fed.
+
+        Their numbers of real positions differ, so all positions count as real here, and padding is
+        left out of the loss.
+        """
+        source_BS, source_mask_BS, inputs_BT, mask_BT, *others = (t.flatten(0, 1) for t in tensors)
+        heads = len(self._facts.target_sizes)
+        targets, fed = others[:heads], others[heads:]
+        places_N = torch.arange(mask_BT.numel(), device=mask_BT.device)
+        batch = Batch(
+            source_BS=source_BS,
+            source_mask_BS=source_mask_BS,
+            lengths_B=source_mask_BS.sum(1),
+            even=even,
+            inputs_BT=inputs_BT,
+            targets=tuple(targets),
+            mask_BT=mask_BT,
+            places_N=places_N,
+            tokens=len(places_N),
+        )
+        return batch, fed[0] if fed else None
 
     def optimizer_states_of(self, kept: Sequence[int]) -> list[dict[str, Any]]:
         """Return the optimizers' states for the replicas at these places alone."""
@@ -197,6 +180,7 @@ def repeat(batch: Batch, fed_BT: Tensor | None, count: int) -> StackedBatch:
         times(batch.mask_BT),
         tuple(times(target) for target in batch.targets),
         None if fed_BT is None else times(fed_BT),
+        batch.even,
     )
 
 
@@ -216,23 +200,23 @@ def _parameters_and_buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
     return itertools.chain(model.named_parameters(), model.named_buffers())
 
 
-def _stack_weights(models: Sequence[nn.Module]) -> dict[str, Tensor]:
-    """Return weights and buffers of R models as one tensor (R, ...) for each name.
+def stack_models(models: Sequence[Model]) -> Model:
+    """Return one model of R whose weights and buffers have the axis R in front.
 
-    Each model then sees its own slice, so it can be evaluated and kept as if trained by itself.
+    Each of the R then sees its own slice of them, so it can be evaluated and kept as if trained by
+    itself.
     """
+    stack = copy.deepcopy(models[0])
     tensors = [dict(_parameters_and_buffers(model)) for model in models]
-    stacked = {name: _stack([of_model[name] for of_model in tensors]) for name in tensors[0]}
-    for place, of_model in enumerate(tensors):
-        for name, value in of_model.items():
-            value.data = stacked[name].data[place]
-    return stacked
-
-
-def _stack(values: Sequence[Tensor]) -> Tensor:
-    """Return one leaf tensor (R, ...) of R tensors of equal shapes."""
-    stacked = torch.stack([value.detach() for value in values])
-    return stacked.requires_grad_(values[0].requires_grad)
+    for name, value in list(_parameters_and_buffers(stack)):
+        stacked = torch.stack([of_model[name].detach() for of_model in tensors])
+        owner, _, own_name = name.rpartition(".")
+        if isinstance(value, nn.Parameter):
+            stacked = nn.Parameter(stacked, requires_grad=value.requires_grad)
+        setattr(stack.get_submodule(owner), own_name, stacked)
+        for place, of_model in enumerate(tensors):
+            of_model[name].data = stacked.data[place]
+    return stack
 
 
 def _state_of(optimizer: torch.optim.Optimizer, kept: list[int]) -> dict[str, Any]:

@@ -56,15 +56,15 @@ class Concat(Attention):
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
         # the columns of W that meet the memory; keys are made once for all steps
-        return linear(memory_BSD, self.both.weight[:, self.query :])
+        return linear(memory_BSD, self.both.weight[..., self.query :])
 
     def score(self, queries_BTH: Tensor, keys_BSK: Tensor) -> Tensor:
-        from_query = linear(queries_BTH, self.both.weight[:, : self.query])
+        from_query = linear(queries_BTH, self.both.weight[..., : self.query])
         scores_BTS1: Tensor = self.v(torch.tanh(from_query[:, :, None] + keys_BSK[:, None]))
         return scores_BTS1.squeeze(-1)
 
     def in_loop(self, read: Attended) -> Attend:
-        return _additive_loop(self.both.weight[:, : self.query], self.v.weight, read)
+        return _additive_loop(self.both.weight[..., : self.query], self.v.weight, read)
 
 
 class Dot(Attention):
@@ -124,7 +124,7 @@ def _product_loop(read: Attended, scale: float | None = None) -> Attend:
 
 def _additive_loop(from_query_KH: Tensor, v_1K: Tensor, read: Attended) -> Attend:
     """Return the form for loops of scores v . tanh(W q + keys), W being from_query_KH."""
-    weight, v = deferred_weight(from_query_KH), deferred_sum(v_1K.squeeze(0))
+    weight, v = deferred_weight(from_query_KH), deferred_sum(v_1K.squeeze(-2))
     keys, values = deferred_sum(read.keys_BSK), deferred_rows(read.values_BSX)
     hidden_BS = ~read.mask_BS
     # what deferred_linear adds its product to: a zero, which broadcasts

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from variants.fast.deferred_gradients import Deferred, StepFactors, tanh_, tanh_backward
+from variants.fast.stacked import by_replica, stack_size, with_vector
 
 softmax_backward = torch.ops.aten._softmax_backward_data.default
 
@@ -98,7 +99,7 @@ class AdditiveStep(torch.autograd.Function):
     ) -> Tensor:
         """Return the context_BX of one step. query_BK: W q, as `keys` are U m."""
         mixed_BSK = tanh_(query_BK[:, None] + keys_BSK)
-        weights_BS = _softmax(mixed_BSK @ v_K, hidden_BS)
+        weights_BS = _softmax(_dots(mixed_BSK, v_K), hidden_BS)
         ctx.save_for_backward(mixed_BSK, values_BSX, v_K, weights_BS)
         ctx.factors = key_factors, value_factors, v_factors
         return (weights_BS[:, None] @ values_BSX).squeeze(1)
@@ -111,8 +112,8 @@ class AdditiveStep(torch.autograd.Function):
         dscores_BS = _dscores(dcontext_BX, values_BSX, weights_BS)
         value_factors.add(weights_BS, dcontext_BX)
         # the tanh mixes query and keys, so the gradient of keys is no outer product: it is summed
-        add_up(v_factors, dscores_BS.flatten() @ mixed_BSK.flatten(0, 1))
-        dkeys_BSK = tanh_backward(dscores_BS[:, :, None] * v_K, mixed_BSK)
+        add_up(v_factors, _weighed_sum(dscores_BS, mixed_BSK, stack_size(v_K, 1)))
+        dkeys_BSK = tanh_backward(with_vector(torch.mul, dscores_BS[:, :, None], v_K), mixed_BSK)
         dquery_BK = dkeys_BSK.sum(1)
         add_up(key_factors, dkeys_BSK)
         return dquery_BK, *(None,) * 7
@@ -124,6 +125,22 @@ def _products(query_BX: Tensor, rows_BSX: Tensor) -> Tensor:
     On the CPU, vectors on the left of a batched product are far faster.
     """
     return (query_BX[:, None] @ rows_BSX.transpose(1, 2)).squeeze(1)
+
+
+def _dots(rows_BSK: Tensor, v_K: Tensor) -> Tensor:
+    """Return the dot products (B, S) of all rows with one vector, (K) or (R, K)."""
+    if count := stack_size(v_K, 1):
+        rows_RMK = by_replica(rows_BSK, count).flatten(1, 2)
+        return torch.bmm(rows_RMK, v_K[:, :, None]).view(rows_BSK.shape[:2])
+    return rows_BSK @ v_K
+
+
+def _weighed_sum(weights_BS: Tensor, rows_BSK: Tensor, count: int) -> Tensor:
+    """Return the sum (K) of all rows times their weights; of each replica with count = R."""
+    if count:
+        weights_R1M = weights_BS.view(count, 1, -1)
+        return torch.bmm(weights_R1M, by_replica(rows_BSK, count).flatten(1, 2)).squeeze(1)
+    return weights_BS.flatten() @ rows_BSK.flatten(0, 1)
 
 
 def _softmax(scores_BS: Tensor, hidden_BS: Tensor) -> Tensor:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from variants.cells.cell import Advance, Cell, CellState, HiddenAndCell
 from variants.dropout import apply
 from variants.fast.deferred_gradients import deferred_linear, deferred_weight
 from variants.fast.matmul import Linear
+from variants.fast.stacked import LayerNorm
 
 
 class LayerNormLSTM(Cell):
@@ -28,9 +29,9 @@ class LayerNormLSTM(Cell):
         super().__init__(input_size, hidden)
         self.inputs = Linear(input_size, 4 * hidden, bias=False)
         self.recurrence = Linear(hidden, 4 * hidden, bias=False)
-        self.norm_inputs = nn.LayerNorm(4 * hidden)
-        self.norm_recurrence = nn.LayerNorm(4 * hidden, bias=False)
-        self.norm_cell = nn.LayerNorm(hidden)
+        self.norm_inputs = LayerNorm(4 * hidden)
+        self.norm_recurrence = LayerNorm(4 * hidden, bias=False)
+        self.norm_cell = LayerNorm(hidden)
 
     def project(self, inputs: Tensor) -> Tensor:
         """Return LN(W x), (..., I) -> (..., G)."""

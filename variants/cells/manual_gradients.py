@@ -15,6 +15,7 @@ from torch import Tensor
 
 from variants.fast.deferred_gradients import StepFactors, tanh_, tanh_backward
 from variants.fast.matmul import add_product, product
+from variants.fast.stacked import with_vector
 
 sigmoid_backward = torch.ops.aten.sigmoid_backward.default
 relu_backward = torch.ops.aten.threshold_backward.default
@@ -61,7 +62,7 @@ class LSTMStep(torch.autograd.Function):
         ]
         dgates = torch.cat(parts, dim=1)
         ctx.factors.add(recurring_BH.detach(), dgates)
-        return dgates, product(dgates, weight_GH.t()), dc * f, None, None
+        return dgates, product(dgates, weight_GH.mT), dc * f, None, None
 
 
 class GRUStep(torch.autograd.Function):
@@ -87,7 +88,7 @@ class GRUStep(torch.autograd.Function):
         recurred = product(recurring_BH, weight_GH)
         rz = (gates_BG[:, : 2 * hidden] + recurred[:, : 2 * hidden]).sigmoid_()
         r, z = rz.chunk(2, dim=1)
-        candidate = recurred[:, 2 * hidden :] + bias_H
+        candidate = with_vector(torch.add, recurred[:, 2 * hidden :], bias_H)
         n = tanh_(torch.addcmul(gates_BG[:, 2 * hidden :], r, candidate))
         ctx.save_for_backward(rz, n, candidate, recurring_BH, h_BH, weight_GH)
         ctx.factors, ctx.bias_factors = factors, bias_factors
@@ -108,7 +109,7 @@ class GRUStep(torch.autograd.Function):
         ctx.bias_factors.add(dcandidate)
         # r multiplies the recurrence's share of n alone, so the inputs' share gets dn unchanged
         dgates = torch.cat([drz, dn], dim=1)
-        return dgates, product(drecurred, weight_GH.t()), kept, None, None, None, None
+        return dgates, product(drecurred, weight_GH.mT), kept, None, None, None, None
 
 
 class PlainStep(torch.autograd.Function):
@@ -136,4 +137,4 @@ class PlainStep(torch.autograd.Function):
         h, recurring_BH, weight_HH = ctx.saved_tensors
         dgates = relu_backward(dh, h, 0) if ctx.relu else tanh_backward(dh, h)
         ctx.factors.add(recurring_BH.detach(), dgates)
-        return dgates, product(dgates, weight_HH.t()), None, None, None
+        return dgates, product(dgates, weight_HH.mT), None, None, None

@@ -13,6 +13,7 @@ from variants.cells.manual_gradients import GRUStep, LSTMStep, PlainStep
 from variants.dropout import apply
 from variants.fast.deferred_gradients import deferred_bias, deferred_weight
 from variants.fast.matmul import linear
+from variants.fast.stacked import with_vector
 
 
 class TorchCell(Cell):
@@ -121,14 +122,14 @@ class GRU(TorchCell):
         re_r, re_z, re_n = self._recur(h, dropped_BH).chunk(3, dim=-1)
         r = torch.sigmoid(in_r + re_r)
         z = torch.sigmoid(in_z + re_z)
-        n = torch.tanh(in_n + r * (re_n + self._inner_bias()))
+        n = torch.tanh(in_n + r * with_vector(torch.add, re_n, self._inner_bias()))
         return Hidden(n + z * (h - n))
 
     def affine(self) -> tuple[Tensor, Tensor]:
         """Return the weight_GI and the bias_G of `project`."""
         weight, bias = self._weights("ih")
         # the third of torch's recurrent biases stands within r (U h + d), so it stays there
-        outer = self._weights("hh")[1][: 2 * self.hidden]
+        outer = self._weights("hh")[1][..., : 2 * self.hidden]
         return weight, bias + nn.functional.pad(outer, (0, self.hidden))
 
     def in_loop(self) -> Advance:
@@ -150,7 +151,7 @@ class GRU(TorchCell):
 
     def _inner_bias(self) -> Tensor:
         """Return the bias_H of n in the recurrence, which the reset gate multiplies."""
-        return self._weights("hh")[1][2 * self.hidden :]
+        return self._weights("hh")[1][..., 2 * self.hidden :]
 
 
 class LSTM(TorchCell):

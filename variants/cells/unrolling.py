@@ -13,6 +13,7 @@ from variants.cells.minimal import ScanCell, scan
 from variants.cells.torch_cells import LSTM, TorchCell
 from variants.fast.forms import plain
 from variants.fast.matmul import WORTH
+from variants.fast.stacked import stack_size
 
 FAR = 1e4
 """Input at which the logistic function is 0 or 1 to the last bit, whatever is added."""
@@ -65,6 +66,31 @@ def loop_unroll(
         state = advance(gates_BG, state, *_mask_argument(dropped_BH))
         outputs.append(state.h_BH)
     return torch.stack(outputs, dim=1), state
+
+
+def whole_unroll(
+    cell: Cell,
+    inputs_BSI: Tensor,
+    state: CellState,
+    mask_BS: Tensor | None = None,
+    dropped_BH: Tensor | None = None,
+) -> tuple[Tensor, CellState]:
+    """Return what `unroll` does, by the cell's form for loops, with every row in every step.
+
+    A stack of models runs so: its replicas need equally many rows, which those that go on are not.
+    """
+    advance = cell.in_loop()
+    states = []
+    for gates_BG in cell.project(inputs_BSI).unbind(1):
+        state = advance(gates_BG, state, *_mask_argument(dropped_BH))
+        states.append(state)
+    if mask_BS is None:
+        return torch.stack([one.h_BH for one in states], dim=1), state
+    parts = [torch.stack(part, dim=1) for part in zip(*states, strict=True)]
+    # beyond a row's end the loop went on, but nobody reads what it made there
+    ends = (mask_BS.sum(1) - 1)[:, None, None].expand(-1, 1, cell.hidden)
+    last = cell.state(*(part_BSH.gather(1, ends).squeeze(1) for part_BSH in parts))
+    return parts[0] * mask_BS[..., None], last
 
 
 def _shrinking_unroll(
@@ -217,6 +243,8 @@ def fastest(
         if dropped_BH is None and _has_kernel(cell, device):
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
+    if _is_stack(cell):
+        return whole_unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
     if dropped_BH is None and cell.kernel:
         if _layer_is_faster(cell, inputs_BSI, lengths_B):
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
@@ -224,6 +252,11 @@ def fastest(
             assert lengths_B is not None
             return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
     return loop_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
+
+
+def _is_stack(cell: Cell) -> bool:
+    """Return whether the cell's weights have the axis R; the first of all cells is a matrix."""
+    return stack_size(next(cell.parameters()), 2) > 0
 
 
 def _layer_is_faster(cell: Cell, inputs_BSI: Tensor, lengths_B: Tensor | None) -> bool:

@@ -7,12 +7,14 @@ its two factors, and one product over all steps makes the gradient: the same sum
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from variants.fast.matmul import add_product, product
+from variants.fast.stacked import by_replica, stack_size
 
 
 class StepFactors(list[tuple[Tensor, ...]]):
@@ -88,18 +90,35 @@ class Deferred:
 
 
 def deferred_weight(weight_OI: Tensor) -> Deferred:
-    """Return the weight of a linear map; steps record (inputs_BI, gradients_BO)."""
-    return Deferred(weight_OI, _weight_gradient)
+    """Return the weight of a linear map; steps record (inputs_BI, gradients_BO).
+
+    It may have the axis R in front, as in variants.fast.stacked.
+    """
+    return Deferred(weight_OI, partial(_weight_gradient, count=stack_size(weight_OI, 2)))
 
 
 def deferred_bias(bias_O: Tensor) -> Deferred:
-    """Return a bias; steps record (gradients_BO,)."""
-    return Deferred(bias_O, lambda factors: torch.cat([gradient for (gradient,) in factors]).sum(0))
+    """Return a bias (O) or (R, O); steps record (gradients_BO,)."""
+    return Deferred(bias_O, partial(_bias_gradient, count=stack_size(bias_O, 1)))
 
 
-def _weight_gradient(factors: StepFactors) -> Tensor:
-    """Return the gradient (O, I): the product over all steps' rows at once."""
+def _bias_gradient(factors: StepFactors, count: int) -> Tensor:
+    """Return the gradient (O), or (R, O) with count = R."""
+    gradients = [gradient for (gradient,) in factors]
+    if count:
+        return torch.cat([by_replica(step, count) for step in gradients], dim=1).sum(1)
+    return torch.cat(gradients).sum(0)
+
+
+def _weight_gradient(factors: StepFactors, count: int) -> Tensor:
+    """Return the gradient (O, I), or (R, O, I) with count = R: one product over all steps' rows."""
     inputs, gradients = zip(*factors, strict=True)
+    if count:
+        inputs_RMI, gradients_RMO = (
+            torch.cat([by_replica(step, count) for step in steps], dim=1)
+            for steps in (inputs, gradients)
+        )
+        return torch.bmm(gradients_RMO.mT, inputs_RMI)
     return product(torch.cat(gradients).t(), torch.cat(inputs).t())
 
 
@@ -121,7 +140,7 @@ class _DeferredLinear(torch.autograd.Function):
         inputs_BI, weight_OI = ctx.saved_tensors
         ctx.factors.add(inputs_BI.detach(), gradient_BO)
         added = gradient_BO if ctx.needs_input_grad[2] else None
-        return product(gradient_BO, weight_OI.t()), None, added, None
+        return product(gradient_BO, weight_OI.mT), None, added, None
 
 
 def deferred_linear(inputs_BI: Tensor, weight: Deferred, added_BO: Tensor) -> Tensor:

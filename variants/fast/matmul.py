@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.fast.forms import plain
+from variants.fast.stacked import by_replica, stack_size
 
 WORTH = 2**22
 """Number of multiplications from which on a call of oneDNN costs less than it saves."""
@@ -42,7 +43,15 @@ def _worth(left: Tensor, columns: int) -> bool:
 
 
 def product(left_MK: Tensor, right_NK: Tensor, bias_N: Tensor | None = None) -> Tensor:
-    """Return left right' + bias, (M, N), without gradients."""
+    """Return left right' + bias, (M, N), without gradients.
+
+    right_NK and bias_N may have the axis R in front, as in variants.fast.stacked; M is R x M then.
+    """
+    if count := stack_size(right_NK, 2):
+        left_RMK, right_RKN = by_replica(left_MK, count), right_NK.mT
+        if bias_N is None:
+            return torch.bmm(left_RMK, right_RKN).flatten(0, 1)
+        return torch.baddbmm(bias_N[:, None], left_RMK, right_RKN).flatten(0, 1)
     if _worth(left_MK, len(right_NK)):
         result: Tensor = _ONEDNN(_dense(left_MK), _dense(right_NK), bias_N, "none", [], "")
         return result
@@ -62,7 +71,14 @@ def _dense(matrix: Tensor) -> Tensor:
 
 
 def add_product(added: Tensor, left_MK: Tensor, right_NK: Tensor) -> Tensor:
-    """Return added + left right', (M, N), without gradients. added: what broadcasts to (M, N)."""
+    """Return added + left right', (M, N), without gradients. added: what broadcasts to (M, N).
+
+    right_NK may have the axis R in front, as in variants.fast.stacked; M is R x M then.
+    """
+    if count := stack_size(right_NK, 2):
+        added_RMN = by_replica(added, count) if added.ndim > 1 else added
+        left_RMK = by_replica(left_MK, count)
+        return torch.baddbmm(added_RMN, left_RMK, right_NK.mT).flatten(0, 1)
     if _worth(left_MK, len(right_NK)):
         return product(left_MK, right_NK).add_(added)
     return torch.addmm(added, left_MK, right_NK.t())
@@ -94,7 +110,14 @@ class _OneDNNLinear(torch.autograd.Function):
 
 
 def linear(inputs: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
-    """Return x W' + b, (..., I) -> (..., O), as torch.nn.functional.linear does."""
+    """Return x W' + b, (..., I) -> (..., O), as torch.nn.functional.linear does.
+
+    weight_OI and bias_O may have the axis R in front, as in variants.fast.stacked.
+    """
+    if stack_size(weight_OI, 2):
+        # torch's batched products have gradients of their own
+        flat_MI = inputs.reshape(-1, inputs.shape[-1])
+        return product(flat_MI, weight_OI, bias_O).view(*inputs.shape[:-1], -1)
     # autocast chooses the number format of torch's own function, and would not see this one
     if plain() or torch.is_autocast_enabled("cpu") or not _worth(inputs, len(weight_OI)):
         return nn.functional.linear(inputs, weight_OI, bias_O)
