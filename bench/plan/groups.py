@@ -22,6 +22,7 @@ def alone(variant: Mapping[str, Any], budget: Budget, plugin: str) -> str | None
 def not_stackable(variant: Mapping[str, Any]) -> str | None:
     """Return why models of a variant cannot be stacked into one; None if they can."""
     reasons = {
+        "its layers are torch's own": variant["cell"] == "transformer",
         "it draws dropout": variant["dropout"] > 0 or variant["recurrent_dropout"] > 0,
         "it draws first states": variant.get("initial_state") == "drawn",
         "it is not in fp32 or tf32": variant["precision"] not in ("fp32", "tf32"),

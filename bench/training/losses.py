@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tasks import Facts
 from variants import Batch, Model, Readout, real
 from variants.fast.matmul import product
+from variants.fast.stacked import by_replica
 
 FEWEST_LOGIT_ROWS = 64
 """Fewest positions whose logits are made at once: fewer make slow matrix products."""
@@ -102,7 +103,8 @@ def stacked_loss(
             )
             losses_R = (entropy_N.view(count, -1) * share_RM).sum(1)
         else:
-            losses_R = _StackedReadoutLoss.apply(*head, target_BT.view(count, -1), share_RM, smoothing)  # type: ignore[no-untyped-call]
+            given = (target_BT.view(count, -1), share_RM, smoothing)
+            losses_R = _StackedReadoutLoss.apply(*head, *given)  # type: ignore[no-untyped-call]
         parts.append(weight * losses_R)
     return torch.stack(parts).sum(0)
 
@@ -201,7 +203,7 @@ class _StackedReadoutLoss(torch.autograd.Function):
     ) -> Tensor:
         """Return the losses_R, N = R x M. share_RM: of each position in its model's loss."""
         count, symbols, _ = weight_RVH.shape
-        values_RMH = values_NH.unflatten(0, (count, -1))
+        values_RMH = by_replica(values_NH, count)
         losses_R = share_RM.new_zeros(count)
         dvalues_RMH = torch.empty_like(values_RMH)
         dweight_RVH, dbias_RV = torch.zeros_like(weight_RVH), torch.zeros_like(bias_RV)

@@ -126,7 +126,7 @@ class Replicas:
             self.model, batch, fed_BT, len(self.variants), self._facts, smoothing
         )
         # no replica's loss depends on another's weights, so the sum's gradient is that of each
-        losses_R.sum().backward()
+        losses_R.sum().backward()  # type: ignore[no-untyped-call]
         norms_R = replica_norms(self.gradients)
         if clip := self.variants[0].clip:
             scale_R = (clip / (norms_R + EPSILON)).clamp(max=1.0)

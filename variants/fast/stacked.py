@@ -19,7 +19,7 @@ def stack_size(weight: Tensor, axes: int) -> int:
 
 def by_replica(values_BX: Tensor, count: int) -> Tensor:
     """Return the rows of each replica, (R * B, ...) -> (R, B, ...), as a view. count: R."""
-    return values_BX.unflatten(0, (count, -1))
+    return values_BX.view(count, -1, *values_BX.shape[1:])
 
 
 def to_rows(vector_X: Tensor, rows: int) -> Tensor:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from variants import BASE, inapplicable
 from variants.attention import ATTENTIONS
 from variants.axes import parse, values
 from variants.cells import CELLS
+from variants.fast.forms import plain_forms
 
 TOLERANCE = 1e-9
 SMALL = parse("hidden=8,embedding=6,embedding_init=normal,optimizer=sgd,learning_rate=0.5", BASE)
@@ -122,13 +124,12 @@ STRUCTURES = [
     "learning_rate_schedule=cosine,learning_rate_steps=10,warmup=2",
 ]
 PARTS = [
-    *(f"cell={cell}" for cell in (*CELLS, "transformer")),
+    *(f"cell={cell}" for cell in (*CELLS, "attn-decoder-rnn")),
     *(f"cell=gru,attention={attention}" for attention in ATTENTIONS if attention != "none"),
     *STRUCTURES,
 ]
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("text", PARTS)
 def test_every_part_is_the_same_together_and_alone(text: str, tasks: dict[str, Task]) -> None:
     task = tasks[LABEL]
@@ -137,6 +138,29 @@ def test_every_part_is_the_same_together_and_alone(text: str, tasks: dict[str, T
         trained_together(*prepared(text, task)), trained_alone(*prepared(text, task)), strict=True
     ):
         check_same(together, alone)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cell=gru,attention=dot",
+        "cell=lstm,attention=additive,attention_order=before,decoder_input=output+context",
+        "cell=lstm-layernorm,attention=concat,input_feeding=on,direction=bidirectional",
+        "cell=rnn,forcing=constant,forcing_rate=0.5,label_smoothing=0.1",
+    ],
+)
+def test_a_stack_in_its_fast_and_its_plain_form_gives_the_same(
+    text: str, tasks: dict[str, Task]
+) -> None:
+    group = ReplicaGroup(*prepared(text, tasks[LABEL]))
+    given = group.next_batch().tensors()
+    results = []
+    for form in (nullcontext, plain_forms):
+        with form():
+            losses_R, norms_R = group.replicas.backward(*given)
+        gradients = [gradient.clone() for gradient in group.replicas.gradients]
+        results.append([losses_R, norms_R, *gradients])
+    torch.testing.assert_close(*results, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 OPTIMIZED = [name for name in values("optimizer") if name != "muon"]
@@ -261,7 +285,6 @@ class NothingWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("text", PARTS)
 def test_a_step_can_be_recorded(text: str, tasks: dict[str, Task]) -> None:
     group = ReplicaGroup(*prepared(text, tasks[LABEL]))
@@ -301,6 +324,7 @@ def spec(text: str = "base", seed: int = 0, **changes: Any) -> RunSpec:
         ("recurrent_dropout=0.1", BUDGET, "", "dropout"),
         ("precision=bf16", BUDGET, "", "fp32"),
         ("optimizer=muon", BUDGET, "", "muon"),
+        ("cell=transformer", BUDGET, "", "torch's own"),
         ("base", Budget(tokens=100), "", "steps"),
         ("base", Budget(seconds=1), "", "steps"),
         ("base", BUDGET, "digest", "outside"),
