@@ -18,13 +18,26 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from results.files import json_text, read_regular, regular_files
 from results.record import Record
 
 JOURNAL_SCHEMA = 1
 """Version of the events' form, written into every `started` event."""
+
+
+class UnderWay(NamedTuple):
+    """Holds what a run's file says before the run has ended.
+
+    spec: the run's. point, clock: its last evaluation and the seconds spent until then; None and
+    empty before the first. at: when that was written, in seconds since 1970.
+    """
+
+    spec: Mapping[str, Any]
+    point: Mapping[str, Any] | None
+    clock: Mapping[str, float]
+    at: float
 
 
 class Journal:
@@ -100,6 +113,21 @@ class Journal:
         """Return the ids of runs that began, or began again, and did not end."""
         begun = {path.stem for path in self.files() if self.read(path) is None}
         return sorted(begun | {path.stem for path in regular_files(self.folder, "*.part")})
+
+    def under_way(self, run: str) -> UnderWay | None:
+        """Return how far a run is; None if it has not begun, has ended, or cannot be read."""
+        part = self._part(run)
+        path = part if part.is_file() else self.path(run)
+        try:
+            at = path.stat().st_mtime
+            # whoever writes may be within the last line
+            first, *rest = read_regular(path).decode("utf-8").split("\n")[:-1]
+            spec, last = json.loads(first)["spec"], json.loads(rest[-1]) if rest else {}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        if last.get("event") == "finished":
+            return None
+        return UnderWay(spec, last.get("point"), last.get("clock", {}), at)
 
     def files(self) -> list[Path]:
         """Return the files of all runs; whatever else lies among them is passed over."""

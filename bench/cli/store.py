@@ -37,10 +37,29 @@ LISTED = ("running", "failed", "diverged")
 """States whose runs are listed one by one."""
 
 
-def status(as_json: JsonOption = False, store: StoreOption = STORE) -> None:
+def status(
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Go on showing it until the runs are done or Ctrl-C is pressed, which leaves them "
+            "alone.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
     """Print how far the matrix that was last asked for is."""
     from bench.api import store as stores
 
+    if watch:
+        if as_json:
+            raise CommandError("--json prints how far the runs are once; leave out --watch")
+        from bench.cli.terminal.following import follow
+
+        with store_errors():
+            follow(store, console())
+        return
     with reading(store) as opened:
         found = stores.status(opened)
     if as_json:

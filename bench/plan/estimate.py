@@ -48,6 +48,21 @@ def seconds(spec: RunSpec, task: Task) -> float:
     return steps * per_step + evaluated * per_example + 0.2
 
 
+def share_done(spec: RunSpec, point: Mapping[str, Any]) -> float:
+    """Return the share of its budget that a run has used up at a point of its curve.
+
+    A budget in seconds counts by the clock alone.
+    """
+    budget = spec.budget
+    share = 0.0
+    if budget.steps:
+        share = point["step"] / budget.steps
+    elif budget.tokens:
+        share = point["tokens"] / budget.tokens
+    # a run that may stop early is expected to, and its cost is that of the steps till then
+    return min(share / SHARE_OF_BUDGET if budget.stop == "solved" else share, 1.0)
+
+
 def _mean_lengths(task: Task) -> tuple[float, float]:
     """Return the mean length of training sources and of targets with eos."""
     train = task.splits["train"]

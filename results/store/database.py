@@ -176,6 +176,11 @@ class Store:
         with store_errors(self.folder):
             return {row[0] for row in self.connection.execute("SELECT id FROM runs")}
 
+    def finished_at(self) -> dict[str, float]:
+        """Return when each run was written to the database, in seconds since 1970, by its id."""
+        with store_errors(self.folder):
+            return dict(self.connection.execute("SELECT id, finished FROM runs"))
+
     def records(self, ids: Sequence[str] | None = None, details: bool = False) -> Iterator[Record]:
         """Yield finished runs in the order of their ids.
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.plan.remaining import TimeLeft
 
 LINE_INTERVAL = 10.0
 """Seconds between lines where there is no terminal."""
 REDRAWN_EVERY = 0.5
 """Seconds between two drawings of a line that says what goes on."""
+
+LISTED_RUNS = 8
+"""Number of running runs that are listed; as replicas, many more run at once."""
+BAR_WIDTH = 24
+"""Columns of the progress bar."""
 
 
 def duration(seconds: float) -> str:
@@ -17,6 +26,15 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def left_text(left: TimeLeft) -> str:
+    """Return the time left with its bounds: `about 4 min left (3 min to 6 min)`."""
+    if not left.about:
+        return "done"
+    least, about, most = (duration(max(seconds, 1.0)) for seconds in left)
+    bounds = f" ({least} to {most})" if least != most else ""
+    return f"about {about} left{bounds}"
 
 
 class Busy:

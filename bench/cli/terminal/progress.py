@@ -15,42 +15,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.cli.terminal.busy import LINE_INTERVAL, duration
+from bench.cli.terminal.busy import BAR_WIDTH, LINE_INTERVAL, LISTED_RUNS, left_text
 from bench.engines.contract import Event
-from bench.plan.estimate import SHARE_OF_BUDGET
-from bench.plan.remaining import Remaining, TimeLeft
+from bench.plan.estimate import share_done
+from bench.plan.remaining import Remaining
 from bench.specs import RunSpec
 from results.naming import name
 from variants import BASE
-
-LISTED_RUNS = 8
-"""Number of running runs that are listed; as replicas, many more run at once."""
-BAR_WIDTH = 24
-"""Columns of the progress bar."""
-
-
-def left_text(left: TimeLeft) -> str:
-    """Return the time left with its bounds: `about 4 min left (3 min to 6 min)`."""
-    if not left.about:
-        return "done"
-    least, about, most = (duration(max(seconds, 1.0)) for seconds in left)
-    bounds = f" ({least} to {most})" if least != most else ""
-    return f"about {about} left{bounds}"
-
-
-def share_done(spec: RunSpec, point: Mapping[str, Any]) -> float:
-    """Return the share of its budget that a run has used up at a point of its curve.
-
-    A budget in seconds counts by the clock alone.
-    """
-    budget = spec.budget
-    share = 0.0
-    if budget.steps:
-        share = point["step"] / budget.steps
-    elif budget.tokens:
-        share = point["tokens"] / budget.tokens
-    # a run that may stop early is expected to, and its cost is that of the steps till then
-    return min(share / SHARE_OF_BUDGET if budget.stop == "solved" else share, 1.0)
 
 
 class Progress:

@@ -13,8 +13,10 @@ import pytest
 from rich.console import Console
 
 from bench.cli.terminal import busy
-from bench.cli.terminal.progress import Progress, left_text, share_done
+from bench.cli.terminal.busy import left_text
+from bench.cli.terminal.progress import Progress
 from bench.engines.contract import Event
+from bench.plan.estimate import share_done
 from bench.plan.remaining import TimeLeft
 from bench.specs import Budget, RunSpec, make
 from tests.bench.cli.commands import ROOT, Bench, rows
