@@ -34,6 +34,7 @@ from results import outputs, packing
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.escapes import error_text, shortened
+from results.files import state_beside
 from results.record import Record
 from tasks import Task
 from variants import Model, precision
@@ -143,7 +144,8 @@ def execute_group(
         # a fault may remember more than a checkpoint knows of
         file = None if first.fault else checkpoint
         with same_folder():
-            parts = _run(request, task, checkpointer(file, [spec.id for spec in specs]))
+            course = first.course if count == 1 else ""
+            parts = _run(request, task, checkpointer(file, [spec.id for spec in specs], course))
         # what no file can hold would otherwise stop the driver, and again at every start
         json.dumps(parts, allow_nan=False)
     except (RunError, KeyboardInterrupt):
@@ -214,10 +216,17 @@ def _run(request: Request, task: Task, checkpoint: Checkpoint) -> list[Parts]:
         train_replicas(states, settings, request.reports, checkpoint, restored)
     else:
         train(states[0], settings[0], request.reports[0], checkpoint)
+        _keep_state(states[0], first, request.weights[0])
     return [
         _conclude(state, setting, spec, file, request)
         for state, setting, spec, file in zip(states, settings, specs, request.weights, strict=True)
     ]
+
+
+def _keep_state(state: TrainState, spec: RunSpec, weights: Path | None) -> None:
+    """Keep the state in which training ended with the weights, so that a longer run can go on."""
+    if weights is not None and not spec.fault and state.status in ("finished", "solved"):
+        Checkpoint(state_beside(weights), [spec.id], spec.course).write([state])
 
 
 def _settings(request: Request, task: Task) -> list[Setting]:
@@ -263,6 +272,8 @@ def _begin_or_resume(
     if restored is None:
         states = fresh()  # a file that does not fit may have changed them
     for state, report in zip(states, request.reports, strict=True):
+        if not request.layers:
+            state.layers = []  # of a shorter run that recorded them
         for point, clock in zip(state.curve, state.clock, strict=True):
             report(point, clock)
     return states, restored

@@ -140,6 +140,18 @@ class RunSpec:
         text = json.dumps(self.plain(), sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
+    @cached_property
+    def course(self) -> str:
+        """A digest of all that determines the training steps and evaluations, but not their number.
+
+        Of two runs of one course, the longer one goes through the state in which the shorter one
+        ended, if that was at a multiple of the interval.
+        """
+        plain = self.plain()
+        budget = {"batch": self.budget.batch, "interval": self.budget.interval}
+        text = json.dumps({**plain, "budget": budget, "decoding": ""}, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
     @classmethod
     def read(cls, plain: dict[str, Any]) -> RunSpec:
         """Return the spec of what `plain` returned; ValueError for unknown or missing keys."""

@@ -39,3 +39,8 @@ def json_text(value: object) -> str:
 def utf8(text: str) -> str:
     """Return text that UTF-8 can hold: halves of surrogate pairs become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def state_beside(weights: Path) -> Path:
+    """Return the path of the training state that is kept with a file of weights."""
+    return weights.with_suffix(".state")

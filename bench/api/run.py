@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from bench.engines.choose import check_runs
 from bench.engines.contract import Engine, Event
 from bench.engines.driver import Watcher, drive, to_do
 from bench.plan.estimate import Estimate
+from bench.plan.longer import going_on
 from bench.plan.matrix import Matrix, Plan, check_size, from_options, plan
 from bench.plan.matrix_file import read_matrix
 from bench.specs import RunSpec
@@ -213,7 +214,18 @@ def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise ValueError(f"nothing of this applies: {reasons}")
     check_runs(planned.specs)
-    return Work(planned, tasks)
+    return Work(_going_on(planned, folder), tasks)
+
+
+def _going_on(planned: Plan, folder: Path) -> Plan:
+    """Return a plan whose runs go on from shorter ones in the store where they can."""
+    if not stores.exists(folder):
+        return planned
+    with stores.reading(folder) as store:
+        longer = going_on(
+            planned.specs, store.records(), lambda run: store.training_state(run).is_file()
+        )
+    return replace(planned, specs=longer.specs, origins=longer.origins, anew=longer.anew)
 
 
 def data_notes(work: Work, folder: Path) -> list[str]:
@@ -319,4 +331,5 @@ def execute(
     """
     todo = begin(store, plan)
     if todo:
-        drive(todo, cost, store, engine, watcher or SilentWatcher(), keep_weights=False)
+        watched = watcher or SilentWatcher()
+        drive(todo, cost, store, engine, watched, keep_weights=False, origins=plan.origins)

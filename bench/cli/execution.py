@@ -55,7 +55,7 @@ def execute_with_progress(
     progress = Progress(specs, cost, engine.workers, console(to_stderr))
     try:
         with progress:
-            drive(todo, cost, store, engine, progress, keep_weights, layers)
+            drive(todo, cost, store, engine, progress, keep_weights, layers, plan.origins)
     except EngineError as error:
         raise CommandError(str(error), 3) from error
     except KeyboardInterrupt:
@@ -73,6 +73,13 @@ def _report_finished(
     left, out = {spec.id for spec in todo}, console(to_stderr)
     finished = [spec.id for spec in plan.specs if spec.id not in left]
     failed = set(store.failed())
+    if longer := left.intersection(plan.origins):
+        out.print(f"{len(longer)} runs go on from where their shorter runs ended")
+    if plan.anew and left:
+        print_notice(
+            f"{plan.anew} runs start at step 0 though shorter ones are stored; only runs with "
+            "--keep-weights can go on, all of a command together"
+        )
     if again := failed & left:
         out.print(f"{len(again)} runs that failed are done again")
     if finished:

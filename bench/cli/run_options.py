@@ -112,7 +112,12 @@ RerunOption = Annotated[
     ),
 ]
 KeepWeightsOption = Annotated[
-    bool, typer.Option("--keep-weights", help="Keep each run's best weights, for bench try.")
+    bool,
+    typer.Option(
+        "--keep-weights",
+        help="Keep each run's best weights, for bench try, and its training state, from which a "
+        "larger --budget goes on.",
+    ),
 ]
 LayersOption = Annotated[
     bool,

@@ -5,10 +5,12 @@ Nothing else writes to the store while runs are trained.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,6 +54,7 @@ def drive(
     watcher: Watcher,
     keep_weights: bool,
     layers: bool = False,
+    origins: Mapping[str, str] | None = None,
 ) -> None:
     """Do all these runs and write what comes of them to the store.
 
@@ -61,15 +64,16 @@ def drive(
         store: is open for writing.
         engine: trains the runs; it is not closed.
         watcher: is called with every event.
-        keep_weights: each run's best weights are kept.
+        keep_weights: each run's best weights are kept, and its training state.
         layers: what every parameter and layer is like is recorded at evaluations.
+        origins: for each run that goes on from a shorter one, the id of that.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; what was finished by then is stored.
         DiskFullError: where there is no room for PATIENCE seconds.
     """
     store.tidy()
-    writer = _EventWriter(store, keep_weights, layers)
+    writer = _EventWriter(store, keep_weights, layers, origins or {})
     groups = grouped(specs, cost, engine.workers)
     with _ctrl_c_noted() as pressed:
         committed, state_written = time.monotonic(), 0.0
@@ -94,10 +98,13 @@ def drive(
 class _EventWriter:
     """Makes the jobs of runs, and writes events about these to the store."""
 
-    def __init__(self, store: Store, keep_weights: bool, layers: bool) -> None:
+    def __init__(
+        self, store: Store, keep_weights: bool, layers: bool, origins: Mapping[str, str]
+    ) -> None:
         self._store = store
         self._layers = layers
         self._keep_weights = keep_weights
+        self._origins = origins
         self._checkpoints: dict[str, Path | None] = {}
 
     def job(self, group: Sequence[RunSpec]) -> Job:
@@ -108,7 +115,23 @@ class _EventWriter:
         job = Job(tuple(spec.plain() for spec in group), ids, weights)
         job = job._replace(checkpoint=self._store.checkpoint(job.name), layers=self._layers)
         self._checkpoints.update(dict.fromkeys(ids, job.checkpoint))
+        self._go_on(job)
         return job
+
+    def _go_on(self, job: Job) -> None:
+        """Let a run begin where a shorter one ended; where it cannot, it only takes longer.
+
+        What the shorter run did not record of its layers would be missing, so that all is done.
+        """
+        origin, checkpoint = self._origins.get(job.ids[0]), job.checkpoint
+        if origin is None or checkpoint is None or checkpoint.exists() or job.layers:
+            return
+        state = self._store.training_state(origin)
+        part = checkpoint.with_suffix(".part")
+        with contextlib.suppress(OSError):
+            checkpoint.parent.mkdir(exist_ok=True)
+            shutil.copyfile(state, part)
+            part.replace(checkpoint)
 
     def write(self, event: Event) -> None:
         """Write what happened to a run; the checkpoint of a run that finished is deleted."""
@@ -125,6 +148,7 @@ class _EventWriter:
             store.add(Record.read(event.value), commit=False)
             if not self._keep_weights:  # those of an outcome before would not be this one's
                 store.weights(event.id).unlink(missing_ok=True)
+                store.training_state(event.id).unlink(missing_ok=True)
             if file := self._checkpoints.pop(event.id, None):
                 file.unlink(missing_ok=True)
 

@@ -76,7 +76,15 @@ def run(
         todo = begin(opened, work.plan)
         if todo:
             with progress_of({s.id: s for s in todo}, cost, engine.workers) as progress:
-                drive(todo, cost, opened, engine, progress, keep_weights)
+                drive(
+                    todo,
+                    cost,
+                    opened,
+                    engine,
+                    progress,
+                    keep_weights,
+                    origins=work.plan.origins,
+                )
         records = list(opened.records([spec.id for spec in specs]))
         rows = summarise(records, opened.base())
     return Answer(rows, lambda console: show_tables(rows, work.plan.inapplicable, console))

@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +153,14 @@ class Plan:
     Attributes:
         specs: The runs.
         inapplicable: Variants that do not apply to a task or device, each with its reason.
+        origins: For each run that goes on from a shorter one, its id and that of the shorter.
+        anew: Number of runs that start at step 0, though a shorter one of theirs is stored.
     """
 
     specs: tuple[RunSpec, ...]
     inapplicable: tuple[Planned, ...]
+    origins: Mapping[str, str] = field(default_factory=dict)
+    anew: int = 0
 
     def rows(self) -> list[Planned]:
         """Return all of the plan as rows for the store."""

@@ -51,12 +51,14 @@ INVALID_FILE = (
 class Checkpoint:
     """The checkpoint file of a run, or of runs that are trained together.
 
-    file: None writes none. runs: their ids.
+    file: None writes none. runs: their ids. course: that of a single run, which may go on from the
+    state of a shorter one.
     """
 
-    def __init__(self, file: Path | None, runs: Sequence[str]) -> None:
+    def __init__(self, file: Path | None, runs: Sequence[str], course: str = "") -> None:
         self._file = file
         self._runs = list(runs)
+        self._course = course
         self._next = time.monotonic() + EVERY
 
     def exists(self) -> bool:
@@ -81,7 +83,8 @@ class Checkpoint:
             }
             tensors: dict[str, Tensor] = {}
             plain = _split_tensors(content, tensors, set())
-            text = json.dumps({"schema": CHECKPOINT_SCHEMA, "runs": self._runs, "content": plain})
+            header = {"schema": CHECKPOINT_SCHEMA, "runs": self._runs, "course": self._course}
+            text = json.dumps({**header, "content": plain})
             _write(self._file, tensors, {"checkpoint": text, "hash": _hash(text, tensors)})
         self._next = time.monotonic() + EVERY
 
@@ -97,16 +100,29 @@ class Checkpoint:
                 metadata = opened.metadata() or {}
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             header = json.loads(metadata["checkpoint"])
-            ours = (header["schema"], header["runs"]) == (CHECKPOINT_SCHEMA, self._runs)
-            if not ours or _hash(metadata["checkpoint"], tensors) != metadata["hash"]:
+            same_course = bool(self._course) and header.get("course") == self._course
+            ours = header["runs"] == self._runs or same_course
+            if (
+                header["schema"] != CHECKPOINT_SCHEMA
+                or not ours
+                or _hash(metadata["checkpoint"], tensors) != metadata["hash"]
+            ):
                 return None
             content = _join_tensors(header["content"], tensors)
             for state, saved in zip(states, content["states"], strict=True):
                 _restore(state, saved)
+                if header["runs"] != self._runs:
+                    state.status = "running"  # the shorter run ended here
             shared: dict[str, Any] = content["shared"]
         except INVALID_FILE:
             return None
         return shared
+
+    def _fits(self, header: Mapping[str, Any]) -> bool:
+        """Return whether a file is of these runs, or of a run of the same course."""
+        if header["runs"] == self._runs:
+            return True
+        return bool(self._course) and header.get("course") == self._course
 
 
 def _content(state: TrainState) -> dict[str, Any]:

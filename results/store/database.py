@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from results.failing import by_machine
-from results.files import json_text, read_regular, utf8
+from results.files import json_text, read_regular, state_beside, utf8
 from results.journal import Journal
 from results.record import Record
 from results.store import rows
@@ -68,6 +68,10 @@ class Store:
     def weights(self, run: str) -> Path:
         """Return the path of a run's weights, which exist only if they were asked for."""
         return self.place / "weights" / f"{run}.safetensors"
+
+    def training_state(self, run: str) -> Path:
+        """Return the path of the state in which a run's training ended, kept with its weights."""
+        return state_beside(self.weights(run))
 
     def checkpoint(self, name: str) -> Path:
         """Return the path of the training state of a run, or of runs trained together."""

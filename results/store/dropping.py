@@ -1,7 +1,7 @@
 """Drops runs, and brings dropped ones back until they are purged.
 
-What is dropped lies in the folder `dropped`: a run's journal, its outputs and its weights, as far
-as there are any.
+What is dropped lies in the folder `dropped`: a run's journal, its outputs, weights and training
+state, as far as there are any.
 """
 
 from __future__ import annotations
@@ -32,8 +32,7 @@ def drop(store: Store, runs: Sequence[str]) -> int:
         folder.mkdir(exist_ok=True)
         for run in runs:
             store.checkpoint(run).unlink(missing_ok=True)
-            # the journal last: without it a run would come back without what belongs to it
-            for path in (*store.outputs.of(run), store.weights(run), store.journal.path(run)):
+            for path in (*store.outputs.of(run), *_files(store, run)):
                 if path.exists():
                     path.replace(folder / path.name)
     return len(runs)
@@ -47,7 +46,7 @@ def undrop(store: Store, runs: Iterable[str]) -> int:
     with store_errors(store.folder):
         for run in returning:
             outputs = [store.outputs.folder / path.name for path in OutputFiles(folder).of(run)]
-            for path in (*outputs, store.weights(run), store.journal.path(run)):
+            for path in (*outputs, *_files(store, run)):
                 if (dropped := folder / path.name).exists():
                     path.parent.mkdir(exist_ok=True)
                     dropped.replace(path)
@@ -69,6 +68,14 @@ def purge(store: Store) -> int:
         for path in _folder(store).glob("*"):
             path.unlink()
     return count
+
+
+def _files(store: Store, run: str) -> tuple[Path, ...]:
+    """Return the paths of a run's files but for its outputs.
+
+    The journal comes last: without it, a run would come back without what belongs to it.
+    """
+    return store.weights(run), store.training_state(run), store.journal.path(run)
 
 
 def _folder(store: Store) -> Path:
