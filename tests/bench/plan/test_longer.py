@@ -11,11 +11,10 @@ import pytest
 from bench.api.run import SilentWatcher
 from bench.engines.driver import drive
 from bench.plan.longer import Longer, going_on
-from bench.runner import execute
 from bench.specs import Budget, RunSpec, make
 from results.files import state_beside
 from results.record import Record
-from results.store import writing
+from results.store import Store, writing
 from tasks import build
 from tests.in_process import InProcessEngine
 from variants import BASE
@@ -87,13 +86,21 @@ def test_default_evaluations_become_those_of_the_shorter_runs_if_all_can_go_on()
 
 def test_a_run_that_goes_on_ends_as_one_that_began_at_step_0(tmp_path: Path) -> None:
     short, long = spec(6, 3), spec(12, 3)
-    with writing(tmp_path) as store:
-        engine, silent = InProcessEngine(1, tmp_path), SilentWatcher()
-        drive([short], lambda _: 1.0, store, engine, silent, keep_weights=True)
+    with writing(tmp_path / "one") as store:
+        _drive(store, short, keep_weights=True)
         assert state_beside(store.weights(short.id)).is_file()
         found = going_on([long], store.records(), lambda r: store.training_state(r).is_file())
         assert found.origins == {long.id: short.id}
-        drive([long], lambda _: 1.0, store, engine, silent, False, origins=found.origins)
-        (went_on,) = store.records([long.id], details=True)
+        went_on = _drive(store, long, origins=found.origins)
     assert went_on.measured["resumed"] == 1
-    assert went_on.outcome == execute(long, None, lambda *_: None)["outcome"]
+    with writing(tmp_path / "other") as store:
+        from_step_0 = _drive(store, long)
+    assert (from_step_0.measured["resumed"], from_step_0.outcome) == (0, went_on.outcome)
+
+
+def _drive(store: Store, one: RunSpec, **options: Any) -> Record:
+    """Do a run and return its record."""
+    engine, options = InProcessEngine(1, store.folder), {"keep_weights": False, **options}
+    drive([one], lambda _: 1.0, store, engine, SilentWatcher(), **options)
+    (record,) = store.records([one.id], details=True)
+    return record
