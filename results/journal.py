@@ -16,7 +16,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -30,13 +30,13 @@ JOURNAL_SCHEMA = 1
 class UnderWay(NamedTuple):
     """Holds what a run's file says before the run has ended.
 
-    spec: the run's. point, clock: its last evaluation and the seconds spent until then; None and
-    empty before the first. at: when that was written, in seconds since 1970.
+    spec: the run's. points, clock: its evaluations, and the seconds spent until each. at: when the
+    last was written, in seconds since 1970.
     """
 
     spec: Mapping[str, Any]
-    point: Mapping[str, Any] | None
-    clock: Mapping[str, float]
+    points: Sequence[Mapping[str, Any]]
+    clock: Sequence[Mapping[str, float]]
     at: float
 
 
@@ -121,13 +121,14 @@ class Journal:
         try:
             at = path.stat().st_mtime
             # whoever writes may be within the last line
-            first, *rest = read_regular(path).decode("utf-8").split("\n")[:-1]
-            spec, last = json.loads(first)["spec"], json.loads(rest[-1]) if rest else {}
+            lines = read_regular(path).decode("utf-8").split("\n")[:-1]
+            first, *events = map(json.loads, lines)
+            if any(event["event"] == "finished" for event in events):
+                return None
+            points, clock = ([event[key] for event in events] for key in ("point", "clock"))
+            return UnderWay(first["spec"], points, clock, at)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        if last.get("event") == "finished":
-            return None
-        return UnderWay(spec, last.get("point"), last.get("clock", {}), at)
 
     def files(self) -> list[Path]:
         """Return the files of all runs; whatever else lies among them is passed over."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.api.store import run_rows, runs_of
 from results.compare import axis_effects
 from results.compare.pairs import ComparisonRow
-from results.export import files
+from results.export import files, tracked
+from results.export.mlflow_tracker import MlflowTracker
+from results.export.tensorboard_tracker import TensorboardTracker
+from results.export.trackio_tracker import TrackioTracker
 from results.layers import LayerRow, layer_rows
 from results.store import reading
 from results.summary import SummaryRow, summarise
@@ -19,7 +22,7 @@ from results.tables.summaries import summary_tables
 from results.tables.text import TextTable
 from tasks.choices import one_of
 
-TRACKERS = ("mlflow", "tensorboard")
+TRACKERS = ("mlflow", "tensorboard", "trackio")
 """Formats that are given runs instead of tables."""
 
 
@@ -156,7 +159,7 @@ def track(
     Args:
         folder: The store.
         form: One of `TRACKERS`.
-        target: For mlflow a SQLite file or tracking URI, for tensorboard a folder.
+        target: As in `tracker_of`.
         tasks: Labels or names of tasks; None for all.
 
     Raises:
@@ -164,18 +167,32 @@ def track(
         MissingPackageError: The tracker is not installed.
         OSError: The target cannot be written.
     """
-    from results.export import trackers
-
     with reading(folder) as store:
         records, suite = runs_of(store, tasks, details=True), store.base()
+    added = tracked.export(records, tracker_of(form, target, suite))
+    return added, len(records) - added
+
+
+def tracker_of(form: str, target: str, suite: Mapping[str, Any]) -> tracked.Tracker:
+    """Return the tracker that a user means.
+
+    Args:
+        form: One of `TRACKERS`.
+        target: For mlflow a SQLite file or tracking URI, for the others a folder.
+        suite: The suite's base variant.
+
+    Raises:
+        TrackerError: The tracker refuses.
+        MissingPackageError: It is not installed.
+    """
     try:
         if form == "mlflow":
-            added = trackers.to_mlflow(records, suite, target)
-        else:
-            added = trackers.to_tensorboard(records, suite, Path(target))
+            return MlflowTracker(suite, target)
+        if form == "tensorboard":
+            return TensorboardTracker(suite, Path(target))
+        return TrackioTracker(suite, Path(target))
     except ImportError as error:
         raise _missing("this format", form, "trackers") from error
-    return added, len(records) - added
 
 
 def _missing(what: str, package: str, extra: str) -> MissingPackageError:

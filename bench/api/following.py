@@ -6,16 +6,19 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bench.plan.estimate import share_done
 from bench.plan.remaining import Remaining, TimeLeft
 from bench.specs import RunSpec
 from results import store as stores
 from results.grouping import test_score
+from results.journal import UnderWay
 from results.record import Record
 from results.store import Planned, Store
 
+LOOKED_EVERY = 2.0
+"""Seconds between two looks at a store."""
 RATE_SECONDS = 300.0
 """Seconds over which a rate is taken."""
 LATEST = 5
@@ -25,17 +28,24 @@ LATEST = 5
 class RunUnderWay(NamedTuple):
     """Holds a run that is being done.
 
-    step, loss: at its last evaluation; None before the first, and a loss that is not finite.
-    share: of its budget. seconds: spent on it by then. at: when that was, in seconds since 1970.
+    begun: what its journal says so far. steps: of its budget, 0 for another kind of budget. share:
+    of its budget that is used up.
     """
 
     planned: Planned
-    step: int | None
+    begun: UnderWay
     steps: int
-    loss: float | None
     share: float
-    seconds: float
-    at: float
+
+    @property
+    def last(self) -> Mapping[str, Any] | None:
+        """Return its last evaluation; None before the first."""
+        return self.begun.points[-1] if self.begun.points else None
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds spent on it by then."""
+        return sum(self.begun.clock[-1].values()) if self.begun.clock else 0.0
 
 
 class RunDone(NamedTuple):
@@ -139,20 +149,11 @@ def _running(store: Store, todo: Iterable[Planned]) -> list[RunUnderWay]:
     for one in todo:
         begun = store.journal.under_way(str(one.id))
         if begun is not None:
-            spec, point = RunSpec.read(dict(begun.spec)), begun.point
-            found.append(
-                RunUnderWay(
-                    planned=one,
-                    step=None if point is None else int(point["step"]),
-                    steps=spec.budget.steps,
-                    loss=None if point is None else point["loss"],
-                    share=0.0 if point is None else share_done(spec, point),
-                    seconds=sum(begun.clock.values()),
-                    at=begun.at,
-                )
-            )
+            spec = RunSpec.read(dict(begun.spec))
+            share = share_done(spec, begun.points[-1]) if begun.points else 0.0
+            found.append(RunUnderWay(one, begun, spec.budget.steps, share))
     # a driver that was killed left journals too: those of this one were written last
-    found.sort(key=lambda run: run.at, reverse=True)
+    found.sort(key=lambda run: run.begun.at, reverse=True)
     count = store.engine_state().get("running")
     return found if count is None else found[:count]
 
@@ -177,8 +178,8 @@ def _left(
         remaining.started(ended.record.id, ended.at - ended.seconds)
         remaining.ended(ended.record.id, ended.at)
     for run in running:
-        remaining.started(str(run.planned.id), run.at - run.seconds)
-        remaining.advanced(str(run.planned.id), run.share, run.at)
+        remaining.started(str(run.planned.id), run.begun.at - run.seconds)
+        remaining.advanced(str(run.planned.id), run.share, run.begun.at)
     return remaining.left(now)
 
 

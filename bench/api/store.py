@@ -192,7 +192,7 @@ def runs_of(
     if not tasks:
         return records
     check_tasks(records, tasks)
-    return [record for record in records if is_of(record, tasks)]
+    return [record for record in records if is_of(record.task, tasks)]
 
 
 def check_tasks(records: Iterable[Record], tasks: Sequence[str]) -> None:
@@ -206,9 +206,9 @@ def check_tasks(records: Iterable[Record], tasks: Sequence[str]) -> None:
         raise StoreError(str(error)) from None
 
 
-def is_of(record: Record, tasks: Sequence[str]) -> bool:
-    """Return whether a run is of one of these tasks, given as labels or names."""
-    return record.task in tasks or record.task.partition(":")[0] in tasks
+def is_of(task: str, tasks: Sequence[str]) -> bool:
+    """Return whether a task's label is one of these tasks, given as labels or names."""
+    return task in tasks or task.partition(":")[0] in tasks
 
 
 class Status(NamedTuple):
@@ -339,7 +339,7 @@ def _matching(store: stores.Store, tasks: Sequence[str], statuses: Sequence[str]
     records = list(store.records())
     if tasks:
         check_tasks(records, tasks)
-        records = [record for record in records if is_of(record, tasks)]
+        records = [record for record in records if is_of(record.task, tasks)]
     return {record.id for record in records if not statuses or record.status in statuses}
 
 

@@ -15,6 +15,7 @@ from bench.cli.shared import (
     StoreOption,
     TaskOption,
     output_errors,
+    reading,
     say,
     store_errors,
     user_errors,
@@ -34,15 +35,16 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="Tables as csv, markdown, json, latex or parquet; runs to mlflow or tensorboard.",
+            help="Tables as csv, markdown, json, latex or parquet; runs to mlflow, tensorboard or "
+            "trackio.",
         ),
     ] = "csv",
     output: Annotated[
         str | None,
         typer.Option(
             metavar="FILE",
-            help="The file to write; for mlflow a SQLite file or a tracking URI, for tensorboard a "
-            "folder. Default: standard output.",
+            help="The file to write; for mlflow a SQLite file or a tracking URI, for tensorboard "
+            "and trackio a folder. Default: standard output.",
         ),
     ] = None,
     effects: Annotated[
@@ -63,6 +65,14 @@ def export(
         bool,
         typer.Option("--runs", help="Export a row for each run, with its settings and scores."),
     ] = False,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="Go on telling a tracker of runs while another bench does them, each evaluation "
+            "when it is there.",
+        ),
+    ] = False,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
@@ -74,7 +84,7 @@ def export(
         check_export(form, output is not None, effects, layers, runs)
     try:
         if form in TRACKERS:
-            _track(form, str(output), task, store)
+            _track(form, str(output), follow, task, store)
             return
         with user_errors(), Busy("reading the store"):
             ascii_only = output is None and not writes_unicode()
@@ -88,13 +98,16 @@ def export(
     say(content.decode())
 
 
-def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
+def _track(form: str, output: str, follow: bool, task: list[str] | None, store: Path) -> None:
     """Send runs to a tracker and print how many."""
     from bench.api.export import track
     from results.export.tracker_target import TrackerError
 
     try:
         with store_errors():
+            if follow:
+                _follow(form, output, task, store)
+                return
             added, known = track(store, form, output, task)
     except TrackerError as error:
         raise CommandError(str(error)) from error
@@ -104,6 +117,27 @@ def _track(form: str, output: str, task: list[str] | None, store: Path) -> None:
         ) from error
     there = f", {known:,} were there" if known else ""
     say(f"{without_passwords(output)}: {added:,} runs{there}")
+
+
+def _follow(form: str, output: str, task: list[str] | None, store: Path) -> None:
+    """Tell a tracker of runs until no driver does any more, or Ctrl-C is pressed."""
+    import time
+
+    from bench.api.export import tracker_of
+    from bench.api.following import LOOKED_EVERY
+    from bench.api.live_export import LiveExport
+
+    with reading(store) as opened:
+        tracker = tracker_of(form, output, opened.base())
+    live = LiveExport(store, tracker, task)
+    try:
+        with Busy(f"telling {form}, Ctrl-C ends it") as busy:
+            while (sight := live.look(time.time())).active:
+                busy.count(live.added, sight.planned)
+                time.sleep(LOOKED_EVERY)
+    except KeyboardInterrupt:
+        say("no longer followed; the runs go on")
+    say(f"{without_passwords(output)}: {live.added:,} runs")
 
 
 def report(
@@ -116,7 +150,7 @@ def report(
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Write verdicts, effects, curves and every run as one HTML file.
+    """Write verdicts, effects, curves and runs as one HTML file.
 
     The file works without a network. A browser with scripts can filter and sort its tables, zoom
     into its charts, and open each run.

@@ -54,7 +54,7 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
     "export": {
         "tables": frozenset({"form", "output", "effects", "layers", "runs", "task", "store"}),
-        "a tracker": frozenset({"form", "output", "task", "store"}),
+        "a tracker": frozenset({"form", "output", "follow", "task", "store"}),
     },
     "guard": {
         "--update": frozenset({

@@ -11,13 +11,11 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.api.following import LATEST, Follower, RunDone, RunUnderWay, Sight
+from bench.api.following import LATEST, LOOKED_EVERY, Follower, RunDone, RunUnderWay, Sight
 from bench.cli.shared import plural
 from bench.cli.terminal.busy import BAR_WIDTH, LINE_INTERVAL, LISTED_RUNS, left_text
 from results import metrics
 
-LOOKED_EVERY = 2.0
-"""Seconds between two looks at the store."""
 LEAVING = "Ctrl-C ends the watching and leaves the runs alone"
 
 
@@ -103,11 +101,11 @@ def _pace(sight: Sight) -> str:
 
 
 def _running_line(run: RunUnderWay) -> str:
-    if run.step is None:
+    if run.last is None:
         return f"  {_name(run)} has begun"
     steps = f" of {run.steps:,}" if run.steps else ""
-    loss = "not finite" if run.loss is None else f"{run.loss:.3f}"
-    return f"  {_name(run)} step {run.step:,}{steps}, loss {loss}"
+    loss = "not finite" if run.last["loss"] is None else f"{run.last['loss']:.3f}"
+    return f"  {_name(run)} step {run.last['step']:,}{steps}, loss {loss}"
 
 
 def _done_line(run: RunDone) -> str:

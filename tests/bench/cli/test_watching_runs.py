@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from bench.api.following import Follower
+from bench.api.live_export import LiveExport
+from results.export.tracked import Logged
 from results.record import Record
 from results.store import Planned, Store, writing
 from tests.bench.cli.commands import ROOT, Bench
@@ -70,7 +72,8 @@ def test_what_is_seen_is_what_the_store_holds(store: Path, driver: Store) -> Non
     assert (sight.planned, len(sight.done), sight.waiting) == (4, 1, 2)
     (running,) = sight.running
     assert running.planned == planned(RUNS[1])
-    assert (running.step, running.steps, running.loss, running.seconds) == (25, 100, 1.25, 2.0)
+    assert running.last == point(25)
+    assert (running.steps, running.seconds) == (100, 2.0)
     # a run that may stop early is expected to, at three quarters of its budget
     assert running.share == pytest.approx(25 / 75)
     assert sight.done[0].score == RUNS[0].outcome["scores"]["test"]["exact_match"]
@@ -85,7 +88,7 @@ def test_what_is_seen_is_what_the_store_holds(store: Path, driver: Store) -> Non
     sight = follower.look(now + 60)
     assert {one.record.id for one in sight.done} == {run.id for run in RUNS[:2]}
     assert [run.planned for run in sight.running] == [planned(RUNS[2])]
-    assert sight.running[0].step is None
+    assert sight.running[0].last is None
 
 
 def test_a_run_that_is_done_again_counts_as_to_do(store: Path, driver: Store) -> None:
@@ -153,6 +156,67 @@ def test_it_is_refused_where_it_cannot_be_heeded(bench: Bench, filled: Path) -> 
     assert code == 2
     assert "leave out --watch" in said
     assert bench("status", "--watch", "--store", "elsewhere")[0] == 2
+
+
+def test_a_tracker_is_told_while_runs_go(store: Path, driver: Store) -> None:
+    told: dict[str, list[Logged]] = {}
+    whole: set[str] = set()
+
+    class Run:
+        def __init__(self, run: str) -> None:
+            self.run = run
+            told[run] = []
+
+        def log(self, values: Sequence[Logged]) -> None:
+            told[self.run] += values
+
+        def end(self, record: Record) -> None:
+            whole.add(record.id)
+
+    class Told:
+        def has(self, record: Record) -> bool:
+            return record.id in whole
+
+        def begin(self, record: Record) -> Run:
+            return Run(record.id)
+
+    live = LiveExport(store, Told())
+    running, waiting = RUNS[1], RUNS[2]
+    for _ in range(2):  # what was told is not told again
+        assert live.look(0.0).active
+        assert [value for value in told[running.id] if value.key == "loss"] == [
+            Logged(25, 1.5, "loss", 1.25)
+        ]
+    assert whole == {RUNS[0].id}
+    assert waiting.id not in told
+    driver.point(running.id, point(50), CLOCK)
+    live.look(0.0)
+    assert [value.step for value in told[running.id] if value.key == "loss"] == [25, 50]
+    # it starts anew, as after its process died: what was told before is forgotten
+    driver.begin(running.id, running.spec)
+    live.look(0.0)
+    assert told[running.id] == []
+    for run in (running, waiting):
+        driver.add(run)
+    live.look(0.0)
+    assert whole == {run.id for run in RUNS[:3]}
+    assert live.added == 3
+    for run in (running, waiting):
+        values = [value for value in told[run.id] if value.key == "valid_loss"]
+        assert [value.step for value in values] == [10, 20, 30]
+        assert [v.value for v in told[run.id] if v.key == "test/exact_match"] == [
+            run.outcome["scores"]["test"]["exact_match"]
+        ]
+
+
+def test_following_ends_with_the_driver(bench: Bench, filled: Path, tmp_path: Path) -> None:
+    with writing(filled) as opened:
+        opened.set_plan([planned(one) for one in opened.records()], SUITE)
+    place = str(tmp_path / "events")
+    told = bench("export", "--format", "tensorboard", "--output", place, "--follow")
+    assert told[:2] == (0, f"{place}: 4 runs\n")
+    assert len([*Path(place).rglob("events.out.*")]) == 4
+    assert bench("export", "--format", "csv", "--follow")[0] == 2
 
 
 def test_it_loads_no_torch() -> None:

@@ -1,10 +1,12 @@
-"""Proves that MLflow and TensorBoard read back what was handed to them."""
+"""Proves that MLflow, TensorBoard and trackio read back what they were told, once, and live."""
 
 from __future__ import annotations
 
 import math
 import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -12,8 +14,11 @@ from hypothesis import given
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
+from results.export.mlflow_tracker import RUN_TAG, MlflowTracker
+from results.export.tensorboard_tracker import UNFINISHED, TensorboardTracker
+from results.export.tracked import Tracker, curve_values, export, final_values, safe
 from results.export.tracker_target import TrackerError
-from results.export.trackers import RUN_TAG, _safe, to_mlflow, to_tensorboard
+from results.export.trackio_tracker import RUNNING, TrackioTracker
 from results.record import Record
 from tests.hostile import names
 from tests.records import SUITE, failed, record
@@ -27,6 +32,14 @@ RECORDS = [
     failed(3),
     record(0, 30.0, metric="bleu", task="en-zh:data_seed=1"),
 ]
+
+
+def to_mlflow(records: Sequence[Record], suite: Mapping[str, Any], target: str) -> int:
+    return export(records, MlflowTracker(suite, target))
+
+
+def to_tensorboard(records: Sequence[Record], suite: Mapping[str, Any], folder: Path) -> int:
+    return export(records, TensorboardTracker(suite, folder))
 
 
 def test_mlflow_reads_back_the_runs(tmp_path: Path) -> None:
@@ -97,10 +110,10 @@ def test_a_server_that_is_not_there_is_told_at_once(monkeypatch: pytest.MonkeyPa
 
 @given(names)
 def test_a_folder_of_tensorboard_is_never_elsewhere(name: str) -> None:
-    safe = _safe(name)
-    assert safe not in ("", ".", "..")
-    assert "/" not in safe
-    assert len(safe.encode()) < 255
+    made = safe(name)
+    assert made not in ("", ".", "..")
+    assert "/" not in made
+    assert len(made.encode()) < 255
 
 
 def read_back(folder: Path, one: Record) -> EventAccumulator:
@@ -130,7 +143,87 @@ def test_tensorboard_gets_each_run_once(tmp_path: Path) -> None:
     assert to_tensorboard(RECORDS[:2], SUITE, tmp_path) == 2
     # a run that was cut short is made again
     (place,) = tmp_path.rglob(RECORDS[0].id)
-    place.rename(place.with_name(f".{place.name}.part"))
+    (place / UNFINISHED).touch()
     assert to_tensorboard(RECORDS, SUITE, tmp_path) == len(RECORDS) - 1
     assert len(read_back(tmp_path, RECORDS[0]).Scalars("valid_loss")) == 3
     assert to_tensorboard(RECORDS, SUITE, tmp_path) == 0
+
+
+@pytest.fixture(scope="module")
+def trackio_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of trackio in this process, which can have one."""
+    folder = tmp_path_factory.mktemp("trackio")
+    TrackioTracker(SUITE, folder)
+    return folder
+
+
+def logs(project: str, name: str) -> list[dict[str, Any]]:
+    """Return what trackio was told of a run, step by step."""
+    from trackio.sqlite_storage import SQLiteStorage
+
+    found: list[dict[str, Any]] = SQLiteStorage.get_logs(project, name)
+    return found
+
+
+def test_trackio_reads_back_the_runs_and_gets_each_once(
+    trackio_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import trackio
+
+    assert export(RECORDS[:2], TrackioTracker(SUITE, trackio_folder)) == 2
+    assert export(RECORDS, TrackioTracker(SUITE, trackio_folder)) == len(RECORDS) - 2
+    assert export(RECORDS, TrackioTracker(SUITE, trackio_folder)) == 0
+    assert capsys.readouterr().out == ""
+    project = "opposites (100 steps, batch 32, cpu)"
+    runs = {str((run.config or {})["run"]): run for run in trackio.Api().runs(project)}
+    assert set(runs) == {one.id for one in RECORDS[:4]}
+    first = RECORDS[0]
+    assert runs[first.id].name == f"base seed 0 {first.id}"
+    told = logs(project, runs[first.id].name)
+    assert [(log["step"], log["valid_loss"]) for log in told if "valid_loss" in log] == [
+        (point["step"], point["valid_loss"]) for point in first.outcome["curve"]
+    ]
+    assert [log["test/exact_match"] for log in told if "test/exact_match" in log] == [0.25]
+    assert told[-1]["solved"] == 1.0
+    assert logs(project, runs[RECORDS[3].id].name)[-1]["failed"] == 1.0
+    assert (runs[RECORDS[1].id].config or {})["cell"] == "lstm"
+
+
+def test_trackio_in_another_folder_is_refused(trackio_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrackerError, match="start another for"):
+        TrackioTracker(SUITE, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["mlflow", "tensorboard", "trackio"])
+def test_a_run_is_whole_when_it_has_ended(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """It is begun before its outcome is known; cut short, it is begun anew."""
+
+    def tracker() -> Tracker:
+        if kind == "mlflow":
+            return MlflowTracker(SUITE, str(tmp_path / "m.db"))
+        if kind == "tensorboard":
+            return TensorboardTracker(SUITE, tmp_path)
+        return TrackioTracker(SUITE, request.getfixturevalue("trackio_folder"))
+
+    whole = record(7, 0.5, cell="gru", hidden=48)
+    begun = Record(whole.id, whole.spec, {}, {"began": 1000.0})
+    values = list(curve_values(whole))
+    first = tracker()
+    first.begin(begun).log(values[:2])
+    assert not first.has(whole)
+    again = tracker()
+    assert not again.has(whole)
+    run = again.begin(begun)
+    run.log(values)
+    run.log(list(final_values(whole)))
+    run.end(whole)
+    assert tracker().has(whole)
+    assert export([whole], tracker()) == 0
+    if kind == "trackio":
+        import trackio
+
+        names = [run.name for run in trackio.Api().runs("opposites (100 steps, batch 32, cpu)")]
+        assert [name for name in names if whole.id in name] == [f"hidden=48 seed 7 {whole.id}"]
+        assert not [name for name in names if name.endswith(RUNNING)]
