@@ -101,6 +101,11 @@ def is_share(name: str) -> bool:
     return name in SCORES and SCORES[name].write is share and name != "exposure_gap"
 
 
+def worst(name: str) -> float:
+    """Return what a run without a score counts as, in every table: 0, or 1 for an error rate."""
+    return 0.0 if score(name).higher else 1.0
+
+
 def margin(name: str) -> float:
     """Return the smallest difference of a score that matters."""
     return MARGINS.get(name, 0.01)

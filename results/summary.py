@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
-from results import naming
+from results import metrics, naming
 from results.grouping import by_variant, core_share, grouped, signature, test_score
 from results.record import Record
 
@@ -33,7 +33,7 @@ class SummaryRow(TypedDict):
     metric: str
     memorisation: bool
     """True if the task tests on its training examples."""
-    score_mean: float | None
+    score_mean: float
     score_sd: float | None
     other_scores_mean: dict[str, float]
     runs_without_score: int
@@ -74,8 +74,8 @@ def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Summa
 
     No run is left out. One that never reached the target counts as later than any that did, so
     that `*_to_target` is the median over all runs, and None if that is never. A run that diverged
-    or failed has no score: `runs_without_score` counts these, and a variant with such a run ranks
-    below all variants without one. A run that reached the target and diverged later is counted
+    or failed has no score and counts as the worst one, as in every comparison;
+    `runs_without_score` counts these. A run that reached the target and diverged later is counted
     both as solved and as diverged.
 
     Args:
@@ -101,7 +101,7 @@ def _table_rows(
 
 def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
-    scores = _scores(outcomes)
+    scores = [_score(outcome, table.metric) for outcome in outcomes]
     return {
         "task": table.task,
         "setting": table.setting,
@@ -111,10 +111,10 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "solved": len(outcomes) - len(_unreached(outcomes)),
         "metric": table.metric,
         "memorisation": any(outcome.get("memorisation") for outcome in outcomes),
-        "score_mean": statistics.fmean(scores) if scores else None,
+        "score_mean": statistics.fmean(scores),
         "score_sd": _deviation(scores),
         "other_scores_mean": _other_scores(outcomes, table.metric),
-        "runs_without_score": len(records) - len(scores),
+        "runs_without_score": sum(test_score(outcome) is None for outcome in outcomes),
         "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
         "seconds_to_target": _median_to_target(map(_seconds_to_target, records)),
         "tokens_spent_in_vain": _spent_in_vain(outcomes),
@@ -132,8 +132,10 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     }
 
 
-def _scores(outcomes: Sequence[Outcome]) -> list[float]:
-    return [score for outcome in outcomes if (score := test_score(outcome)) is not None]
+def _score(outcome: Outcome, metric: str) -> float:
+    """Return the score of a run; of a run without one, the worst."""
+    score = test_score(outcome)
+    return metrics.worst(metric) if score is None else score
 
 
 def _unreached(outcomes: Sequence[Outcome]) -> list[Outcome]:
@@ -223,9 +225,7 @@ def _findings(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return dict(Counter(cause for outcome in outcomes for cause in outcome.get("findings", ())))
 
 
-def _rank(row: SummaryRow) -> tuple[bool, float, float, str]:
-    """Return a sorting key: variants with a score for every run first, then the best first."""
-    score = -math.inf if row["score_mean"] is None else row["score_mean"]
-    # a mean over the seeds that survived is not comparable with one over all seeds
-    partial = row["runs_without_score"] > 0
-    return partial, -score, _or_never(row["tokens_to_target"]), row["variant"]
+def _rank(row: SummaryRow) -> tuple[float, float, str]:
+    """Return a sorting key: the best score first."""
+    better = row["score_mean"] if metrics.score(row["metric"]).higher else -row["score_mean"]
+    return -better, _or_never(row["tokens_to_target"]), row["variant"]

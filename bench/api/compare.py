@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.api.store import runs_of
-from results.compare import axis_effects, equal_cost, interactions, pairs, stores
+from results.compare import axis_effects, equal_cost, interactions, stores
+from results.compare import two_variants as pairwise
 from results.compare.interactions import InteractionRow
-from results.compare.pairs import ComparisonRow
+from results.compare.judging import ComparisonRow
 from results.compare.text_scores import SentencesRow, rows_over_sentences
 from results.record import Record
 from results.store import reading
@@ -46,7 +47,7 @@ def two_variants(folder: Path, a: str, b: str, tasks: Tasks = None) -> TwoVarian
     """Return the effect of variant a against b on every measure."""
     with reading(folder) as store:
         records, suite = runs_of(store, tasks), store.base()
-        effects = pairs.compare_variants(records, suite, a, b)
+        effects = pairwise.compare_variants(records, suite, a, b)
         return TwoVariants(effects, rows_over_sentences(store, records, suite, effects))
 
 

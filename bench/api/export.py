@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.api.store import run_rows, runs_of
 from results.compare import axis_effects
-from results.compare.pairs import ComparisonRow
+from results.compare.judging import ComparisonRow
 from results.export import files, tracked
 from results.export.mlflow_tracker import MlflowTracker
 from results.export.tensorboard_tracker import TensorboardTracker

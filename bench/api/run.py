@@ -42,8 +42,6 @@ DEFAULT_BUDGET = "1000steps"
 """Budget of runs that are varied around a base."""
 DEFAULT_BATCH = 32
 """Examples per training step of runs that are varied around a base."""
-MOST_CHOSEN = 8
-"""Seeds up to which as many are done as a verdict takes, where none are asked for; else 3."""
 
 Cost = Callable[[RunSpec], float]
 """Estimates the seconds that a run takes."""
@@ -131,57 +129,38 @@ def _varied(options: MatrixOptions) -> Matrix:
         options.budget or DEFAULT_BUDGET,
         DEFAULT_BATCH if options.batch is None else options.batch,
     )
-    enough = enough_seeds(matrix).most
-    return matrix.changed(enough) if enough <= MOST_CHOSEN else matrix
+    return matrix.changed(enough_seeds()) if _compares(matrix) else matrix
 
 
-class EnoughSeeds(NamedTuple):
-    """Numbers of seeds with which effects can become significant at all.
+def enough_seeds() -> int:
+    """Return the number of seeds from which an effect can become significant, if it is large.
 
-    pair: for two variants. most: for all values of the axis that has most of them. axis: that axis;
-    empty where nothing is compared, and then `most` is the number of seeds as it is.
-    """
-
-    pair: int
-    most: int
-    axis: str
-
-
-def enough_seeds(matrix: Matrix) -> EnoughSeeds:
-    """Return how many seeds the comparisons of a matrix take, an axis being one family.
-
-    With fewer, not even the largest effect could be significant (`results.stats.inference`).
+    With fewer, not even the largest could (`results.stats.inference`).
     """
     from results.stats.inference import ALPHA, fewest_pairs
 
-    compared: dict[str, int] = {}
+    return fewest_pairs(ALPHA)
+
+
+def _compares(matrix: Matrix) -> bool:
+    """Return whether some axis of a matrix has two values or more."""
     for block in matrix.blocks:
         base = asdict(block.base)
         for axis, values in (*block.star.items(), *block.grid.items()):
             levels = {*values, base[axis]} if axis in base and block.with_base else {*values}
-            compared[axis] = max(compared.get(axis, 0), len(levels) - 1)
-    axis = max(compared, key=lambda name: compared[name], default="")
-    pair = fewest_pairs(ALPHA)
-    if not axis or not compared[axis]:
-        return EnoughSeeds(pair, min(block.seeds for block in matrix.blocks), "")
-    return EnoughSeeds(pair, fewest_pairs(ALPHA / compared[axis]), axis)
+            if len(levels) > 1:
+                return True
+    return False
 
 
 def seeds_sentence(matrix: Matrix) -> str:
-    """Return what the seeds of a matrix can show, if they are too few for some verdict."""
-    enough = enough_seeds(matrix)
-    seeds = min(block.seeds for block in matrix.blocks)
-    if not enough.axis or seeds >= enough.most:
+    """Return what the seeds of a matrix can show, if they are too few for any verdict."""
+    enough, seeds = enough_seeds(), min(block.seeds for block in matrix.blocks)
+    if seeds >= enough or not _compares(matrix):
         return ""
-    wanted = f"{enough.most} seeds: --seeds {enough.most}"
-    if enough.most > enough.pair:
-        wanted = (
-            f"{enough.pair} seeds for two variants, {enough.most} for all values of {enough.axis}: "
-            f"--seeds {enough.most}"
-        )
     return (
-        f"{seeds} seeds show the spread; even a large effect is significant only from {wanted}, "
-        "or, for two variants, bench run --until-decided A B --task NAME"
+        f"{seeds} seeds show the spread; even a large effect is significant only from {enough} "
+        f"seeds: --seeds {enough}, or, for two variants, bench run --until-decided A B --task NAME"
     )
 
 

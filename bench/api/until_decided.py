@@ -14,11 +14,12 @@ from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget, seed_count
 from bench.specs import make_budget
 from bench.training.decoding import read_decoding
 from bench.training.process import cached_task
+from results.compare.judging import verdict_at, weigh
 from results.compare.measures import MeasureReader, measure
 from results.compare.pairs import by_seed, paired
-from results.stats import sequential
-from results.stats.inference import Verdict
+from results.stats import families, sequential
 from results.stats.sequential import Look
+from results.stats.verdicts import Verdict
 from results.store import Store, writing
 from tasks import Task, canonical
 from variants import axes
@@ -29,6 +30,7 @@ PHRASES = {
     "better": "is better than",
     "worse": "is worse than",
     "tie": "is as good as",
+    "alike": "shows no difference that matters from",
     "undecided": "cannot be told from",
 }
 """A verdict on the first variant as part of a sentence."""
@@ -75,7 +77,8 @@ class TakenLook(NamedTuple):
     @property
     def line(self) -> str:
         """Return the look in one line."""
-        return f"{self.task}: {self.seeds} seeds, {self.effect}, {self.verdict}"
+        word = "no difference seen" if self.verdict == "alike" else self.verdict
+        return f"{self.task}: {self.seeds} seeds, {self.effect}, {word}"
 
     @property
     def sentence(self) -> str:
@@ -198,6 +201,8 @@ def _judge(metric: str, store: Store, plans: tuple[Plan, Plan], look: Look) -> t
     known = measure(metric)
     reader = MeasureReader([record for side in sides for record in side])
     pairs = paired(known, reader, [by_seed(sides[0])], [by_seed(sides[1])])
-    interval, verdict = sequential.decide(pairs.differences, look, known.margin)
-    low, high = known.write(interval.low), known.write(interval.high)
-    return verdict, f"{known.title} {known.write(interval.estimate)} ({low} to {high})"
+    weighed = weigh(pairs, look.alpha)
+    p_values = families.family_wise(weighed.evidence.tested)
+    verdict = verdict_at(pairs, weighed, p_values, look.alpha, look.alpha)
+    low, high = known.write(weighed.interval.low), known.write(weighed.interval.high)
+    return verdict, f"{known.title} {known.write(weighed.interval.estimate)} ({low} to {high})"

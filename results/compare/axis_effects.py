@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from results.compare.crossing import CrossedRuns, axes_of, level_text, other_levels
+from results.compare.judging import ComparisonRow, judged, judged_as_page
 from results.compare.pairs import (
     Compared,
     ComparisonError,
-    ComparisonRow,
     Head,
     all_measures,
-    judged,
 )
 from results.grouping import grouped
 from results.record import Record
@@ -66,7 +65,7 @@ def _effects_in(
 def every_axis(
     records: Iterable[Record], suite: Mapping[str, Any], more: Sequence[str] = ()
 ) -> list[ComparisonRow]:
-    """Return what every axis does to the score; each axis is a family of its own.
+    """Return what every axis does to the score; all tasks and axes are one page.
 
     Args:
         records: runs of any tasks and settings.
@@ -76,9 +75,7 @@ def every_axis(
     Raises:
         ComparisonError: no two variants differ in one axis alone.
     """
-    rows: list[ComparisonRow] = []
-    for (task, setting), group in grouped(records).items():
-        rows += every_axis_in(CrossedRuns(group, suite), task, setting, more)
+    rows = page_of_axes(records, suite, more)
     if not rows:
         raise ComparisonError(
             "no two finished runs of a task and budget differ in one axis alone; make some, for "
@@ -87,13 +84,14 @@ def every_axis(
     return rows
 
 
-def every_axis_in(
-    runs: CrossedRuns, task: str, setting: str, more: Sequence[str]
+def page_of_axes(
+    records: Iterable[Record], suite: Mapping[str, Any], more: Sequence[str]
 ) -> list[ComparisonRow]:
-    """Return what every axis does to the score, and to the measures in `more`, in one table."""
-    rows: list[ComparisonRow] = []
-    for axis in runs.axes():
-        # judged by axis: adding an axis to a matrix must not change verdicts on others
-        rows += judged(_effects_in(runs, task, setting, axis, (runs.metric, *more)))
+    """Return what every axis does to scores and to the measures in `more`; none if none varies."""
+    found: list[Compared] = []
+    for (task, setting), group in grouped(records).items():
+        runs = CrossedRuns(group, suite)
+        for axis in runs.axes():
+            found += _effects_in(runs, task, setting, axis, (runs.metric, *more))
     # a shorthand's mixed values, with a comma, are already among those of its single axes
-    return [row for row in rows if "," not in row["a"]]
+    return judged_as_page([compared for compared in found if "," not in compared.head["a"]])

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader, measure
-from results.compare.pairs import Compared, ComparisonRow, Head, by_seed, judged, paired
+from results.compare.pairs import Compared, Head, by_seed, paired
 from results.record import Record
 
 
@@ -124,7 +125,8 @@ def judge(
 
 
 def _word(row: ComparisonRow, comparison: Comparison) -> str:
-    verdict = row["verdict"]
+    # a source that saw no difference had few runs too, and said nothing of rare failures
+    verdict = "tie" if row["verdict"] == "alike" else row["verdict"]
     if verdict in (None, "undecided"):
         return "undecided"
     if verdict != comparison.expected:

@@ -15,19 +15,18 @@ from typing import Any
 import numpy as np
 
 from results import naming
+from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import Measure, MeasureReader, Reading, measure, unlike_machines
 from results.compare.pairs import (
     UNLIKE_MACHINES,
     Compared,
     ComparisonError,
-    ComparisonRow,
     Head,
     Side,
     by_seed,
-    judged,
     paired,
-    runs_of_both,
 )
+from results.compare.two_variants import runs_of_both
 from results.grouping import grouped
 from results.record import Record
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, TypedDict
-
-import numpy as np
 
 from results import naming
 from results.compare.crossing import (
@@ -23,8 +22,9 @@ from results.compare.measures import Measure, MeasureReader, measure
 from results.compare.pairs import Pairs, Side, paired
 from results.grouping import grouped
 from results.record import Record
-from results.stats import inference
-from results.stats.inference import Values
+from results.stats import families
+from results.stats.families import Sample
+from results.stats.inference import ALPHA
 
 Crossed = dict[Any, dict[Level, Side]]
 """Runs that differ in two axes alone: by the other axis's value, then by the axis's value."""
@@ -55,7 +55,7 @@ class _Interaction:
     level: Level
     at: str
     not_at: str
-    differences: Values
+    sample: Sample
 
 
 def axis_interactions(
@@ -77,7 +77,7 @@ def axis_interactions(
             for interaction in _interactions(runs, contexts, reference, other)
         ]
         # every pair of values of every other axis is a test, so all of them are one family
-        p_values = inference.holm([inference.sign_flip(one.differences) for one in found])
+        p_values = families.family_wise([interaction.sample for interaction in found])
         for interaction, p in zip(found, p_values, strict=True):
             rows.append(
                 {
@@ -88,11 +88,11 @@ def axis_interactions(
                     "against": level_text(axis, reference),
                     "at": interaction.at,
                     "not_at": interaction.not_at,
-                    "pairs": len(interaction.differences),
-                    "effect": float(np.mean(interaction.differences)),
+                    "pairs": len(interaction.sample),
+                    "effect": fmean(interaction.sample.values()),
                     "p_adjusted": p,
                     "family": len(found),
-                    "significant": p <= inference.ALPHA,
+                    "significant": p <= ALPHA,
                 }
             )
     return rows
@@ -120,9 +120,9 @@ def _interactions(
                 _effect(complete, at_value, level, reference, score, runs.reader)
                 for at_value in (value, base)
             )
-            differences = _differences(there, here)
-            if len(differences):
-                yield _Interaction(level, at, not_at, differences)
+            sample = _differences(there, here)
+            if sample:
+                yield _Interaction(level, at, not_at, sample)
 
 
 def _complete(
@@ -159,11 +159,9 @@ def _effect(
     return paired(score, reader, ours, theirs)
 
 
-def _differences(there: Pairs, here: Pairs) -> Values:
+def _differences(there: Pairs, here: Pairs) -> Sample:
     """Return the difference of two effects, for the seeds that both have."""
-    effects_there, effects_here = (
-        dict(zip(pairs.seeds, pairs.differences, strict=True)) for pairs in (there, here)
-    )
+    effects_there, effects_here = (pairs.sample(pairs.differences) for pairs in (there, here))
     # the same seeds on both sides, so that what seeds have in common cancels
     shared = sorted(effects_there.keys() & effects_here.keys())
-    return np.array([effects_there[seed] - effects_here[seed] for seed in shared])
+    return {seed: effects_there[seed] - effects_here[seed] for seed in shared}

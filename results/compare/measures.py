@@ -91,7 +91,7 @@ class MeasureReader:
 
     A run that never reached the target counts as having reached it at the largest cost that any
     run of the table had, so that it never looks better than one that did. A run without a score,
-    because it diverged or failed, counts as 0.
+    because it diverged or failed, counts as the worst one, 0 (of an error rate: 1).
 
     Attributes:
         metric: key of the score that decides.
@@ -128,7 +128,7 @@ def _score(record: Record, key: str) -> Reading | None:
         return _exposure_gap(tested)
     # without a score the run diverged or failed: leaving it out would flatter the variant
     score = tested.get(key)
-    return Reading(0.0, True) if score is None else Reading(float(score), False)
+    return Reading(metrics.worst(key), True) if score is None else Reading(float(score), False)
 
 
 def _last_loss(record: Record) -> Reading | None:

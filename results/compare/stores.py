@@ -7,15 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from results import naming
+from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader
 from results.compare.pairs import (
     Compared,
     ComparisonError,
-    ComparisonRow,
     Head,
     all_measures,
     by_seed,
-    judged,
 )
 from results.grouping import by_setting, by_variant, signature
 from results.record import Record

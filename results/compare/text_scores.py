@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
-from results.compare.pairs import ComparisonRow, by_seed, runs_of_both
+from results.compare.judging import ComparisonRow
+from results.compare.pairs import by_seed
+from results.compare.two_variants import runs_of_both
 from results.grouping import grouped
 from results.outputs import decode
 from results.record import Record

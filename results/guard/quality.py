@@ -7,8 +7,8 @@ from typing import Any
 
 from results import naming
 from results.compare import stores
+from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import measure
-from results.compare.pairs import NEITHER, ComparisonRow
 from results.grouping import by_variant, setting_text
 from results.guard.verdict import GuardRow
 from results.record import Record
@@ -114,12 +114,12 @@ def _compared_row(row: ComparisonRow) -> GuardRow:
 
 
 def _verdict(row: ComparisonRow) -> str:
-    if row["verdict"] == "tie":
+    if row["verdict"] in ("tie", "alike"):
         return "fine"
     if row["verdict"] != "undecided":
         return str(row["verdict"])
     # undecided with enough seeds means: nothing was found that could have been found
-    enough = row["pairs"] >= inference.fewest_pairs(inference.ALPHA / row["family"])
+    enough = row["pairs"] >= inference.fewest_pairs(inference.ALPHA)
     return "fine" if enough or row["why"] == NEITHER else "cannot tell"
 
 

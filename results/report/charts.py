@@ -31,6 +31,7 @@ VERDICT_COLOURS = {
     "better": "#4477AA",
     "worse": "#EE6677",
     "tie": "#888888",
+    "alike": "#888888",
     "undecided": "#CCBB44",
 }
 """Colours of verdicts."""

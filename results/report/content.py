@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from results import naming
-from results.compare.pairs import ComparisonRow
+from results.compare.judging import ComparisonRow
 from results.curves import CurvePoint, average_curves
 from results.doctor.examined import Finding, examined_run
 from results.doctor.rules import findings
@@ -85,7 +85,7 @@ def speed_points(section: Section) -> list[SpeedPoint]:
             row["score_mean"],
         )
         for row in section.summary
-        if row["tokens_per_second"] and row["score_mean"] is not None
+        if row["tokens_per_second"]
     ]
 
 

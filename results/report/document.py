@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from results.compare.axis_effects import every_axis_in
-from results.compare.crossing import CrossedRuns
+from results.compare.axis_effects import page_of_axes
+from results.compare.judging import ComparisonRow
 from results.compare.over_tasks import over_tasks
-from results.compare.pairs import ComparisonRow
 from results.escapes import for_html
 from results.grouping import budget_of, grouped
 from results.record import Record
@@ -30,6 +29,7 @@ from results.report.sections import (
     verdicts_part,
 )
 from results.summary import summarise
+from results.tables.text import grouped_rows
 
 REPORTED_COSTS = ("tokens_to_target", "tokens_per_second")
 """Costs that a report compares besides the score."""
@@ -53,9 +53,13 @@ def write(
     """
     groups = grouped(records)
     sections, effects = [], []
+    # all tables of a report are one page, over which the rate of false words holds
+    found = grouped_rows(
+        ((row["task"], row["setting"]), row)
+        for row in page_of_axes(records, suite, REPORTED_COSTS)
+    )
     for number, ((task, setting), group) in enumerate(groups.items()):
-        rows = every_axis_in(CrossedRuns(group, suite), task, setting, REPORTED_COSTS)
-        rows = most_telling_first(rows)
+        rows = most_telling_first(found.get((task, setting), []))
         scores = [row for row in rows if not row["ratio"] and not row["refused"]]
         summary = summarise(group, suite)
         name = f"t{number}"

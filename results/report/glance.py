@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from results import metrics
+from results.compare.judging import ComparisonRow
 from results.compare.measures import measure
-from results.compare.pairs import ComparisonRow
 from results.escapes import for_html
 from results.report.content import FoundCause, Section, found_causes
 from results.report.page import note
@@ -19,9 +19,11 @@ SURE_SHOWN = 4
 """Differences that are told of each task: the largest of those that are sure."""
 HOW_TO_READ = (
     '<p class="note">Each option is compared with the default on the same seeds. '
-    "<b>better</b> and <b>worse</b> are significant (sign-flip test, Holm over the axis), "
-    "<b>tie</b> is an interval within what matters; <b>not significant yet</b> says how many "
-    "more seeds would decide if effect and spread stay the same.</p>"
+    "<b>better</b> and <b>worse</b> are significant: over the whole report, 5 in 100 of these words "
+    "are false at most, on average (sign-flip tests, Benjamini and Hochberg). <b>no difference "
+    "seen</b> is an interval within what matters, <b>tie</b> one from seeds enough to exclude that "
+    "a side fails in more than 10 % of runs; <b>not significant yet</b> says how many more seeds "
+    "would decide if effect and spread stay the same.</p>"
 )
 LIKELY_SHOWN = 2
 """Lines that a card has at least, if large differences are there that are not yet significant."""
@@ -108,6 +110,7 @@ def _sure_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     counts = Counter(str(row["verdict"]) for row in judged if not row["ratio"])
     large = sum(is_large(row) for row in judged if not row["ratio"])
     told = [f"{counts['tie']} tied with the default"] if counts["tie"] else []
+    told += [f"{counts['alike']} without a difference seen"] if counts["alike"] else []
     told += [f"{large} large, not yet significant"] if large else []
     still_open = counts["undecided"] - large
     told += [f"{still_open} not significant yet"] if still_open else []
@@ -131,7 +134,7 @@ def _likely_line(row: ComparisonRow) -> str:
 
 def most_telling_first(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
     """Return rows with what differs before what is open, and that before what is tied."""
-    order = {"better": 0, "worse": 0, "undecided": 2, "tie": 3}
+    order = {"better": 0, "worse": 0, "undecided": 2, "alike": 3, "tie": 3}
 
     def key(row: ComparisonRow) -> tuple[int, float]:
         rank = 1 if is_large(row) else order.get(str(row["verdict"]), 4)

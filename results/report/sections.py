@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from results import metrics
+from results.compare.judging import ComparisonRow
 from results.compare.measures import measure
 from results.compare.over_tasks import OverTasksRow, profile
-from results.compare.pairs import ComparisonRow
 from results.escapes import for_html
 from results.layers import LAYER_TITLES
 from results.report import charts

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from results.compare.interactions import InteractionRow
-from results.compare.pairs import ComparisonRow
+from results.compare.judging import ComparisonRow
 from results.compare.text_scores import SentencesRow
 from results.show.terminal import print_broken, print_table
 from results.tables.comparisons import (

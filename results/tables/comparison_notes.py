@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from results.compare.interactions import InteractionRow
+from results.compare.judging import ComparisonRow
 from results.compare.measures import measure
-from results.compare.pairs import ComparisonRow
 from results.stats.inference import ALPHA, fewest_pairs
+from results.stats.verdicts import TIE_RATE, TOO_FEW
 from results.tables.effects import is_large, seeds_text
 from results.tables.summaries import timing_notes
+
+PRICE_BY_HAND = 10
+"""False verdicts in 100 of somebody who adds seeds and compares again until something is found.
+
+Measured by tests/perf/verdict_rates.py; with looks that are planned it is 5.
+"""
 
 
 def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
@@ -18,12 +26,14 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     concurrent = max((row["trained_beside"] for row in judged), default=0)
     return [
         *_large_note(judged),
-        *_seeds_notes(judged),
+        *(f"not compared: {why}" for why in sorted({row["refused"] for row in rows} - {""})),
+        *_too_few_note(judged),
         *_unpaired_note(rows),
+        *_failures_note(judged),
+        *_more_seeds_note(judged),
         *timing_notes(concurrent, (row["core_share"] for row in judged)),
         *_without_score_note(judged),
         *_detectable_note(judged),
-        *(f"not compared: {why}" for why in sorted({row["refused"] for row in rows} - {""})),
     ]
 
 
@@ -45,20 +55,40 @@ def _duration(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
-def _seeds_notes(judged: Sequence[ComparisonRow]) -> list[str]:
-    """Say if there are too few seeds for any verdict, and explain `more seeds`."""
-    notes = []
-    if any(row["why"] == "too few seeds" for row in judged):
-        # Holm's correction makes large families need more seeds
-        least = max(fewest_pairs(ALPHA / row["family"]) for row in judged)
-        in_family = " in a family of this size" if least > fewest_pairs(ALPHA) else ""
-        notes.append(
-            f"too few seeds: at least {least} are needed for a significant difference{in_family} "
-            f"(two-sided sign-flip test at {ALPHA:g})"
-        )
-    if any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
-        notes.append("more seeds: so many would decide if effect and spread stay the same")
-    return notes
+def _too_few_note(judged: Sequence[ComparisonRow]) -> list[str]:
+    if not any(row["why"] == TOO_FEW for row in judged):
+        return []
+    return [
+        f"too few seeds: at least {fewest_pairs(ALPHA)} are needed for a significant difference "
+        f"(two-sided sign-flip test at {ALPHA:g})"
+    ]
+
+
+def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
+    """Say which failure rate the seeds cannot exclude, and when a run has failed."""
+    scores = [row for row in judged if not row["ratio"] and row["rate_excluded"]]
+    if not scores:
+        return []
+    rate = max(row["rate_excluded"] or 0.0 for row in scores)
+    note = (
+        "verdicts on scores are of runs that do not fail; a side may still fail in up to "
+        f"{rate * 100:.0f} % of runs"
+    )
+    if any(row["verdict"] == "alike" for row in scores):
+        note += f" (for a tie: {TIE_RATE * 100:.0f} %)"
+    failed = any(row["failed_a"] or row["failed_b"] for row in scores)
+    return [note, *(["failed: less than half of the score of a side's best run"] * failed)]
+
+
+def _more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
+    """Explain `more seeds`, and what it costs to follow it by hand."""
+    if not any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
+        return []
+    return [
+        "more seeds: so many would decide if effect and spread stay the same; adding some and "
+        f"looking again, repeatedly, is wrong in {PRICE_BY_HAND} of 100 cases instead of 5: bench "
+        "run --until-decided keeps to 5"
+    ]
 
 
 def _unpaired_note(rows: Sequence[ComparisonRow]) -> list[str]:
@@ -68,7 +98,7 @@ def _unpaired_note(rows: Sequence[ComparisonRow]) -> list[str]:
 
 def _without_score_note(judged: Sequence[ComparisonRow]) -> list[str]:
     count = sum(row["censored_a"] + row["censored_b"] for row in judged if not row["ratio"])
-    return [f"{count} runs without a score count as 0"] if count else []
+    return [f"{count} runs without a score count as the worst one"] if count else []
 
 
 def _detectable_note(judged: Sequence[ComparisonRow]) -> list[str]:
@@ -80,6 +110,18 @@ def _detectable_note(judged: Sequence[ComparisonRow]) -> list[str]:
     return [f"with these seeds, a difference of {difference} would be found in 80 % of cases"]
 
 
+def page_note(rows: Sequence[ComparisonRow]) -> list[str]:
+    """Say how many words of a page of all axes may be false."""
+    words = sum(row["verdict"] in ("better", "worse") for row in rows)
+    if not words:
+        return []
+    return [
+        f"{words} of {sum(row['verdict'] is not None for row in rows)} effects are + or -; about "
+        f"{math.ceil(ALPHA * words)} of these may be false, and false ones come together, as a "
+        "task's effects share one base"
+    ]
+
+
 def interaction_notes(rows: Sequence[InteractionRow]) -> list[str]:
     """Return the interactions that are significant, or how many were tested in vain."""
     if not rows:
@@ -87,7 +129,7 @@ def interaction_notes(rows: Sequence[InteractionRow]) -> list[str]:
     significant = [_interaction_note(row) for row in rows if row["significant"]]
     if significant:
         return significant
-    least = fewest_pairs(ALPHA / rows[0]["family"])
+    least = fewest_pairs(ALPHA)
     too_few = max(row["pairs"] for row in rows) < least
     why = f"; it would take at least {least} seeds" if too_few else ""
     return [f"none of {len(rows)} interactions tested is significant{why}"]

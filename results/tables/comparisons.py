@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from results.compare.interactions import InteractionRow
+from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import measure
-from results.compare.pairs import NEITHER, ComparisonRow
 from results.grouping import budget_of
-from results.tables.comparison_notes import comparison_notes, interaction_notes
+from results.tables.comparison_notes import comparison_notes, interaction_notes, page_note
 from results.tables.effects import (
     cost_text,
     effect_text,
@@ -108,7 +108,7 @@ def _score_table(
     # of two sets of runs, every line has the same a
     ours = f"{rows[0]['a']} " if "variant" in rows[0] else ""
     against = f"{ours}against {rows[0]['b']}"
-    notes = [against, *comparison_notes(scores), *interaction_notes(interactions)]
+    notes = [against, *interaction_notes(interactions), *comparison_notes(scores)]
     return TextTable(_heading(rows), lines, notes)
 
 
@@ -120,7 +120,8 @@ def _cost_table(rows: Sequence[ComparisonRow]) -> TextTable:
         line = lines.setdefault(label, {"variant": _label(row)})
         line[measure(row["measure"]).title] = cost_text(row)
     notes = [
-        f"times that of {rows[0]['b']}; = a tie, + better, - worse, ? undecided",
+        f"times that of {rows[0]['b']}; + better, - worse, = a tie, ~ no difference seen, "
+        "? undecided",
         *(note for note in comparison_notes(costs) if note.startswith(("not compared", "timed"))),
     ]
     return TextTable("what it costs", list(lines.values()), notes)
@@ -145,7 +146,10 @@ def overview_tables(rows: Sequence[ComparisonRow]) -> list[TextTable]:
         TextTable(
             "every axis: tokens to target",
             _overview_lines(tokens),
-            ["left out where neither reached the target"],
+            [
+                "left out where neither reached the target; < and > where only a bound is known",
+                *page_note(tokens),
+            ],
         ),
     ]
     return [table for table in tables if table.lines]
@@ -155,8 +159,9 @@ def _overview_notes(scores: Sequence[ComparisonRow]) -> list[str]:
     titles = {row["task"]: measure(row["measure"]).title for row in scores}
     return [
         "scores of test: " + ", ".join(f"{task} {title}" for task, title in titles.items()),
-        "+ better than the base's value, - worse, = a tie, ? undecided; bench compare --axis has "
-        "intervals, seeds and costs",
+        "+ better than the base's value, - worse, = a tie, ~ no difference seen, ? undecided; "
+        "bench compare --axis has intervals, seeds and costs",
+        *page_note(scores),
         *(note for note in comparison_notes(scores) if note.startswith("too few")),
     ]
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from results import metrics
+from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import measure
-from results.compare.pairs import NEITHER, NOT_ALL, ComparisonRow
+from results.stats.verdicts import FAILS_LESS, FAILS_MORE
 
-SIGNS = {"better": "+", "worse": "-", "tie": "=", "undecided": "?"}
+SIGNS = {"better": "+", "worse": "-", "tie": "=", "alike": "~", "undecided": "?"}
 """Verdicts as signs, for tables of many effects."""
+OPEN = {"": "", "below": "< ", "above": "> "}
+"""Signs before an effect that is only known to lie on one side of a value."""
+SAID_ALONE = (NEITHER, FAILS_MORE, FAILS_LESS)
+"""Reasons for `undecided` that are said in place of it."""
 
 
 def effect_text(row: ComparisonRow) -> str:
-    """Return an effect as `+0.120`, or `×0.61` for a ratio; "" if there is none."""
-    if row["effect"] is None or row["why"] == NEITHER:
+    """Return an effect as `+0.120`, or `×0.61` for a ratio; "" if there is none.
+
+    A ratio of which only a bound is known is `< ×0.61` or `> ×1.20`, or `unknown`.
+    """
+    if row["why"] == NEITHER or row["verdict"] is None:
         return ""
-    return measure(row["measure"]).write(row["effect"])
+    if row["effect"] is None:
+        return "unknown"
+    return OPEN[row["open"]] + measure(row["measure"]).write(row["effect"])
 
 
 def cost_text(row: ComparisonRow) -> str:
@@ -27,24 +37,36 @@ def cost_text(row: ComparisonRow) -> str:
 
 
 def interval_text(row: ComparisonRow) -> str:
-    """Return the interval of an effect: `+0.020 to +0.310`; "" if there is no effect."""
+    """Return the interval of an effect: `+0.020 to +0.310`; "" if there is no effect.
+
+    Where runs never reached the target one end may be open: `< ×0.94`, or `> ×1.06`. Differences
+    that are all the same say nothing about their spread, so they have no interval.
+    """
     if row["refused"] or row["why"] == NEITHER:
         return ""
-    if row["low"] is None or row["high"] is None:
-        return "unknown"
-    write = measure(row["measure"]).write
-    return f"{write(row['low'])} to {write(row['high'])}"
+    low, high, write = row["low"], row["high"], measure(row["measure"]).write
+    if low is None:
+        return "unknown" if high is None else f"< {write(high)}"
+    if high is None:
+        return f"> {write(low)}"
+    return "no spread seen" if low == high else f"{write(low)} to {write(high)}"
 
 
 def verdict_text(row: ComparisonRow) -> str:
-    """Return the verdict in words, and how many seeds would decide what is not decided.
+    """Return the verdict in words, how often runs failed, and how many seeds would decide.
 
     For example `better`, `not significant yet (about 4 more seeds)`, or `large, not yet
     significant: 4 more seeds`.
     """
+    return _word(row) + _failures(row)
+
+
+def _word(row: ComparisonRow) -> str:
+    if row["verdict"] == "alike":
+        return "no difference seen"
     if row["verdict"] != "undecided":
         return str(row["verdict"])
-    if row["why"] in (NEITHER, NOT_ALL):
+    if row["why"] in SAID_ALONE:
         return row["why"]
     more = row["more_seeds"]
     if is_large(row):
@@ -52,12 +74,21 @@ def verdict_text(row: ComparisonRow) -> str:
     return "not significant yet" + (f" (about {seeds_text(more)})" if more else "")
 
 
+def _failures(row: ComparisonRow) -> str:
+    """Return how many runs of a and of b failed, or never reached the target; "" if none did."""
+    if (not row["failed_a"] and not row["failed_b"]) or row["why"] == NEITHER:
+        return ""
+    runs = row["pairs"] * row["contexts"]
+    word = "never" if row["ratio"] else "failed"
+    return f"; {word}: {row['failed_a']} and {row['failed_b']} of {runs}"
+
+
 def is_large(row: ComparisonRow) -> bool:
     """Return whether an undecided effect is beyond what matters with all of its interval."""
-    if row["verdict"] != "undecided" or row["why"] in (NEITHER, NOT_ALL):
+    if row["verdict"] != "undecided" or row["why"] in SAID_ALONE:
         return False
-    low, high = row["low"], row["high"]
-    return low is not None and high is not None and (low > row["margin"] or high < -row["margin"])
+    low, high, margin = row["low"], row["high"], row["margin"]
+    return (low is not None and low > margin) or (high is not None and high < -margin)
 
 
 def seeds_text(more: int) -> str:
@@ -71,17 +102,12 @@ def p_text(row: ComparisonRow) -> str:
 
 
 def side_text(row: ComparisonRow, side: str) -> str:
-    """Return the mean of side `a` or `b`, and whether runs without a target make it too small."""
-    mean, censored = row["a_mean"], row["censored_a"]
-    if side == "b":
-        mean, censored = row["b_mean"], row["censored_b"]
-    known = measure(row["measure"])
-    if not known.key.endswith("to_target"):
-        censored = 0
-    # a mean over runs of which some never got there is a lower bound
-    if mean is None or censored == row["pairs"] * row["contexts"]:
-        return "never"
-    return ("> " if censored else "") + known.write_value(mean)
+    """Return the mean of side `a` or `b`; of costs to the target the median, if not all got there.
+
+    It is `never` if the median run never reached the target.
+    """
+    mean = row["a_mean"] if side == "a" else row["b_mean"]
+    return "never" if mean is None else measure(row["measure"]).write_value(mean)
 
 
 def where_text(row: ComparisonRow) -> str:

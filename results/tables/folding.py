@@ -98,13 +98,13 @@ def _moved(line: Texts, title: str, before: str) -> Texts:
 
 
 def score_text(row: SummaryRow) -> str:
-    """Write the mean score, its deviation, and how many seeds have a score if not all do."""
-    if row["score_mean"] is None:
+    """Write the mean score, its deviation, and how many runs have no score, which count in it."""
+    if row["runs_without_score"] == row["seeds"]:
         return "none"
     write = metrics.score(row["metric"]).write
     text = write(row["score_mean"])
     if row["score_sd"] is not None:
         text += f" ±{write(row['score_sd']).lstrip('0') or '0'}"
     if row["runs_without_score"]:
-        text += f" ({row['seeds'] - row['runs_without_score']} of {row['seeds']})"
+        text += f" ({row['runs_without_score']} of {row['seeds']} without)"
     return text

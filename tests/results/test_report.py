@@ -68,7 +68,7 @@ def test_it_says_what_is_known() -> None:
     assert "55 runs (54 solved, 1 failed) in 2 tables, 2026-11-21" in text
     assert text.count(">cell=lstm</td>") >= 2
     assert text.count('class="text better">better</td>') == 2
-    assert text.count('class="text tie">tie</td>') == 2
+    assert text.count('class="text alike">no difference seen</td>') == 2
     assert "effect on exact match, 95% interval" in text
     assert "3 variants that all 2 tables have" in text
     assert "P, threads 1" not in text.partition("environment")[0]

@@ -1,7 +1,8 @@
 // Draws charts with Vega-Lite that answer to the mouse, to buttons and so to the keyboard.
 
 const COLOURS = ['#4477AA', '#EE6677', '#228833', '#CCBB44', '#66CCEE', '#AA3377', '#999933', '#888888'];
-const VERDICTS = { better: '#4477AA', worse: '#EE6677', undecided: '#CCBB44', tie: '#888888' };
+const SAID = { undecided: 'not significant yet', alike: 'no difference seen' };
+const VERDICTS = { better: '#4477AA', worse: '#EE6677', undecided: '#CCBB44', alike: '#888888', tie: '#888888' };
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const mounted = new Set();
 dark.addEventListener('change', () => mounted.forEach(chart => chart.draw()));
@@ -261,7 +262,7 @@ function verdictsChart(place, table, runs, filter) {
     const values = table.effects.filter(effect => !off.has(effect.verdict)
       && (!names.has(effect.name) || filter.shows(names.get(effect.name))));
     const lines = Object.entries(VERDICTS).filter(([word]) => table.effects.some(e => e.verdict === word))
-      .map(([word, colour]) => [word, colour, word === 'undecided' ? 'not significant yet' : word]);
+      .map(([word, colour]) => [word, colour, SAID[word] ?? word]);
     const narrow = place.clientWidth < 500;
     // on narrow screens long names stand on two lines
     const two = "length(datum.label) > 16 ? split(replace(datum.label, '=', '=\\n'), '\\n') : datum.label";

@@ -65,12 +65,24 @@ def test_of_several_the_worst_counts() -> None:
 
 
 def test_comparisons_of_one_measure_are_a_family() -> None:
-    """Six seeds are enough for one comparison, and not for two."""
-    sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW), "c": side(LOW, cell="rnn")}
+    """Six seeds are enough for one comparison, and for the clearest of two."""
+    sides = {
+        "a": side(HIGH, cell="lstm"),
+        "b": side(LOW),
+        "c": side([0.7, 0.9, 0.6, 0.8, 0.9, 0.7], cell="rnn"),
+    }
     one, two = claim("better"), Comparison("", "a", "c", "", "better", None, 0.0)
     rows = judge([one, two], sides, "exact_match")
-    assert [row["word"] for row in rows] == ["undecided"] * 2
+    assert [row["word"] for row in rows] == ["reproduced", "undecided"]
     assert {row["family"] for row in rows} == {2}
+
+
+def test_a_claim_of_no_difference_needs_no_more_than_its_source_had() -> None:
+    """Few seeds do not show a tie, as a side may fail now and then; a paper's did not either."""
+    sides = {"a": side([0.9] * 6, cell="lstm"), "b": side([0.9] * 6)}
+    for expected, word in (("tie", "reproduced"), ("better", "no difference")):
+        (row,) = judge([claim(expected)], sides, "exact_match")
+        assert (row["verdict"], row["word"]) == ("alike", word)
 
 
 def test_measures_beyond_the_score() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from results.compare import equal_cost
-from results.compare.pairs import ComparisonError, ComparisonRow
+from results.compare.judging import ComparisonRow
+from results.compare.pairs import ComparisonError
 from results.record import Record
 from tests.records import SUITE, failed, record
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from results import packing
-from results.compare.pairs import compare_variants
+from results.compare.two_variants import compare_variants
 from results.compare.text_scores import SentencesRow, rows_over_sentences
 from results.outputs import SplitOutputs, encode
 from results.record import Record

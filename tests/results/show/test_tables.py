@@ -88,7 +88,9 @@ def test_what_broke_is_counted() -> None:
     assert row["seeds"] == 4
     assert row["runs_without_score"] == 3
     assert row["status"] == {"finished": 1, "diverged": 1, "failed": 2}
-    assert row["score_mean"] == 0.5
+    # as in comparisons, a run without a score counts as 0
+    assert row["score_mean"] == 0.125
+    assert "0.125 ±.250 (3 of 4 without)" in summary_line(row).values()
     text = shown([row])
     assert "1 diverged, 2 failed" in text
     assert "0/4" in text
@@ -96,8 +98,8 @@ def test_what_broke_is_counted() -> None:
 
 def test_a_variant_of_failures_alone_has_its_row_last() -> None:
     rows = summarise([failed(0, cell="lstm"), record(0, 0.0), record(0, 0.9, cell="rnn")], SUITE)
-    assert [row["variant"] for row in rows] == ["cell=rnn", "base", "cell=lstm"]
-    assert rows[-1]["score_mean"] is None
+    assert rows[0]["variant"] == "cell=rnn"
+    assert rows[-1]["score_mean"] == 0.0
     assert "none" in shown(rows)
 
 
@@ -117,11 +119,11 @@ def test_best_first_then_the_sooner_then_the_name() -> None:
 
 
 def test_one_lucky_seed_is_not_the_best() -> None:
-    """Two of its three runs diverged: it stands below the row whose every run has a score."""
+    """Two of its three runs diverged, which count as 0."""
     lucky = [record(0, 0.99, cell="rnn"), record(1, None, cell="rnn"), record(2, None, cell="rnn")]
     rows = summarise([*lucky, *(record(seed, 0.9) for seed in range(3))], SUITE)
-    assert [row["score_mean"] for row in rows] == [0.9, 0.99]
-    assert "0.990 (1 of 3)" in summary_line(rows[1]).values()
+    assert [row["score_mean"] for row in rows] == [0.9, 0.33]
+    assert "0.330 ±.572 (2 of 3 without)" in summary_line(rows[1]).values()
 
 
 def test_beyond_is_said_of_what_was_spent_in_vain() -> None:
@@ -333,7 +335,7 @@ def any_row(draw: st.DrawFn) -> SummaryRow:
         "metric": draw(st.sampled_from([*SCORES, "another_score"])),
         "seeds": seeds,
         "solved": draw(st.integers(0, seeds)),
-        "score_mean": draw(st.none() | st.floats(0, 100)),
+        "score_mean": draw(st.floats(0, 100)),
         "score_sd": draw(st.none() | st.floats(0, 100)),
         "tokens_to_target": draw(NUMBER),
         "seconds_to_target": draw(NUMBER),

@@ -1,0 +1,99 @@
+"""Compares two variants by every measure, in all tasks and settings that have both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from results import commands, naming
+from results.compare.judging import ComparisonRow, judged
+from results.compare.measures import MeasureReader
+from results.compare.pairs import Compared, ComparisonError, Head, all_measures, by_seed
+from results.grouping import grouped, namings
+from results.record import Record
+
+
+def compare_variants(
+    records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str
+) -> list[ComparisonRow]:
+    """Compare two variants in every task and setting that has both; one row per measure.
+
+    Args:
+        records: runs of any variants.
+        suite: the suite's base variant.
+        a: a variant's name as in a table, or its difference from the suite's base.
+        b: the variant to compare it with.
+
+    Raises:
+        ComparisonError: no setting has both.
+    """
+    groups = grouped(records)
+    found: list[Compared] = []
+    for (task, setting), group in groups.items():
+        both = runs_of_both(group, suite, a, b)
+        if both:
+            head: Head = {"task": task, "setting": setting, "a": a, "b": b}
+            if base := _spelled_base(a, b, *both):
+                head["base"] = base
+            head["decide"] = commands.until_decided(both[0][0], both[1][0], suite)
+            head["seed_seconds"] = sum(map(_mean_seconds, both))
+            ours, theirs = map(by_seed, both)
+            found += all_measures(head, MeasureReader(group), [ours], [theirs])
+    if not found:
+        raise _nothing_in_common(groups, suite, a, b)
+    return judged(found)
+
+
+def runs_of_both(
+    group: Sequence[Record], suite: Mapping[str, Any], a: str, b: str
+) -> tuple[list[Record], list[Record]] | None:
+    """Return the runs of two named variants of one table; None if it lacks one of them."""
+    for base, named in namings(group, suite):
+        ours, theirs = naming.canonical(a, base), naming.canonical(b, base)
+        if (a == b or ours != theirs) and ours in named and theirs in named:
+            return named[ours], named[theirs]
+    return None
+
+
+def _mean_seconds(runs: Sequence[Record]) -> float:
+    """Return the mean seconds that these runs took, evaluation included."""
+    return float(np.mean([float(run.measured.get("run_seconds", 0.0)) for run in runs]))
+
+
+def _spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:
+    """Return the values of the side that was named `base` where the other differs from it."""
+    base, other = (ours, theirs) if a == "base" else (theirs, ours)
+    if "base" not in (a, b):
+        return ""
+    values = naming.spelled(base[0].variant, [other[0].variant])
+    return ",".join(f"{axis}={value}" for axis, value in values.items())
+
+
+def _nothing_in_common(
+    groups: Mapping[tuple[str, str], Sequence[Record]], suite: Mapping[str, Any], a: str, b: str
+) -> ComparisonError:
+    """Return an error that says which of two variants is where."""
+    places: dict[str, set[str]] = {}
+    for (task, setting), group in groups.items():
+        for _, named in namings(group, suite):
+            for name in named:
+                places.setdefault(name, set()).add(f"{task} ({setting})")
+    canonical = [naming.canonical(name, suite) for name in (a, b)]
+    if a != b and canonical[0] == canonical[1]:
+        return ComparisonError(f"{a} and {b} are the same variant; give two")
+    # a misspelt name is the likelier mistake, so it is reported first
+    for name, known in zip((a, b), canonical, strict=True):
+        if known not in places and name not in places:
+            return ComparisonError(
+                f"no finished run is of the variant {name}; there are {naming.listed(places)}"
+            )
+    (at_a, at_b) = (
+        places[name if name in places else known]
+        for name, known in zip((a, b), canonical, strict=True)
+    )
+    return ComparisonError(
+        f"{a} and {b} have no task and setting in common: {a} has {naming.listed(at_a)}, {b} "
+        f"has {naming.listed(at_b)}; run both with the same task and budget"
+    )
