@@ -13,15 +13,16 @@ from scipy import stats
 from results.stats.inference import ALPHA, Mask, Values
 
 FAR_BEHIND = 10
-"""Smallest distance of a failed run from its side's best, in margins that matter."""
+"""Smallest gap between runs that failed and those that did not, in margins that matter."""
 
 
 def failed(values_N2: Values, margin: float) -> Mask:
     """Return which runs of two sides failed, of scores of which 0 is the lowest and more is better.
 
-    A side has failures if its runs fall apart: some have less than half of its best one's score,
-    and lie FAR_BEHIND margins below it. Half of that best score is then the bound for both sides,
-    so that a side of which every run is below it has failed every time.
+    A side has failures if its runs fall apart into two groups, of which the lower one has less than
+    half of the best score: the gap between them is wider than both groups together, and than
+    FAR_BEHIND margins. The middle of the gap is then the bound for both sides, so that a side of
+    which every run is below it has failed every time.
 
     Args:
         values_N2: scores by seed, of a and of b.
@@ -33,9 +34,13 @@ def failed(values_N2: Values, margin: float) -> Mask:
 
 def _bound(values: Values, margin: float) -> float:
     """Return the score below which a run of this side failed; 0 if the side does not fall apart."""
-    best = float(values.max(initial=0.0))
-    behind = values[values < best / 2]
-    return best / 2 if np.any(best - behind > FAR_BEHIND * margin) else 0.0
+    if len(values) < 2:
+        return 0.0
+    ordered = np.sort(values)
+    place = int(np.argmax(np.diff(ordered)))
+    low, high, width = ordered[place], ordered[place + 1], ordered[-1] - ordered[0]
+    apart = high - low > max(width / 2, FAR_BEHIND * margin)
+    return float((low + high) / 2) if apart and low < ordered[-1] / 2 else 0.0
 
 
 def highest_rate(failures: int, runs: int, alpha: float = ALPHA) -> float:

@@ -81,31 +81,54 @@ def verdict(
         own_alpha: the level at which one among the family's comparisons works.
         alpha: the level of the family.
     """
+    found = word(evidence, interval, p_values, margin, alpha)
+    if found.word != "undecided" or found.why:
+        return found
+    return found._replace(more=_more(evidence, margin, own_alpha), why=_why(evidence))
+
+
+def word(
+    evidence: Evidence,
+    interval: Interval,
+    p_values: Sequence[float],
+    margin: float,
+    alpha: float = ALPHA,
+) -> Verdict:
+    """Return the verdict on a comparison, without the number of seeds that would decide it."""
     # first: a difference within the margin does not matter, however certain it is
     if -margin <= interval.low and interval.high <= margin:
         return Verdict("tie" if evidence.highest_rate <= TIE_RATE else "alike", 0, "")
-    found = [
-        float(np.sign(sum(sample.values())))
-        for sample, p in zip(evidence.tested, p_values, strict=True)
-        if p <= alpha
+    signs = [
+        _sign(sample) for sample, p in zip(evidence.tested, p_values, strict=True) if p <= alpha
     ]
-    if found:
-        return _found(found, evidence)
-    if evidence.pairs < 2:
-        return Verdict("undecided", inference.fewest_pairs(ALPHA) - evidence.pairs, TOO_FEW)
-    total = inference.pairs_to_decide(evidence.mean, evidence.spread, margin, own_alpha)
-    why = TOO_FEW if evidence.pairs < inference.fewest_pairs(ALPHA) else ""
-    more = None if total is None else max(total - evidence.pairs, 1)
-    return Verdict("undecided", more, why)
+    return _directed(signs, evidence, interval) if signs else Verdict("undecided", None, "")
 
 
-def _found(signs: Sequence[float], evidence: Evidence) -> Verdict:
+def _sign(sample: Sample) -> float:
+    return float(np.sign(sum(sample.values())))
+
+
+def _directed(signs: Sequence[float], evidence: Evidence, interval: Interval) -> Verdict:
     """Return the verdict where something is significant: the scores of runs, or their failures.
 
-    It is only said if the mean over all seeds points the same way.
+    Where one side is ahead in scores and the other fails less, the interval of the mean over all
+    seeds must decide.
     """
     sign = signs[0]
-    if all(other == sign for other in signs) and sign * evidence.mean > 0:
+    if _sign(evidence.typical) * _sign(evidence.failures) < 0:
+        sign = float(interval.low > 0) - float(interval.high < 0)
+    if sign:
         return Verdict("better" if sign > 0 else "worse", 0, "")
-    typical = sum(evidence.typical.values())
-    return Verdict("undecided", None, FAILS_MORE if typical > 0 else FAILS_LESS)
+    return Verdict("undecided", None, FAILS_MORE if _sign(evidence.typical) > 0 else FAILS_LESS)
+
+
+def _more(evidence: Evidence, margin: float, own_alpha: float) -> int | None:
+    """Return the number of further pairs that would decide, if mean and spread stay."""
+    if evidence.pairs < 2:
+        return inference.fewest_pairs(ALPHA) - evidence.pairs
+    total = inference.pairs_to_decide(evidence.mean, evidence.spread, margin, own_alpha)
+    return None if total is None else max(total - evidence.pairs, 1)
+
+
+def _why(evidence: Evidence) -> str:
+    return TOO_FEW if evidence.pairs < inference.fewest_pairs(ALPHA) else ""

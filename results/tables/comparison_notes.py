@@ -13,6 +13,8 @@ from results.stats.verdicts import TIE_RATE, TOO_FEW
 from results.tables.effects import is_large, seeds_text
 from results.tables.summaries import timing_notes
 
+FAILED_NOTE = "failed: in a group far below the other runs, under half of the best score"
+"""Says when a run has failed (`results.stats.failures`)."""
 PRICE_BY_HAND = 10
 """False verdicts in 100 of somebody who adds seeds and compares again until something is found.
 
@@ -77,7 +79,7 @@ def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
     if any(row["verdict"] == "alike" for row in scores):
         note += f" (for a tie: {TIE_RATE * 100:.0f} %)"
     failed = any(row["failed_a"] or row["failed_b"] for row in scores)
-    return [note, *(["failed: less than half of the score of a side's best run"] * failed)]
+    return [note, FAILED_NOTE] if failed else [note]
 
 
 def _more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
@@ -98,7 +100,7 @@ def _unpaired_note(rows: Sequence[ComparisonRow]) -> list[str]:
 
 def _without_score_note(judged: Sequence[ComparisonRow]) -> list[str]:
     count = sum(row["censored_a"] + row["censored_b"] for row in judged if not row["ratio"])
-    return [f"{count} runs without a score count as the worst one"] if count else []
+    return [f"runs without a score, which are {count}, count as the worst one"] if count else []
 
 
 def _detectable_note(judged: Sequence[ComparisonRow]) -> list[str]:

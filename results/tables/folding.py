@@ -98,13 +98,11 @@ def _moved(line: Texts, title: str, before: str) -> Texts:
 
 
 def score_text(row: SummaryRow) -> str:
-    """Write the mean score, its deviation, and how many runs have no score, which count in it."""
+    """Write the mean score and its deviation; runs without a score count as the worst one."""
     if row["runs_without_score"] == row["seeds"]:
         return "none"
     write = metrics.score(row["metric"]).write
     text = write(row["score_mean"])
     if row["score_sd"] is not None:
         text += f" ±{write(row['score_sd']).lstrip('0') or '0'}"
-    if row["runs_without_score"]:
-        text += f" ({row['runs_without_score']} of {row['seeds']} without)"
     return text

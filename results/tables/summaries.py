@@ -121,6 +121,7 @@ def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
     notes = []
     if rows[0]["common"] != "base":
         notes.append(f"base here: {rows[0]['common']}")
+    notes += _without_score_note(rows)
     concurrent = max(row["trained_beside"] for row in rows)
     notes += timing_notes(concurrent, (row["core_share"] for row in rows))
     if len({host for row in rows for host in row["hosts"]}) > 1:
@@ -129,6 +130,17 @@ def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
     if rows[0]["signature"]:
         notes.append(f"scored by {metrics.score(rows[0]['metric']).title} {rows[0]['signature']}")
     return notes
+
+
+def _without_score_note(rows: Sequence[SummaryRow]) -> list[str]:
+    """Say what runs without a score count as, where a row has some and others that have one."""
+    count = sum(row["runs_without_score"] for row in rows)
+    if not count:
+        return []
+    worst = metrics.worst(rows[0]["metric"])
+    return [
+        f"{count} run{'s' * (count > 1)} without a score count{'s' * (count == 1)} as {worst:.0f}"
+    ]
 
 
 def _examined_note(rows: Sequence[SummaryRow]) -> list[str]:

@@ -28,6 +28,8 @@ def found(a: list[float], b: list[float]) -> tuple[list[bool], list[bool]]:
         ([0.9] * 4, [0.2, 0.25, 0.3, 0.22], [False] * 4, [False] * 4),
         # of a side that never learned what the other learned once, every run failed
         ([0.9, 0.05, 0.06, 0.04], [0.05] * 4, [False, True, True, True], [True] * 4),
+        # a wide side does not fall apart
+        ([0.1, 0.25, 0.4, 0.55], [0.8] * 4, [False] * 4, [False] * 4),
         # near 0, half as much is noise
         ([0.02, 0.05, 0.01, 0.09], [0.0] * 4, [False] * 4, [False] * 4),
         ([0.0] * 4, [0.0] * 4, [False] * 4, [False] * 4),

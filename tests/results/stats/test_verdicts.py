@@ -26,11 +26,9 @@ def evidence(
     return Evidence(typical, further, float(np.mean(values)), spread, len(values), rate)
 
 
-def said(one: Evidence, margin: float = 0.01, family: int = 1) -> Verdict:
-    values = [*one.typical.values()] if not one.failures else [one.mean] * one.pairs
-    interval = inference.mean_interval(values)
-    p_values = [min(1.0, family * p) for p in families.family_wise(one.tested)]
-    return verdict(one, interval, p_values, margin, inference.ALPHA / family)
+def said(one: Evidence, margin: float = 0.01, interval_of: list[float] | None = None) -> Verdict:
+    interval = inference.mean_interval(interval_of or list(one.typical.values()))
+    return verdict(one, interval, families.family_wise(one.tested), margin)
 
 
 def test_words() -> None:
@@ -60,14 +58,20 @@ def test_a_tie_needs_seeds_that_exclude_failures() -> None:
 def test_failures_decide_where_they_are_clear() -> None:
     """Six of eight runs of b failed, and none of a: whatever the others score."""
     values = [0.9] * 6 + [0.01, -0.02]
-    assert said(evidence(values, [1.0] * 6 + [0.0] * 2)).word == "better"
-    assert said(evidence([-v for v in values], [-1.0] * 6 + [0.0] * 2)).word == "worse"
+    for sign, word in ((1, "better"), (-1, "worse")):
+        turned = [sign * value for value in values]
+        failures = [sign * 1.0] * 6 + [0.0] * 2
+        assert said(evidence(turned, failures), interval_of=turned).word == word
 
 
 def test_scores_and_failures_that_disagree_are_undecided() -> None:
     """Better by 0.1 in eight seeds, and failed in two: over all of them it is behind."""
-    values = [0.1, 0.11, 0.09, 0.1, 0.12, 0.1, 0.1, 0.11, -0.9, -0.9]
+    values = lead = [0.1, 0.11, 0.09, 0.1, 0.12, 0.1, 0.1, 0.11, -0.9, -0.9]
     failures = [0.0] * 8 + [-1.0] * 2
-    assert said(evidence(values, failures)) == ("undecided", None, FAILS_MORE)
-    opposite = evidence([-value for value in values], [-value for value in failures])
-    assert said(opposite) == ("undecided", None, FAILS_LESS)
+    assert said(evidence(values, failures), interval_of=values) == ("undecided", None, FAILS_MORE)
+    # a lead that failures do not outweigh is a lead
+    values = [0.5, 0.51, 0.49, 0.5, 0.52, 0.5, 0.5, 0.51, 0.5, -0.3]
+    assert said(evidence(values, [0.0] * 9 + [-1.0]), interval_of=values).word == "better"
+    opposed = [-value for value in lead]
+    opposite = evidence(opposed, [-value for value in failures])
+    assert said(opposite, interval_of=opposed) == ("undecided", None, FAILS_LESS)
