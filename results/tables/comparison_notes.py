@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from results.compare.interactions import InteractionRow
@@ -117,10 +116,10 @@ def page_note(rows: Sequence[ComparisonRow]) -> list[str]:
     words = sum(row["verdict"] in ("better", "worse") for row in rows)
     if not words:
         return []
+    effects = sum(row["verdict"] is not None for row in rows)
     return [
-        f"{words} of {sum(row['verdict'] is not None for row in rows)} effects are + or -; about "
-        f"{math.ceil(ALPHA * words)} of these may be false, and false ones come together, as a "
-        "task's effects share one base"
+        f"{words} of {effects} effects are + or -: of such words {ALPHA * 100:.0f} in 100 are "
+        "false at most, on average; false ones come together, as a task's effects share one base"
     ]
 
 

@@ -27,7 +27,7 @@ published figures were taken as given to this project and were not checked again
 | --- | --- |
 | reproduced | the comparison came out as reported |
 | reversed | it came out the other way, or a reported value was missed |
-| no difference | the two sides tie |
+| no difference | no difference that matters was seen |
 | undecided | the seeds do not settle it; `n more` would, if the difference stays as it is |
 
 How the comparison itself is decided: [verdicts](verdicts.md). What went wrong in the experiments of
