@@ -72,7 +72,7 @@ def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
         return []
     rate = max(row["rate_excluded"] or 0.0 for row in scores)
     note = (
-        "verdicts on scores are of runs that do not fail; a side may still fail in up to "
+        "scores of runs that do not fail; a side may still fail in up to "
         f"{rate * 100:.0f} % of runs"
     )
     if any(row["verdict"] == "alike" for row in scores):
@@ -86,9 +86,8 @@ def _more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
     if not any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
         return []
     return [
-        "more seeds: so many would decide if effect and spread stay the same; adding some and "
-        f"looking again, repeatedly, is wrong in {PRICE_BY_HAND} of 100 cases instead of 5: bench "
-        "run --until-decided keeps to 5"
+        "more seeds: so many would decide if effect and spread stay the same; to add some and look "
+        f"again, repeatedly, is wrong in {PRICE_BY_HAND} of 100 cases (with --until-decided: in 5)"
     ]
 
 

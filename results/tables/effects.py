@@ -20,7 +20,7 @@ def effect_text(row: ComparisonRow) -> str:
 
     A ratio of which only a bound is known is `< ×0.61` or `> ×1.20`, or `unknown`.
     """
-    if row["why"] == NEITHER or row["verdict"] is None:
+    if row["why"] == NEITHER or row["refused"]:
         return ""
     if row["effect"] is None:
         return "unknown"

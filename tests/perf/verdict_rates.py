@@ -154,7 +154,8 @@ def _page_rates(draw: Draw, share: float, pages: int) -> list[str]:
         family = []
         for _task in range(tasks):
             base, *others = draw(random, values + 1, 10)
-            spread = float(np.subtract(*np.quantile(others, [0.75, 0.25]))) / 1.35
+            # of the runs that do not fail
+            spread = 1.48 * float(np.median(np.abs(others - np.median(others))))
             family += [
                 # two standard deviations of a difference
                 pairs_of(other - 2 * 2**0.5 * spread * moved, base)

@@ -109,6 +109,7 @@ def test_claims_with_runs_have_verdicts() -> None:
         "pairs": 5,
         "measure": "exact_match",
         "effect": 0.25,
+        "open": "",
         "low": 0.125,
         "high": 0.375,
         "interval": "t",
