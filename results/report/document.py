@@ -55,8 +55,7 @@ def write(
     sections, effects = [], []
     # all tables of a report are one page, over which the rate of false words holds
     found = grouped_rows(
-        ((row["task"], row["setting"]), row)
-        for row in page_of_axes(records, suite, REPORTED_COSTS)
+        ((row["task"], row["setting"]), row) for row in page_of_axes(records, suite, REPORTED_COSTS)
     )
     for number, ((task, setting), group) in enumerate(groups.items()):
         rows = most_telling_first(found.get((task, setting), []))

@@ -86,8 +86,8 @@ def _more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
     if not any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
         return []
     return [
-        "more seeds: so many would decide if effect and spread stay the same; to add some and look "
-        f"again, repeatedly, is wrong in {PRICE_BY_HAND} of 100 cases (with --until-decided: in 5)"
+        "more seeds: would decide if effect and spread stay the same; to add some and look again "
+        f"and again is wrong in {PRICE_BY_HAND} of 100 cases (--until-decided: in 5)"
     ]
 
 

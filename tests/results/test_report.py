@@ -138,7 +138,7 @@ def test_scripts_are_given_every_run_as_it_is_stored() -> None:
         else:
             assert run["error"] == "ValueError: no"
     assert given["tables"][0]["axes"] == {"cell": ["gru", "lstm", "rnn"]}
-    assert [one["verdict"] for one in given["tables"][0]["effects"]] == ["better", "tie"]
+    assert [one["verdict"] for one in given["tables"][0]["effects"]] == ["better", "alike"]
 
 
 def test_of_many_runs_less_is_kept_and_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

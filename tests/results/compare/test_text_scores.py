@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from results import packing
-from results.compare.two_variants import compare_variants
 from results.compare.text_scores import SentencesRow, rows_over_sentences
+from results.compare.two_variants import compare_variants
 from results.outputs import SplitOutputs, encode
 from results.record import Record
 from results.show.comparisons import show_chance
