@@ -20,10 +20,10 @@ SURE_SHOWN = 4
 HOW_TO_READ = (
     '<p class="note">Each option is compared with the default on the same seeds. '
     "<b>better</b> and <b>worse</b> are significant: over the whole report, 5 in 100 of these "
-    "words are false at most, on average (sign-flip tests, Benjamini and Hochberg). <b>no difference "
-    "seen</b> is an interval within what matters, <b>tie</b> one from seeds enough to exclude that "
-    "a side fails in more than 10 % of runs; <b>not significant yet</b> says how many more seeds "
-    "would decide if effect and spread stay the same.</p>"
+    "words are false at most, on average (sign-flip tests, Benjamini and Hochberg). "
+    "<b>no difference seen</b> is an interval within what matters, <b>tie</b> one of seeds enough "
+    "to exclude that a side fails in more than 10 % of runs; <b>not significant yet</b> says how "
+    "many more seeds would decide if effect and spread stay the same.</p>"
 )
 LIKELY_SHOWN = 2
 """Lines that a card has at least, if large differences are there that are not yet significant."""
