@@ -18,8 +18,9 @@ def unsorted_sources(run: ExaminedRun) -> Iterator[Finding]:
             "unsorted-sources",
             SURE,
             f"{1 - share:.0%} of the sources in a batch are paired with another example's target",
-            "after sorting by length, restore the order of rows (pack_padded_sequence does with "
-            "enforce_sorted=False), or sort targets in the same way",
+            "source = source[order] becomes source, target = source[order], target[order]; or "
+            "leave sorting to pack_padded_sequence(..., enforce_sorted=False), which restores the "
+            "order",
         )
 
 
@@ -74,7 +75,8 @@ def other_vocabulary(run: ExaminedRun) -> Iterator[Finding]:
             "other-vocabulary",
             SURE,
             f"{1 - share:.0%} of the targets in a batch are not the ids of their examples",
-            "number targets with the vocabulary that outputs are decoded with",
+            "[source_vocabulary[word] for word in target] becomes [target_vocabulary[word] for "
+            "word in target], the vocabulary that outputs are decoded with",
         )
 
 
@@ -92,6 +94,7 @@ def padding_attended(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             f"the model reads padding: it moves the logits of a row by {moved:.2g} standard "
             "deviations",
-            "mask padding in the encoder (pack sequences, or keep the state at padding) and in "
-            "attention",
+            "scores.softmax(-1) becomes scores.masked_fill(source == PAD, -math.inf).softmax(-1), "
+            "and encoder(x) becomes encoder(pack_padded_sequence(x, lengths, "
+            "enforce_sorted=False))",
         )

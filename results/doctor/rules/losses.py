@@ -53,8 +53,8 @@ MISTAKES = (
         "first-slot-zero",
         lambda loss: loss.first_zero,
         "the first symbol is predicted by zeros, whatever the weights are",
-        "outputs[t] = output must begin at t = 0, or loss(outputs[1:], target[1:]) leave the "
-        "empty first step out",
+        "loss(outputs, target) becomes loss(outputs[1:], target[1:]), without the empty first "
+        "step; or let outputs[t] = output begin at t = 0",
     ),
     Mistake(
         "probabilities-as-logits",
@@ -103,7 +103,9 @@ def wrong_loss(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             f"the loss is {given:.4g} where cross-entropy of the model's predictions is "
             f"{proper:.4g}",
-            "compare the loss with torch.nn.functional.cross_entropy on one batch",
+            "loss = my_loss(logits, target) becomes loss = F.cross_entropy(logits.flatten(0, -2), "
+            "target.flatten(), ignore_index=PAD); if another loss is meant, compare both on one "
+            "batch",
         )
 
 
@@ -128,5 +130,5 @@ def probabilities_as_logits(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             f"the model's outputs are at least 0 and sum to 1 at {share:.0%} of the positions: it "
             "ends in a softmax, and the loss takes logits",
-            "return the last layer's output, without softmax",
+            "return logits.softmax(-1) becomes return logits",
         )

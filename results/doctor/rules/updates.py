@@ -41,8 +41,8 @@ def start_symbol_foreign(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             "evaluation feeds another symbol than bos first, in "
             f"{1 - decoding.started:.0%} of the outputs",
-            "begin decoding with the id of bos in the target vocabulary, embedded by the decoder's "
-            "own table, as in training",
+            "tokens = [source_vocabulary[BOS]] becomes tokens = [target_vocabulary[BOS]], "
+            "embedded by the decoder's own table, as in training",
         )
 
 
@@ -55,8 +55,8 @@ def never_stops(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             "evaluation does not notice the end symbol: of a stand-in that ends every output at "
             f"its second step it asked for {decoding.beyond} more steps",
-            "compare ids, not tensors of other shapes: done |= output.argmax(-1) == eos, and stop "
-            "when done.all()",
+            "while output != eos: becomes done |= output.argmax(-1) == eos; if done.all(): break "
+            "(compare ids, not tensors of other shapes)",
         )
 
 
@@ -97,8 +97,11 @@ def fed_otherwise(run: ExaminedRun) -> Iterator[Finding]:
         "a step that was to feed every other token of the reference fed "
         f"{'all' if always else 'none'}: its gradient is that of such a step (cosine "
         f"{aligned:.4f})",
-        "feed the reference as the schedule says"
-        + (", and the model's own output elsewhere" if always else ""),
+        "token = target[:, t] becomes token = target[:, t] if coin else logits.argmax(-1), with a "
+        "coin tossed as the schedule says"
+        if always
+        else "token = logits.argmax(-1) becomes token = target[:, t] if coin else "
+        "logits.argmax(-1), with a coin tossed as the schedule says",
     )
 
 
@@ -130,7 +133,9 @@ def embedding_frozen(run: ExaminedRun) -> Iterator[Finding]:
             "embedding-frozen",
             SURE,
             f"{frozen[0]} takes no gradient, though the variant trains it",
-            "set requires_grad, or embedding_trained=frozen if it is meant to stay as it is",
+            "embedding.weight.requires_grad_(False) becomes "
+            "embedding.weight.requires_grad_(True); if it is meant to stay as it is, say "
+            "embedding_trained=frozen",
         )
 
 
@@ -171,5 +176,6 @@ def source_cut(run: ExaminedRun) -> Iterator[Finding]:
             SURE,
             "no gradient reaches the encoder, and other sources give the same loss "
             f"({shown(source.shuffled, '.4g')} instead of {shown(source.loss, '.4g')})",
-            "pass the encoder's outputs and state to the decoder; look for detach()",
+            "decoder(inputs, state.detach()) becomes decoder(inputs, state), with the outputs and "
+            "the state of the encoder",
         )

@@ -27,7 +27,7 @@ from bench.training.batching import collate
 from bench.training.losses import training_loss
 from bench.training.state import Recipe
 from bench.training.weights import build_initial
-from results.doctor.examined import above, examined_run
+from results.doctor.examined import SURE, above, examined_run
 from results.doctor.health import Health, Repetition
 from results.doctor.rules import findings
 from results.record import Record
@@ -74,6 +74,11 @@ def test_planted_faults_are_named_first(fault: str, variant: str) -> None:
     record = ran(fault, variant)
     assert found(record)[0] == fault
     assert record.outcome["findings"] == found(record)
+    run = examined_run(record)
+    assert run is not None
+    for finding in findings(run):
+        # what is certain says a line of code before and after
+        assert finding.sure != SURE or " becomes " in finding.change
 
 
 @pytest.mark.parametrize("fault", [n for n in CERTAIN if FAULTS[n].tagging and n != "unclipped"])
