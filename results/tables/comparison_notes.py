@@ -76,7 +76,7 @@ def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
         f"{rate * 100:.0f} % of runs"
     )
     if any(row["verdict"] == "alike" for row in scores):
-        note += f" (for a tie: {TIE_RATE * 100:.0f} %)"
+        note += f" (at most {TIE_RATE * 100:.0f} % for a tie)"
     failed = any(row["failed_a"] or row["failed_b"] for row in scores)
     return [note, FAILED_NOTE] if failed else [note]
 

@@ -79,7 +79,7 @@ def _failures(row: ComparisonRow) -> str:
     if (not row["failed_a"] and not row["failed_b"]) or row["why"] == NEITHER:
         return ""
     runs = row["pairs"] * row["contexts"]
-    word = "never" if row["ratio"] else "failed"
+    word = "not reached" if row["ratio"] else "failed"
     return f"; {word}: {row['failed_a']} and {row['failed_b']} of {runs}"
 
 

@@ -55,12 +55,13 @@ def test_no_tie_is_said_of_few_seeds() -> None:
 
 @pytest.mark.parametrize("cut", [1.0, 0.0])
 def test_costs_that_are_cut_off(cut: float) -> None:
-    false, found, known, _, covers = verdict_rates._censored_rates(cut, 400)
+    false, found, known, spent, _, covers = verdict_rates._censored_rates(cut, 400)
     assert float(false) <= ALLOWED
     assert float(found) > 50
     assert float(covers) >= 95 - 3.3
-    # a true ratio of 2 is not drawn towards 1 by the budget, unless half are cut off
+    # a true ratio of 2 is not drawn towards 1 by the budget, as the mean of what was spent is
     assert abs(float(known.lstrip("×")) - 2.0) <= 0.25
+    assert float(spent.lstrip("×")) < 2.0
 
 
 def test_following_more_seeds_by_hand_has_a_price() -> None:
