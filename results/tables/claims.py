@@ -10,6 +10,7 @@ from results.compare.claims import ClaimRow
 from results.compare.measures import measure
 from results.grouping import test_score
 from results.record import Record
+from results.tables.comparison_notes import more_seeds_note
 from results.tables.effects import effect_text, interval_text, p_text
 from results.tables.text import Texts, TextTable
 
@@ -51,7 +52,7 @@ def _notes(rows: Sequence[ClaimRow]) -> list[str]:
     """Count the verdicts of whole claims, and name the measures."""
     names = {row["measure"] for row in rows if row["pairs"]}
     titles = ", ".join(sorted(measure(name).title for name in names))
-    notes = [verdict_counts(rows)]
+    notes = [verdict_counts(rows), *more_seeds_note(rows)]
     return [*notes, f"effects on {titles}"] if titles else notes
 
 

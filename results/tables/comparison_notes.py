@@ -31,7 +31,7 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
         *_too_few_note(judged),
         *_unpaired_note(rows),
         *_failures_note(judged),
-        *_more_seeds_note(judged),
+        *more_seeds_note(judged),
         *timing_notes(concurrent, (row["core_share"] for row in judged)),
         *_without_score_note(judged),
         *_detectable_note(judged),
@@ -81,7 +81,7 @@ def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
     return [note, FAILED_NOTE] if failed else [note]
 
 
-def _more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
+def more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
     """Explain `more seeds`, and what it costs to follow it by hand."""
     if not any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
         return []
