@@ -61,7 +61,7 @@ class MatrixOptions:
         base: The variant to vary around, as `axis=value,axis=value`.
         grid: Cross all varied axes instead of changing one at a time.
         seeds: Number of seeds, from 0 on; None for the matrix's own, or with vary for as
-            many as a verdict on the axes takes, if these are at most 8, else 3.
+            many as a verdict on the axes takes, if two values or more vary.
         budget: `500steps`, `2000000tokens`, `3epochs` or `60s`; None for the matrix's own.
         batch: Examples per training step; only with vary or base.
         decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.

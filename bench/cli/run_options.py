@@ -40,7 +40,7 @@ SeedsOption = Annotated[
     typer.Option(
         metavar="N",
         help="Number of seeds, from 0 to N - 1. Default: the matrix's; with --vary as many as "
-        "a verdict takes, if these are at most 8, else 3.",
+        "a verdict takes (6).",
     ),
 ]
 BudgetOption = Annotated[

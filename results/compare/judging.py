@@ -62,7 +62,7 @@ class ComparisonRow(Head, Judgement):
     refused: str
 
 
-class _Weighed(NamedTuple):
+class Weighed(NamedTuple):
     """Holds what is tested of a comparison, with the interval of its effect as a better than b."""
 
     evidence: Evidence
@@ -138,7 +138,7 @@ def _own_alpha(corrected: Sequence[Sequence[float]], over_page: bool) -> float:
 
 
 def _row(
-    compared: Compared, judgement: Judgement, weighed: _Weighed | None, family: int
+    compared: Compared, judgement: Judgement, weighed: Weighed | None, family: int
 ) -> ComparisonRow:
     head, pairs = compared
     failed = weighed.failed if weighed else (0, 0)
@@ -184,7 +184,7 @@ def _no_judgement() -> Judgement:
 
 
 def _judgement(
-    pairs: Pairs, weighed: _Weighed, p_values: Sequence[float], own_alpha: float
+    pairs: Pairs, weighed: Weighed, p_values: Sequence[float], own_alpha: float
 ) -> Judgement:
     evidence, (estimate, low, high, kind) = weighed.evidence, weighed.interval
     # the verdict is asked for "more is better", the row has the sign of a minus b
@@ -213,7 +213,7 @@ def _judgement(
 
 def verdict_at(
     pairs: Pairs,
-    weighed: _Weighed,
+    weighed: Weighed,
     p_values: Sequence[float],
     own_alpha: float = ALPHA,
     alpha: float = ALPHA,
@@ -246,7 +246,7 @@ def _finite(value: float) -> float | None:
 # what is tested
 
 
-def weigh(pairs: Pairs, alpha: float = ALPHA) -> _Weighed:
+def weigh(pairs: Pairs, alpha: float = ALPHA) -> Weighed:
     """Return the evidence in pairs, and the interval of the effect at a level."""
     if _may_be_unreached(pairs):
         return _weigh_cost_to_target(pairs, alpha)
@@ -255,7 +255,7 @@ def weigh(pairs: Pairs, alpha: float = ALPHA) -> _Weighed:
     interval = inference.mean_interval(differences, alpha)
     if pairs.measure.ratio:
         evidence = _evidence(pairs, differences, pairs.sample(differences), {}, 0.0)
-        return _Weighed(evidence, interval, "", (0, 0))
+        return Weighed(evidence, interval, "", (0, 0))
     failed = _failed(pairs)
     without: Mask = np.logical_not(failed.any(axis=(1, 2)))
     # how much more often b failed than a, by seed
@@ -265,7 +265,7 @@ def weigh(pairs: Pairs, alpha: float = ALPHA) -> _Weighed:
         pairs.sample(further) if failed.any() else {},
     )
     evidence = _evidence(pairs, differences, *samples, _highest_rate(failed))
-    return _Weighed(evidence, interval, "", (int(failed[..., 0].sum()), int(failed[..., 1].sum())))
+    return Weighed(evidence, interval, "", (int(failed[..., 0].sum()), int(failed[..., 1].sum())))
 
 
 def _evidence(
@@ -292,14 +292,14 @@ def _highest_rate(failed: Mask) -> float:
     return max(failures.highest_rate(int(count), len(failed)) for count in by_side)
 
 
-def _weigh_cost_to_target(pairs: Pairs, alpha: float) -> _Weighed:
+def _weigh_cost_to_target(pairs: Pairs, alpha: float) -> Weighed:
     """Weigh costs to a target: their mean ratio, or the median one if not all runs got there."""
     censored_NC2 = pairs.censored_NC2
     rate = _highest_rate(censored_NC2)
     if not censored_NC2.any():
         differences = -pairs.differences
         evidence = _evidence(pairs, differences, pairs.sample(differences), {}, rate)
-        return _Weighed(evidence, inference.mean_interval(differences, alpha), "", (0, 0))
+        return Weighed(evidence, inference.mean_interval(differences, alpha), "", (0, 0))
     known = censored.bounds(pairs.values_NC2, censored_NC2)
     median = censored.median_bounds(known)
     # which one got there first; the order of two that never did is not known
@@ -309,7 +309,7 @@ def _weigh_cost_to_target(pairs: Pairs, alpha: float) -> _Weighed:
     # as a better than b: the other way round, since less cost is better
     estimate = -_known_end(median.least, median.most)
     interval = Interval(estimate, -median.high, -median.low, "order statistics")
-    return _Weighed(evidence, interval, _open(median.least, median.most), pairs.censored)
+    return Weighed(evidence, interval, _open(median.least, median.most), pairs.censored)
 
 
 def _known_end(least: float, most: float) -> float:
