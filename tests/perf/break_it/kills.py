@@ -19,6 +19,9 @@ from tests.perf.break_it.trials import Attempt, Trial
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSTOP)
 """What is sent; after a stop comes a SIGCONT."""
+MOMENTS = {"local": 12.0, "ray": 30.0}
+"""Seconds from its start within which a driver is killed, by its engine: about as long as it takes
+to start and to do all runs."""
 KILLS_A_STORE = 5
 """Kills before a store is run to its end and compared."""
 PATIENCE = 600.0
@@ -68,7 +71,7 @@ def kills(engine: str, folder: Path) -> Attempt:
 def _kill_once(store: Path, engine: str, chance: random.Random) -> str:
     """Start a driver, kill something at a random moment, and return what was done."""
     driver = start(store, engine)
-    time.sleep(chance.uniform(0.0, 12.0))
+    time.sleep(chance.uniform(0.0, MOMENTS[engine]))
     number = chance.choice(SIGNALS)
     target = chance.choice(["driver", "worker", "group"])
     others = sorted(alive(store) - {driver.pid})
