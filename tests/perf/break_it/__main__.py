@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.perf.break_it.hostile_names import names
-from tests.perf.break_it.kills import KILLS_A_STORE, kills
+from tests.perf.break_it.kills import KILLS_A_PLACE, kills
 from tests.perf.break_it.lines import lines
 from tests.perf.break_it.stores import stores
 from tests.perf.break_it.trials import Kept, Kind, tally_of
@@ -57,7 +57,7 @@ def _kinds(asked: argparse.Namespace) -> list[Kind]:
         Kind("damaged stores", asked.stores, stores),
         Kind(
             f"kills, engine {asked.engine}",
-            -(-asked.kills // KILLS_A_STORE),
+            -(-asked.kills // KILLS_A_PLACE),
             partial(kills, asked.engine),
         ),
     ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import signal
 import time
 import traceback
+from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
@@ -22,8 +24,8 @@ from tests.hostile import CONTROL
 
 SILENT_FOR = 11
 """Seconds without a word after which a command counts as hung; a word is due after 10."""
-STARVED = 0.5
-"""Seconds of its own computing within SILENT_FOR that show a command that only gets few turns."""
+SCHEDULING = Path("/proc/self/schedstat")
+"""Nanoseconds that the main thread computed, and that it waited for a processor."""
 
 
 class Called(NamedTuple):
@@ -42,13 +44,12 @@ class HungError(BaseException):
 class Patience:
     """Interrupts a command that is silent for SILENT_FOR seconds, and notes that it was.
 
-    On a busy machine a command that computes may get few turns: it is given these seconds of its
-    own. One that waits for something is given them by the clock.
+    Seconds in which it waits for a processor do not count: on a busy machine these are many.
     """
 
     def __init__(self) -> None:
         self.over = False
-        self._computed = 0.0
+        self._spoke = 0.0
 
     def __enter__(self) -> Patience:
         self._before = signal.signal(signal.SIGALRM, self._late)
@@ -61,15 +62,22 @@ class Patience:
 
     def word(self) -> None:
         """Begin to wait anew, as the command said something."""
-        self._computed = time.process_time()
+        self._spoke = _seconds()
         signal.alarm(SILENT_FOR)
 
     def _late(self, number: int, frame: FrameType | None) -> None:
-        if STARVED < time.process_time() - self._computed < SILENT_FOR:
-            signal.alarm(SILENT_FOR)
+        left = SILENT_FOR - (_seconds() - self._spoke)
+        if left > 0:
+            signal.alarm(math.ceil(left))
             return
         self.over = True
         raise HungError
+
+
+def _seconds() -> float:
+    """Return seconds of a clock that stands while the main thread waits for a processor."""
+    _, waited, _ = SCHEDULING.read_text().split() if SCHEDULING.exists() else ("", "0", "")
+    return time.monotonic() - int(waited) / 1e9
 
 
 class Heard(io.StringIO):

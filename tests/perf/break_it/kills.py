@@ -20,11 +20,13 @@ from tests.perf.break_it.trials import Attempt, Trial
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGSTOP)
 """What is sent; after a stop comes a SIGCONT."""
 MOMENTS = {"local": 12.0, "ray": 30.0}
-"""Seconds from its start within which a driver is killed, by its engine: about as long as it takes
-to start and to do all runs."""
-KILLS_A_STORE = 5
-"""Kills before a store is run to its end and compared."""
-PATIENCE = 600.0
+"""Seconds from its start within which a driver may be killed, by its engine: about as long as it
+takes to start."""
+IN_TRAINING = 0.6
+"""Share of kills that come after the next line of a journal, while runs are trained."""
+KILLS_A_PLACE = 5
+"""Kills that one place of this kind has."""
+PATIENCE = 900.0
 """Seconds that a command may take; it is made for machines that do other things too."""
 
 
@@ -45,71 +47,111 @@ def start(store: Path, engine: str) -> subprocess.Popen[bytes]:
 
 
 def kills(engine: str, folder: Path) -> Attempt:
-    """Return what kills the drivers of a store KILLS_A_STORE times, and lets it be finished.
+    """Return what kills drivers of a store, then lets it be finished and compares it.
 
-    The store is compared with one that nobody disturbed.
+    What it is compared with is a store that nobody disturbed. Where a store is finished before it
+    got all its kills, another gets the rest.
     """
     calm = folder / f"calm-{engine}" / "store"
     calm.parent.mkdir(parents=True)
-    _finish(start(calm, engine))
+    _ended(start(calm, engine))
     expected = outcomes(calm)
     if len(expected) != RUNS:
         raise SystemExit(f"{len(expected)} of {RUNS} runs are done when nobody disturbs them")
 
     def attempt(place: int, chance: random.Random) -> list[Trial]:
-        store = folder / f"{engine}-{place}" / "store"
-        store.parent.mkdir()
-        said = [_kill_once(store, engine, chance) for _ in range(KILLS_A_STORE)]
-        error = _finish(start(store, engine))
-        wrong = _compared(store, expected, error)
-        shutil.rmtree(store.parent, ignore_errors=True)
-        return [Trial(wrong, f"store {place}: {', '.join(said)}") for _ in said]
+        trials: list[Trial] = []
+        while len(trials) < KILLS_A_PLACE:
+            store = folder / f"{engine}-{place}-{len(trials)}" / "store"
+            store.parent.mkdir(exist_ok=True)
+            said, wrong = _disturbed(store, engine, chance, KILLS_A_PLACE - len(trials))
+            wrong = wrong or _ended(start(store, engine)) or _compared(store, expected)
+            shutil.rmtree(store.parent, ignore_errors=True)
+            trials += [Trial(wrong, f"store {place}: {', '.join(said)}") for _ in said]
+        return trials
 
     return attempt
 
 
-def _kill_once(store: Path, engine: str, chance: random.Random) -> str:
-    """Start a driver, kill something at a random moment, and return what was done."""
+def _disturbed(
+    store: Path, engine: str, chance: random.Random, count: int
+) -> tuple[list[str], str]:
+    """Kill at most so many times, starting the command again whenever it ended before its time.
+
+    Returns what was done, and what was wrong with how a driver ended.
+    """
+    said: list[str] = []
     driver = start(store, engine)
-    time.sleep(chance.uniform(0.0, MOMENTS[engine]))
+    while True:
+        _wait(driver, store, chance.random() < IN_TRAINING, chance.uniform(0.0, MOMENTS[engine]))
+        if driver.poll() is None and len(said) < count:
+            what, deadly = _hit(driver, store, chance)
+            said.append(what)
+            if not deadly:
+                continue
+        if len(said) == count and driver.poll() is None:
+            os.killpg(driver.pid, signal.SIGKILL)
+        if wrong := _ended(driver):
+            return said, wrong
+        if len(said) == count or driver.returncode == 0:
+            return said, ""
+        driver = start(store, engine)
+
+
+def _wait(driver: subprocess.Popen[bytes], store: Path, in_training: bool, seconds: float) -> None:
+    """Wait until a driver is to be killed, or has ended.
+
+    in_training: wait for a line of a journal first, and then for a second at most.
+    """
+    before = _written(store)
+    while in_training and driver.poll() is None and _written(store) == before:
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        driver.wait(seconds / 10 if in_training else seconds)
+
+
+def _written(store: Path) -> int:
+    """Return the bytes of all journals."""
+    total = 0
+    for path in (store / "journal").glob("*.jsonl"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
+def _hit(driver: subprocess.Popen[bytes], store: Path, chance: random.Random) -> tuple[str, bool]:
+    """Send a signal to something; return what was done, and whether the driver dies of it."""
     number = chance.choice(SIGNALS)
     target = chance.choice(["driver", "worker", "group"])
     others = sorted(alive(store) - {driver.pid})
+    if target == "worker" and not others:
+        target = "driver"
     with contextlib.suppress(ProcessLookupError):
         if target == "group":
             os.killpg(driver.pid, number)
-        elif target == "worker" and others:
-            os.kill(chance.choice(others), number)
         else:
-            os.kill(driver.pid, number)
+            os.kill(driver.pid if target == "driver" else chance.choice(others), number)
     if number == signal.SIGSTOP:
         time.sleep(chance.uniform(0.0, 2.0))
         for pid in (driver.pid, *others):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-    time.sleep(chance.uniform(0.0, 2.0))
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(driver.pid, signal.SIGKILL)
-    driver.communicate()
-    return f"{number.name} to the {target}"
+    return f"{number.name} to the {target}", number != signal.SIGSTOP and target != "worker"
 
 
-def _finish(driver: subprocess.Popen[bytes]) -> str:
-    """Wait for a driver's end and return what it said on standard error."""
+def _ended(driver: subprocess.Popen[bytes]) -> str:
+    """Wait for a driver's end, and return what was wrong with it."""
     try:
-        return driver.communicate(timeout=PATIENCE)[1].decode()
+        error = driver.communicate(timeout=PATIENCE)[1].decode()
     except subprocess.TimeoutExpired:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.communicate()
         return "hung"
+    return "traceback" if "Traceback (most" in error else ""
 
 
-def _compared(store: Path, expected: Outcomes, error: str) -> str:
+def _compared(store: Path, expected: Outcomes) -> str:
     """Return what is wrong with a store that was run to its end, or an empty string."""
-    if error == "hung":
-        return "hung"
-    if "Traceback (most" in error:
-        return "traceback"
     found = outcomes(store)
     if set(found) != set(expected):
         return "lost" if set(expected) - set(found) else "doubled"
@@ -117,7 +159,7 @@ def _compared(store: Path, expected: Outcomes, error: str) -> str:
         return "left over"
     if found != expected:
         return "other numbers"
-    for _ in range(50):
+    for _ in range(100):
         if not alive(store):
             return ""
         time.sleep(0.1)
