@@ -36,6 +36,8 @@ _LATEX = str.maketrans({
     "<": r"$<$",
 })  # fmt: skip
 _FORMULA_STARTS = ("=", "+", "-", "@")
+_SECRET = re.compile(r"([?&;]\w*(?:pass|pwd|secret|token|key)\w*=)[^&;\s]*", re.IGNORECASE)
+"""Finds the value of a secret in the query of a URI."""
 SHORTENED_TO = 2_000
 """Characters that a message keeps at most."""
 
@@ -67,8 +69,8 @@ def error_text(error: BaseException) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """Return text in which no URI names a user or a password: they become three asterisks."""
-    return re.sub(r"(\w://)\S*@", r"\1***@", text)
+    """Return text in which no URI names a user or a secret: they become three asterisks."""
+    return _SECRET.sub(r"\1***", re.sub(r"(\w://)\S*@", r"\1***@", text))
 
 
 def for_html(text: str) -> str:

@@ -12,6 +12,7 @@ from results.compare.judging import ComparisonRow
 from results.export import files, tracked
 from results.export.mlflow_tracker import MlflowTracker
 from results.export.tensorboard_tracker import TensorboardTracker
+from results.export.tracker_target import check_folder
 from results.export.trackio_tracker import TrackioTracker
 from results.layers import LayerRow, layer_rows
 from results.store import reading
@@ -188,6 +189,7 @@ def tracker_of(form: str, target: str, suite: Mapping[str, Any]) -> tracked.Trac
     try:
         if form == "mlflow":
             return MlflowTracker(suite, target)
+        check_folder(target)
         if form == "tensorboard":
             return TensorboardTracker(suite, Path(target))
         return TrackioTracker(suite, Path(target))

@@ -159,8 +159,9 @@ def seeds_sentence(matrix: Matrix) -> str:
     if seeds >= enough or not _compares(matrix):
         return ""
     return (
-        f"{seeds} seeds show the spread; even a large effect is significant only from {enough} "
-        f"seeds: --seeds {enough}, or, for two variants, bench run --until-decided A B --task NAME"
+        f"{'1 seed shows' if seeds == 1 else f'{seeds} seeds show'} the spread; even a large "
+        f"effect is significant only from {enough} seeds: --seeds {enough}, or, for two "
+        "variants, bench run --until-decided A B --task NAME"
     )
 
 

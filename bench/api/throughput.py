@@ -26,6 +26,10 @@ SWEPT_AXES = ("hidden", "embedding", "depth", "encoder_depth", "decoder_depth", 
 """Axes that a sweep can change: those of a size, as others do not change what is computed."""
 FEWEST_SYMBOLS = 4
 """Smallest vocabulary: three reserved ids and one symbol."""
+LARGEST = 1_000_000
+"""Largest size of a batch and its symbols, and largest number of batches or rounds."""
+MOST_REPLICAS = 10_000
+"""Largest number of models that are trained as one."""
 DEFAULT_SHAPE = Shape()
 """Shape of the random batches."""
 
@@ -189,21 +193,26 @@ class _Preparation(NamedTuple):
 
 
 def _check_sizes(options: ThroughputOptions, sweep: Sweep) -> None:
-    """Raise a ValueError for a size or number that is too small, or a sweep of a task's lengths."""
+    """Raise a ValueError for a size or number out of bounds, or a sweep of a task's lengths."""
     if options.task is not None and sweep.changes_shape and sweep.along != "batch":
         raise ValueError(f"--sweep {sweep.along} changes made-up batches; leave --task out")
     for size, value in options.shape._asdict().items():
         _check_size(size, value)
     _check_size("batches", options.batches)
     _check_size("repeats", options.repeats)
-    for value in sweep.values if sweep.changes_shape else []:
-        _check_size(sweep.along, value)
+    for value in sweep.values if sweep.along else []:
+        if sweep.changes_shape:
+            _check_size(sweep.along, value)
+        else:
+            axes.change(axes.parse(options.base), {sweep.along: value})
 
 
 def _check_size(name: str, value: int) -> None:
     least = FEWEST_SYMBOLS if name == "vocabulary" else 1
     if value < least:
         raise ValueError(f"{name}={value} is too small; give at least {least}")
+    if value > LARGEST:
+        raise ValueError(f"{name}={value} is too large; give at most {LARGEST}")
 
 
 def read_works(text: str) -> list[str]:
@@ -218,8 +227,11 @@ def read_replicas(text: str | None) -> list[int]:
         counts = [int(part) for part in text.split(",")] if text else []
     except ValueError:
         counts = [0]
-    if any(count < 1 for count in counts):
-        raise ValueError(f"--replicas {text!r} is no list of whole numbers; write 64, or 1,64")
+    if any(not 1 <= count <= MOST_REPLICAS for count in counts):
+        raise ValueError(
+            f"--replicas {text!r} is no list of whole numbers from 1 to {MOST_REPLICAS}; write 64, "
+            "or 1,64"
+        )
     return counts
 
 

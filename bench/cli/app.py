@@ -5,6 +5,8 @@ Heavy imports happen inside the verb that needs them, so that help appears at on
 
 from __future__ import annotations
 
+import errno
+
 import typer
 
 from bench.cli import check, compare, doctor, export, guard, read, run, store, throughput, try_run
@@ -13,7 +15,16 @@ from bench.cli.claims import claims_app
 from bench.cli.data import data_app
 from bench.cli.shared import NOTHING_MEASURED, STOPPED, UNREAD, CommandError, print_notice
 from bench.cli.terminal.streams import give_up_output, opened_streams, output
+from results.escapes import error_text
+from results.failing import by_machine
 
+LIMITS = {
+    errno.EMFILE: "let more files be open (ulimit -n)",
+    errno.ENFILE: "let more files be open on this machine",
+    errno.EAGAIN: "let more processes run (ulimit -u)",
+    errno.ENOMEM: "free some memory",
+}
+"""Advice on limits of the shell or the machine, by the number of the error that they end in."""
 app = typer.Typer(
     name="bench",
     help="Benchmark recurrent sequence-to-sequence models: how good, and how fast?",
@@ -60,21 +71,35 @@ def main(arguments: list[str]) -> int:
             give_up_output()
             return UNREAD
         except OSError as error:
-            place = error.filename or "standard output"
-            print_notice(f"{place} cannot be written ({error.strerror})")
+            print_notice(_of_system(error))
             give_up_output()
             return NOTHING_MEASURED
     return code
+
+
+def _of_system(error: OSError) -> str:
+    """Return the sentence for an error of the operating system that no verb expected."""
+    limit = LIMITS.get(error.errno or 0)
+    if limit:
+        return f"{error.strerror}: {limit}, and give the command again"
+    return f"{error.filename or 'standard output'} cannot be written ({error.strerror})"
 
 
 def _run(arguments: list[str]) -> int:
     try:
         app(arguments, prog_name="bench", standalone_mode=True)
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # which typer ends with a 1 of its own
+            raise end.__context__ from None
         if end.code == STOPPED:
             print_notice("stopped by Ctrl-C; what was finished is kept")
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except CommandError as failure:
         print_notice(failure.sentence)
         return failure.code
+    except (MemoryError, RuntimeError) as error:
+        if not by_machine(error_text(error)):
+            raise
+        print_notice("there is not enough memory for this; give smaller sizes, or free some")
+        return NOTHING_MEASURED
     return 0

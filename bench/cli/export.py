@@ -108,7 +108,8 @@ def _track(form: str, output: str, follow: bool, task: list[str] | None, store: 
             if follow:
                 _follow(form, output, task, store)
                 return
-            added, known = track(store, form, output, task)
+            with Busy(f"telling {form}"):
+                added, known = track(store, form, output, task)
     except TrackerError as error:
         raise CommandError(str(error)) from error
     except OSError as error:

@@ -23,6 +23,7 @@ from typing import Any
 from bench.plugins import GROUPS
 from bench.plugins.guarding import PluginError, no_longer_than, plugin_errors
 from bench.plugins.registering import check_parts, check_tasks
+from results.files import read_regular
 from tasks import TASKS
 
 __all__ = ["PluginError", "digest_of", "load", "load_installed"]
@@ -47,7 +48,7 @@ def load(files: Sequence[Path]) -> None:
         if path in _loaded:
             continue
         try:
-            source = file.read_bytes()
+            source = read_regular(file)
         except OSError as error:
             raise PluginError(
                 f"the plugin {file} cannot be read ({error.strerror}); give a Python file"

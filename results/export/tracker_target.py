@@ -60,6 +60,14 @@ def tracking_uri(target: str) -> str:
     return target
 
 
+def check_folder(target: str) -> None:
+    """Raise a TrackerError for a URI, where a tracker reads a folder."""
+    if "://" in target:
+        raise TrackerError(
+            f"{without_passwords(target)} is a URI, and this tracker reads a folder; name one"
+        )
+
+
 def _check_file(name: str) -> None:
     """Raise a TrackerError for a name that is not that of an SQLite file, new or old."""
     path = Path(name)

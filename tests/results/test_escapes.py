@@ -26,11 +26,11 @@ from results.escapes import (
     one_line,
     plain,
     shortened,
+    without_passwords,
 )
 from results.show.terminal import SafeConsole
-from tests.hostile import texts
+from tests.hostile import CONTROL, texts
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 ORDINARY = "cell=lstm,attention=dot  (800 steps, batch 32, cpu) 0.969 注意 a_b é"
 
 
@@ -137,6 +137,20 @@ def test_json_reads_back(text: str) -> None:
     assert json.loads(written) == {"x": text}
     assert not CONTROL.search(written)
     written.encode()
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://me:secret@host/x", "http://***@host/x"),
+        ("postgresql://h/db?user=me&password=secret", "postgresql://h/db?user=me&password=***"),
+        ("https://h/api?api_token=secret says: no", "https://h/api?api_token=*** says: no"),
+        ("mssql://h/db?PWD=secret;x=1", "mssql://h/db?PWD=***;x=1"),
+        ("sqlite:///runs.db?mode=ro", "sqlite:///runs.db?mode=ro"),
+    ],
+)
+def test_no_secret_of_a_uri_is_shown(uri: str, shown: str) -> None:
+    assert without_passwords(uri) == shown
 
 
 def test_long_texts_are_cut_and_say_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cli.shared import user_errors
+from bench.cli import app
+from bench.cli.shared import UNREAD, USAGE, user_errors
 from results.store import reading
 from tests.bench.cli.commands import ROOT
 from tests.records import record
@@ -31,6 +33,55 @@ def test_a_closed_pipe_is_no_traceback(filled: Path) -> None:
 def test_a_reader_that_goes_away_is_not_told_as_an_unreadable_file() -> None:
     with pytest.raises(BrokenPipeError), user_errors():
         raise BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("command", ["table", "table --json", "export", "nothing"])
+def test_who_writes_to_a_closed_pipe_ends_as_a_shell_expects(
+    filled: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert filled.exists()
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr("sys.stderr", sys.stderr)  # which typer replaces
+    with os.fdopen(write, "w") as ends:
+        monkeypatch.setattr("sys.stdout", ends)
+        assert app.main(command.split()) == (USAGE if command == "nothing" else UNREAD)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), 3, "Too many open files: let more files"),
+        (OSError(errno.EAGAIN, "Again", "a.so"), 3, "(ulimit -u)"),
+        (OSError(errno.EIO, "Input/output error", "x"), 3, "x cannot be written (Input"),
+        (MemoryError(), 3, "not enough memory"),
+        (RuntimeError("[enforce fail] can't allocate memory: 4 bytes"), 3, "not enough memory"),
+    ],
+)
+def test_limits_of_the_machine_are_a_sentence(
+    error: BaseException,
+    code: int,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "app", fail)
+    assert app.main(["table"]) == code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert sentence in err
+
+
+def test_a_mistake_of_our_own_shows_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(app, "app", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        app.main(["table"])
 
 
 @pytest.mark.parametrize("command", ["table", "table --json", "export"])
