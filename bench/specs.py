@@ -18,6 +18,8 @@ STOPS = ("solved", "budget")
 """Moments at which training can end: at the task's target, or when the budget is used up."""
 LARGEST_BUDGET = 10**15
 """Largest number of steps, tokens or seconds: finite, and exact as a float."""
+LARGEST_BATCH = 1_000_000
+"""Largest number of examples for each step."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,10 @@ class Budget:
                 f"a budget of steps={self.steps}, tokens={self.tokens}, seconds={self.seconds:g} "
                 "does not say how long to train; give one of the three, above 0, at most 1e15"
             )
-        if self.batch < 1 or self.every < 0:
+        if not 1 <= self.batch <= LARGEST_BATCH or self.every < 0:
             raise ValueError(
-                f"batch={self.batch} and every={self.every} must be at least 1 and 0; raise them"
+                f"batch={self.batch} and every={self.every} must be from 1 to {LARGEST_BATCH} and "
+                "at least 0; change them"
             )
         if self.stop not in STOPS:
             raise ValueError(f"stop={self.stop!r} is not one of {', '.join(STOPS)}; give one")

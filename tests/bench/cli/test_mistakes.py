@@ -28,6 +28,8 @@ from tests.records import record
         ("run --until-decided cell=gru cell=rnn --task opposites --fault x", "goes with"),
         ("run --until-decided cell=gru cell=rnn --task opposites --seeds 100001", "to 100000"),
         ("throughput --sweep learning_rate=1,2", "size to sweep 'learning_rate'"),
+        ("run --vary cell=gru --task opposites --batch 1000000000000", "batch=1000000000000"),
+        ("run --plugin /dev/zero", "/dev/zero cannot be read"),
         ("throughput --replicas 99999999999999999999", "from 1 to 10000"),
         ("throughput --batch 99999999999999", "batch=99999999999999 is too large"),
         ("throughput --sweep hidden=64..99999999", "hidden="),
