@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from results import naming
+from results import metrics, naming
 from results.record import Record
 
 BUDGET_LIMITS = ("steps", "tokens", "seconds")
@@ -132,6 +132,15 @@ def core_share(records: Iterable[Record]) -> float | None:
     """
     shares = [record.measured.get("core_share") for record in records]
     return min((share for share in shares if share is not None), default=None)
+
+
+def counted_score(outcome: Mapping[str, Any], metric: str) -> float | None:
+    """Return the score that a run counts with: its own, or the worst one if it has none.
+
+    It is None if a run has no score, and the metric no worst value.
+    """
+    score = test_score(outcome)
+    return metrics.worst(metric) if score is None else score
 
 
 def test_score(outcome: Mapping[str, Any]) -> float | None:

@@ -101,9 +101,14 @@ def is_share(name: str) -> bool:
     return name in SCORES and SCORES[name].write is share and name != "exposure_gap"
 
 
-def worst(name: str) -> float:
-    """Return what a run without a score counts as, in every table: 0, or 1 for an error rate."""
-    return 0.0 if score(name).higher else 1.0
+def worst(name: str) -> float | None:
+    """Return what a run without a score counts as, in every table: 0, or 1 for an error rate.
+
+    None for a score that has no worst value, such as a loss.
+    """
+    if score(name).higher:
+        return 0.0
+    return 1.0 if is_share(name) else None
 
 
 def margin(name: str) -> float:

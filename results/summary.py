@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from results import metrics, naming
-from results.grouping import by_variant, core_share, grouped, signature, test_score
+from results.grouping import (
+    by_variant,
+    core_share,
+    counted_score,
+    grouped,
+    signature,
+    test_score,
+)
 from results.record import Record
 
 Outcome = Mapping[str, Any]
@@ -33,7 +40,7 @@ class SummaryRow(TypedDict):
     metric: str
     memorisation: bool
     """True if the task tests on its training examples."""
-    score_mean: float
+    score_mean: float | None
     score_sd: float | None
     other_scores_mean: dict[str, float]
     runs_without_score: int
@@ -101,7 +108,8 @@ def _table_rows(
 
 def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
-    scores = [_score(outcome, table.metric) for outcome in outcomes]
+    counted = [counted_score(outcome, table.metric) for outcome in outcomes]
+    scores = [score for score in counted if score is not None]
     return {
         "task": table.task,
         "setting": table.setting,
@@ -111,7 +119,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "solved": len(outcomes) - len(_unreached(outcomes)),
         "metric": table.metric,
         "memorisation": any(outcome.get("memorisation") for outcome in outcomes),
-        "score_mean": statistics.fmean(scores),
+        "score_mean": statistics.fmean(scores) if scores else None,
         "score_sd": _deviation(scores),
         "other_scores_mean": _other_scores(outcomes, table.metric),
         "runs_without_score": sum(test_score(outcome) is None for outcome in outcomes),
@@ -132,12 +140,6 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     }
 
 
-def _score(outcome: Outcome, metric: str) -> float:
-    """Return the score of a run; of a run without one, the worst."""
-    score = test_score(outcome)
-    return metrics.worst(metric) if score is None else score
-
-
 def _unreached(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the outcomes of runs that did not reach the target."""
     return [outcome for outcome in outcomes if outcome.get("to_target") is None]
@@ -155,7 +157,7 @@ def _deviation(scores: Sequence[float]) -> float | None:
 
 
 def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
-    """Return the means of the scores that do not decide.
+    """Return the means of the scores that do not decide; runs without any count as the worst one.
 
     These are the other scores on test, by their names, and the deciding score on each further
     split, as `split metric`.
@@ -168,6 +170,10 @@ def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
                     values.setdefault(name, []).append(value)
                 elif split != "test" and name == metric:
                     values.setdefault(f"{split} {name}", []).append(value)
+    without = sum(test_score(outcome) is None for outcome in outcomes)
+    for name, found in values.items():
+        worst = metrics.worst(name.split()[-1])
+        found += [] if worst is None else [worst] * without
     return {name: statistics.fmean(found) for name, found in values.items()}
 
 
@@ -227,5 +233,6 @@ def _findings(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 def _rank(row: SummaryRow) -> tuple[float, float, str]:
     """Return a sorting key: the best score first."""
-    better = row["score_mean"] if metrics.score(row["metric"]).higher else -row["score_mean"]
+    mean, higher = row["score_mean"], metrics.score(row["metric"]).higher
+    better = -math.inf if mean is None else mean if higher else -mean
     return -better, _or_never(row["tokens_to_target"]), row["variant"]

@@ -128,7 +128,10 @@ def _score(record: Record, key: str) -> Reading | None:
         return _exposure_gap(tested)
     # without a score the run diverged or failed: leaving it out would flatter the variant
     score = tested.get(key)
-    return Reading(metrics.worst(key), True) if score is None else Reading(float(score), False)
+    if score is not None:
+        return Reading(float(score), False)
+    worst = metrics.worst(key)
+    return None if worst is None else Reading(worst, True)
 
 
 def _last_loss(record: Record) -> Reading | None:

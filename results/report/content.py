@@ -85,7 +85,7 @@ def speed_points(section: Section) -> list[SpeedPoint]:
             row["score_mean"],
         )
         for row in section.summary
-        if row["tokens_per_second"]
+        if row["tokens_per_second"] and row["score_mean"] is not None
     ]
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from results.compare.claims import ClaimRow
 from results.compare.measures import measure
-from results.grouping import test_score
+from results.grouping import counted_score
 from results.record import Record
 from results.tables.comparison_notes import more_seeds_note
 from results.tables.effects import effect_text, interval_text, p_text
@@ -65,7 +65,8 @@ def sides_table(sides: Mapping[str, Sequence[Record]]) -> TextTable | None:
 def _side_line(side: str, records: Sequence[Record]) -> Texts:
     metric = next((str(r.outcome["metric"]) for r in records if "metric" in r.outcome), "score")
     known = measure(metric)
-    scores = [score for r in records if (score := test_score(r.outcome)) is not None]
+    counted = [counted_score(record.outcome, metric) for record in records]
+    scores = [score for score in counted if score is not None]
     solved = sum(record.outcome.get("to_target") is not None for record in records)
     return {
         "side": side,

@@ -99,7 +99,7 @@ def _moved(line: Texts, title: str, before: str) -> Texts:
 
 def score_text(row: SummaryRow) -> str:
     """Write the mean score and its deviation; runs without a score count as the worst one."""
-    if row["runs_without_score"] == row["seeds"]:
+    if row["score_mean"] is None or row["runs_without_score"] == row["seeds"]:
         return "none"
     write = metrics.score(row["metric"]).write
     text = write(row["score_mean"])

@@ -71,3 +71,10 @@ def test_costs_are_better_lower_but_for_speed() -> None:
 def test_an_unknown_score_is_written_plainly() -> None:
     row = metrics.score("my_score")
     assert (row.title, row.write(0.123456)) == ("my score", "0.1235")
+
+
+def test_what_a_run_without_a_score_counts_as() -> None:
+    """It is never better than a run with one, and unknown where a score has no worst value."""
+    assert (metrics.worst("exact_match"), metrics.worst("bleu")) == (0.0, 0.0)
+    assert metrics.worst("character_error_rate") == 1.0
+    assert metrics.worst("loss") is None

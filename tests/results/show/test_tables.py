@@ -91,6 +91,8 @@ def test_what_broke_is_counted() -> None:
     # as in comparisons, a run without a score counts as 0
     assert row["score_mean"] == 0.125
     assert "0.125 ±.250" in summary_line(row).values()
+    # and so do the other scores
+    assert row["other_scores_mean"] == {"forced_accuracy": 0.25 / 4}
     text = shown([row])
     assert "3 runs without a score count as 0" in text
     assert "1 diverged, 2 failed" in text
