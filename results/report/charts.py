@@ -21,6 +21,8 @@ from results.escapes import one_line
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
 PALETTE = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999933", "#888888")
 """Colours of lines: Paul Tol's bright scheme, which colour-blind readers can distinguish, and which
@@ -38,7 +40,7 @@ VERDICT_COLOURS = {
 INK = "#010203"
 """Colour that is replaced by the page's text colour."""
 
-LONGEST_LABEL = 60
+LONGEST_LABEL = 48
 """Characters of a label in a chart at most."""
 CHART_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -70,6 +72,14 @@ LABEL_PLACES = (
     ((0, -17), "center"),
 )
 """Places of a label beside its point, in points, in the order in which they are tried."""
+LEGEND_COLUMNS = 2
+"""Number of a legend's entries beside each other."""
+LEGEND_DISTANCE = 0.45
+"""Inches from an axis to the legend below it."""
+MARKS = 6
+"""Number of marks on the x axis of effects at most, whose numbers are long."""
+ROW = 0.19
+"""Height of a line of a legend, in inches."""
 SMALL_COLUMNS = 4
 """Number of small charts beside each other."""
 LOGARITHMIC_RATIO = 30
@@ -128,9 +138,9 @@ def bands(name: str, title: str, lines: Mapping[str, Sequence[CurvePoint]]) -> s
         means = [p["mean"] for points in lines.values() for p in points if p["mean"] is not None]
         if means and min(means) > 0 and max(means) / min(means) > LOGARITHMIC_RATIO:
             axes.set_yscale("log")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        _legend_below(axes)
 
-    return drawn(name, (7.2, 3.4), draw)
+    return drawn(name, (5.2, 3.0 + ROW * math.ceil(len(lines) / LEGEND_COLUMNS)), draw)
 
 
 def small_multiples(
@@ -172,6 +182,18 @@ def small_multiples(
         figure.supxlabel("steps", fontsize=8)
 
     return drawn(name, (8.4, 0.6 + 1.3 * rows), draw)
+
+
+def _legend_below(axes: Any, columns: int = LEGEND_COLUMNS) -> None:
+    """Put the legend below the chart, which so stays readable on a narrow screen."""
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0),
+        # below the axis's numbers and title, however high the chart is
+        bbox_transform=axes.transAxes
+        + ScaledTranslation(0, -LEGEND_DISTANCE, axes.figure.dpi_scale_trans),
+        ncols=columns,
+    )
 
 
 def _shown(text: str) -> str:
@@ -217,9 +239,9 @@ def profiles(name: str, lines: Sequence[ProfileLine]) -> str:
             )
         axes.set_xlabel("score, as a share of the most")
         axes.set_ylabel("share of runs above it")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        _legend_below(axes)
 
-    return drawn(name, (7.8, 3.6), draw)
+    return drawn(name, (5.2, 3.2 + ROW * math.ceil(len(lines) / LEGEND_COLUMNS)), draw)
 
 
 def scatter(
@@ -255,12 +277,13 @@ def scatter(
         _mark_plainly(axes, [x for _, _, x, _ in points])
         axes.set_xlabel(_shown(across))
         axes.set_ylabel(_shown(up))
-        # beside the points and their labels, not over them
-        axes.legend(title="cell", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        # below the points and their labels, not over them
+        _legend_below(axes)
         axes.figure.tight_layout()
         _label_apart(axes, best)
 
-    return drawn(name, (7.4, 4.0), draw)
+    kinds = len({kind for _, kind, _, _ in points})
+    return drawn(name, (5.2, 3.6 + ROW * math.ceil(kinds / LEGEND_COLUMNS)), draw)
 
 
 def _mark_plainly(axes: Any, values: Sequence[float]) -> None:
@@ -311,9 +334,10 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
         room = 0.6 * (max(map(abs, effects)) or 1.0)
         left, right = axes.get_xlim()
         axes.set_xlim(max(left, min(effects) - room), min(right, max(effects) + room))
-        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.6 / (0.19 * len(bars) + 0.9)), ncols=4)
+        axes.xaxis.set_major_locator(MaxNLocator(MARKS))
+        _legend_below(axes, 4)
 
-    return drawn(name, (7.2, 0.19 * len(bars) + 1.3), draw)
+    return drawn(name, (6.0, 0.19 * len(bars) + 1.3), draw)
 
 
 def _draw_bars(axes: Any, word: str, bars: Sequence[tuple[int, Bar]]) -> None:
@@ -321,7 +345,8 @@ def _draw_bars(axes: Any, word: str, bars: Sequence[tuple[int, Bar]]) -> None:
     colour, hollow = VERDICT_COLOURS[word], word == "undecided"
     places = [place for place, _ in bars]
     lows, highs = [bar.low for _, bar in bars], [bar.high for _, bar in bars]
-    axes.hlines(places, lows, highs, color=colour, linewidth=2, label=word)
+    label = "not significant yet" if hollow else word
+    axes.hlines(places, lows, highs, color=colour, linewidth=2, label=label)
     axes.plot(
         [bar.effect for _, bar in bars],
         places,

@@ -64,8 +64,9 @@ def write(
         name = f"t{number}"
         sections.append(Section(name, task, setting, group, suite, summary, scores, details))
         effects.append(rows)
-    parts = [_head(records, list(groups), today), *at_a_glance(sections, effects)]
-    parts += doctor_at_a_glance(sections)
+    found = doctor_at_a_glance(sections)
+    parts = [_head(records, list(groups), today, bool(found)), *at_a_glance(sections, effects)]
+    parts += found
     parts += over_tasks_section(over_tasks(records, suite))
     for number, (section, rows) in enumerate(zip(sections, effects, strict=True)):
         parts += [f'<section data-table="{number}">', *_section(section, rows), "</section>"]
@@ -75,7 +76,9 @@ def write(
     return page("seq2seq-bench report", parts, scripted.content)
 
 
-def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: date) -> str:
+def _head(
+    records: Sequence[Record], tables: Sequence[tuple[str, str]], today: date, examined: bool
+) -> str:
     """Return the title, what there is, and links to the sections."""
     counts = Counter(record.status for record in records)
     statuses = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
@@ -86,6 +89,7 @@ def _head(records: Sequence[Record], tables: Sequence[tuple[str, str]], today: d
     links = "".join(
         f'<a href="#t{number}">{for_html(name)}</a>' for number, name in enumerate(names)
     )
+    links += '<a href="#doctor">what the doctor found</a>' * examined
     word = "table" if len(tables) == 1 else "tables"
     return (
         f"<h1>Which recurrent sequence-to-sequence architecture?</h1>"

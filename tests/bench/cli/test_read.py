@@ -139,3 +139,22 @@ def test_runs_for_trackers(bench: Bench, filled: Path, tmp_path: Path) -> None:
     code, _, err = bench("export", "--format", "tensorboard", "--output", target)
     assert code == 2
     assert "cannot be written" in err
+
+
+def test_a_report_opens_in_a_browser_or_says_that_there_is_none(
+    bench: Bench, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_it(address: str) -> bool:
+        opened.append(address)
+        return len(opened) == 1
+
+    monkeypatch.setattr("webbrowser.open", open_it)
+    file = tmp_path / "r.html"
+    assert bench("report", "--output", str(file), "--open")[0] == 0
+    assert opened == [file.as_uri()]
+    code, out, err = bench("report", "--output", str(file), "--open")
+    assert code == 3
+    assert "4 runs" in " ".join(out.split())
+    assert "no browser could be started here" in err
