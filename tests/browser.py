@@ -132,7 +132,7 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 60) -> Any:
+    def wait(self, expression: str, seconds: float = 20) -> Any:
         """Return the value of an expression as soon as it is true."""
         until = time.monotonic() + seconds
         while not (value := self.value(expression)):

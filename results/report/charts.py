@@ -33,10 +33,12 @@ VERDICT_COLOURS = {
     "better": "#4477AA",
     "worse": "#EE6677",
     "tie": "#888888",
-    "alike": "#888888",
+    "alike": "#66CCEE",
     "undecided": "#CCBB44",
 }
 """Colours of verdicts."""
+VERDICT_LABELS = {"alike": "no difference seen", "undecided": "not significant yet"}
+"""What a legend calls the verdicts that it does not call by their own names."""
 INK = "#010203"
 """Colour that is replaced by the page's text colour."""
 
@@ -76,7 +78,7 @@ LEGEND_COLUMNS = 2
 """Number of a legend's entries beside each other."""
 LEGEND_DISTANCE = 0.45
 """Inches from an axis to the legend below it."""
-MARKS = 6
+EFFECT_MARKS = 6
 """Number of marks on the x axis of effects at most, whose numbers are long."""
 ROW = 0.19
 """Height of a line of a legend, in inches."""
@@ -324,7 +326,7 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
 
     def draw(axes: Any) -> None:
         lines = list(enumerate(reversed(bars)))
-        for word in VERDICT_COLOURS:
+        for word in [word for word in VERDICT_COLOURS if any(b.verdict == word for b in bars)]:
             _draw_bars(axes, word, [(place, bar) for place, bar in lines if bar.verdict == word])
         axes.set_yticks(range(len(bars)), [_shown(bar.label) for bar in reversed(bars)])
         axes.set_ylim(-0.7, len(bars) - 0.3)
@@ -334,7 +336,7 @@ def forest(name: str, title: str, bars: Sequence[Bar]) -> str:
         room = 0.6 * (max(map(abs, effects)) or 1.0)
         left, right = axes.get_xlim()
         axes.set_xlim(max(left, min(effects) - room), min(right, max(effects) + room))
-        axes.xaxis.set_major_locator(MaxNLocator(MARKS))
+        axes.xaxis.set_major_locator(MaxNLocator(EFFECT_MARKS))
         _legend_below(axes, 4)
 
     return drawn(name, (6.0, 0.19 * len(bars) + 1.3), draw)
@@ -345,7 +347,7 @@ def _draw_bars(axes: Any, word: str, bars: Sequence[tuple[int, Bar]]) -> None:
     colour, hollow = VERDICT_COLOURS[word], word == "undecided"
     places = [place for place, _ in bars]
     lows, highs = [bar.low for _, bar in bars], [bar.high for _, bar in bars]
-    label = "not significant yet" if hollow else word
+    label = VERDICT_LABELS.get(word, word)
     axes.hlines(places, lows, highs, color=colour, linewidth=2, label=label)
     axes.plot(
         [bar.effect for _, bar in bars],

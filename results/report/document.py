@@ -64,9 +64,9 @@ def write(
         name = f"t{number}"
         sections.append(Section(name, task, setting, group, suite, summary, scores, details))
         effects.append(rows)
-    found = doctor_at_a_glance(sections)
-    parts = [_head(records, list(groups), today, bool(found)), *at_a_glance(sections, effects)]
-    parts += found
+    doctor = doctor_at_a_glance(sections)
+    parts = [_head(records, list(groups), today, bool(doctor)), *at_a_glance(sections, effects)]
+    parts += doctor
     parts += over_tasks_section(over_tasks(records, suite))
     for number, (section, rows) in enumerate(zip(sections, effects, strict=True)):
         parts += [f'<section data-table="{number}">', *_section(section, rows), "</section>"]

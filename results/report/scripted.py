@@ -20,6 +20,7 @@ from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.grouping import by_variant, test_score
 from results.record import Record
+from results.report.charts import VERDICT_COLOURS, VERDICT_LABELS
 from results.report.content import Section
 from results.report.outputs import kept_outputs
 from results.tables.effects import effect_text, interval_text, verdict_text
@@ -104,6 +105,10 @@ def scripted_runs(
     """
     detail = _detail_that_fits(sections, MOST_BYTES - len(library()) - page_bytes)
     content = {
+        "verdicts": [
+            (word, colour, VERDICT_LABELS.get(word, word))
+            for word, colour in VERDICT_COLOURS.items()
+        ],
         "tables": [_table(section, state_size) for section in sections],
         "runs": [list(_runs(section, state_size, detail)) for section in sections],
     }

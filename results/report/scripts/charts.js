@@ -1,8 +1,7 @@
 // Draws charts with Vega-Lite that answer to the mouse, to buttons and so to the keyboard.
 
 const COLOURS = ['#4477AA', '#EE6677', '#228833', '#CCBB44', '#66CCEE', '#AA3377', '#999933', '#888888'];
-const SAID = { undecided: 'not significant yet', alike: 'no difference seen' };
-const VERDICTS = { better: '#4477AA', worse: '#EE6677', undecided: '#CCBB44', alike: '#888888', tie: '#888888' };
+let verdicts = []; // each with its colour and what it is called
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const mounted = new Set();
 dark.addEventListener('change', () => mounted.forEach(chart => chart.draw()));
@@ -261,8 +260,7 @@ function verdictsChart(place, table, runs, filter) {
   const describe = off => {
     const values = table.effects.filter(effect => !off.has(effect.verdict)
       && (!names.has(effect.name) || filter.shows(names.get(effect.name))));
-    const lines = Object.entries(VERDICTS).filter(([word]) => table.effects.some(e => e.verdict === word))
-      .map(([word, colour]) => [word, colour, SAID[word] ?? word]);
+    const lines = verdicts.filter(([word]) => table.effects.some(e => e.verdict === word));
     const narrow = place.clientWidth < 500;
     // on narrow screens long names stand on two lines
     const two = "length(datum.label) > 16 ? split(replace(datum.label, '=', '=\\n'), '\\n') : datum.label";

@@ -12,6 +12,7 @@ function whenSeen(place, draw) {
 
 async function start() {
   const data = JSON.parse(await unpacked('runs'));
+  verdicts = data.verdicts;
   const library = unpacked('library').then(text => {
     document.head.append(make('script', {}, text));
     document.getElementById('library').remove();
