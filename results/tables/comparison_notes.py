@@ -77,8 +77,18 @@ def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
     )
     if any(row["verdict"] == "alike" for row in scores):
         note += f" (at most {TIE_RATE * 100:.0f} % for a tie)"
+    if len(scores) == 1 and (enough := _outweighed(scores[0])) < rate:
+        note += f", and {max(enough * 100, 1):.0f} % would outweigh this lead"
     failed = any(row["failed_a"] or row["failed_b"] for row in scores)
     return [note, FAILED_NOTE] if failed else [note]
+
+
+def _outweighed(row: ComparisonRow) -> float:
+    """Return the failure rate of the better side that would undo its lead in mean; 1 if none."""
+    if row["verdict"] not in ("better", "worse") or not measure(row["measure"]).higher:
+        return 1.0
+    best = max(row["a_mean"] or 0.0, row["b_mean"] or 0.0)
+    return abs(row["effect"] or 0.0) / best if best > 0 else 1.0
 
 
 def more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:

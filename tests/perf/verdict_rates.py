@@ -113,21 +113,29 @@ def percent(share: float) -> str:
 
 
 def axis_table(sizes: Sizes) -> Iterator[list[str]]:
-    """Tables of an axis without any difference: how many hold a false word."""
+    """Tables of an axis: how many hold a false word, of values that do not differ from the base."""
     yield ["values that share one base", *(f"{count} seeds" for count in (6, 8, 10, 20))]
     for values in (1, 3, 9):
         for name, draw in SHAPES.items():
             shares = [_axis_share(draw, values, count, sizes.tables // 2) for count in (6, 8, 10)]
             shares.append(_axis_share(draw, values, 20, sizes.pages))
             yield [f"{values}, {name}", *map(percent, shares)]
+    for name, draw in SHAPES.items():
+        shares = [_axis_share(draw, 9, count, sizes.tables // 2, 4) for count in (6, 8, 10)]
+        shares.append(_axis_share(draw, 9, 20, sizes.pages, 4))
+        yield [f"9, of which 4 differ, {name}", *map(percent, shares)]
 
 
-def _axis_share(draw: Draw, values: int, count: int, tables: int) -> float:
+def _axis_share(draw: Draw, values: int, count: int, tables: int, differ: int = 0) -> float:
+    """Return the share of tables with a false word; the first values differ by a lot."""
     random = np.random.default_rng([values, count])
     false = 0
     for _ in range(tables):
         base, *others = draw(random, values + 1, count)
-        false += wrong(words_of([pairs_of(other, base) for other in others]))
+        family = [
+            pairs_of(other / (1 + (place < differ)), base) for place, other in enumerate(others)
+        ]
+        false += wrong(words_of(family)[differ:])
     return false / tables
 
 

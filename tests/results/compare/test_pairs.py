@@ -472,6 +472,18 @@ def test_a_large_effect_comes_with_the_command_that_decides_it() -> None:
     assert not any("to decide it" in line for line in shown(compare_variants(small, SUITE, A, B)))
 
 
+def test_a_small_lead_says_how_few_failures_would_outweigh_it() -> None:
+    """Ten seeds without a failure do not exclude a rate of 26 %; a lead of 0.02 needs much less."""
+    for lead, told in ((0.02, "3 % would outweigh this lead"), (0.5, "")):
+        mine = runs([0.95 + seed / 1000 for seed in range(10)], cell="lstm")
+        text = " ".join(
+            shown(compare_variants([*mine, *runs([0.95 - lead] * 10)], SUITE, A, B))
+        ).replace("  ", " ")
+        assert "a side may still fail in up to 26 % of runs" in text
+        assert ("would outweigh" in text) == bool(told)
+        assert told in text
+
+
 def test_the_interval_of_a_difference_of_shares_stays_within_bounds() -> None:
     rows = compare_variants([*runs([1.0, 0.2], cell="lstm"), *runs([0.0, 0.0])], SUITE, A, B)
     row = row_of(rows)
