@@ -4,6 +4,7 @@ For scripts and notebooks:
 
     bench.run("reversal", cell=["gru", "lstm"], seeds=5)    trains, and returns the tables
     bench.runs(), bench.curves(), bench.outputs(RUN)        what a store holds, as DataFrames
+    bench.score(RUN, METRIC)                                outputs scored again
     bench.compare(A, B), bench.axis(NAME), bench.claim(NAME)   verdicts
     bench.diagnose(RUN)                                     why a run did not learn
     bench.task(LABEL), bench.model(VARIANT, task=LABEL)     data and models
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.notebook import plot
-    from bench.notebook.frames import curves, outputs, runs
+    from bench.notebook.frames import curves, outputs, runs, score
     from bench.notebook.models import load, model, task
     from bench.notebook.parts import register
     from bench.notebook.questions import axis, claim, compare, diagnose
@@ -42,11 +43,12 @@ __all__ = [
     "register",
     "run",
     "runs",
+    "score",
     "task",
     "watch",
 ]
 _HOMES = {
-    "bench.notebook.frames": ("curves", "outputs", "runs"),
+    "bench.notebook.frames": ("curves", "outputs", "runs", "score"),
     "bench.notebook.models": ("load", "model", "task"),
     "bench.notebook.parts": ("register",),
     "bench.notebook.questions": ("axis", "claim", "compare", "diagnose"),

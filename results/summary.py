@@ -47,6 +47,7 @@ class SummaryRow(TypedDict):
     tokens_to_target: float | None
     """Median over all runs; None if the median run never reached the target."""
     seconds_to_target: float | None
+    """Of runs of one machine, like tokens_per_second: the one that did most of them."""
     tokens_spent_in_vain: int
     """Fewest tokens that a run used up without reaching the target; 0 if one broke off."""
     tokens_per_second: float | None
@@ -110,6 +111,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
     counted = [counted_score(outcome, table.metric) for outcome in outcomes]
     scores = [score for score in counted if score is not None]
+    alike = _of_one_machine(records)
     return {
         "task": table.task,
         "setting": table.setting,
@@ -124,9 +126,9 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "other_scores_mean": _other_scores(outcomes, table.metric),
         "runs_without_score": sum(test_score(outcome) is None for outcome in outcomes),
         "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
-        "seconds_to_target": _median_to_target(map(_seconds_to_target, records)),
+        "seconds_to_target": _median_to_target(map(_seconds_to_target, alike)),
         "tokens_spent_in_vain": _spent_in_vain(outcomes),
-        "tokens_per_second": _median_measured(records, "tokens_per_second"),
+        "tokens_per_second": _median_measured(alike, "tokens_per_second"),
         "peak_bytes": _median_measured(records, "peak_bytes"),
         "parameters": _first(outcome.get("parameters") for outcome in outcomes),
         "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
@@ -211,6 +213,15 @@ def _median_to_target(values: Iterable[float | None]) -> float | None:
     # the mean of the two middle values is infinite if one of them is
     median = statistics.median(map(_or_never, values))
     return None if math.isinf(median) or math.isnan(median) else median
+
+
+def _of_one_machine(records: Sequence[Record]) -> Sequence[Record]:
+    """Return the runs of the machine that did most of these, as times of several do not mix."""
+    hosts = Counter(str(record.measured["host"]) for record in records if "host" in record.measured)
+    if len(hosts) < 2:
+        return records
+    first = min(hosts, key=lambda host: (-hosts[host], host))
+    return [record for record in records if record.measured.get("host") == first]
 
 
 def _median_measured(records: Sequence[Record], key: str) -> float | None:

@@ -320,18 +320,35 @@ def purge(folder: Path) -> int:
         return stores.purge(store)
 
 
+def merge(folder: Path, other: Path) -> list[stores.MergedRun]:
+    """Take the runs of another store into a store, which is made if there is none.
+
+    Raises:
+        StoreError: The other is no store or this one itself, or one of the two cannot be used.
+    """
+    with stores.reading(other):
+        pass  # raises if there is no store, before `writing` makes one
+    with stores.writing(folder) as store:
+        return stores.merge(store, other, _own_id)
+
+
+def _own_id(record: Record) -> str:
+    """Return the id of a record's spec; ValueError if this version does not know it."""
+    from bench.specs import RunSpec
+
+    return RunSpec.read(dict(record.spec)).id
+
+
 def verify(folder: Path) -> stores.Verification:
     """Compare the runs of a store with their journals and with what was written of them.
 
     Raises:
         StoreError: There is no store, or another process is writing to it.
     """
-    from bench.specs import RunSpec
-
     if stores.has_driver(folder):
         raise StoreError(f"another bench is writing to {folder}; wait for it, then verify")
     with stores.reading(folder) as store:
-        return stores.verify(store, lambda record: RunSpec.read(dict(record.spec)).id)
+        return stores.verify(store, _own_id)
 
 
 def _matching(store: stores.Store, tasks: Sequence[str], statuses: Sequence[str]) -> set[str]:

@@ -32,6 +32,8 @@ OF_SPLITS = frozenset({"train", "valid", "test"})
 """Options that give files of splits."""
 OF_TRYING = frozenset({"run", "decoding", "plugin", "store"})
 """Options that every way of trying a model heeds."""
+OF_OUTPUTS = frozenset({"task", "split", "as_json", "plugin", "store"})
+"""Options that every way of showing outputs heeds."""
 
 HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "run": {
@@ -89,6 +91,11 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
         "--tagged": OF_SPLITS | {
             *("name", "files", "columns", "separator", "encoding", "tagged", "scheme", "store"),
         },
+    },
+    "show": {
+        "one run": frozenset({"run", "task", "layers", "as_json", "store"}),
+        "--errors": OF_OUTPUTS | {"run", "errors"},
+        "two runs": OF_OUTPUTS | {"run", "other"},
     },
     "try": {
         "a text": OF_TRYING | {"text", "as_json"},

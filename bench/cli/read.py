@@ -1,20 +1,27 @@
-"""Implements `bench table`, `runs`, `curves` and `show`, which print results. None loads torch."""
+"""Implements `bench table`, `runs`, `curves`, `show` and `score`, which print results.
+
+None loads torch, unless plugins are loaded.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
     AllRowsOption,
     JsonOption,
     NotesOption,
+    PluginOption,
     RunArgument,
     StoreOption,
     TaskOption,
     console,
+    load_plugins,
     print_json,
     print_notice,
     reading,
@@ -119,9 +126,29 @@ def curves(
         show_curves(rows, console())
 
 
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SPLIT", help="A split that is scored at the end, such as test or unseen."
+    ),
+]
+
+
 def show_one_run(
+    context: typer.Context,
     run: RunArgument,
+    other: Annotated[
+        str | None,
+        typer.Argument(help="Another run: where the outputs of both differ, side by side."),
+    ] = None,
     task: TaskOption = None,
+    errors: Annotated[
+        bool,
+        typer.Option(
+            "--errors", help="Show what it gets wrong on test: worst first, by length, by token."
+        ),
+    ] = False,
+    split: SplitOption = None,
     layers: Annotated[
         bool,
         typer.Option(
@@ -129,13 +156,24 @@ def show_one_run(
         ),
     ] = False,
     as_json: JsonOption = False,
+    plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Show settings, curve, layers and sample outputs of one run."""
+    """Show settings, curve, layers and sample outputs of one run, or its errors."""
     from bench.api.store import choose
     from results.show.layers import show_layers
     from results.show.run import show_run
 
+    way = "two runs" if other is not None else "--errors" if errors else "one run"
+    refuse_unheeded(context, "show", way)
+    if plugin:
+        load_plugins(plugin)
+    if other is not None:
+        _show_two_runs(store, run, other, task, split or "test", as_json)
+        return
+    if errors:
+        _show_errors(store, run, task, split or "test", as_json)
+        return
     with reading(store) as opened:
         chosen = choose(opened, run, task)
         (record,) = opened.records([chosen.run.id], details=True)
@@ -148,3 +186,69 @@ def show_one_run(
         show_layers(record, console())
     else:
         show_run(record, suite, console())
+
+
+def _show_errors(store: Path, run: str, task: list[str] | None, split: str, as_json: bool) -> None:
+    """Print what a run gets wrong; as JSON, a row for each example of the split."""
+    from bench.api.outputs import mistakes
+    from results.show.outputs import show_mistakes
+
+    with reading(store) as opened:
+        suite = opened.base()
+    with user_errors(), Busy("reading the outputs"):
+        found = mistakes(store, run, task, split)
+    if as_json:
+        print_json(found.rows)
+    else:
+        show_mistakes(found, suite, console())
+
+
+def _show_two_runs(
+    store: Path, a: str, b: str, task: list[str] | None, split: str, as_json: bool
+) -> None:
+    """Print where the outputs of two runs differ; as JSON, both rows of each such example."""
+    from bench.api.outputs import difference
+    from results.show.outputs import show_difference
+
+    with reading(store) as opened:
+        suite = opened.base()
+    with user_errors(), Busy("reading the outputs"):
+        found = difference(store, a, b, task, split)
+    if as_json:
+        print_json([row for pair in found.pairs for row in pair])
+    else:
+        show_difference(found, suite, console())
+
+
+def score(
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The id of a run, or its first digits; or the number of a row of bench table, or "
+            "a variant, all of whose runs are scored."
+        ),
+    ],
+    metric: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="bleu, chrf, chrf++, ter, cer, wer, or a score of the task."
+        ),
+    ],
+    task: TaskOption = None,
+    split: SplitOption = None,
+    as_json: JsonOption = False,
+    plugin: PluginOption = None,
+    store: StoreOption = STORE,
+) -> None:
+    """Score the outputs of runs again, by another metric, without training."""
+    from bench.api.rescore import rescore
+    from results.show.outputs import show_scores
+
+    if plugin:
+        load_plugins(plugin)
+    with user_errors(), Busy("scoring"):
+        rows = [one._asdict() for one in rescore(store, run, metric, task, split)]
+    if as_json:
+        print_json(rows)
+    else:
+        show_scores(rows, console())

@@ -1,10 +1,11 @@
-"""Implements `bench status`, `drop`, `undrop`, `verify` and `rebuild`, which manage a store."""
+"""Implements what manages a store: `status`, `drop`, `undrop`, `merge`, `verify`, `rebuild`."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from bench.api.store import Status
     from results.record import Record
+    from results.store import MergedRun
 
 LISTED = ("running", "failed", "diverged")
 """States whose runs are listed one by one."""
@@ -169,6 +171,52 @@ def undrop(
     with user_errors():
         count = stores.undrop(store, runs or [])
     say(f"{plural(count, 'run')} brought back")
+
+
+def merge(
+    other: Annotated[
+        Path, typer.Argument(metavar="STORE", help="The folder of another store, only read.")
+    ],
+    as_json: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
+    """Take the runs of another store, with their outputs and weights.
+
+    A run that both have stays as it is here, unless it failed here alone. Speeds stay with the
+    machine that they were measured on, and are not compared with those of another.
+    """
+    from bench.api import store as stores
+
+    with store_errors(), Busy("merging"):
+        merged = stores.merge(store, other)
+    if as_json:
+        print_json([one._asdict() for one in merged])
+    else:
+        _show_merged(merged, other)
+
+
+MERGED = {
+    "taken": "taken",
+    "known": "here already",
+    "replaced": "taken in place of ones that failed here",
+    "completed": "here already, completed by outputs or weights",
+    "different": "here already with another outcome, which stays",
+    "left out": "left out",
+}
+"""What a merge did with runs, in words."""
+
+
+def _show_merged(merged: Sequence[MergedRun], other: Path) -> None:
+    say(f"{plural(len(merged), 'run')} in {other}")
+    for what, words in MERGED.items():
+        runs = [one for one in merged if one.what == what]
+        if runs:
+            machines = sorted({one.machine for one in runs if one.machine})
+            measured = f" (measured on {', '.join(machines)})" if what == "taken" else ""
+            say(f"  {len(runs):6} {words}{measured}")
+    for one in merged:
+        if one.why or one.what == "different":
+            say(f"  {one.what}: {one.run} {one.why}".rstrip())
 
 
 def verify(as_json: JsonOption = False, store: StoreOption = STORE) -> None:

@@ -2,6 +2,7 @@
 
     run                         train what a store lacks, and return its tables
     runs, curves, outputs       what a store holds, as pandas DataFrames
+    score                       outputs scored again by another metric
     compare, axis, claim        verdicts
     diagnose                    why a run did not learn
     task, model, load           a task's data, a new model, a trained model

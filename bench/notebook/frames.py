@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench.api.store import find_run, runs_of
+from bench.api.outputs import example_rows, read_outputs
+from bench.api.rescore import OwnMetric, rescore
+from bench.api.store import choose, runs_of
 from bench.notebook.stores import Names, folder_of, names, sentences
 from results import naming
 from results.grouping import setting_text, test_score
+from results.mistakes import ExampleRow
 from results.record import Record
 from results.store import reading
 
@@ -32,22 +36,31 @@ MIB = 2**20
 
 
 @sentences()
-def runs(store: str | Path | None = None, task: Names = None) -> pd.DataFrame:
+def runs(
+    store: str | Path | None = None,
+    task: Names = None,
+    *,
+    stores: Sequence[str | Path] | None = None,
+) -> pd.DataFrame:
     """Return one row per finished run, with its id as index.
 
     Columns: task, setting, variant, seed, status, metric, score (on test), steps, tokens (target
     tokens trained on), train_seconds, tokens_per_second, tokens_to_target, seconds_to_target,
-    peak_mib, parameters, findings (causes that the doctor found), and each axis that varies.
+    peak_mib, parameters, findings (causes that the doctor found), machine (times compare on one
+    alone), and each axis that varies.
 
     Args:
         store: Folder of the store; None for BENCH_STORE or `.bench`.
         task: Labels or names of tasks; None for all.
+        stores: Folders of several stores instead; a run that several have is taken from the first,
+            unless it failed there.
 
     Raises:
-        ValueError: There is no store, or no such run.
+        ValueError: There is no store, or no such run; or both store and stores were given.
     """
-    with reading(folder_of(store)) as opened:
-        records, suite = runs_of(opened, names(task)), opened.base()
+    if stores is not None and store is not None:
+        raise ValueError("store and stores were both given; give all folders as stores")
+    records, suite = _records_of(stores or [folder_of(store)], names(task))
     base = naming.shared_base([record.variant for record in records], suite)
     frame = pd.DataFrame([_run_row(record, base) for record in records]).set_index("run")
     present = {axis: [r.variant.get(axis, suite.get(axis)) for r in records] for axis in base}
@@ -55,6 +68,29 @@ def runs(store: str | Path | None = None, task: Names = None) -> pd.DataFrame:
         if len(set(map(str, values))) > 1:
             frame[axis] = values
     return frame.astype(KINDS)
+
+
+def _records_of(
+    folders: Sequence[str | Path], tasks: Sequence[str] | None
+) -> tuple[list[Record], dict[str, Any]]:
+    """Return the runs of stores, each once, and the suite's base as the first that has one."""
+    found: dict[str, Record] = {}
+    suite: dict[str, Any] = {}
+    for folder in folders:
+        with reading(Path(folder)) as opened:
+            suite = suite or opened.base()
+            for record in runs_of(opened, tasks):
+                known = found.get(record.id)
+                if known is None or (known.status == "failed" and record.status != "failed"):
+                    found[record.id] = record
+    return [found[run] for run in sorted(found)], suite
+
+
+def _machine(record: Record) -> str:
+    """Return the host and processor that a run was timed on; "" if it was not timed."""
+    described = record.measured.get("machine") or {}
+    parts = (record.measured.get("host"), described.get("processor"))
+    return ", ".join(str(part) for part in parts if part)
 
 
 def _run_row(record: Record, base: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +114,7 @@ def _run_row(record: Record, base: dict[str, Any]) -> dict[str, Any]:
         "peak_mib": None if peak is None else peak / MIB,
         "parameters": outcome.get("parameters"),
         "findings": ", ".join(outcome.get("findings") or ()),
+        "machine": _machine(record),
     }
 
 
@@ -102,19 +139,76 @@ def _points(record: Record, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @sentences()
-def outputs(run: str, store: str | Path | None = None) -> pd.DataFrame:
-    """Return the outputs that a run keeps, one row each: source, reference, output, ended.
+def outputs(
+    run: str, store: str | Path | None = None, *, split: str | None = None, task: Names = None
+) -> pd.DataFrame:
+    """Return all outputs of a run, one row per example of the splits that are scored at the end.
+
+    Columns: split, example (its number), length (of the source, in symbols), source, reference,
+    output, ended (before the limit), right (in full), and a column for each score that a single
+    example has, such as exact_match, chrf, span_f1.
+
+    Of a run that an older version did, only the samples in its record can be returned, with a
+    warning.
 
     Args:
-        run: A run's id, or its first digits.
+        run: A run's id or its first digits, the number of a row of `bench table`, or a variant, of
+            whose runs the worst is taken.
+        store: Folder of the store; None for BENCH_STORE or `.bench`.
+        split: One split; None for all.
+        task: Labels or names of tasks, for the runs of a variant.
+
+    Raises:
+        ValueError: There is no such store, run or split, or the data that the run was tested on
+            are not in the store.
+    """
+    with reading(folder_of(store)) as opened:
+        (record,) = opened.records([choose(opened, run, names(task)).run.id], details=True)
+        if "outputs" not in record.outcome and record.outcome.get("samples"):
+            warnings.warn(
+                f"run {record.id} was done by an older version, which kept no outputs; these are "
+                "its samples",
+                stacklevel=3,
+            )
+            return pd.DataFrame(record.outcome["samples"])
+        found = read_outputs(opened, record, split)
+    rows = [row for one in found for row in example_rows(one)]
+    return pd.DataFrame([_output_row(row) for row in rows])
+
+
+def _output_row(row: ExampleRow) -> dict[str, Any]:
+    """Return an example with a column for each of its scores."""
+    left = {key: value for key, value in row.items() if key not in ("run", "score", "scores")}
+    return {**left, **row["scores"]}
+
+
+@sentences()
+def score(
+    run: str,
+    metric: str | OwnMetric,
+    *,
+    split: str | None = None,
+    task: Names = None,
+    store: str | Path | None = None,
+) -> pd.DataFrame:
+    """Return scores of kept outputs by another metric, one row per run and split.
+
+        bench.score("cell=lstm", "ter", task="en-zh")
+        bench.score("4e5103bd", lambda outputs, references: ...)
+
+    Args:
+        run: A run's id; or the number of a row, or a variant, all of whose runs are scored.
+        metric: `bleu`, `chrf`, `chrf++`, `ter`, `cer`, `wer`, one of the task's own scores, or a
+            function of the outputs (texts) and their references (tuples of texts), which returns a
+            number.
+        split: One split; None for all that are scored at the end.
+        task: Labels or names of tasks, for the runs of a variant.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
 
     Raises:
-        ValueError: There is no such store or run.
+        ValueError: The metric is unknown, outputs were not kept, or they are no texts.
     """
-    with reading(folder_of(store)) as opened:
-        (record,) = opened.records([find_run(opened, run)], details=True)
-    return pd.DataFrame(record.outcome.get("samples") or [])
+    return pd.DataFrame(rescore(folder_of(store), run, metric, names(task), split))
 
 
 def _named(record: Record, base: dict[str, Any]) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from bench.api.outputs import mistakes
 from bench.api.store import runs_of
 from bench.notebook.answers import Answer
 from bench.notebook.frames import runs
 from bench.notebook.stores import Names, folder_of, names, sentences
 from results.curves import average_curves, only_variants
+from results.mistakes import ExampleRow
+from results.mistakes import by_length as by_lengths
 from results.store import reading
 
 COSTS = ("parameters", "train_seconds", "tokens_to_target", "peak_mib")
@@ -150,6 +153,53 @@ def _frontier(scores: pd.Series[float]) -> pd.Series[bool]:
     """Return which scores are above all before them, where costs rise."""
     before = scores.cummax().shift(fill_value=float("-inf"))
     return scores > before
+
+
+@sentences()
+def by_length(
+    *runs: str,
+    measure: str | None = None,
+    split: str = "test",
+    task: Names = None,
+    store: str | Path | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how a score depends on the length of the source: a line per run, a point per range.
+
+    Args:
+        runs: Ids of runs, numbers of rows, or variants, of whose runs the worst is taken.
+        measure: A score that single examples have, such as `chrf` or `exact_match`; None for the
+            one by which `bench show RUN --errors` ranks examples.
+        split: A split that is scored at the end.
+        task: Labels or names of tasks, for the runs of variants.
+        store: Folder of the store; None for BENCH_STORE or `.bench`.
+        ax: Axes to draw on; None for a new figure.
+
+    Raises:
+        ValueError: No run was given, outputs were not kept, or there is no such score.
+    """
+    if not runs:
+        raise ValueError("no run was given; give at least one")
+    found = [mistakes(folder_of(store), run, names(task), split) for run in runs]
+    ax = ax or _new()
+    for run, one in zip(runs, found, strict=True):
+        rows = by_lengths(one.rows if measure is None else _with_score(one.rows, measure))
+        middles = [(row["shortest"] + row["longest"]) / 2 for row in rows]
+        ax.plot(middles, _values(rows, "score"), "o-", label=run)
+    title = found[0].record.task
+    ax.set(title=title, xlabel="symbols of the source", ylabel=_title(measure or "score"))
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def _with_score(rows: Sequence[ExampleRow], measure: str) -> list[ExampleRow]:
+    """Return examples with this score as the one that ranks them."""
+    known = sorted({name for row in rows for name in row["scores"]})
+    if measure not in known:
+        raise ValueError(
+            f"single examples have no score {measure!r}; choose {', '.join(known) or 'none'}"
+        )
+    return [{**row, "score": row["scores"][measure]} for row in rows]
 
 
 def attention(translation: Mapping[str, Any], *, ax: Axes | None = None) -> Axes:

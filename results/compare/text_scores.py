@@ -110,6 +110,7 @@ def _row(compared: ComparisonRow, paired: _Paired) -> SentencesRow:
     nothing = Chance(None, None, None)
     found = over_sentences(compared["measure"], paired.ours, paired.theirs) if paired.ours else None
     sentences, both = (found.sentences, found.both) if found else (nothing, nothing)
+    both = _widened(both, Chance(compared["low"], compared["high"], compared["p"]), sentences)
     return {
         "task": compared["task"],
         "setting": compared["setting"],
@@ -128,6 +129,19 @@ def _row(compared: ComparisonRow, paired: _Paired) -> SentencesRow:
         "sentences_p": sentences.p,
         "both_low": both.low,
         "both_high": both.high,
-        # the test of seeds assumes less, and what holds for more cannot be surer
-        "both_p": None if both.p is None else max(both.p, compared["p"] or 0.0),
+        "both_p": both.p,
     }
+
+
+def _widened(both: Chance, *parts: Chance) -> Chance:
+    """Return what both sources leave, no surer than either: what holds for more cannot be.
+
+    It could come out so, as the test of seeds assumes less and knows fewer degrees of freedom.
+    """
+    if both.low is None or both.high is None or both.p is None:
+        return both
+    return Chance(
+        min([both.low, *(part.low for part in parts if part.low is not None)]),
+        max([both.high, *(part.high for part in parts if part.high is not None)]),
+        max([both.p, *(part.p for part in parts if part.p is not None)]),
+    )

@@ -19,10 +19,12 @@ from results.store.access import exists, reading, writing
 from results.store.database import Planned, Store
 from results.store.dropping import drop, dropped, purge, undrop
 from results.store.lock import has_driver
+from results.store.merging import MergedRun, merge
 from results.store.rebuilding import rebuild
 from results.store.verifying import Problem, Verification, verify
 
 __all__ = [
+    "MergedRun",
     "Planned",
     "Problem",
     "Store",
@@ -31,6 +33,7 @@ __all__ = [
     "dropped",
     "exists",
     "has_driver",
+    "merge",
     "purge",
     "reading",
     "rebuild",

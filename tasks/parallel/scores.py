@@ -42,7 +42,7 @@ class Scorer(NamedTuple):
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
 
-        normal = [tuple(map(_composed, texts)) for texts in references]
+        normal = [tuple(map(composed, texts)) for texts in references]
         streams = reference_streams(normal)
         bleu, chrf = BLEU(tokenize=self.tokens), CHRF()
         scores = {
@@ -70,7 +70,7 @@ class Scorer(NamedTuple):
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
 
-        normal = [tuple(map(_composed, texts)) for texts in references]
+        normal = [tuple(map(composed, texts)) for texts in references]
         streams = reference_streams(normal)
         # forced: sacrebleu warns of spaces before full stops, which `scores` has let it do
         counted = {"bleu": BLEU(tokenize=self.tokens, force=True), "chrf": CHRF()}
@@ -89,7 +89,7 @@ class Scorer(NamedTuple):
         return found
 
 
-def _composed(text: str) -> str:
+def composed(text: str) -> str:
     """Return the same text with its characters composed, as outputs are."""
     return unicodedata.normalize("NFC", text)
 

@@ -37,6 +37,9 @@ WAYS: dict[tuple[str, str], str] = {
     ("data add", "--vectors"): "x y.txt --vectors",
     ("data add", "--streamed"): "x y.tsv --streamed",
     ("data add", "--tagged"): "x y.txt --tagged",
+    ("show", "one run"): "abc",
+    ("show", "--errors"): "abc --errors",
+    ("show", "two runs"): "abc def",
     ("try", "a text"): "abc x",
     ("try", "--file"): "abc --file y",
     ("list", "names"): "",
@@ -46,7 +49,7 @@ WAYS: dict[tuple[str, str], str] = {
 SELECTING = {
     *("matrix", "vary", "base", "until_decided", "axis", "with_store", "dates", "module"),
     *("update", "init", "quality", "pytest_benchmark", "everything", "vectors", "streamed"),
-    *("markdown", "tagged", "file"),
+    *("markdown", "tagged", "file", "errors"),
 }
 """Options that change the way in which a verb is used; two ways at once are refused as such."""
 CHOOSING = {
@@ -54,6 +57,7 @@ CHOOSING = {
     ("guard", "a baseline"): {"against", *SELECTING},
     ("guard", "--against a revision"): {"quality"},
     ("list", "names"): {"markdown"},
+    ("show", "one run"): {"errors"},
 }
 """Options that, added to a way, make another one of it that is allowed."""
 

@@ -8,13 +8,17 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import bench
+from results.store import writing
+from tests.records import record
 
 mpl.use("agg")
 
@@ -118,6 +122,50 @@ def test_curves_and_outputs_are_frames(store: Path) -> None:
     assert curves[curves["run"] == run]["step"].is_monotonic_increasing
     outputs = bench.outputs(run[:8], store)
     assert {"source", "reference", "output", "ended"} <= set(outputs.columns)
+    assert len(outputs) == 500  # all of test
+    row = outputs.iloc[3]
+    assert row["reference"] == row["source"][::-1]
+    assert row["length"] == len(row["source"])
+    assert outputs["right"].mean() == bench.runs(store).loc[run, "score"]
+
+
+def test_outputs_are_scored_by_a_function_of_ones_own(store: Path) -> None:
+    def mean_length(outputs: list[str], references: list[tuple[str, ...]]) -> float:
+        assert len(outputs) == len(references) == 500
+        return sum(map(len, outputs)) / len(outputs)
+
+    found = bench.score("cell=mine,attention=dot,hidden=16", mean_length, store=store)
+    assert found["metric"].tolist() == ["mean_length"] * 2
+    run = str(found["run"][0])
+    lengths = bench.outputs(run, store)["output"].str.len()
+    assert found["score"][0] == pytest.approx(lengths.mean())
+    assert bench.score(run, "cer", store=store)["score"][0] > 0
+    odd: Any = lambda outputs, references: "x"  # noqa: E731
+    with pytest.raises(ValueError, match="the metric returned 'x'; return one number"):
+        bench.score(run, odd, store=store)
+
+
+def test_scores_are_drawn_by_length(store: Path) -> None:
+    run = str(bench.runs(store).index[0])
+    ax = bench.plot.by_length(run, measure="token_accuracy", store=store)
+    (line,) = ax.get_lines()
+    middles, drawn = (np.asarray(v, dtype=float) for v in (line.get_xdata(), line.get_ydata()))
+    frame = bench.outputs(run, store)
+    least = frame["length"].min()
+    assert (np.diff(middles) > 0).all()
+    first = frame[frame["length"] <= 2 * middles[0] - least]
+    assert drawn[0] == pytest.approx(first["token_accuracy"].mean())
+    with pytest.raises(ValueError, match="no score 'bleu'; choose exact_match"):
+        bench.plot.by_length(run, measure="bleu", store=store)
+
+
+def test_outputs_of_an_older_version_are_its_samples(tmp_path: Path) -> None:
+    with writing(tmp_path) as opened:
+        opened.add(record(0))
+    with pytest.warns(UserWarning, match="by an older version, which kept no outputs") as told:
+        frame = bench.outputs(record(0).id, tmp_path)
+    assert told[0].filename == __file__
+    assert frame["output"].tolist() == ["ac"]
 
 
 def test_a_finished_run_is_not_done_again(store: Path) -> None:
