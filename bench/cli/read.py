@@ -159,7 +159,10 @@ def show_one_run(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Show settings, curve, layers and sample outputs of one run, or its errors."""
+    """Show one run in full, its errors, or two runs side by side.
+
+    In full are settings, curve, layers and sample outputs.
+    """
     from bench.api.store import choose
     from results.show.layers import show_layers
     from results.show.run import show_run
@@ -240,7 +243,10 @@ def score(
     plugin: PluginOption = None,
     store: StoreOption = STORE,
 ) -> None:
-    """Score the outputs of runs again, by another metric, without training."""
+    """Score outputs of runs again, by another metric.
+
+    Nothing is trained or decoded: the outputs were kept.
+    """
     from bench.api.rescore import rescore
     from results.show.outputs import show_scores
 

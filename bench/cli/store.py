@@ -180,10 +180,11 @@ def merge(
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
-    """Take the runs of another store, with their outputs and weights.
+    """Take the runs of another store into this one.
 
-    A run that both have stays as it is here, unless it failed here alone. Speeds stay with the
-    machine that they were measured on, and are not compared with those of another.
+    Their outputs and weights come with them. A run that both have stays as it is here, unless it
+    failed here alone. Speeds stay with the machine that they were measured on, and are not compared
+    with those of another.
     """
     from bench.api import store as stores
 

@@ -8,6 +8,7 @@ asked for again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -150,11 +151,18 @@ def _take_instead(store: Store, theirs: Store, record: Record) -> None:
 
 
 def _take_weights(store: Store, theirs: Store, record: Record) -> None:
-    path = theirs.weights(record.id)
-    if path.is_file():
-        with store_errors(theirs.folder):
-            content = path.read_bytes()
-        store.keep_weights(record.id, content)
+    """Copy a run's weights and training state, each as a complete file or not at all."""
+    run = record.id
+    for source, target in (
+        (theirs.weights(run), store.weights(run)),
+        (theirs.training_state(run), store.training_state(run)),
+    ):
+        if source.is_file():
+            part = target.with_name(f"{target.name}.part")
+            with store_errors(store.folder):
+                target.parent.mkdir(exist_ok=True)
+                shutil.copyfile(source, part)
+                part.replace(target)
 
 
 def _outputs(theirs: Store, record: Record) -> bytes | None:

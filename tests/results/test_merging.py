@@ -50,6 +50,7 @@ def fill(folder: Path, runs: dict[int, str]) -> Path:
             if "outputs" in one.outcome:
                 store.keep_outputs(one.id, content(seed))
                 store.keep_weights(one.id, b"weights")
+                store.training_state(one.id).write_bytes(b"state")
             store.add(one)
         store.set_plan([], SUITE)
     return folder
@@ -134,7 +135,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, end: Callable[[], None]) -> None:
 
         monkeypatch.setattr(owner, name, stepped)
 
-    for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "write_bytes")):
+    for owner, name in ((os, "fsync"), (Path, "replace"), (shutil, "copyfile")):
         around(owner, name)
     around(Store, "_insert")
     real = Journal._write
@@ -179,6 +180,7 @@ def test_a_kill_at_any_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.M
     shutil.copytree(a, tmp_path / "whole")
     merged(tmp_path / "whole", b)
     expected = everything(tmp_path / "whole")
+    weights = sorted(path.name for path in (tmp_path / "whole" / "weights").iterdir())
     place = 0
     for place in range(1, 200):
         trial = tmp_path / "trial"
@@ -195,6 +197,7 @@ def test_a_kill_at_any_write_loses_nothing(tmp_path: Path, monkeypatch: pytest.M
         with writing(trial) as store:
             store.tidy()
         assert everything(trial) == expected
+        assert sorted(path.name for path in (trial / "weights").iterdir()) == weights
         left = [path.relative_to(trial) for path in trial.rglob("*.part")]
         assert left == []
     assert 20 < place < 199
@@ -257,6 +260,7 @@ def test_a_store_that_is_new_takes_the_names_of_variants_too(tmp_path: Path) -> 
         assert store.base() == SUITE
         assert store.ids() == {record(0).id, record(1).id}
         assert store.weights(record(0).id).read_bytes() == b"weights"
+        assert store.training_state(record(0).id).read_bytes() == b"state"
 
 
 def test_what_was_dropped_there_is_not_taken(tmp_path: Path) -> None:
