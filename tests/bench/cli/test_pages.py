@@ -38,7 +38,7 @@ def test_the_page_of_what_python_callers_have_is_current_and_complete() -> None:
         assert f"\n## {returned}\n" in page, returned
     # arguments are a list whose lines are whole, and texts are no texts of texts
     assert "- `seeds`: Number of seeds, from 0 on.\n" in page
-    assert "bench.outputs(run: str, store: str | Path | None = None) -> pd.DataFrame" in page
+    assert "bench.curves(store: str | Path | None = None, task: Names = None) -> pd.Data" in page
 
 
 def test_every_verb_and_option_says_what_it_does() -> None:
