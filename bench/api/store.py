@@ -326,8 +326,7 @@ def merge(folder: Path, other: Path) -> list[stores.MergedRun]:
     Raises:
         StoreError: The other is no store or this one itself, or one of the two cannot be used.
     """
-    with stores.reading(other):
-        pass  # raises if there is no store, before `writing` makes one
+    stores.check_other(other)  # before `writing` makes a store
     with stores.writing(folder) as store:
         return stores.merge(store, other, _own_id)
 

@@ -126,7 +126,7 @@ def curves(
         show_curves(rows, console())
 
 
-SplitOption = Annotated[
+TestedSplitOption = Annotated[
     str | None,
     typer.Option(
         metavar="SPLIT", help="A split that is scored at the end, such as test or unseen."
@@ -148,7 +148,7 @@ def show_one_run(
             "--errors", help="Show what it gets wrong on test: worst first, by length, by token."
         ),
     ] = False,
-    split: SplitOption = None,
+    split: TestedSplitOption = None,
     layers: Annotated[
         bool,
         typer.Option(
@@ -238,7 +238,7 @@ def score(
         ),
     ],
     task: TaskOption = None,
-    split: SplitOption = None,
+    split: TestedSplitOption = None,
     as_json: JsonOption = False,
     plugin: PluginOption = None,
     store: StoreOption = STORE,

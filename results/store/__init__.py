@@ -19,7 +19,7 @@ from results.store.access import exists, reading, writing
 from results.store.database import Planned, Store
 from results.store.dropping import drop, dropped, purge, undrop
 from results.store.lock import has_driver
-from results.store.merging import MergedRun, merge
+from results.store.merging import MergedRun, check_other, merge
 from results.store.rebuilding import rebuild
 from results.store.verifying import Problem, Verification, verify
 
@@ -29,6 +29,7 @@ __all__ = [
     "Problem",
     "Store",
     "Verification",
+    "check_other",
     "drop",
     "dropped",
     "exists",

@@ -28,7 +28,7 @@ OF_EXAMINATION = ("health", "findings", "outputs")
 
 
 class MergedRun(NamedTuple):
-    """What a merge did with a run of the other store.
+    """States what a merge did with a run of the other store.
 
     what: `taken`; `known` (it was here); `replaced` (it failed here, and was taken in its place);
     `completed` (it was here, and its outputs or weights were taken); `different` (another outcome,
@@ -53,9 +53,8 @@ def merge(store: Store, other: Path, identity: Identity) -> list[MergedRun]:
     Raises:
         StoreError: the other is no store, this one itself, of a newer version, or unreadable.
     """
+    check_other(other)
     with store_errors(other):
-        if not exists(other):
-            raise StoreError(f"{other} holds no store; name the folder of one, such as HOME/.bench")
         if other.samefile(store.place):
             raise StoreError(f"{other} is this store itself; name another")
     done: list[MergedRun] = []
@@ -71,6 +70,14 @@ def merge(store: Store, other: Path, identity: Identity) -> list[MergedRun]:
                 store.commit()
         store.commit()
     return sorted(done)
+
+
+def check_other(other: Path) -> None:
+    """Raise a StoreError if a folder from which runs are to be taken holds no store."""
+    with store_errors(other):
+        there = exists(other)
+    if not there:
+        raise StoreError(f"{other} holds no store; name the folder of one, such as there/.bench")
 
 
 def _found_in(theirs: Store) -> Iterator[Record | str]:
