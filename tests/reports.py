@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any
 
 from results.record import Record
 from results.report import write
@@ -44,3 +49,10 @@ def report(runs: Sequence[Record] = RUNS) -> str:
         return [by_id[one] for one in ids]
 
     return write(runs, SUITE, details, date(2026, 11, 21), lambda variant: variant["hidden"])
+
+
+def shown_by_scripts(text: str) -> Any:
+    """Return what the scripts of a page are given."""
+    packed = re.search(r'id="runs">([^<]*)<', text)
+    assert packed is not None
+    return json.loads(gzip.decompress(base64.b64decode(packed[1])))

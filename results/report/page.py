@@ -32,6 +32,7 @@ def page(title: str, parts: Sequence[str], runs: str) -> str:
         + "\n".join(parts)
         # what no browser takes for a script is left to the page's own
         + f'\n<script type="text/plain" id="runs">{runs}</script>'
+        "\n<!-- Vega, Vega-Lite, Vega-Embed (BSD 3-Clause, https://vega.github.io), compressed -->"
         f'\n<script type="text/plain" id="library">{scripted.library()}</script>'
         f"\n<script>{scripted.scripts()}</script>\n</body>\n</html>\n"
     )

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from results import metrics, naming
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
+from results.escapes import plain
 from results.grouping import by_variant, test_score
 from results.record import Record
 from results.report.charts import VERDICT_COLOURS, VERDICT_LABELS
@@ -126,15 +127,28 @@ def _detail_that_fits(sections: Sequence[Section], room: int) -> Detail:
         for record in section.details([run.id for run in section.group[::every]])
     ]
     for detail in DETAIL_LEVELS[:-1]:
-        plain = [_detailed(record, detail) for record in records]
-        size = len(_packed(_json(plain))) / max(len(records), 1)
+        tried = [_detailed(record, detail) for record in records]
+        size = len(_packed(_json(tried))) / max(len(records), 1)
         if size <= MOST_OF_A_RUN and size * count <= room:
             return detail
     return DETAIL_LEVELS[-1]
 
 
-def _json(plain: Any) -> str:
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def _json(content: Any) -> str:
+    return json.dumps(
+        _harmless(content), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    )
+
+
+def _harmless(value: Any) -> Any:
+    """Return a value in which every text, however deep, is harmless; lists of numbers stay."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {plain(str(key)): _harmless(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple) and not (value and isinstance(value[0], int | float)):
+        return [_harmless(inner) for inner in value]
+    return value
 
 
 def _packed(text: str) -> str:
@@ -154,6 +168,7 @@ def _table(section: Section, state_size: StateSize) -> dict[str, Any]:
         "task": section.task,
         "setting": section.setting,
         "title": metric.title,
+        "higher": metric.higher,
         "decimals": len(metric.write(0.0).partition(".")[2]),
         "axes": {axis: _distinct(one[axis] for one in values) for axis in axes},
         "common": {axis: naming.text(value) for axis, value in base.items()},

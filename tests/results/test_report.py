@@ -3,8 +3,6 @@ proved in `test_report_in_a_browser.py`."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import re
 from collections import Counter
@@ -21,14 +19,7 @@ from results.escapes import for_html
 from results.record import Record
 from results.report import scripted
 from tests.records import failed, record
-from tests.reports import RUNS, report
-
-
-def shown_by_scripts(text: str) -> Any:
-    """Return what the scripts of a page are given."""
-    packed = re.search(r'id="runs">([^<]*)<', text)
-    assert packed is not None
-    return json.loads(gzip.decompress(base64.b64decode(packed[1])))
+from tests.reports import RUNS, report, shown_by_scripts
 
 
 def test_it_says_what_is_known() -> None:

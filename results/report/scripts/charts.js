@@ -182,11 +182,16 @@ const COSTS = [
 
 const NAMED = 8; // variants that a note names
 
-/** Return the variants that none beats in both: at most that cost, and a higher score. */
-function frontier(means, more) {
-  const sorted = [...means].sort((a, b) => (more ? b.cost - a.cost : a.cost - b.cost) || b.score - a.score);
+/**
+ * Return the variants that none beats in both: at most that cost, and a better score.
+ *
+ * more: more of what is on the x axis is better; higher: a higher score is.
+ */
+function frontier(means, more, higher) {
+  const score = point => (higher ? point.score : -point.score);
+  const sorted = [...means].sort((a, b) => (more ? b.cost - a.cost : a.cost - b.cost) || score(b) - score(a));
   let best = -Infinity;
-  return sorted.filter(point => point.score > best && ((best = point.score), true));
+  return sorted.filter(point => score(point) > best && ((best = score(point)), true));
 }
 
 /** Draw scores against a cost: a point for each run, and the variants that none beats in both. */
@@ -210,7 +215,7 @@ function costsChart(place, table, runs, filter, opened) {
     const mean = (list, key) => list.reduce((sum, one) => sum + one[key], 0) / list.length;
     const means = [...groups].map(([variant, list]) => (
       { variant, cost: mean(list, 'cost'), score: mean(list, 'score'), kind: list[0].kind, seeds: list.length }));
-    const best = frontier(means, cost === 'speed');
+    const best = frontier(means, cost === 'speed', table.higher);
     const title = known.find(([name]) => name === cost)[1];
     const format = `.${table.decimals}f`;
     const x = { field: 'cost', type: 'quantitative', title,
