@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from results.failing import by_machine
-from results.files import json_text, read_regular, state_beside, utf8
+from results.files import json_text, read_regular, regular_files, state_beside, utf8
 from results.journal import Journal
 from results.record import Record
 from results.store import rows
@@ -290,7 +290,10 @@ class Store:
             for path in self.place.glob("checkpoints/*.safetensors"):
                 if path.stem in known or now - path.stat().st_mtime > CHECKPOINT_LIFETIME:
                     path.unlink(missing_ok=True)
-            self.outputs.tidy(dict(self.connection.execute(NAMED_OUTPUTS)))
+            named = dict(self.connection.execute(NAMED_OUTPUTS))
+            # of a run whose dropping, or whose coming back, was killed half way
+            dropped = regular_files(self.place / "dropped", "*.jsonl")
+            self.outputs.tidy(named | dict.fromkeys(path.stem for path in dropped))
 
     def close(self) -> None:
         """Close the journals and the database."""

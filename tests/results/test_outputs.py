@@ -156,6 +156,22 @@ def test_what_is_dropped_comes_back_with_its_outputs(folder: Path) -> None:
     assert not list(folder.glob("*/*.xz"))
 
 
+@pytest.mark.parametrize("way", ["dropped", "brought back"])
+def test_a_kill_while_a_run_is_moved_loses_no_outputs(folder: Path, way: str) -> None:
+    with writing(folder) as store:
+        drop(store, [FIRST.id])
+        name = next((folder / "dropped").glob("*.xz")).name
+        (folder / "dropped" / name).rename(folder / "outputs" / name)
+        if way == "dropped":  # its row is gone, and its journal still here
+            journal = store.journal.path(FIRST.id)
+            (folder / "dropped" / journal.name).rename(journal)
+    with writing(folder) as store:
+        store.tidy()
+        undrop(store, [FIRST.id])
+    assert content_of(folder, FIRST) == example()
+    assert problems(folder) == []
+
+
 @pytest.mark.parametrize("damage", ["gone", "noise", "other"])
 def test_outputs_that_are_not_as_written_are_noticed(folder: Path, damage: str) -> None:
     (path,) = (folder / "outputs").iterdir()

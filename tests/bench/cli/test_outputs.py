@@ -11,7 +11,8 @@ from rich.cells import cell_len
 
 from bench.cli.app import main
 from bench.engines import choose
-from results.store import writing
+from bench.notebook.frames import runs as python_runs
+from results.store import drop, writing
 from tests.bench.cli.commands import Bench, rows
 from tests.in_process import InProcessEngine
 from tests.records import record
@@ -157,3 +158,28 @@ def test_a_comparison_of_real_runs_says_both_sources(bench: Bench, own: Path) ->
     (row,) = [row for row in found if "sentences_p" in row]
     (effect,) = [row["effect"] for row in found if row["measure"] == "bleu" and "effect" in row]
     assert row["difference"] == pytest.approx(effect)
+
+
+def test_stores_are_merged_and_read_as_one(bench: Bench, own: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(own, other)
+    kept = ids(bench, task="opposites")
+    with writing(own) as opened:
+        drop(opened, kept)
+    code, out, err = bench("merge", str(other))
+    assert (code, err) == (0, "")
+    assert "8 runs in" in out
+    assert "2 taken (measured on" in out
+    assert "6 here already" in out
+    found = rows(bench("merge", str(other), "--json")[1])
+    assert {row["what"] for row in found} == {"known"}
+    assert set(found[0]) == {"run", "what", "why", "machine"}
+    assert bench("verify")[0] == 0
+    frame = python_runs(stores=[own, other])
+    assert len(frame) == 8
+    assert frame["machine"].str.contains(", ").all()
+    with pytest.raises(ValueError, match="both given"):
+        python_runs(own, stores=[other])
+    code, _, err = bench("merge", str(tmp_path / "nowhere"))
+    assert code == 2
+    assert "holds no store" in err
