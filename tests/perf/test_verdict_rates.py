@@ -23,7 +23,7 @@ def shares(cells: list[str]) -> list[float]:
 @pytest.mark.parametrize("name", SHAPES)
 def test_an_axis_without_differences_seldom_holds_a_word(name: str) -> None:
     """Six values against one base, 8 seeds."""
-    share = verdict_rates._axis_share(SHAPES[name], 6, 8, 100)
+    share = verdict_rates._axis_share(name, 6, 8, 100)
     assert 100 * share <= ALLOWED + 3.3
 
 
