@@ -37,6 +37,15 @@ def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any])
     return base
 
 
+def telling_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the base by which variants are named where every name has to say which one it is.
+
+    It is that of `shared_base`; a variant that stands alone is named in relation to the suite's.
+    """
+    alone = all(variant == variants[0] for variant in variants)
+    return dict(suite) if alone else shared_base(variants, suite)
+
+
 def differences(variant: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
     """Return the axes on which a variant differs from the base, with its values.
 

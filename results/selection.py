@@ -89,11 +89,15 @@ def table_labels(
 def table_bases(
     records: Iterable[Record], suite: Mapping[str, Any]
 ) -> dict[tuple[str, str], dict[str, str]]:
-    """Return the values of each table's base on the axes that vary in it."""
+    """Return the values of each table's base on the axes that vary in it.
+
+    Of a table with one variant alone, these are the axes on which it differs from the suite's base.
+    """
     found = {}
     for table, group in grouped(records).items():
         variants = list({repr(record.variant): record.variant for record in group}.values())
-        found[table] = naming.spelled(naming.shared_base(variants, suite), variants)
+        others = variants if len(variants) > 1 else [suite]
+        found[table] = naming.spelled(naming.shared_base(variants, suite), others)
     return found
 
 

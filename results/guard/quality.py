@@ -136,7 +136,7 @@ def _by_key(
     found: tuple[ByKey, ByKey] = ({}, {})
     for (task, setting), both in tables.items():
         # a base of its own for each side could give one name to two variants
-        base = naming.shared_base([r.variant for side in both for r in side], suite)
+        base = naming.telling_base([r.variant for side in both for r in side], suite)
         for place, side in enumerate(both):
             for name, records in by_variant(side, base).items():
                 found[place][task, setting, name] = records

@@ -88,6 +88,13 @@ def test_rows_have_numbers_that_open_them(bench: Bench, star: Path) -> None:
     assert "bench runs lists their ids" in err
 
 
+def test_a_variant_alone_in_its_table_is_spelled_out(bench: Bench, store: Path) -> None:
+    with writing(store) as opened:
+        opened.add(record(0, cell="lstm", hidden=32))
+        opened.set_plan([], SUITE)
+    assert "1   base (cell=lstm,hidden=32) " in bench("table")[1]
+
+
 def test_a_row_number_never_drops_a_run(bench: Bench, star: Path) -> None:
     code, out, err = bench("drop", "3")
     assert (code, out) == (2, "")

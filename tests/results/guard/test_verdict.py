@@ -154,6 +154,15 @@ def test_quality_bit_for_bit_costs_nothing() -> None:
     assert exit_code(rows) == 0
 
 
+def test_a_variant_that_stands_alone_is_named_in_full() -> None:
+    """Guarding one cell of a plugin must not read as if the suite's base had been trained."""
+    now, before = (runs([score] * 8, cell="mgu") for score in (0.5, 0.6))
+    for rows in (quality.rows(now, now, SUITE), quality.rows(now, before, SUITE)):
+        assert {row["subject"] for row in rows} == {"opposites cell=mgu"}
+    (row,) = quality.rows(runs([0.5]), runs([0.5]), SUITE)
+    assert row["subject"] == "opposites base"
+
+
 def test_quality_that_fell_is_worse() -> None:
     before = [*runs([0.8 + seed / 100 for seed in range(8)]), *runs([0.5] * 8, cell="lstm")]
     now = [*runs([0.4 + seed / 90 for seed in range(8)]), *runs([0.5] * 8, cell="lstm")]
