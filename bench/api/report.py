@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.api.outputs import example_rows, read_outputs
 from bench.api.store import runs_of
 from results import report
-from results.store import reading
+from results.mistakes import worst_first
+from results.record import Record
+from results.report.outputs import OutputsOfTest
+from results.store import Store, reading
 
 
 class WrittenReport(NamedTuple):
@@ -38,8 +43,21 @@ def report_on(folder: Path, tasks: Sequence[str] | None, today: date) -> Written
             lambda ids: store.records(ids, details=True),
             today,
             state_size,
+            partial(tested_outputs, store),
         )
     return WrittenReport(html, len(records))
+
+
+def tested_outputs(store: Store, record: Record) -> OutputsOfTest | None:
+    """Return what a run put out for all of test; None if it was not kept or cannot be read."""
+    try:
+        (found,) = read_outputs(store, record, "test")
+    except ValueError:
+        return None
+    rows = example_rows(found)
+    known = [row["right"] for row in rows if row["right"] is not None]
+    right = sum(known) if len(known) == len(rows) else None
+    return OutputsOfTest(len(rows), right, worst_first(rows))
 
 
 def state_size(variant: Mapping[str, Any]) -> int | None:

@@ -16,6 +16,7 @@ from results.grouping import budget_of, grouped
 from results.record import Record
 from results.report.content import Details, Section
 from results.report.glance import at_a_glance, doctor_at_a_glance, most_telling_first
+from results.report.outputs import ReadOutputs
 from results.report.page import Line, note, page, table, words
 from results.report.scripted import StateSize, scripted_runs
 from results.report.sections import (
@@ -41,6 +42,7 @@ def write(
     details: Details,
     today: date,
     state_size: StateSize = lambda variant: None,
+    outputs: ReadOutputs = lambda record: None,
 ) -> str:
     """Return a report on these runs as an HTML document.
 
@@ -50,6 +52,7 @@ def write(
         details: reads runs with curves, by their ids.
         today: the date to print.
         state_size: how many numbers a variant's decoder carries from step to step.
+        outputs: reads all outputs of a run on test.
     """
     groups = grouped(records)
     sections, effects = [], []
@@ -71,7 +74,7 @@ def write(
     for number, (section, rows) in enumerate(zip(sections, effects, strict=True)):
         parts += [f'<section data-table="{number}">', *_section(section, rows), "</section>"]
     parts.append(_environment(records))
-    scripted = scripted_runs(sections, state_size, sum(map(len, parts)))
+    scripted = scripted_runs(sections, state_size, outputs, sum(map(len, parts)))
     parts.append(note([scripted.remark] if scripted.remark else []))
     return page("seq2seq-bench report", parts, scripted.content)
 

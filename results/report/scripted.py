@@ -23,7 +23,7 @@ from results.grouping import by_variant, test_score
 from results.record import Record
 from results.report.charts import VERDICT_COLOURS, VERDICT_LABELS
 from results.report.content import Section
-from results.report.outputs import kept_outputs
+from results.report.outputs import ReadOutputs, kept_outputs, tested
 from results.tables.effects import effect_text, interval_text, verdict_text
 
 StateSize = Callable[[Mapping[str, Any]], int | None]
@@ -34,6 +34,10 @@ MOST_BYTES = 14_000_000
 """Size that a page may have; the more of it runs would take, the less is kept of each."""
 MOST_OF_A_RUN = 15_000
 """Bytes that a run may add to a page, so that one of few runs stays smaller still."""
+MOST_READ = 1_000
+"""Runs of which all outputs are read; of more it would take minutes."""
+WORST_SHOWN = 20
+"""Wrong outputs of test that a page keeps of a run, the worst."""
 TRIED_RUNS = 200
 """Runs from whose size that of all is estimated."""
 CURVE_DIGITS = 4
@@ -95,29 +99,36 @@ class ScriptedRuns(NamedTuple):
 
 
 def scripted_runs(
-    sections: Sequence[Section], state_size: StateSize, page_bytes: int
+    sections: Sequence[Section], state_size: StateSize, outputs: ReadOutputs, page_bytes: int
 ) -> ScriptedRuns:
     """Return everything that the scripts show of these tables.
 
     Args:
         sections: the tables.
         state_size: how many numbers a variant's decoder carries from step to step.
+        outputs: reads all outputs of a run.
         page_bytes: size of the rest of the page.
     """
-    detail = _detail_that_fits(sections, MOST_BYTES - len(library()) - page_bytes)
+    if sum(len(section.group) for section in sections) > MOST_READ:
+        outputs = _no_outputs
+    detail = _detail_that_fits(sections, outputs, MOST_BYTES - len(library()) - page_bytes)
     content = {
         "verdicts": [
             (word, colour, VERDICT_LABELS.get(word, word))
             for word, colour in VERDICT_COLOURS.items()
         ],
         "tables": [_table(section, state_size) for section in sections],
-        "runs": [list(_runs(section, state_size, detail)) for section in sections],
+        "runs": [list(_runs(section, state_size, outputs, detail)) for section in sections],
     }
     remark = "" if detail == DETAIL_LEVELS[0] else detail.said()
     return ScriptedRuns(_packed(_json(content)), remark)
 
 
-def _detail_that_fits(sections: Sequence[Section], room: int) -> Detail:
+def _no_outputs(record: Record) -> None:
+    """Return nothing: reading all outputs of so many runs takes too long."""
+
+
+def _detail_that_fits(sections: Sequence[Section], outputs: ReadOutputs, room: int) -> Detail:
     """Return the most detail with which some of the runs say that all fit."""
     count = sum(len(section.group) for section in sections)
     every = max(count // TRIED_RUNS, 1)
@@ -127,7 +138,7 @@ def _detail_that_fits(sections: Sequence[Section], room: int) -> Detail:
         for record in section.details([run.id for run in section.group[::every]])
     ]
     for detail in DETAIL_LEVELS[:-1]:
-        tried = [_detailed(record, detail) for record in records]
+        tried = [_detailed(record, outputs, detail) for record in records]
         size = len(_packed(_json(tried))) / max(len(records), 1)
         if size <= MOST_OF_A_RUN and size * count <= room:
             return detail
@@ -222,7 +233,9 @@ def _effects(section: Section) -> Iterator[dict[str, Any]]:
         }
 
 
-def _runs(section: Section, state_size: StateSize, detail: Detail) -> Iterator[dict[str, Any]]:
+def _runs(
+    section: Section, state_size: StateSize, outputs: ReadOutputs, detail: Detail
+) -> Iterator[dict[str, Any]]:
     """Yield the runs of a table, each with the number of its variant."""
     numbers = {run: n for n, row in enumerate(section.summary) for run in row["runs"]}
     for record in section.details([record.id for record in section.group]):
@@ -243,11 +256,11 @@ def _runs(section: Section, state_size: StateSize, detail: Detail) -> Iterator[d
             "parameters": outcome.get("parameters"),
             "state": state_size(record.variant),
             "causes": list(outcome.get("findings") or ()),
-            **_detailed(record, detail),
+            **_detailed(record, outputs, detail),
         }
 
 
-def _detailed(record: Record, detail: Detail) -> dict[str, Any]:
+def _detailed(record: Record, outputs: ReadOutputs, detail: Detail) -> dict[str, Any]:
     """Return what of a run is kept in more or less detail."""
     examined = examined_run(record)
     return {
@@ -256,6 +269,7 @@ def _detailed(record: Record, detail: Detail) -> dict[str, Any]:
             _sample(sample, number < detail.attended)
             for number, sample in enumerate(kept_outputs(record)[: detail.outputs])
         ],
+        "tested": tested(outputs(record), min(detail.outputs, WORST_SHOWN)),
         "findings": [
             {key: getattr(finding, key) for key in ("cause", "sure", "evidence", "change")}
             for finding in (findings(examined) if examined else ())

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,8 +18,9 @@ from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.escapes import for_html
 from results.record import Record
-from results.report import scripted
-from tests.records import failed, record
+from results.report import scripted, write
+from results.report.outputs import OutputsOfTest
+from tests.records import SUITE, failed, record
 from tests.reports import RUNS, report, shown_by_scripts
 
 
@@ -147,3 +149,30 @@ def test_runs_without_a_fault_are_said_to_have_none() -> None:
     runs = [Record(r.id, r.spec, {**r.outcome, "findings": []}, r.measured) for r in healthy]
     assert "No fault in 2 examined runs. 2 of all runs did not reach their target" in report(runs)
     assert 'id="doctor"' not in report(healthy)
+
+
+def test_all_outputs_are_read_of_as_many_runs_as_can_be_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = [record(seed, 0.9) for seed in range(2)]
+    read: list[str] = []
+
+    def outputs(run: Record) -> OutputsOfTest:
+        read.append(run.id)
+        return OutputsOfTest(500, 480, [])
+
+    def details(ids: Sequence[str]) -> list[Record]:
+        return [run for run in runs if run.id in ids]
+
+    def page() -> str:
+        day = date(2026, 11, 29)
+        return write(runs, SUITE, details, day, lambda variant: None, outputs)
+
+    (given,) = shown_by_scripts(page())["runs"]
+    assert [run["tested"] for run in given] == [{"examples": 500, "right": 480, "wrong": []}] * 2
+    assert set(read) == {run.id for run in runs}
+    read.clear()
+    monkeypatch.setattr(scripted, "MOST_READ", 1)
+    (given,) = shown_by_scripts(page())["runs"]
+    assert [run["tested"] for run in given] == [None, None]
+    assert not read

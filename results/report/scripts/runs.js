@@ -111,8 +111,8 @@ function settings(variant, table) {
   const rest = Object.entries(table.common).filter(([axis]) => !variant.differs.includes(axis));
   return [make('h5', {}, 'Settings'),
     make('p', { class: 'note' }, table.setting),
-    differ.length ? definitions(differ) : make('p', {}, 'Those of the default:'),
-    make('details', {}, make('summary', {}, 'all other axes'), definitions(rest))];
+    differ.length ? definitions(differ) : make('p', {}, 'Those of the default.'),
+    make('details', {}, make('summary', {}, differ.length ? 'all other axes' : 'all axes'), definitions(rest))];
 }
 
 /** Draw the curve of one run. */
@@ -148,19 +148,19 @@ function oneCurve(place, run) {
 
 /** Return the outputs of a run, wrong ones first, and its attention on a sentence of choice. */
 function outputs(run) {
-  if (!run.samples || !run.samples.length) return [];
+  const samples = run.samples || [];
+  const all = [...(run.tested ? run.tested.wrong : []), ...samples];
+  const shown = all.filter((one, place) => all.findIndex(other => other.source === one.source) === place);
+  if (!shown.length) return [];
   const wrong = one => one.reference != null && one.reference !== one.output;
-  const judged = run.samples.filter(one => one.reference != null);
-  const sorted = [...run.samples].sort((a, b) => wrong(b) - wrong(a));
-  const rows = sorted.map(one => make('tr', {}, make('td', { class: 'text' }, one.source),
+  const rows = shown.map(one => make('tr', {}, make('td', { class: 'text' }, one.source),
     make('td', { class: wrong(one) ? 'text worse' : 'text' }, one.output + (one.ended === false ? ' (no end)' : '')),
     make('td', { class: 'text' }, one.reference ?? '')));
   const heads = ['source', 'output', 'reference'].map(title => make('th', { class: 'text', scope: 'col' }, title));
-  const right = judged.length - judged.filter(wrong).length;
-  const parts = [make('h5', {}, `Outputs: ${right} of the ${judged.length} kept are right`),
+  const parts = [make('h5', {}, counted(run, wrong)),
     make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': 'outputs' },
       make('table', {}, make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}, ...rows)))];
-  const attended = run.samples.filter(one => one.attention);
+  const attended = samples.filter(one => one.attention);
   if (attended.length) {
     const place = make('div', {});
     const draw = number => place.replaceChildren(attention(attended[Number(number)]));
@@ -169,6 +169,15 @@ function outputs(run) {
     draw(0);
   }
   return parts;
+}
+
+/** Say how many outputs are right: of all of test, or of those that were kept. */
+function counted(run, wrong) {
+  if (run.tested && run.tested.right != null)
+    return `Outputs: ${run.tested.right} of all ${run.tested.examples} of test are right; the worst, then some others`;
+  if (run.tested) return `Outputs: the worst of ${run.tested.examples} of test, then some others`;
+  const judged = run.samples.filter(one => one.reference != null);
+  return `Outputs: ${judged.length - judged.filter(wrong).length} of the ${judged.length} kept are right`;
 }
 
 /** Return the weights of attention as a table: a row for each output symbol. */

@@ -16,6 +16,7 @@ from results.store import drop, writing
 from tests.bench.cli.commands import Bench, rows
 from tests.in_process import InProcessEngine
 from tests.records import record
+from tests.reports import shown_by_scripts
 from tests.sentences import LABEL, write_corpus
 
 OPTIONS = "--budget 40steps --base hidden=16,embedding=8 --vary cell=lstm".split()
@@ -183,3 +184,20 @@ def test_stores_are_merged_and_read_as_one(bench: Bench, own: Path, tmp_path: Pa
     code, _, err = bench("merge", str(tmp_path / "nowhere"))
     assert code == 2
     assert "holds no store" in err
+
+
+def test_the_report_has_the_worst_outputs_of_every_run(
+    bench: Bench, own: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "r.html"
+    assert bench("report", "--output", str(page))[0] == 0
+    given = [run for runs in shown_by_scripts(page.read_text("utf-8"))["runs"] for run in runs]
+    assert len(given) > 3
+    for run in given:
+        told = rows(bench("show", run["id"], "--errors", "--json")[1])
+        wrong = [row for row in told if not row["right"]]
+        assert run["tested"]["examples"] == len(told)
+        assert run["tested"]["right"] == len(told) - len(wrong)
+        worst = min(wrong, key=lambda row: (row["score"], row["example"]), default=None)
+        first = next(iter(run["tested"]["wrong"]), None)
+        assert (first and first["source"]) == (worst and worst["source"])
