@@ -11,7 +11,7 @@ import pandas as pd
 
 from bench.api.outputs import example_rows, read_outputs
 from bench.api.rescore import OwnMetric, rescore
-from bench.api.store import choose, runs_of
+from bench.api.store import check_tasks, choose, is_of, runs_of
 from bench.notebook.stores import Names, folder_of, names, sentences
 from results import naming
 from results.grouping import setting_text, test_score
@@ -73,17 +73,27 @@ def runs(
 def _records_of(
     folders: Sequence[str | Path], tasks: Sequence[str] | None
 ) -> tuple[list[Record], dict[str, Any]]:
-    """Return the runs of stores, each once, and the suite's base as the first that has one."""
+    """Return the runs of stores, each once, and the suite's base as the first that has one.
+
+    A store need not have runs of these tasks if another has.
+    """
     found: dict[str, Record] = {}
     suite: dict[str, Any] = {}
     for folder in folders:
         with reading(Path(folder)) as opened:
             suite = suite or opened.base()
-            for record in runs_of(opened, tasks):
+            # of a single store, what is lacking is said of that store
+            records = runs_of(opened, tasks) if len(folders) == 1 else opened.records()
+            for record in records:
                 known = found.get(record.id)
                 if known is None or (known.status == "failed" and record.status != "failed"):
                     found[record.id] = record
-    return [found[run] for run in sorted(found)], suite
+    if not found:
+        raise ValueError(f"none of {', '.join(map(str, folders))} has a finished run; name others")
+    if tasks:
+        check_tasks(found.values(), tasks)
+    kept = [found[run] for run in sorted(found)]
+    return [record for record in kept if not tasks or is_of(record.task, tasks)], suite
 
 
 def _machine(record: Record) -> str:

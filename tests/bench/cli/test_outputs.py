@@ -179,6 +179,13 @@ def test_stores_are_merged_and_read_as_one(bench: Bench, own: Path, tmp_path: Pa
     frame = python_runs(stores=[own, other])
     assert len(frame) == 8
     assert frame["machine"].str.contains(", ").all()
+    with writing(tmp_path / "empty"):
+        pass
+    assert len(python_runs(stores=[tmp_path / "empty", own], task="opposites")) == 2
+    with pytest.raises(ValueError, match="empty has a finished run; name others"):
+        python_runs(stores=[tmp_path / "empty", tmp_path / "empty"])
+    with pytest.raises(ValueError, match="did you mean opposites"):
+        python_runs(stores=[tmp_path / "empty", own], task="opposits")
     with pytest.raises(ValueError, match="both given"):
         python_runs(own, stores=[other])
     code, _, err = bench("merge", str(tmp_path / "nowhere"))
