@@ -125,8 +125,8 @@ def _follow(form: str, output: str, task: list[str] | None, store: Path) -> None
     import time
 
     from bench.api.export import tracker_of
-    from bench.api.following import LOOKED_EVERY
-    from bench.api.live_export import LiveExport
+    from bench.api.live.export import LiveExport
+    from bench.api.live.following import LOOKED_EVERY
 
     with reading(store) as opened:
         tracker = tracker_of(form, output, opened.base())

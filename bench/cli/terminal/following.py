@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bench.api.following import LATEST, LOOKED_EVERY, Follower, RunDone, RunUnderWay, Sight
+from bench.api.live.following import LATEST, LOOKED_EVERY, Follower, RunDone, RunUnderWay, Sight
 from bench.cli.shared import plural
 from bench.cli.terminal.busy import BAR_WIDTH, LINE_INTERVAL, LISTED_RUNS, left_text
 from results import metrics

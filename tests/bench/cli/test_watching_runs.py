@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bench.api.following import Follower
-from bench.api.live_export import LiveExport
+from bench.api.live.export import LiveExport
+from bench.api.live.following import Follower
 from results.export.tracked import Logged
 from results.record import Record
 from results.store import Planned, Store, writing
@@ -108,7 +108,7 @@ def test_it_ends_when_the_runs_are_done(
         for run in RUNS[1:]:
             driver.add(run)
         driver.close()
-        monkeypatch.setattr("bench.api.following.stores.has_driver", lambda folder: False)
+        monkeypatch.setattr("bench.api.live.following.stores.has_driver", lambda folder: False)
 
     monkeypatch.setattr("bench.cli.terminal.following.time.sleep", meanwhile)
     code, out, _ = bench("status", "--watch")

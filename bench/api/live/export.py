@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.api.following import Follower, RunUnderWay, Sight
+from bench.api.live.following import Follower, RunUnderWay, Sight
 from bench.api.store import is_of
 from results.export.tracked import TrackedRun, Tracker, curve_values, export, final_values
 from results.record import Record
