@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 
 import tasks
 from bench.corpora import catalogue as corpora
+from results import packing
+from results.outputs import SplitOutputs, encode
 from tasks import sentence_pairs
 from tasks.en_zh import EnZh, Settings, TextSplit
 from tasks.ragged import Ragged
@@ -457,3 +459,17 @@ def test_few_symbols_of_tatoeba_are_unknown(tatoeba: Path) -> None:
     assert np.mean(test.targets[0].ids == UNK) < 0.01
     assert task.score([list(test.targets[0])], test)["bleu"] > 98
     assert isinstance(test.source, Ragged)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.6, 0.9])
+def test_kept_outputs_of_tatoeba_take_little_room(tatoeba: Path, rate: float) -> None:
+    """Outputs are references of which a share of the symbols are others, drawn as in training."""
+    task = tasks.build("en-zh:corpus=tatoeba", tatoeba)
+    test, random = task.splits["test"], np.random.default_rng(0)
+    common = task.splits["train"].targets[0].ids
+    outputs = [
+        np.where(random.random(len(row)) < rate, random.choice(common, len(row)), row)
+        for row in test.targets[0]
+    ]
+    kept = SplitOutputs([outputs], np.ones(len(test), dtype=bool), task.statistics([outputs], test))
+    assert len(packing.pack(encode({"test": kept}))) < 20_000
