@@ -26,9 +26,10 @@ from bench.training.checkpoint import Checkpoint
 from bench.training.decoding import read_decoding
 from bench.training.evaluation import samples
 from bench.training.loop import Report, train
-from bench.training.process import RunError, cached_digest, cached_task, same_folder
+from bench.training.process import RunError, cached_digest, cached_task
 from bench.training.replica_loop import train_replicas
 from bench.training.state import Recipe, Setting, TrainState, start
+from bench.training.surroundings import put_back_after
 from bench.training.weights import build_initial, save_weights
 from results import outputs, packing
 from results.doctor.examined import examined_run
@@ -143,7 +144,7 @@ def execute_group(
         memory = machine.Peak(first.device)  # from here on: the task's memory is not the run's
         # a fault may remember more than a checkpoint knows of
         file = None if first.fault else checkpoint
-        with same_folder():
+        with put_back_after():
             course = first.course if count == 1 else ""
             parts = _run(request, task, checkpointer(file, [spec.id for spec in specs], course))
         # what no file can hold would otherwise stop the driver, and again at every start

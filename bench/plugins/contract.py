@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 
-from bench.training.process import same_folder
+from bench.training.surroundings import put_back_after
 from results.escapes import error_text
 from variants import Batch
 
@@ -40,7 +40,7 @@ def run_checks(
     """
     for what, check in checks:
         try:
-            with same_folder():
+            with put_back_after():
                 check(checked)
         except ContractError as broken:
             yield CheckResult(what, str(broken))

@@ -10,9 +10,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-import torch
-
-from bench.training.process import same_folder
+from bench.training.surroundings import TorchSettings, put_back_after, torch_settings
 from results.escapes import error_text
 
 GRACE = 5.0
@@ -27,24 +25,32 @@ class PluginError(ValueError):
 
 @contextlib.contextmanager
 def plugin_errors(name: str) -> Iterator[None]:
-    """Turn whatever a plugin raises into PluginError; restore torch's dtype and the folder."""
-    dtype = torch.get_default_dtype()
+    """Turn whatever a plugin raises into PluginError; restore torch's settings and the folder."""
     try:
-        with same_folder():
+        with put_back_after():
+            before = torch_settings()
             yield
-        if torch.get_default_dtype() != dtype:
-            raise PluginError(
-                f"the plugin {name} changes torch's default dtype, also for runs that do not use "
-                "it; give dtypes where tensors are made"
-            )
+            if changed := _changed(before, torch_settings()):
+                raise PluginError(
+                    f"the plugin {name} changes torch's {changed}, also for runs that do not use "
+                    "it; set it where it is needed"
+                )
     except (KeyboardInterrupt, PluginError):
         raise
     except BaseException as error:  # also SystemExit
         raise PluginError(
             f"the plugin {name} cannot be imported ({error_text(error)}); correct it"
         ) from error
-    finally:
-        torch.set_default_dtype(dtype)
+
+
+def _changed(before: TorchSettings, now: TorchSettings) -> str:
+    """Return the settings that an import may not change, and did; threads are set anew after it."""
+    named = {
+        "default dtype": before.dtype != now.dtype,
+        "gradient mode": before.gradients != now.gradients,
+        "default device": before.device != now.device,
+    }
+    return " and ".join(name for name, differs in named.items() if differs)
 
 
 @contextlib.contextmanager

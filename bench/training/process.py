@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import os
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from bench.training import machine
+from bench.training.surroundings import put_back_after
 from results.escapes import error_text
 from tasks import Task
 from tasks import build as build_task
@@ -29,7 +27,7 @@ def cached_task(label: str, data: Path | None) -> Task:
     label: canonical. data: folder of corpora. ValueError for a task that cannot be built.
     """
     try:
-        with same_folder():
+        with put_back_after():
             return build_task(label, data)
     except (ValueError, OSError, KeyboardInterrupt):
         raise
@@ -37,20 +35,6 @@ def cached_task(label: str, data: Path | None) -> Task:
         raise ValueError(
             f"the task {label} cannot be built ({error_text(error)}); mend it"
         ) from error
-
-
-@contextlib.contextmanager
-def same_folder() -> Iterator[None]:
-    """Return to the working directory if code from outside leaves it: other paths start there."""
-    try:
-        before = Path.cwd()
-    except OSError:  # it was removed
-        yield
-        return
-    try:
-        yield
-    finally:
-        os.chdir(before)
 
 
 @lru_cache(maxsize=16)

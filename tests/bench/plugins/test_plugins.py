@@ -181,6 +181,8 @@ REFUSED = {
     "from variants.models import ModelKind\n"
     "PARTS = {'cell': {'mine': ModelKind(print, {'hiden'}, 'mine')}}": "did you mean hidden",
     "import torch\ntorch.set_default_dtype(torch.float64)\nPARTS = {}": "default dtype",
+    "import torch\ntorch.set_grad_enabled(False)\nPARTS = {}": "gradient mode",
+    "import torch\ntorch.set_default_device('meta')\nPARTS = {}": "default device",
     "def __getattr__(name): raise OSError('gone')": r"\(OSError: gone\)",
     "from tasks import Entry\nTASKS = (Entry('mine', dict, dict, ''),)": "not a dataclass",
     "from tasks import Entry\nfrom dataclasses import dataclass\n@dataclass\nclass S:\n    on: "
