@@ -14,8 +14,8 @@ NUMERICS = 4
 """Changes when the numbers of a run change; golden losses in a test hold it."""
 EXECUTIONS = ("eager", "replicas")
 """Ways to carry out the steps of a run that a user can ask for."""
-STOPS = ("solved", "budget")
-"""Moments at which training can end: at the task's target, or when the budget is used up."""
+STOPS = ("budget", "solved")
+"""Moments at which training can end: at the end of the budget, or already at the task's target."""
 LARGEST_BUDGET = 10**15
 """Largest number of steps, tokens or seconds: finite, and exact as a float."""
 LARGEST_BATCH = 1_000_000
@@ -28,8 +28,8 @@ class Budget:
 
     Exactly one of steps, tokens (non-padding target tokens) and seconds (of training, evaluation
     excluded) is set. batch: examples for each step. every: steps between evaluations, 0 for a
-    twentieth of the steps, or 100. stop: at the task's target on validation (`solved`), or at the
-    budget's end. ValueError for anything else.
+    twentieth of the steps, or 100. stop: at the budget's end, so that runs are compared at equal
+    work, or already at the task's target on validation (`solved`). ValueError for anything else.
     """
 
     steps: int = 0
@@ -37,7 +37,7 @@ class Budget:
     seconds: float = 0.0
     batch: int = 32
     every: int = 0
-    stop: str = "solved"
+    stop: str = "budget"
 
     def __post_init__(self) -> None:
         limits = [name for name in ("steps", "tokens", "seconds") if getattr(self, name)]
@@ -76,7 +76,7 @@ class Epochs:
     epochs: int
     batch: int = 32
     every: int = 0
-    stop: str = "solved"
+    stop: str = "budget"
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs <= LARGEST_BUDGET:

@@ -11,6 +11,8 @@ from results.record import Record
 
 DEFAULT_BATCH = 32
 """Examples per step that options of bench run stand for; of others, `--batch` is written."""
+DEFAULT_STOP = "budget"
+"""Moment at which runs end whose options do not say when; of others, `--stop` is written."""
 
 
 def longer(record: Record, suite: Mapping[str, Any], steps: int) -> str:
@@ -27,10 +29,11 @@ def longer(record: Record, suite: Mapping[str, Any], steps: int) -> str:
 def until_decided(ours: Record, theirs: Record, suite: Mapping[str, Any]) -> str:
     """Return the command that adds seeds to two variants until a verdict stands.
 
-    Empty for runs that options cannot describe: with a fault, or evaluated as a matrix says.
+    Empty for runs that options cannot describe: with a fault, evaluated as a matrix says, or
+    stopped before the end of their budget.
     """
     spec = ours.spec
-    if spec["fault"] or spec["budget"]["every"] or spec["budget"]["stop"] != "solved":
+    if spec["fault"] or spec["budget"]["every"] or spec["budget"]["stop"] != DEFAULT_STOP:
         return ""
     names = [naming.name(record.variant, suite) for record in (ours, theirs)]
     words = ["--until-decided", *names, "--task", ours.task, "--budget", _budget(ours)]
@@ -50,4 +53,5 @@ def _settings(record: Record) -> list[str]:
     batch = spec["budget"]["batch"]
     words = ["--batch", str(batch)] if batch != DEFAULT_BATCH else []
     words += ["--decoding", str(spec["decoding"])] if spec["decoding"] != "greedy" else []
+    words += ["--stop", stop] if (stop := str(spec["budget"]["stop"])) != DEFAULT_STOP else []
     return words + (["--plugin", "FILE"] if spec.get("plugin") else [])

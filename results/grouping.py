@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from results import metrics, naming
-from results.record import Record
+from results.record import SPENT_KEYS, Record
 
-BUDGET_LIMITS = ("steps", "tokens", "seconds")
-"""Keys of a budget of which exactly one is set."""
+STOP_TEXTS = {"budget": "", "solved": "stops at the target"}
+"""What a setting says of the moments at which training can end; nothing of the usual one."""
 HIDDEN_KEYS = ("torch", "data", "execution", "numerics", "host")
 """Keys of a spec that a setting names only where runs differ in them."""
 
@@ -71,10 +71,10 @@ def signature(outcome: Mapping[str, Any]) -> str | None:
 def setting_text(record: Record) -> str:
     """Return what must be equal for runs to stand in one table: `800 steps, batch 32, cpu`."""
     budget = record.spec["budget"]
-    limit = next(f"{_plain_number(budget[k])} {k}" for k in BUDGET_LIMITS if budget[k])
+    limit = next(f"{_plain_number(budget[k])} {k}" for k in SPENT_KEYS if budget[k])
     parts = [limit, f"batch {budget['batch']}", str(record.spec["device"])]
     parts += [f"evaluated every {budget['every']}"] if budget["every"] else []
-    parts += ["no early stop"] if budget["stop"] != "solved" else []
+    parts += [text] if (text := STOP_TEXTS.get(budget["stop"], str(budget["stop"]))) else []
     parts += [str(record.spec["fault"])] if record.spec["fault"] else []
     if record.spec["decoding"] != "greedy":
         parts.append(str(record.spec["decoding"]))

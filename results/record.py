@@ -8,6 +8,8 @@ from typing import Any
 
 STATUSES = ("solved", "finished", "diverged", "failed")
 """Every status that a finished run can have."""
+SPENT_KEYS = ("steps", "tokens", "seconds")
+"""Kinds of budget, of which a run has exactly one."""
 SPEC_KEYS = ("task", "variant", "seed", "budget", "device")
 """Keys that every spec must have; its other keys matter only to whoever trains the run."""
 HEAVY = {"outcome": ("curve", "samples", "traceback", "health", "layers"), "measured": ("clock",)}
@@ -69,6 +71,15 @@ class Record:
     def task(self) -> str:
         """The task's label, with its settings if they differ from the defaults."""
         return str(self.spec["task"])
+
+    @property
+    def stopped_at_target(self) -> bool:
+        """True if training ended at the task's target, with some of the budget unused."""
+        budget = self.spec["budget"]
+        if budget["stop"] != "solved" or self.status != "solved":
+            return False
+        spent = {**self.outcome, "seconds": self.measured.get("train_seconds")}
+        return not any(budget[key] and (spent.get(key) or 0) >= budget[key] for key in SPENT_KEYS)
 
     @property
     def variant(self) -> Mapping[str, Any]:

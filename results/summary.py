@@ -44,6 +44,8 @@ class SummaryRow(TypedDict):
     score_sd: float | None
     other_scores_mean: dict[str, float]
     runs_without_score: int
+    stopped_at_target: int
+    """Number of runs that ended at the target, with some of their budget unused."""
     tokens_to_target: float | None
     """Median over all runs; None if the median run never reached the target."""
     seconds_to_target: float | None
@@ -125,6 +127,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "score_sd": _deviation(scores),
         "other_scores_mean": _other_scores(outcomes, table.metric),
         "runs_without_score": sum(test_score(outcome) is None for outcome in outcomes),
+        "stopped_at_target": sum(record.stopped_at_target for record in records),
         "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
         "seconds_to_target": _median_to_target(map(_seconds_to_target, alike)),
         "tokens_spent_in_vain": _spent_in_vain(outcomes),

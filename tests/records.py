@@ -24,7 +24,7 @@ def spec(seed: int = 0, task: str = "opposites", **changes: Any) -> dict[str, An
             "seconds": 0.0,
             "batch": 32,
             "every": 0,
-            "stop": "solved",
+            "stop": "budget",
         },
         "seed": seed,
         "device": "cpu",

@@ -66,6 +66,7 @@ class MatrixOptions:
         batch: Examples per training step; only with vary or base.
         decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.
         fault: A fault to plant in every run, or several joined by +.
+        stop: When training ends, of `bench.specs.STOPS`; None for the matrix's own.
     """
 
     matrix: str | None = None
@@ -78,6 +79,7 @@ class MatrixOptions:
     batch: int | None = None
     decoding: str | None = None
     fault: str | None = None
+    stop: str | None = None
 
     @property
     def varies(self) -> bool:
@@ -103,7 +105,7 @@ def matrix_of(options: MatrixOptions) -> Matrix:
         budget = None  # already in it
     else:
         matrix, budget = _read(options), options.budget
-    return matrix.changed(options.seeds, budget, options.decoding, options.fault)
+    return matrix.changed(options.seeds, budget, options.decoding, options.fault, options.stop)
 
 
 def _base_alone(options: MatrixOptions) -> bool:

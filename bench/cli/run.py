@@ -28,6 +28,7 @@ from bench.cli.run_options import (
     MemoryLimitOption,
     RerunOption,
     SeedsOption,
+    StopOption,
     TimeLimitOption,
     UntilDecidedOption,
     VaryOption,
@@ -91,6 +92,7 @@ def run(
     until_decided: UntilDecidedOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
+    stop: StopOption = None,
     batch: BatchOption = None,
     decoding: DecodingOption = None,
     fault: FaultOption = None,
@@ -134,6 +136,7 @@ def run(
         batch,
         decoding,
         "+".join(fault) if fault else None,
+        stop,
     )
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     with user_errors():

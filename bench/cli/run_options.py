@@ -49,6 +49,14 @@ BudgetOption = Annotated[
         metavar="LENGTH", help="Length of training: 500steps, 2000000tokens, 3epochs or 60s."
     ),
 ]
+StopOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHEN",
+        help="When training ends: with its budget, or already at the task's target (solved), "
+        "which says how soon, and scores are then not compared. Default: the matrix's, or budget.",
+    ),
+]
 BatchOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="With --vary: examples per training step. Default: 32."),

@@ -33,6 +33,7 @@ def run(
     grid: bool = False,
     seeds: int | None = None,
     budget: str | None = None,
+    stop: str | None = None,
     batch: int | None = None,
     decoding: str | None = None,
     device: str = "auto",
@@ -53,6 +54,7 @@ def run(
         grid: Cross all varied axes instead of changing one at a time.
         seeds: Number of seeds, from 0 on.
         budget: `500steps`, `2000000tokens`, `3epochs` or `60s`.
+        stop: When training ends: `budget`, or already at the task's target, `solved`.
         batch: Examples per training step; not with a matrix.
         decoding: `greedy` or `beam=5`, of the test set.
         device: `auto`, `cpu` or `cuda`.
@@ -65,7 +67,7 @@ def run(
         ValueError: Something given is wrong, or no run can be started.
     """
     folder = folder_of(store)
-    options = _options(task, base, grid, seeds, budget, batch, decoding, axes)
+    options = _options(task, base, grid, seeds, budget, stop, batch, decoding, axes)
     chosen = _matrix(matrix, options)
     engines = EngineOptions(workers=workers, plugins=loading.files())
     work = plan_runs(chosen, device_of(device), execution_of("auto", engines), folder)
@@ -96,6 +98,7 @@ def _options(
     grid: bool,
     seeds: int | None,
     budget: str | None,
+    stop: str | None,
     batch: int | None,
     decoding: str | None,
     axes: Mapping[str, Any],
@@ -114,6 +117,7 @@ def _options(
         budget=budget,
         batch=batch,
         decoding=decoding,
+        stop=stop,
     )
 
 
@@ -129,7 +133,7 @@ def _matrix(given: str | Path | Mapping[str, Any] | None, options: MatrixOptions
         matrix = parse(_toml(given), "matrix")
         labels = list(options.tasks)
         matrix = matrix.narrowed(labels) if labels else matrix
-        return matrix.changed(options.seeds, options.budget, options.decoding)
+        return matrix.changed(options.seeds, options.budget, options.decoding, stop=options.stop)
     if given is not None:
         options = MatrixOptions(**{**vars(options), "matrix": str(given)})
     elif not options.varies and options.tasks:

@@ -107,8 +107,9 @@ class Matrix:
         budget: str | None = None,
         decoding: str | None = None,
         fault: str | None = None,
+        stop: str | None = None,
     ) -> Matrix:
-        """Return the matrix with other seeds, budget, decoding or fault in all blocks.
+        """Return the matrix with other seeds, budget, decoding, fault or end in all blocks.
 
         None leaves a setting as it is.
 
@@ -137,6 +138,10 @@ class Matrix:
                     ),
                 )
                 for block in blocks
+            )
+        if stop is not None:
+            blocks = tuple(
+                replace(block, budget=replace(block.budget, stop=stop)) for block in blocks
             )
         return replace(self, blocks=blocks)
 

@@ -127,12 +127,11 @@ def _at_equal_spending(question: _Question, mode: str) -> Compared:
     runs = [side[seed] for seed in set(ours) & set(theirs) for side in (ours, theirs)]
     if mode == "seconds" and unlike_machines(runs):
         return question.refused(mode, UNLIKE_MACHINES)
-    # the last point that every run reached, unless it stopped early because it was solved
-    at = min((_spent(run, mode)[-1] for run in runs if run.status == "finished"), default=None)
-    if at is None:
-        # all were solved, so each keeps its last score from then on
-        at = max((_spent(run, mode)[-1] for run in runs), default=0.0)
-    pairs = paired(question.score, _ReaderAtCost(question.reader, mode, at), [ours], [theirs])
+    # the last point that every run reached: of one that broke off, nothing follows
+    ended = [run for run in runs if run.status in ("finished", "solved")]
+    at = min((_spent(run, mode)[-1] for run in ended), default=0.0)
+    score = question.score._replace(of_end=False)
+    pairs = paired(score, _ReaderAtCost(question.reader, mode, at), [ours], [theirs])
     return Compared(question.head(mode, f"{at:.3g} {mode}"), pairs)
 
 

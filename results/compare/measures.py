@@ -33,6 +33,7 @@ class Measure(NamedTuple):
         ratio: True if values are compared as a ratio, by their logarithms.
         timed: True if values compare only between runs on one machine.
         margin: the smallest effect that matters, a logarithm for a ratio.
+        of_end: True if it is what training ended with, so that it compares at equal work alone.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Measure(NamedTuple):
     ratio: bool
     timed: bool
     margin: float
+    of_end: bool
 
     def write(self, estimate: float) -> str:
         """Format an effect of a against b: `+0.120`, or `×1.31` for a ratio."""
@@ -79,11 +81,11 @@ def measure(key: str) -> Measure:
     """Return the measure with this key: a cost, or else a score."""
     if key not in COMPARED_COSTS:
         score = metrics.score(key)
-        return Measure(key, score.title, score.higher, False, False, metrics.margin(key))
+        return Measure(key, score.title, score.higher, False, False, metrics.margin(key), True)
     known = metrics.COSTS[key]
     # the target is only looked at when the run is evaluated, so its costs are less exact
     margin = TARGET_MARGIN if key.endswith("to_target") else RATIO_MARGIN
-    return Measure(key, known.title, known.higher, True, key != "tokens_to_target", margin)
+    return Measure(key, known.title, known.higher, True, key != "tokens_to_target", margin, False)
 
 
 class MeasureReader:

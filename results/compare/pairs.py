@@ -21,6 +21,8 @@ Side = dict[int, Record]
 """Runs of one variant, by seed."""
 UNLIKE_MACHINES = "timed on unlike machines, which do not compare"
 """Reason why times are not compared."""
+STOPPED_AT_TARGET = "stopped at the target: scores not compared"
+"""Reason why scores are not compared: who stopped early had less training than the other."""
 
 
 class ComparisonError(ValueError):
@@ -121,6 +123,8 @@ def paired(
     # a ratio of times from two machines would say more of the machines than of the variants
     if measure.timed and unlike_machines(_runs(sides, shared)):
         readings, refused = {}, UNLIKE_MACHINES
+    elif measure.of_end and any(run.stopped_at_target for run in _runs(sides, shared)):
+        readings, refused = {}, STOPPED_AT_TARGET
     else:
         readings = _readings(measure, reader, sides, shared)
         refused = "" if readings else "no shared seed was measured"

@@ -122,6 +122,7 @@ def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
     if rows[0]["common"] != "base":
         notes.append(f"base here: {rows[0]['common']}")
     notes += _without_score_note(rows)
+    notes += _stopped_note(rows)
     concurrent = max(row["trained_beside"] for row in rows)
     notes += timing_notes(concurrent, (row["core_share"] for row in rows))
     if len({host for row in rows for host in row["hosts"]}) > 1:
@@ -141,6 +142,13 @@ def _without_score_note(rows: Sequence[SummaryRow]) -> list[str]:
     return [
         f"{count} run{'s' * (count > 1)} without a score count{'s' * (count == 1)} as {worst:.0f}"
     ]
+
+
+def _stopped_note(rows: Sequence[SummaryRow]) -> list[str]:
+    stopped, runs = sum(r["stopped_at_target"] for r in rows), sum(r["seeds"] for r in rows)
+    if not stopped:
+        return []
+    return [f"{stopped} of {runs} runs stopped at the target: their scores do not compare"]
 
 
 def _examined_note(rows: Sequence[SummaryRow]) -> list[str]:

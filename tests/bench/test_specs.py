@@ -13,7 +13,7 @@ SPEC = RunSpec(
     task="opposites",
     data="abc",
     variant={"cell": "gru", "hidden": 64, "learning_rate": 0.003},
-    budget=Budget(steps=100),
+    budget=Budget(steps=100, stop="solved"),
     seed=0,
     device="cpu",
     torch="2.0",
@@ -22,7 +22,7 @@ OTHERS: dict[str, Any] = {
     "task": "reversal",
     "data": "abd",
     "variant": {**SPEC.variant, "hidden": 65},
-    "budget": Budget(steps=101),
+    "budget": Budget(steps=101, stop="solved"),
     "seed": 1,
     "device": "cuda",
     "torch": "2.1",
@@ -40,6 +40,13 @@ BUDGETS = (
     Budget(steps=100, every=5),
     Budget(steps=100, stop="budget"),
 )
+
+
+def test_a_run_trains_to_the_end_of_its_budget_unless_it_says_otherwise() -> None:
+    """Scores compare at equal work; a stored spec says when it ended, so its id stays."""
+    assert Budget(steps=100).stop == "budget"
+    assert Budget(steps=100) != SPEC.budget
+    assert RunSpec.read(SPEC.plain()).budget.stop == "solved"
 
 
 def test_one_id_is_as_it_ever_was() -> None:

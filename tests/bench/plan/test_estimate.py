@@ -15,7 +15,7 @@ from results.record import Record
 from tasks import Task, build
 from variants import Variant
 
-SPEC = make("opposites", "", asdict(Variant()), Budget(300, every=300), 0, "cpu")
+SPEC = make("opposites", "", asdict(Variant()), Budget(300, every=300, stop="solved"), 0, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,11 @@ def took(seconds: float, status: str = "finished", **measured: object) -> Record
 
 @pytest.mark.parametrize(
     "budget",
-    [Budget(600, every=300), Budget(300, every=10), Budget(300, every=300, stop="budget")],
+    [
+        Budget(600, every=300, stop="solved"),
+        Budget(300, every=10, stop="solved"),
+        Budget(300, every=300),
+    ],
     ids=["steps", "evaluations", "no early stop"],
 )
 def test_more_work_takes_longer(task: Task, budget: Budget) -> None:

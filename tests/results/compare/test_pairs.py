@@ -18,7 +18,7 @@ from results.compare import axis_effects, interactions, stores
 from results.compare.interactions import InteractionRow
 from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import MeasureReader, measure, measures
-from results.compare.pairs import ComparisonError
+from results.compare.pairs import STOPPED_AT_TARGET, ComparisonError
 from results.compare.two_variants import compare_variants
 from results.record import Record
 from results.show import comparisons
@@ -128,6 +128,46 @@ def test_speed_of_unlike_machines_is_refused() -> None:
         assert "unlike machines" in row["refused"]
         assert row["verdict"] is None
     assert row_of(rows)["verdict"] == "better"
+
+
+def test_scores_of_runs_that_stopped_at_the_target_are_not_compared() -> None:
+    """Who stopped had less training; when it stopped is what such runs are for."""
+    mine = [record(seed, 1.0, 1000, cell="lstm", stop="solved", steps=200) for seed in range(6)]
+    others = [record(seed, 0.9, None, stop="solved", steps=100) for seed in range(6)]
+    others = [
+        Record(r.id, {**r.spec, "budget": mine[0].spec["budget"]}, r.outcome, r.measured)
+        for r in others
+    ]
+    assert mine[0].stopped_at_target
+    assert not others[0].stopped_at_target
+    rows = compare_variants([*mine, *others], SUITE, A, B)
+    assert row_of(rows)["verdict"] is None
+    assert row_of(rows)["refused"] == STOPPED_AT_TARGET
+    assert row_of(rows, "tokens_to_target")["verdict"] == "better"
+    assert "scores not compared" in "\n".join(shown(rows))
+    overview = axis_effects.every_axis([*mine, *others], SUITE, axis_effects.OVERVIEW_COSTS)
+    assert row_of(overview)["refused"] == STOPPED_AT_TARGET
+
+
+@pytest.mark.parametrize(
+    ("changes", "stopped"),
+    [
+        ({"stop": "solved", "steps": 200}, True),
+        ({"stop": "solved", "steps": 0, "tokens": 5000}, True),
+        ({"stop": "solved", "steps": 0, "seconds": 2.0}, True),
+        # its last evaluation was at the end of its budget, of which all was used
+        ({"stop": "solved", "steps": 100}, False),
+        ({"stop": "solved", "steps": 0, "tokens": 4000}, False),
+        ({"stop": "solved", "steps": 0, "seconds": 1.0}, False),
+        ({"stop": "budget", "steps": 200}, False),
+    ],
+)
+def test_a_run_stopped_early_if_some_of_its_budget_is_left(
+    changes: dict[str, Any], stopped: bool
+) -> None:
+    """These ran 100 steps, 4,000 tokens and one second."""
+    assert record(0, 1.0, 1000, **changes).stopped_at_target == stopped
+    assert not record(0, 0.5, None, **changes).stopped_at_target
 
 
 def test_unlike_scorers_never_meet() -> None:

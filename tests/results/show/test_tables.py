@@ -27,9 +27,9 @@ from tests.records import BASE, SUITE, failed, record
 
 KEYS = set(
     "task setting common variant seeds solved metric memorisation score_mean score_sd "
-    "other_scores_mean runs_without_score tokens_to_target seconds_to_target tokens_spent_in_vain "
-    "tokens_per_second peak_bytes parameters trained_beside core_share hosts status findings "
-    "examined signature runs".split()
+    "other_scores_mean runs_without_score stopped_at_target tokens_to_target seconds_to_target "
+    "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside core_share hosts "
+    "status findings examined signature runs".split()
 )
 
 
@@ -71,6 +71,16 @@ def test_never_reached_is_later_than_any(tokens: list[int | None], median: int |
     assert text["solved"] == f"{row['solved']}/{len(tokens)}"
     assert text["tokens to target"] == ("> 4.00k" if median is None else str(median))
     assert (text["s to target"] == "never") == (median is None)
+
+
+def test_a_table_says_how_many_runs_stopped_at_the_target() -> None:
+    early = {"stop": "solved", "steps": 200}
+    runs = [record(0, 1.0, 300, **early), record(1, 1.0, 300, **early), record(2, 0.5, **early)]
+    row = one_row(*runs)
+    assert row["stopped_at_target"] == 2
+    assert "stops at the target" in row["setting"]
+    assert "2 of 3 runs stopped at the target" in " ".join(shown([row]).split())
+    assert one_row(record(0, 1.0, 300))["stopped_at_target"] == 0
 
 
 def test_mean_and_sd_are_over_the_seeds() -> None:
@@ -184,7 +194,7 @@ def test_names_use_a_shorthand_only_where_it_holds() -> None:
         {"steps": 0, "seconds": 100.0},
         {"batch": 33},
         {"every": 5},
-        {"stop": "budget"},
+        {"stop": "solved"},
         {"device": "cuda"},
         {"decoding": "beam"},
         {"fault": "no-clip"},
