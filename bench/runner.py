@@ -24,7 +24,7 @@ from bench.specs import RunSpec
 from bench.training import machine
 from bench.training.checkpoint import Checkpoint
 from bench.training.decoding import read_decoding
-from bench.training.evaluation import samples
+from bench.training.evaluation import one_definition, samples
 from bench.training.loop import Report, train
 from bench.training.process import RunError, cached_digest, cached_task
 from bench.training.replica_loop import train_replicas
@@ -396,7 +396,11 @@ def _test(state: TrainState, setting: Setting) -> _Tested:
             result = setting.recipe.evaluate(
                 state.model, task, split, device, setting.recipe.collate, setting.decoding
             )
-            scores[name] = {**result.scores, "forced_accuracy": result.forced_accuracy}
+            scores[name] = {
+                **result.scores,
+                "forced_accuracy": result.forced_accuracy,
+                **one_definition(result, task.facts),
+            }
             if result.outputs is not None:
                 given[name] = outputs.SplitOutputs(
                     [[*stream] for stream in result.outputs],

@@ -56,7 +56,10 @@ def megabytes(value: float) -> str:
 SCORES = {
     "exact_match": Metric("exact match", "", True, share),
     "token_accuracy": Metric("token accuracy", "", True, share),
-    "forced_accuracy": Metric("forced accuracy", "", True, share),
+    "forced_token_accuracy": Metric("forced token accuracy", "", True, share),
+    # counts end symbols, which the accuracies above do not
+    "forced_accuracy": Metric("forced accuracy with ends", "", True, share),
+    "perplexity": Metric("perplexity", "", False, lambda value: f"{value:.4g}"),
     "bleu": Metric("BLEU", "", True, points),
     "chrf": Metric("chrF2", "", True, points),
     "character_error_rate": Metric("character error rate", "", False, share),
@@ -75,6 +78,8 @@ SCORES = {
     # used by claims: the last training loss of a curve, and the difference of two test scores
     "loss": Metric("training loss", "nats", False, lambda value: f"{value:.4f}"),
     "exposure_gap": Metric("forced minus free accuracy", "", False, share),
+    # of older runs, whose forced accuracy alone counts end symbols
+    "exposure_gap_with_ends": Metric("forced (with ends) minus free accuracy", "", False, share),
 }
 """Scores of a task, by the key that records use."""
 MARGINS = {"bleu": 0.5, "chrf": 0.5}
@@ -98,7 +103,7 @@ def score(name: str) -> Metric:
 
 def is_share(name: str) -> bool:
     """Return whether a score lies between 0 and 1, so that a difference lies within -1 and 1."""
-    return name in SCORES and SCORES[name].write is share and name != "exposure_gap"
+    return name in SCORES and SCORES[name].write is share and not name.startswith("exposure_gap")
 
 
 def worst(name: str) -> float | None:

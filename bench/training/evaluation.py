@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import torch
 from bench.training.batching import by_length, collate
 from bench.training.decoding import Decoding, decode, n_best
 from bench.training.losses import last_layer, logit_rows
-from tasks import Facts, Ids, Outputs, Ragged, Split, Task
+from tasks import EOS, Facts, Ids, Outputs, Ragged, Split, Task
 from variants import Batch, Model, Readout, real
 
 Heads = tuple[torch.Tensor, ...] | tuple[Readout, ...]
@@ -21,6 +22,8 @@ DECODED_ROWS = 128
 """Number of examples in a batch: a constant, as a row's last bits depend on its batch's size."""
 SATURATED_BEYOND = 0.99
 """Absolute value of an encoder output above which it counts as saturated."""
+LARGEST_LOSS = 700.0
+"""Loss from which its exponential is no finite float."""
 GREEDY = Decoding()
 """The decoding while training, whatever the one of test is."""
 
@@ -28,10 +31,12 @@ GREEDY = Decoding()
 class Evaluation(NamedTuple):
     """The results of a model on one split.
 
-    loss: mean per token, in nats. forced_accuracy: share of tokens that are right when the
-    reference is fed; for a tagger, of labels. scores: the task's own, of the free-running outputs.
-    ended: share of outputs that stopped before the limit. outputs: what was scored. stopped: for
-    each output, whether it stopped before the limit.
+    loss: mean per token, end symbols included, in nats. forced_accuracy: share of tokens, end
+    symbols included, that are right when the reference is fed; for a tagger, of labels. scores: the
+    task's own, of the free-running outputs. ended: share of outputs that stopped before the limit.
+    forced_token_accuracy: as forced_accuracy without end symbols, which token_accuracy of the
+    free-running outputs does not count either; None if it was not counted. outputs: what was
+    scored. stopped: for each output, whether it stopped before the limit.
     """
 
     loss: float
@@ -40,14 +45,39 @@ class Evaluation(NamedTuple):
     ended: float
     outputs: Outputs | None = None
     stopped: Sequence[bool] = ()
+    forced_token_accuracy: float | None = None
+
+    @property
+    def perplexity(self) -> float:
+        """Return e to the loss per token, infinity where that is beyond a float."""
+        return math.exp(self.loss) if self.loss < LARGEST_LOSS else math.inf
+
+
+def one_definition(result: Evaluation, facts: Facts) -> dict[str, float]:
+    """Return the teacher-forced scores that compare with those of free-running outputs.
+
+    forced_token_accuracy: as `token_accuracy`, of tokens without end symbols. perplexity: e to the
+    loss per token, end symbols included; not of a tagger, whose loss mixes heads.
+    """
+    scores = {}
+    if result.forced_token_accuracy is not None:
+        scores["forced_token_accuracy"] = result.forced_token_accuracy
+    if not facts.tagging and math.isfinite(result.perplexity):
+        scores["perplexity"] = result.perplexity
+    return scores
 
 
 class Forced(NamedTuple):
-    """Teacher-forced results, as sums over a batch's tokens: the loss (), the right answers ()."""
+    """Teacher-forced results, as sums over a batch's tokens: the loss (), the right answers ().
+
+    right_tokens, counted: right answers () and all of them (), end symbols left out.
+    """
 
     loss: torch.Tensor
     right: torch.Tensor
     tokens: int
+    right_tokens: torch.Tensor
+    counted: torch.Tensor
 
 
 @torch.no_grad()
@@ -82,6 +112,8 @@ def evaluate(
         ended=sum(stopped.values()) / len(split),
         outputs=given,
         stopped=[stopped[index] for index in range(len(split))],
+        forced_token_accuracy=sum(int(part.right_tokens) for part in passes)
+        / max(sum(int(part.counted) for part in passes), 1),
     )
 
 
@@ -94,11 +126,11 @@ def _answers(
     """
     if facts.tagging:
         logits = model.score(batch)
-        scored = forced(logits, batch, facts.head_weights)
+        scored = forced(logits, batch, facts)
         return scored, _labels(logits, batch), [True] * len(batch.lengths_B)
     # the last layer alone, where the model has it: logits of all tokens at once take much memory
     heads: Heads = last_layer(model, batch) or model.score(batch)
-    scored = forced(heads, batch, facts.head_weights)
+    scored = forced(heads, batch, facts)
     decoded = decode(model, batch, facts.length_limit, decoding)
     return scored, [decoded.ids], list(decoded.ended)
 
@@ -116,22 +148,28 @@ def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:
     return scores
 
 
-def forced(heads: Heads, batch: Batch, weights: tuple[float, ...]) -> Forced:
+def forced(heads: Heads, batch: Batch, facts: Facts) -> Forced:
     """Return loss and right answers, summed over real positions, with losses mixed by weight.
 
     Logits are made some rows at a time where the heads are not logits already.
     """
     loss = torch.zeros((), dtype=torch.float64, device=batch.mask_BT.device)
     right = torch.zeros((), dtype=torch.int64, device=batch.mask_BT.device)
+    right_tokens, counted = right.clone(), right.clone()
     parts: tuple[torch.Tensor | Readout, ...] = heads
-    for head, target_BT, weight in zip(parts, batch.targets, weights, strict=True):
+    for head, target_BT, weight in zip(parts, batch.targets, facts.head_weights, strict=True):
         target_N = real(target_BT, batch)
         for logits_NV, rows in _logits(head):
             target = target_N[rows]
             entropy = torch.nn.functional.cross_entropy(logits_NV, target, reduction="sum")
             loss += weight * entropy.double()
-            right += (logits_NV.argmax(-1) == target).sum()
-    return Forced(loss, right, batch.tokens)
+            hit = logits_NV.argmax(-1) == target
+            # a tagger's labels have no end symbol: its id is a label like others
+            inner = torch.ones_like(hit) if facts.tagging else target != EOS
+            right += hit.sum()
+            right_tokens += (hit & inner).sum()
+            counted += inner.sum()
+    return Forced(loss, right, batch.tokens, right_tokens, counted)
 
 
 def _logits(head: torch.Tensor | Readout) -> Iterator[tuple[torch.Tensor, slice]]:

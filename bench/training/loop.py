@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
-from bench.training.evaluation import GREEDY, saturation
+from bench.training.evaluation import GREEDY, one_definition, saturation
 from bench.training.layers import (
     RECORDED_APART,
     RECORDED_ROWS,
@@ -90,6 +90,7 @@ def evaluate_segment(
         "loss": segment.loss,
         "valid_loss": valid.loss,
         "forced_accuracy": valid.forced_accuracy,
+        **one_definition(valid, setting.task.facts),
         **valid.scores,
         "ended": valid.ended,
         "gradient_norm": segment.gradient_norm,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from results.compare.judging import ComparisonRow, judged
-from results.compare.measures import MeasureReader, measure
+from results.compare.measures import MeasureReader, measure, readable
 from results.compare.pairs import Compared, Head, by_seed, paired
 from results.record import Record
 
@@ -110,7 +110,8 @@ def judge(
             "b": comparison.b,
         }
         ours, theirs = by_seed(sides[comparison.a]), by_seed(sides[comparison.b])
-        pairs = paired(measure(comparison.key or metric), reader, [ours], [theirs])
+        key = readable(comparison.key or metric, (*ours.values(), *theirs.values()))
+        pairs = paired(measure(key), reader, [ours], [theirs])
         found.append(Compared(head, pairs))
     return [
         {

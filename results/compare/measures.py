@@ -19,6 +19,11 @@ TARGET_MARGIN = math.log(1.1)
 """Smallest ratio of tokens or seconds to the target that matters, as a logarithm."""
 COMPARED_COSTS = ("tokens_to_target", "seconds_to_target", "tokens_per_second", "peak_bytes")
 """Costs that are compared, the most important first."""
+FORCED = {
+    "exposure_gap": "forced_token_accuracy",
+    "exposure_gap_with_ends": "forced_accuracy",
+}
+"""Forced accuracy of which each exposure gap is the fall."""
 LEAST_SECONDS = 1e-9
 """Replaces a time of zero, which has no logarithm."""
 
@@ -88,6 +93,24 @@ def measure(key: str) -> Measure:
     return Measure(key, known.title, known.higher, True, key != "tokens_to_target", margin, False)
 
 
+def readable(key: str, records: Iterable[Record]) -> str:
+    """Return the key under which all these runs have a measure.
+
+    Older runs have one forced accuracy, which counts end symbols: where one of the runs is such,
+    `exposure_gap` is read as `exposure_gap_with_ends` of all of them, and so named.
+    """
+    if key != "exposure_gap":
+        return key
+    tested = filter(None, map(_tested, records))
+    return key if all(FORCED[key] in scores for scores in tested) else "exposure_gap_with_ends"
+
+
+def _tested(record: Record) -> Mapping[str, Any]:
+    """Return the scores of a run on test; none if it diverged or failed."""
+    scores: Mapping[str, Any] = record.outcome.get("scores", {}).get("test", {})
+    return scores
+
+
 class MeasureReader:
     """Reads measures of the runs of one table, which share a budget.
 
@@ -123,12 +146,11 @@ class MeasureReader:
 
 def _score(record: Record, key: str) -> Reading | None:
     """Return a score on test, or a value that is derived from the curve or from two scores."""
-    tested = record.outcome.get("scores", {}).get("test", {})
+    tested = _tested(record)
     if key == "loss":
         return _last_loss(record)
-    if key == "exposure_gap":
-        return _exposure_gap(tested)
-    # without a score the run diverged or failed: leaving it out would flatter the variant
+    if key in FORCED:
+        return _exposure_gap(tested, FORCED[key])
     score = tested.get(key)
     if score is not None:
         return Reading(float(score), False)
@@ -142,9 +164,9 @@ def _last_loss(record: Record) -> Reading | None:
     return None if loss is None else Reading(float(loss), False)
 
 
-def _exposure_gap(tested: Mapping[str, Any]) -> Reading | None:
-    """Return how much accuracy falls when the model is fed its own output."""
-    forced, free = tested.get("forced_accuracy"), tested.get("token_accuracy")
+def _exposure_gap(tested: Mapping[str, Any], key: str) -> Reading | None:
+    """Return how much accuracy falls from that of this key when the model is fed its own output."""
+    forced, free = tested.get(key), tested.get("token_accuracy")
     return None if forced is None or free is None else Reading(forced - free, False)
 
 

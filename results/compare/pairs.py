@@ -121,10 +121,11 @@ def paired(
     sides = [side for both in zip(ours, theirs, strict=True) for side in both]
     shared = sorted(set.intersection(*map(set, sides)))
     # a ratio of times from two machines would say more of the machines than of the variants
+    readings: dict[int, list[Reading]] = {}
     if measure.timed and unlike_machines(_runs(sides, shared)):
-        readings, refused = {}, UNLIKE_MACHINES
+        refused = UNLIKE_MACHINES
     elif measure.of_end and any(run.stopped_at_target for run in _runs(sides, shared)):
-        readings, refused = {}, STOPPED_AT_TARGET
+        refused = STOPPED_AT_TARGET
     else:
         readings = _readings(measure, reader, sides, shared)
         refused = "" if readings else "no shared seed was measured"

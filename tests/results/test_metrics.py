@@ -65,7 +65,10 @@ def test_every_metric_has_a_title_of_its_own() -> None:
 def test_costs_are_better_lower_but_for_speed() -> None:
     assert [name for name, row in metrics.COSTS.items() if row.higher] == ["tokens_per_second"]
     lower = [name for name, row in metrics.SCORES.items() if not row.higher]
-    assert lower == ["character_error_rate", "token_error_rate", "loss", "exposure_gap"]
+    assert lower == [
+        *("perplexity", "character_error_rate", "token_error_rate", "loss", "exposure_gap"),
+        "exposure_gap_with_ends",
+    ]
 
 
 def test_an_unknown_score_is_written_plainly() -> None:

@@ -34,7 +34,7 @@ from bench.training.losses import mean_loss, training_loss
 from bench.training.process import RunError
 from bench.training.state import Recipe, Setting, TrainState, start, train_step
 from bench.training.weights import build_initial, load_trained
-from tasks import Indices, Split, Task
+from tasks import EOS, Indices, Split, Task
 from tasks import build as build_task
 from tests.small import SEQUENCES, built, rows, sequences
 from variants import Batch, Model, Readout, Variant, real
@@ -585,6 +585,12 @@ def test_evaluation_is_of_the_whole_split() -> None:
     assert found.loss == pytest.approx(float(mean_loss((logits,), batch, task.facts)), rel=1e-5)
     right = (logits.argmax(-1) == batch.targets[0][batch.mask_BT]).double().mean()
     assert found.forced_accuracy == pytest.approx(float(right))
+    # the same without the end of each target, as token_accuracy of outputs counts
+    inner = batch.targets[0][batch.mask_BT] != EOS
+    hit = (logits.argmax(-1) == batch.targets[0][batch.mask_BT]) & inner
+    assert int(inner.sum()) == int(split.targets[0].lengths.sum())
+    assert found.forced_token_accuracy == pytest.approx(float(hit.sum() / inner.sum()))
+    assert found.perplexity == pytest.approx(math.exp(found.loss))
 
 
 def test_variant_is_all_there() -> None:
@@ -652,5 +658,5 @@ def test_tied_weights_are_kept_and_loaded(tmp_path: Path) -> None:
     assert found.scores == {
         name: value
         for name, value in record["outcome"]["scores"]["test"].items()
-        if name != "forced_accuracy"
+        if name not in ("forced_accuracy", "forced_token_accuracy", "perplexity")
     }

@@ -53,7 +53,8 @@ def test_equal_steps_end_where_the_first_run_stopped() -> None:
     """A run that stopped at its target keeps no score for steps that it was never trained for."""
     soon = [run(s, {10: 0.5, 20: 1.0}, cell="lstm", tokens_to=800, stop="solved") for s in range(6)]
     late = [run(s, {10: 0.4, 20: 0.6, 40: 1.0}, tokens_to=1600, stop="solved") for s in range(6)]
-    (row,) = equal_cost.compare_at_equal_cost([*soon, *late], SUITE, A, B, ("steps",))
+    rows = equal_cost.compare_at_equal_cost([*soon, *late], SUITE, A, B, ("steps",))
+    row = only(rows, "steps")
     assert (row["at"], row["effect"]) == ("20 steps", pytest.approx(0.4))
 
 

@@ -74,7 +74,7 @@ def test_never_reached_is_later_than_any(tokens: list[int | None], median: int |
 
 
 def test_a_table_says_how_many_runs_stopped_at_the_target() -> None:
-    early = {"stop": "solved", "steps": 200}
+    early: dict[str, Any] = {"stop": "solved", "steps": 200}
     runs = [record(0, 1.0, 300, **early), record(1, 1.0, 300, **early), record(2, 0.5, **early)]
     row = one_row(*runs)
     assert row["stopped_at_target"] == 2
