@@ -25,14 +25,14 @@ def _sentences(recorder: Recorder) -> Iterator[str]:
         )
     elif recorder.steps == 0 and recorder.backwards:
         yield (
-            f"any training step: backward() was called {recorder.backwards:,} times, but no "
-            "torch.optim optimizer took a step; weights that the script changes by itself are not "
-            "watched"
+            f"any training step: gradients were computed {recorder.backwards:,} times, but no "
+            "optimizer of torch took a step, and no weight was seen to be changed by its gradient"
         )
     elif recorder.steps == 0:
         yield (
-            "any training step: no optimizer took a step, and backward() was not called; give the "
-            "script that trains, with the arguments that it needs"
+            "any training step: no gradient was computed, by backward() or torch.autograd.grad, "
+            "and no optimizer took a step; give the script that trains, with the arguments that "
+            "it needs"
         )
     for name, steps in recorder.other_threads.items():
         yield (

@@ -97,7 +97,10 @@ class Watch:
         with _collected(errors):
             files = [*recording.files(), *error_files(error)]
             lines = code_lines((finding.place for finding in self.findings), files)
-        sentences = [*watched.unseen, *unseen(self._recorder), *map(_sentence, errors)]
+        unread: list[str] = []
+        with _collected(errors):
+            unread = recording.unread()
+        sentences = [*watched.unseen, *unseen(self._recorder), *unread, *map(_sentence, errors)]
         self.watched = replace(watched, unseen=tuple(dict.fromkeys(sentences)), lines=lines)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from bench.watching.measure.switched import argument
 from bench.watching.read.passes import Pass, PassesOfEvaluation
 from bench.watching.read.training import Habits
-from bench.watching.record.tape import Call
+from bench.watching.record.replaying import Call
 from results.doctor.watched.evaluations import Padded
 
 EQUAL = frozenset("eq __eq__ ne __ne__ equal".split())
@@ -26,7 +26,7 @@ PASSING = frozenset(
 def padded(one: PassesOfEvaluation, trained: Habits) -> Padded | None:
     found = one[1]
     flow, values = found[0].flow, found[0].values
-    chosen = {choice.number for this in found for choice in this.choices}
+    chosen = set().union(*(this.chosen for this in found))
     positions = padding = equal = real = rows = rows_equal = rows_real = 0
     exact = False
     place = ""

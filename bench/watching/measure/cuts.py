@@ -10,7 +10,8 @@ from torch import Tensor
 from bench.watching.measure.parameters import KnownParameter
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
-from bench.watching.record.tape import Call, Tape
+from bench.watching.record.replaying import Call
+from bench.watching.record.tape import Tape
 from results.doctor.watched.updates import (
     CutSeen,
 )

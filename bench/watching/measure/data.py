@@ -15,7 +15,7 @@ from bench.watching.read.layout import CLEAN, moved_rows
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import asked_rows
-from bench.watching.record.tape import Change, instead
+from bench.watching.record.tape import instead
 from results.doctor.watched.data import DataSeen, PairsSeen, UnknownSeen
 from results.doctor.watched.losses import MOSTLY_RIGHT
 
@@ -158,12 +158,5 @@ def _order_moves(reading: StepReading, group: Group, order_J: Tensor) -> bool | 
         ]
     else:
         return None
-    changes: dict[tuple[int, int], Change] = {}
-    roots: dict[int, Tensor] = {}
-    for entry, value in targets:
-        if entry.call >= 0:
-            changes[entry.call, entry.number] = instead(value)
-        else:
-            roots[entry.number] = value.clone()
-    values = tape.replay(changes, roots=roots)
+    values = tape.replay({entry.key: instead(value) for entry, value in targets})
     return bool(moved_rows(asked, asked.rows(base), values).any())

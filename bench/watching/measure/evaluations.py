@@ -12,11 +12,12 @@ from bench.watching.measure.ending import compares_end
 from bench.watching.measure.handed import handed_ids, renamed_ids
 from bench.watching.measure.switched import dropout_off, running_statistics
 from bench.watching.measure.vocabulary import misread_ids
+from bench.watching.read.dividing import passes
 from bench.watching.read.entries import Lookup
-from bench.watching.read.passes import ChosenSymbols, Pass, PassesOfEvaluation, passes
+from bench.watching.read.passes import ChosenSymbols, Pass, PassesOfEvaluation
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import Habits, habits
-from bench.watching.record.tape import Change
+from bench.watching.record.replaying import Change
 from results.doctor.watched.evaluations import (
     EvaluationsSeen,
     ForcedPasses,
@@ -87,32 +88,31 @@ def _start(seen: list[PassesOfEvaluation], trained: Habits) -> OtherStart | None
         return None
     fed: set[int] = set()
     changed = asked = 0
-    place, unknown = "", False
+    place = ""
     for one, entry, ids in _firsts(seen[-1][1]):
         if bool((ids == trained.start).any()):
             return None
         fed.update(int(i) for i in ids.tolist())
         place = str(entry.place or "")
-        if entry.weight < 0 or entry.call < 0:
-            unknown = True
-            continue
         if asked < 500:
             new = _with_first(one, entry, trained.start)
-            changed += sum(int((new[c.number] != c.ids).sum()) for c in one.choices)
+            changed += sum(int((c.among(new) != c.ids).sum()) for c in one.choices)
             asked += sum(c.ids.numel() for c in one.choices)
     if not fed:
         return None
-    share = changed / asked if asked and not unknown else None
+    share = changed / asked if asked else None
     return OtherStart(trained.start, tuple(sorted(fed)), share, place)
 
 
 def _with_first(one: Pass, entry: Lookup, symbol: int) -> dict[int, Tensor]:
-    weight = one.values[entry.weight]
-
     def change(value: Tensor) -> Tensor:
-        return weight[symbol].expand_as(value).clone()
+        if entry.weight < 0:
+            hot = torch.zeros(value.shape[-1]).to(value)
+            hot[min(symbol, len(hot) - 1)] = 1
+            return hot.expand_as(value).clone()
+        return one.values[entry.weight][symbol].expand_as(value).clone()
 
-    return one.tape.replay({(entry.call, entry.number): change}, stop=one.choices[-1].call + 1)
+    return one.tape.replay({entry.key: change}, stop=one.choices[-1].call + 1)
 
 
 def _state_lost(free: list[Pass], trained: Habits) -> str | None:
@@ -128,7 +128,8 @@ def _lost(one: Pass) -> str | None:
         return None
     second, third = one.decoder[1], one.decoder[2]
     last = one.choices[min(len(one.choices), 5) - 1]
-    if second.call < 0 or last.call < third.call or _brought_in(one, second.call, last.call):
+    written_anew = any(entry.call >= 0 and not entry.made for entry in one.decoder)
+    if written_anew or last.call < third.at or _brought_in(one, second.at, last.call):
         return None
 
     def noise(value: Tensor) -> Tensor:
@@ -136,16 +137,33 @@ def _lost(one: Pass) -> str | None:
         generator = torch.Generator().manual_seed(0)
         return value + torch.randn(value.shape, generator=generator).to(value) * spread
 
-    changes: dict[tuple[int, int], Change] = {(second.call, second.number): noise}
+    changes: dict[tuple[int, int], Change] = {second.key: noise}
     for entry in one.decoder[2:]:
-        if entry.call >= 0:
-            changes[entry.call, entry.number] = _pinned(one.values[entry.number])
+        changes[entry.key] = _pinned(one.values[entry.number])
     new = one.tape.replay(changes, stop=last.call + 1)
-    later = [c for c in one.choices if third.call < c.call <= last.call]
+    later = [c for c in one.choices if third.at < c.call <= last.call]
     own = one.chosen_after(second)
     if own is None or not later or not _moved(one, own, new):
         return None
-    return None if any(_moved(one, c, new) for c in later) else str(third.place or "")
+    # where a state is passed on and nothing moves, units are at their limits
+    passed_on = any(_reaches(one, second, choice) for choice in later)
+    if passed_on or any(_moved(one, c, new) for c in later):
+        return None
+    return str(third.place or "")
+
+
+def _reaches(one: Pass, entry: Lookup, choice: ChosenSymbols) -> bool:
+    """Return whether a choice is computed from an entry, by another way than chosen symbols."""
+    taken = {other.number for other in one.decoder} - {entry.number} | one.tape.whole
+    seen, todo = {choice.number}, list(one.tape.calls[choice.call].inputs[:1])
+    while todo:
+        number = todo.pop()
+        if number == entry.number:
+            return True
+        if number not in taken and number not in seen:
+            seen.add(number)
+            todo.extend(one.flow.sources(number))
+    return False
 
 
 def _pinned(recorded: Tensor) -> Change:
@@ -162,6 +180,7 @@ def _brought_in(one: Pass, begin: int, end: int) -> bool:
     """Return whether data that the tape cannot follow comes in between two calls."""
     calls = one.tape.calls
     known = {n for call in calls[: begin + 1] for n in call.inputs}
+    known.update(entry.number for entry in one.decoder)
     for call in calls[begin + 1 : end]:
         for number in call.inputs:
             root = one.tape.roots.get(number)

@@ -32,7 +32,7 @@ def feeding_seen(recording: Recording) -> FeedingSeen | None:
         _source(readings[0]),
         recurrent_decoder=_recurrent(readings[0]),
         advances=_advances(readings),
-        decoder_place=str(next((g.place for g in readings[0].of_role("decoder")), "")),
+        decoder_place=str(next((g.place for g in _fed_groups(readings[0])), "")),
         prediction_place=str(_head_place(readings[0])),
         cells_swapped=_cells_swapped(readings[0]),
         carried=_carried(recording),
@@ -47,7 +47,7 @@ def _head_place(reading: StepReading) -> object:
 
 
 def _fed(index: int, reading: StepReading) -> Fed | None:
-    if reading.layout.owners.clean < CLEAN or not reading.of_role("decoder"):
+    if reading.layout.owners.clean < CLEAN or not _fed_groups(reading):
         return None
     fed_BT = reading.fed()
     asked_BT = reading.table(reading.predictions.asked_N)
@@ -70,6 +70,10 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
         constant=bool((fed_BT[:, steps] == first).all()) if steps else False,
         start_asked=_start_asked(fed_BT, asked_BT, weight_BT),
     )
+
+
+def _fed_groups(reading: StepReading) -> list[Group]:
+    return reading.of_role("decoder") + reading.repeated
 
 
 def _start_asked(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor) -> bool:

@@ -10,7 +10,8 @@ from torch import Tensor
 from bench.watching.read.flow import Flow
 from bench.watching.read.passes import PassesOfEvaluation
 from bench.watching.read.training import Habits
-from bench.watching.record.tape import HANDING, Call
+from bench.watching.record.calls import HANDING
+from bench.watching.record.replaying import Call
 from results.doctor.watched.evaluations import HandedIds, RenamedIds
 
 OFFSETTING = frozenset("add __add__ __radd__ add_ __iadd__ sub __sub__ sub_ __isub__".split())
@@ -25,7 +26,7 @@ def handed_ids(one: PassesOfEvaluation, trained: Habits) -> HandedIds | None:
     """Return the number that is added to chosen symbols before Python gets them, if it is not the
     one by which training feeds them."""
     flow, values = one[1][0].flow, one[1][0].values
-    chosen = {choice.number for this in one[1] for choice in this.choices}
+    chosen = set().union(*(this.chosen for this in one[1]))
     usual = trained.offset or 0
     for call, number in _handed(flow):
         offset = _offset(flow, number, values, chosen)
@@ -71,7 +72,7 @@ def _offset(flow: Flow, number: int, values: Mapping[int, Tensor], chosen: set[i
 def renamed_ids(one: PassesOfEvaluation) -> RenamedIds | None:
     """Return the chosen symbols that come back from Python as others, each always as the same."""
     flow, values = one[1][0].flow, one[1][0].values
-    chosen = {choice.number for this in one[1] for choice in this.choices}
+    chosen = set().union(*(this.chosen for this in one[1]))
     given: list[Tensor] = []
     for call in flow.tape.calls:
         if call.name in HANDING and call.inputs and flow.moved_from(call.inputs[0]) & chosen:

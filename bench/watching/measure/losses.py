@@ -8,13 +8,17 @@ import torch
 from torch import Tensor
 
 from bench.watching.read.layout import CLEAN
-from bench.watching.read.predictions import SOFTMAX, normalised_axis
+from bench.watching.read.predictions import SOFTMAX, WRITTEN_OUT, normalised_axis
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
+from bench.watching.record.optimizers import BY_HAND
+from bench.watching.record.replaying import Change
 from bench.watching.record.rounds import Round
-from bench.watching.record.tape import Change, instead
+from bench.watching.record.tape import instead
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
+NO_SIGN = WRITTEN_OUT | {"logsumexp"}
+"""Calls whose results a right loss makes neither larger nor smaller as a whole."""
 ONE_LABEL = 0.25
 """A model gives one symbol if it gives others less than this share of the times it should."""
 OWN_CHOICE = 0.9
@@ -35,10 +39,20 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
     most = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
     return replace(
         most,
+        uphill=_uphill(recording),
         accuracy=recording.accuracy,
         only_predicted=_only_predicted(recording.readings[-1][1]),
         last_round=recording.readings[-1][0].index,
     )
+
+
+def _uphill(recording: Recording) -> str | None:
+    """Return the line where the script itself adds the gradient to the weights, if it does."""
+    rates = recording.curve.rates
+    by_hand = [seen for seen in recording.optimizers if seen.kind == BY_HAND]
+    if not by_hand or not rates or not all(rate < 0 for rate in rates):
+        return None
+    return str(by_hand[0].place)
 
 
 def _since(one: Round) -> int:
@@ -97,7 +111,7 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
     passed |= {i for i in asked.criteria if tape.calls[i].name == "binary_cross_entropy"}
     # what is looked up by a label makes no sense: embedded symbols stay as they were
     base = tape.replay()
-    looked_up = [entry for group in reading.groups for entry in group.entries if entry.call >= 0]
+    looked_up = [entry for group in reading.groups for entry in group.entries if entry.made]
     passed |= {entry.call for entry in looked_up}
     start = 1
     rows: dict[tuple[int, int], Change] = {}
@@ -111,8 +125,8 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
         symbols[head.call, head.number] = instead(of_symbol)
         start += head.rows
     for entry in looked_up:
-        rows[entry.call, entry.number] = instead(base[entry.number])
-        symbols[entry.call, entry.number] = instead(base[entry.number])
+        rows[entry.key] = instead(base[entry.number])
+        symbols[entry.key] = instead(base[entry.number])
     stop = max(asked.criteria) + 1
     with torch.no_grad():
         return tape.replay(rows, passed=passed, stop=stop), tape.replay(
@@ -213,7 +227,7 @@ def _sign(reading: StepReading, index: int) -> float | None:
     """Return the derivative of what is minimised with respect to a criterion's result."""
     tape = reading.tape
     call = tape.calls[index]
-    if call.name == "logsumexp" or not call.results:
+    if call.name in NO_SIGN or not call.results:
         return None
     values = tape.replay(gradients=True)
     result = values[call.results[0]]

@@ -17,8 +17,9 @@ from bench.watching.measure.switched import (
 from bench.watching.read.chains import STATES, loops
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
+from bench.watching.record.replaying import Call
 from bench.watching.record.rounds import Round
-from bench.watching.record.tape import Call, Tape
+from bench.watching.record.tape import Tape
 from results.doctor.watched.modes import ModesSeen, StoppedDropout, SwitchedInTraining
 
 

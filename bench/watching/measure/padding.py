@@ -11,11 +11,13 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from bench.watching.measure.attention import padding_of
 from bench.watching.measure.switched import SEQUENCE_LAYERS
-from bench.watching.read.passes import Pass, passes
+from bench.watching.read.dividing import passes
+from bench.watching.read.passes import Pass
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import habits
-from bench.watching.record.tape import Call, Tape
+from bench.watching.record.replaying import Call
+from bench.watching.record.tape import Tape
 from results.doctor.watched.data import PaddingSeen
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from bench.watching.read.reading import Group, StepReading
-from bench.watching.record.tape import Change
+from bench.watching.record.replaying import Change
 from results.doctor.watched.data import PairsSeen
 
 FEWEST_PAIRS = 40
@@ -79,16 +79,10 @@ def _loss(reading: StepReading, source: Group, *, exchange: bool) -> float:
     """Return the cross-entropy of a round, also with each source given to the next example."""
     axis = source.batch_axis
     changes: dict[tuple[int, int], Change] = {}
-    roots: dict[int, Tensor] = {}
     if exchange and axis is not None:
-        data = reading.tape.root_values()
-        for entry in source.entries:
-            if entry.call >= 0:
-                changes[entry.call, entry.number] = _rolled(axis)
-            else:
-                roots[entry.number] = _rolled(axis)(data[entry.number])
+        changes = {entry.key: _rolled(axis) for entry in source.entries}
     asked = reading.predictions
-    logits_NV = asked.rows(reading.tape.replay(changes, roots=roots))
+    logits_NV = asked.rows(reading.tape.replay(changes))
     counted_N = asked.weight_N != 0
     loss = torch.nn.functional.cross_entropy(logits_NV[counted_N], asked.asked_N[counted_N])
     return float(loss)

@@ -12,8 +12,8 @@ from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.gradients import Norms
 from bench.watching.record.places import CodeLine
+from bench.watching.record.replaying import Call
 from bench.watching.record.rounds import Round
-from bench.watching.record.tape import Call
 from results.doctor.watched.updates import (
     Part,
 )

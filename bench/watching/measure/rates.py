@@ -10,7 +10,7 @@ import torch
 from bench.watching.measure.trials import Trials, TrialSetting
 from bench.watching.read.chains import STATES
 from bench.watching.read.recording import Recording
-from bench.watching.record.tape import Call
+from bench.watching.record.replaying import Call
 from results.doctor.watched.rates import FEW_STEPS, RatesSeen
 
 HAS_LEARNED = 0.85

@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_flatten
 
 from bench.watching.read.passes import PassesOfEvaluation
-from bench.watching.record.tape import Call
+from bench.watching.record.replaying import Call
 from results.doctor.watched.evaluations import Switched
 
 SEQUENCE_LAYERS = frozenset("gru lstm rnn_tanh rnn_relu".split())
@@ -100,7 +100,7 @@ def _switched(
     other = dataclasses.replace(evaluation.tape, calls=changed).replay()
     differ = symbols = examples = rows = 0
     for this in found:
-        parts = [(c.ids != other[c.number]).reshape(-1) for c in this.choices]
+        parts = [(c.ids != c.among(other)).reshape(-1) for c in this.choices]
         differ += sum(int(part.sum()) for part in parts)
         symbols += sum(len(part) for part in parts)
         if len({len(part) for part in parts}) == 1 and len(parts) > 1:

@@ -9,7 +9,7 @@ from statistics import median
 from bench.watching.measure.cuts import cuts_seen
 from bench.watching.measure.parameters import KnownParameter, known_parameters
 from bench.watching.read.recording import Recording
-from bench.watching.record.optimizers import OptimizerSeen
+from bench.watching.record.optimizers import BY_HAND, OptimizerSeen
 from bench.watching.record.rounds import Round, RoundEvent
 from results.doctor.watched.updates import (
     ClipSeen,
@@ -92,6 +92,7 @@ def _use(
         or seen.kind != "SGD",
         len(same),
         sum(other.steps for other in same) / max(len(same), 1),
+        seen.kind == BY_HAND,
     )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from bench.watching.read.passes import PassesOfEvaluation
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
+from bench.watching.record.calls import HANDING
 from bench.watching.record.places import CodeLine
-from bench.watching.record.tape import HANDING
 from results.doctor.watched.data import UnknownSeen
 from results.doctor.watched.evaluations import MisreadIds
 

@@ -7,7 +7,7 @@ import itertools
 from torch import Tensor
 
 from bench.watching.read.reading import StepReading
-from bench.watching.record.tape import Call
+from bench.watching.record.replaying import Call
 from results.doctor.watched.feeding import ChainSeen, OverwrittenSeen
 
 STATES = {

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cached_property
 
-from bench.watching.record.tape import HANDING, Call, Tape
+from bench.watching.record.calls import HANDING
+from bench.watching.record.replaying import Call
+from bench.watching.record.tape import Tape
 
 MOVES = frozenset(
     "view reshape transpose permute __getitem__ cat concat concatenate stack hstack vstack squeeze "
@@ -34,10 +37,30 @@ class Flow:
             for number in dict.fromkeys(call.results):
                 if number >= 0:
                     self.makers[number].append(index)
-            if call.name == "__setitem__" and call.inputs:
-                self.makers[call.inputs[0]].append(index)
+            for number in call.written:
+                self.makers[number].append(index)
             for number in dict.fromkeys(call.inputs):
                 self.users[number].append(index)
+
+    @cached_property
+    def computed(self) -> set[int]:
+        """Return the tensors that were computed with parameters, and the parameters."""
+        found = {number for number, root in self.tape.roots.items() if root.parameter}
+        for call in self.tape.calls:
+            if found.intersection(call.inputs):
+                found.update(number for number in (*call.results, *call.written) if number >= 0)
+        return found
+
+    @cached_property
+    def differentiable(self) -> set[int]:
+        """Return those that gradients could reach: no chosen symbols, nor what they give."""
+        whole = self.tape.whole
+        found = {number for number, root in self.tape.roots.items() if root.parameter}
+        for call in self.tape.calls:
+            if found.intersection(call.inputs):
+                made = (*call.results, *call.written)
+                found.update(n for n in made if n >= 0 and n not in whole)
+        return found
 
     def sources(self, number: int) -> list[int]:
         """Return the tensors that a tensor was made of, in one step."""

@@ -192,17 +192,8 @@ def disturbed(
     tape: Tape, pairs: Sequence[tuple[Members, int | None]], chosen_B: Tensor
 ) -> dict[int, Tensor]:
     """Run the tape again with the embedded symbols of some examples changed."""
-    changes: dict[tuple[int, int], Callable[[Tensor], Tensor]] = {}
-    roots: dict[int, Tensor] = {}
-    data = tape.root_values()
-    for members, axis in pairs:
-        for entry in members:
-            change = _noise(chosen_B, axis)
-            if entry.call >= 0:
-                changes[entry.call, entry.number] = change
-            else:
-                roots[entry.number] = change(data[entry.number])
-    return tape.replay(changes, roots=roots)
+    changes = {entry.key: _noise(chosen_B, axis) for members, axis in pairs for entry in members}
+    return tape.replay(changes)
 
 
 def _noise(chosen_B: Tensor, axis: int | None) -> Callable[[Tensor], Tensor]:

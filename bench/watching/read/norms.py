@@ -7,7 +7,8 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from bench.watching.record.tape import Call, Tape
+from bench.watching.record.replaying import Call
+from bench.watching.record.tape import Tape
 
 
 class PinnedNorm:

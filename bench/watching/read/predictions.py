@@ -23,6 +23,10 @@ CRITERIA = SOFTMAX | frozenset(
 )
 BETWEEN = MOVES | SOFTMAX | frozenset("log clamp clamp_min exp sigmoid masked_fill where".split())
 """Calls between a model's last layer and its loss that keep one value per symbol."""
+WRITTEN_OUT = frozenset({"exp", "exp_"})
+"""The call that makes a softmax of logits where a script has none of torch's."""
+BALANCED = 1e-3
+"""Share of the gradients of a prediction by which those of a softmax may miss a sum of 0."""
 UNDERFLOW = 1e-30
 """Probabilities below this may be 0 in single precision."""
 
@@ -79,36 +83,93 @@ class Predictions:
         return torch.cat([pad(part, (0, self.symbols - part.shape[-1])) for part in parts])
 
 
-def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions | None:
-    """Return what the loss of this number asks for, or None if it is no loss over symbols."""
-    criteria = flow.before(loss, CRITERIA)
-    # where symbols are scored, a loss of numbers beside it is another task
-    of_symbols = SOFTMAX | {"cross_entropy", "nll_loss"}
-    criteria = [i for i in criteria if tape.calls[i].name in of_symbols] or criteria
-    starts = [tape.calls[index].inputs[0] for index in criteria if tape.calls[index].inputs]
-    if not starts:
-        return None
-    makers, between = _walk(tape, flow, starts)
-    values = tape.replay(gradients=True)
-    wanted = [(i, n) for i, n in makers if values[n].requires_grad and values[n].dim() > 0]
-    if not wanted or not values[loss].requires_grad:
-        return None
-    gradients = torch.autograd.grad(
-        values[loss].sum(), [values[n] for _, n in wanted], allow_unused=True
-    )
-    size = _symbols(tape, values, criteria[0])
-    heads = [
-        LogitsCall(index, number, _axis(values[number], size), values[number].detach(), gradient)
-        for (index, number), gradient in zip(wanted, gradients, strict=True)
-        if gradient is not None
-    ]
-    if not heads:
-        return None
+class UnreadableError(Exception):
+    """Says in a clause why a round of training cannot be read."""
+
+
+def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
+    """Return what the loss of this number asks for.
+
+    Raises:
+        UnreadableError: It is no loss over symbols, or gradients do not reach their scores.
+    """
+    criteria, by_hand = _criteria(tape, flow, loss)
+    makers, between = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
+    heads = _heads(tape, loss, makers, criteria[0])
     found = Predictions(heads, criteria, sorted({*between, *criteria}))
+    if by_hand and not all(map(_balances, heads)):
+        raise UnreadableError(_no_criterion(tape, flow, loss))
     parts = [_asked(head) for head in heads]
     columns = [torch.cat(part) for part in zip(*parts, strict=True)]
     found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns
     return found
+
+
+def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:
+    """Return the calls nearest to a loss that compare predictions with targets.
+
+    Returns:
+        their indices, and whether they are a softmax that the script writes out itself.
+    """
+    found = [i for i in flow.before(loss, CRITERIA) if tape.calls[i].inputs]
+    # where symbols are scored, a loss of numbers beside it is another task
+    of_symbols = SOFTMAX | {"cross_entropy", "nll_loss"}
+    found = [i for i in found if tape.calls[i].name in of_symbols] or found
+    if found:
+        return found, False
+    written = [i for i in flow.before(loss, WRITTEN_OUT) if tape.calls[i].inputs]
+    if not written:
+        raise UnreadableError(_no_criterion(tape, flow, loss))
+    return written, True
+
+
+def _no_criterion(tape: Tape, flow: Flow, loss: int) -> str:
+    root = tape.roots.get(loss)
+    if root is not None:
+        return (
+            "the loss was computed where no calls can be seen, as in compiled code or in a "
+            "torch.autograd.Function"
+        )
+    calls = [tape.calls[index] for index in flow.makers[loss]]
+    calls += [tape.calls[index] for n in flow.sources(loss) for index in flow.makers[n]]
+    names = ", ".join(dict.fromkeys(call.name.strip("_") for call in calls))
+    return (
+        f"the loss ({calls[0].place}) is made by {names}, and no softmax or loss function before "
+        "them compares scores of symbols with the symbols asked for"
+    )
+
+
+def _heads(
+    tape: Tape, loss: int, makers: list[tuple[int, int]], criterion: int
+) -> list[LogitsCall]:
+    """Return the logits from which a loss is computed, with its gradients there."""
+    values = tape.replay(gradients=True)
+    wanted = [(i, n) for i, n in makers if values[n].requires_grad and values[n].dim() > 0]
+    heads = []
+    if wanted and values[loss].requires_grad:
+        gradients = torch.autograd.grad(
+            values[loss].sum(), [values[n] for _, n in wanted], allow_unused=True
+        )
+        size = _symbols(tape, values, criterion)
+        heads = [
+            LogitsCall(index, n, _axis(values[n], size), values[n].detach(), gradient)
+            for (index, n), gradient in zip(wanted, gradients, strict=True)
+            if gradient is not None
+        ]
+    if not heads:
+        call = tape.calls[criterion]
+        raise UnreadableError(
+            f"what {call.name} is given at {call.place} is computed from no parameter by which "
+            "gradients could reach it"
+        )
+    return heads
+
+
+def _balances(head: LogitsCall) -> bool:
+    """Return whether gradients are those of a softmax: over all symbols they sum to 0."""
+    gradient_NV = head.by_row(head.gradient).double()
+    sums_N, sizes_N = gradient_NV.sum(-1).abs(), gradient_NV.abs().sum(-1)
+    return bool((sums_N <= BALANCED * sizes_N).all())
 
 
 def _walk(tape: Tape, flow: Flow, starts: list[int]) -> tuple[list[tuple[int, int]], list[int]]:

@@ -20,12 +20,16 @@ from bench.watching.read.entries import Lookup, entries
 from bench.watching.read.flow import Flow
 from bench.watching.read.layout import Layout, disturbed, find_layout, moved_rows
 from bench.watching.read.norms import with_pinned_norms
-from bench.watching.read.predictions import Predictions, predictions
+from bench.watching.read.predictions import Predictions, UnreadableError, predictions
 from bench.watching.record.places import CodeLine
 from bench.watching.record.tape import Tape
 
 MOST_STEPS = 24
 """Steps of one example that are followed."""
+
+
+ByKey = dict[tuple[int, int], Tensor]
+"""Values by the keys of lookups."""
 
 
 @dataclass
@@ -82,6 +86,12 @@ class StepReading:
         """Return the groups of a role."""
         return [group for group in self.groups if group.role == role]
 
+    @property
+    def repeated(self) -> list[Group]:
+        """Return what holds one symbol that a loop feeds to every step, if it feeds no others."""
+        starts = [g for g in self.of_role("start") if g.entries[0].times >= self.steps]
+        return [] if self.of_role("decoder") else starts
+
     def fed(self) -> Tensor:
         """Return the symbols fed to the decoder, of shape (B, T); -1 where none is known.
 
@@ -89,6 +99,8 @@ class StepReading:
         """
         steps = self.steps
         fed_BT = torch.full((self.examples, steps), -1)
+        for group in self.repeated:
+            fed_BT[:] = group.ids_BJ[:, :1]
         for group in self.of_role("decoder"):
             for position, step in enumerate(group.first_steps):
                 if 0 <= step < steps and position < group.ids_BJ.shape[1]:
@@ -108,21 +120,20 @@ class StepReading:
         return table_BT
 
 
-def read(tape: Tape, loss: int) -> StepReading | None:
-    """Return what can be found about a round, or None if its loss reads no predictions."""
+def read(tape: Tape, loss: int) -> StepReading:
+    """Return what can be found about a round.
+
+    Raises:
+        UnreadableError: Its loss reads no predictions, or no symbols were seen to enter the model.
+    """
     tape = with_pinned_norms(tape)
     flow = Flow(tape)
     asked = predictions(tape, flow, loss)
-    if asked is None:
-        return None
-    found = entries(tape, flow)
-    if not found:
-        return None
     ancestors = flow.ancestors(loss)
-    found = [entry for entry in found if not _is_asked(entry, ancestors, asked, flow)]
+    found = [e for e in entries(tape, flow) if not _is_asked(e, ancestors, asked, flow)]
     grouped = _grouped([entry for entry in found if entry.number in ancestors])
     if not grouped:
-        return None
+        raise UnreadableError(_no_symbols(tape, flow, loss))
     layout = find_layout(tape, asked, grouped)
     groups = [
         Group(members, axis, _ids(members, axis, layout.examples))
@@ -147,6 +158,26 @@ def read(tape: Tape, loss: int) -> StepReading | None:
     return result
 
 
+def _no_symbols(tape: Tape, flow: Flow, loss: int) -> str:
+    values, ancestors = tape.replay(), flow.ancestors(loss)
+    shapes = [
+        f"{tuple(values[number].shape)} at {call.place}"
+        for call in tape.calls
+        if flow.differentiable.intersection(call.inputs)
+        for number in call.inputs
+        if number in ancestors - flow.differentiable and values[number].dim() > 1
+    ]
+    given = (
+        f" (it is given tensors of shape {', '.join(list(dict.fromkeys(shapes))[:2])})"
+        if shapes
+        else ""
+    )
+    return (
+        "no symbols were seen to enter the model: nothing is looked up in an embedding, and no "
+        f"data is one-hot{given}"
+    )
+
+
 def _is_asked(entry: Lookup, ancestors: set[int], asked: Predictions, flow: Flow) -> bool:
     """Return whether one-hot data are what the loss asks for, not what a model is given."""
     if entry.weight >= 0 or entry.number not in ancestors:
@@ -158,7 +189,7 @@ def _grouped(found: list[Lookup]) -> list[list[Lookup]]:
     """Group entries by the line of the code and the embedding, and the kind of their use."""
     groups: dict[tuple[object, ...], list[Lookup]] = {}
     for entry in found:
-        key = (entry.place, entry.weight if entry.weight >= 0 else "data")
+        key = (entry.place, entry.weight >= 0, entry.parameter)
         groups.setdefault(key, []).append(entry)
     return [list(members) for members in groups.values()]
 
@@ -194,7 +225,7 @@ def _longest(owner_N: Tensor, weight_N: Tensor) -> int:
 def _follow(reading: StepReading) -> None:
     """Fill in how far each position of each group moves each step of the followed example."""
     rows = (reading.owner_N == reading.followed).nonzero()[:, 0].tolist()[:MOST_STEPS]
-    columns: list[dict[int, Tensor]] = []
+    columns: list[ByKey] = []
     # where a script writes into tensors, gradients past its cuts cannot always be computed
     for uncut in (True, False):
         with contextlib.suppress(RuntimeError):
@@ -206,53 +237,46 @@ def _follow(reading: StepReading) -> None:
         group.reach_JT = torch.stack(reaches, 1) if reaches else torch.zeros(positions, 0)
 
 
-def _columns(reading: StepReading, rows: list[int], uncut: bool) -> list[dict[int, Tensor]]:
+def _columns(
+    reading: StepReading, rows: list[int], uncut: bool
+) -> list[dict[tuple[int, int], Tensor]]:
     """Return for each prediction its gradients with respect to the embedded symbols."""
     tape, asked = reading.tape, reading.predictions
-    leaves: dict[int, Tensor] = {}
+    leaves: ByKey = {}
 
-    def leaf(number: int) -> Callable[[Tensor], Tensor]:
+    def leaf(key: tuple[int, int]) -> Callable[[Tensor], Tensor]:
         def change(value: Tensor) -> Tensor:
-            leaves[number] = value.detach().clone().requires_grad_()
-            return leaves[number] * 1
+            leaves[key] = value.detach().clone().requires_grad_()
+            return leaves[key] * 1
 
         return change
 
-    changes, roots = {}, {}
-    data = tape.root_values()
-    for group in reading.groups:
-        for entry in group.entries:
-            if entry.call >= 0:
-                changes[entry.call, entry.number] = leaf(entry.number)
-            else:
-                roots[entry.number] = leaf(entry.number)(data[entry.number])
-    values = tape.replay(changes, gradients=True, uncut=uncut, roots=roots)
-    numbers = list(leaves)
+    keys = [entry.key for group in reading.groups for entry in group.entries]
+    values = tape.replay({key: leaf(key) for key in keys}, gradients=True, uncut=uncut)
     flat = [head.by_row(values[head.number]) for head in asked.heads]
     starts = list(itertools.accumulate([len(part) for part in flat], initial=0))
-    columns: list[dict[int, Tensor]] = []
+    columns = []
     for row in rows:
         part = max(k for k, start in enumerate(starts[:-1]) if start <= row)
-        logits_V = flat[part][row - starts[part]]
-        weights_V = torch.randn(len(logits_V), generator=torch.Generator().manual_seed(row))
-        target = (logits_V * weights_V.to(logits_V)).sum()
-        if not target.requires_grad:
-            columns.append({})
-            continue
-        gradients = torch.autograd.grad(
-            target, [leaves[n] for n in numbers], retain_graph=True, allow_unused=True
-        )
-        columns.append(
-            {n: g.detach() for n, g in zip(numbers, gradients, strict=True) if g is not None}
-        )
+        columns.append(_gradients(flat[part][row - starts[part]], row, leaves))
     return columns
 
 
-def _reach(group: Group, gradients: dict[int, Tensor], example: int) -> Tensor:
+def _gradients(logits_V: Tensor, row: int, leaves: ByKey) -> ByKey:
+    """Return the gradients of one prediction's logits, weighed at random."""
+    weights_V = torch.randn(len(logits_V), generator=torch.Generator().manual_seed(row))
+    target = (logits_V * weights_V.to(logits_V)).sum()
+    if not target.requires_grad:
+        return {}
+    found = torch.autograd.grad(target, list(leaves.values()), retain_graph=True, allow_unused=True)
+    return {key: g.detach() for key, g in zip(leaves, found, strict=True) if g is not None}
+
+
+def _reach(group: Group, gradients: ByKey, example: int) -> Tensor:
     """Return how far each position of a group moves one step of an example, of shape (J,)."""
     parts = []
     for entry in group.entries:
-        gradient = gradients.get(entry.number, torch.zeros(entry.shape))
+        gradient = gradients.get(entry.key, torch.zeros(entry.shape))
         norms = gradient.float().reshape(*entry.shape, -1).norm(dim=-1)
         if group.batch_axis is not None:
             norms = norms.select(group.batch_axis, example)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+from bench.watching.read.predictions import UnreadableError
 from bench.watching.read.reading import StepReading, read
 from bench.watching.record.names import Names
 from bench.watching.record.optimizers import OptimizerSeen
@@ -34,6 +35,8 @@ class Recording:
     vocabularies: Vocabularies
     first_read: int = 3
     """Rounds that are read from the first one on; besides these, the last one is."""
+    _reasons: list[str] = field(default_factory=list)
+    """Why rounds could not be read."""
 
     @classmethod
     def of(cls, recorder: Recorder, first_read: int = 3) -> Recording:
@@ -87,11 +90,23 @@ class Recording:
             return float(right[~commonest].mean())
         return float(right.mean())
 
+    def unread(self) -> list[str]:
+        """Return a sentence that says why no step could be read; none if some could."""
+        if not self.steps or self.readings:
+            return []
+        reasons = dict.fromkeys(self._reasons)
+        why = "; ".join(reasons) or "no backward pass of a recorded step was seen"
+        return [
+            f"what the model is fed and asked for in the {self.steps:,} training steps, none of "
+            f"which could be read: {why}; so only gradients and updates were judged"
+        ]
+
     def _read(self) -> Iterator[tuple[Round, StepReading]]:
         first = self.first_read
-        chosen = [*self.rounds[:first], *self.rounds[first:][-1:]]
-        for one in chosen:
+        for one in [*self.rounds[:first], *self.rounds[first:][-1:]]:
             losses = one.happened("backward")
-            found = read(one.tape, losses[-1].number) if losses and losses[-1].number >= 0 else None
-            if found is not None:
-                yield one, found
+            if losses and losses[-1].number >= 0:
+                try:
+                    yield one, read(one.tape, losses[-1].number)
+                except UnreadableError as error:
+                    self._reasons.append(str(error))

@@ -54,7 +54,7 @@ def _sides(recording: Recording) -> Sides:
         for group in reading.groups:
             if group.role in places:
                 places[group.role].add(group.place)
-                name = round_.names.get(group.entries[0].weight)
+                name = round_.names.get(group.entries[0].parameter)
                 if name is not None:
                     weights[group.role].add(name)
     return Sides(

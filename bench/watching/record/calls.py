@@ -28,3 +28,35 @@ ASKING = frozenset(
     "is_cuda.__get__ untyped_storage storage_offset stride is_contiguous".split()
 )
 """Calls on parameters with which no forward pass begins: scripts count and move them."""
+COMPUTING = frozenset("T mT H mH real imag".split())
+"""Properties of a tensor that are computed from it."""
+
+
+def asks(name: str) -> bool:
+    """Return whether a call only asks for a fact about a tensor, or moves it."""
+    owner, _, method = name.rpartition(".")
+    return name in ASKING or (method == "__get__" and owner not in COMPUTING)
+
+
+RANDOM = frozenset(
+    "dropout dropout_ feature_dropout alpha_dropout bernoulli bernoulli_ rand randn randint "
+    "rand_like randn_like randint_like normal normal_ uniform_ multinomial randperm gru lstm "
+    "rnn_tanh rnn_relu rrelu gumbel_softmax random_ exponential_ scaled_dot_product_attention "
+    "multi_head_attention_forward dropout1d dropout2d".split()
+)
+"""Calls that may draw random numbers: the generator's state is kept with them."""
+CHANGING = frozenset({"__setitem__", "data.__set__", "requires_grad.__set__"})
+"""Calls that are kept although they return no tensor, because they change one."""
+HANDING = frozenset("tolist item numpy __int__ __index__ __float__ __array__".split())
+"""Calls that hand values over to Python."""
+SKIPPED = HANDING | {"backward", "grad.__set__", "requires_grad.__set__"}
+"""Calls that are kept and not run again."""
+
+CUTTING = frozenset({"detach", "data.__get__", "tensor"})
+"""Calls whose result is the argument, cut off from its history."""
+
+VIEWS = frozenset(
+    "view view_as reshape transpose t __getitem__ expand squeeze unsqueeze detach permute chunk "
+    "split unbind narrow select flatten".split()
+)
+"""Calls that may return their argument's memory without writing to it."""

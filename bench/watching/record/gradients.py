@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bench.watching.record.names import Names
+
+ROUNDING = 1e-7
+"""Share of a weight that it may change by when it is rounded."""
+FITS = 0.99
+"""Share of an update that must be a multiple of the gradient for it to have a learning rate."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ class Gradients:
         self._applied: dict[int, Tensor | None] = {}
         self._weights: dict[int, Tensor] = {}
         self._updates: dict[int, float] = {}
+        self._returned: set[int] = set()
 
     def before_backward(self, parameters: Iterable[Tensor]) -> None:
         """Copy the gradients as they stand."""
@@ -80,6 +87,50 @@ class Gradients:
                 if before is not None and before.shape == parameter.shape:
                     self._updates[id(parameter)] = _norm(parameter.detach() - before)
 
+    def given(self, parameters: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> None:
+        """Add gradients that were returned instead of being left in `.grad`."""
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is None:
+                continue
+            key, own = id(parameter), self._own.get(id(parameter))
+            self._parameters[key] = parameter
+            self._own[key] = _copy(gradient) if own is None else own + gradient.detach()
+            self._returned.add(key)
+
+    def before_update(self, parameters: Iterable[Tensor]) -> None:
+        """Copy the gradients and weights before the script changes weights by itself."""
+        for parameter in parameters:
+            key = id(parameter)
+            gradient = parameter.grad if parameter.is_leaf else None
+            if gradient is not None:
+                self._applied[key] = _copy(gradient)
+            elif key in self._returned:
+                self._applied[key] = self._own[key]
+            self._weights[key] = parameter.detach().clone()
+
+    def applies(self, parameter: Tensor) -> bool:
+        """Return whether there was a gradient for a parameter before the script changed it."""
+        return id(parameter) in self._applied
+
+    def after_update(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> float:
+        """Measure the updates of parameters, given with their new values; return their rate."""
+        updates, gradients, weights, updated = [], [], [], set()
+        for parameter, new in pairs:
+            updated.add(id(parameter))
+            key = id(parameter)
+            self._parameters[key] = parameter
+            before, applied = self._weights.get(key), self._applied.get(key)
+            if before is None or new.shape != before.shape:
+                continue
+            update = new.detach() - before
+            self._updates[key] = _norm(update)
+            if applied is not None:
+                updates.append(update.double())
+                gradients.append(applied.double())
+                weights.append(before.double())
+        self._applied = {key: g for key, g in self._applied.items() if key in updated}
+        return _rate_of(updates, gradients, weights)
+
     def norms(self, names: Names) -> dict[str, Norms]:
         """Return the account, by the parameters' names."""
         return {names.of(p): self._of(key, p) for key, p in self._parameters.items()}
@@ -108,3 +159,17 @@ def _copy(gradient: Tensor) -> Tensor:
 
 def _norm(tensor: Tensor | None) -> float:
     return 0.0 if tensor is None else float(torch.linalg.vector_norm(tensor.detach().float()))
+
+
+def _rate_of(updates: list[Tensor], gradients: list[Tensor], weights: list[Tensor]) -> float:
+    """Return the learning rate with which gradients make updates; nan if there is none."""
+    if not updates:
+        return math.nan
+    u, g, w = (torch.cat([t.reshape(-1) for t in part]) for part in (updates, gradients, weights))
+    square, whole = float(g @ g), float(u @ u)
+    if not square or not whole:
+        return math.nan
+    rate = -float(u @ g) / square
+    rounding = float((w * ROUNDING) @ (w * ROUNDING))
+    rest = float((u + rate * g).square().sum())
+    return rate if rest <= (1 - FITS) * whole + rounding else math.nan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -13,6 +13,10 @@ from torch.optim import Optimizer
 
 from bench.watching.record.places import user_frame
 
+DEEPEST = 3
+"""Dicts in dicts in dicts are looked at for parameters, and no deeper."""
+MOST_PARTS = 200
+"""Longer lists hold data."""
 MOST_HELD = 16
 """Models that are kept alive until they are judged."""
 
@@ -25,6 +29,7 @@ class Names:
         self._parameters: dict[int, str] = {}
         self._held: list[nn.Module] = []
         self._unnamed: dict[int, str] = {}
+        self._found: dict[int, Tensor] = {}
 
     def add(self, module: nn.Module) -> None:
         """Remember a module that the user's code called, by the variable that holds it."""
@@ -41,6 +46,22 @@ class Names:
             # the longest path starts at the outermost module, which says most
             if before is None or full.count(".") > before.count("."):
                 self._parameters[id(parameter)] = full
+
+    def find(self, tensors: Iterable[Tensor]) -> None:
+        """Name tensors that no module has by the variables, lists and dicts that hold them."""
+        unknown = {id(t): t for t in tensors if id(t) not in self._parameters}
+        unknown = {key: t for key, t in unknown.items() if key not in self._found}
+        if not unknown:
+            return
+        for name, value in _held_values(user_frame(sys._getframe(1))):
+            if id(value) in unknown:
+                self._unnamed[id(value)] = name
+                self._found[id(value)] = unknown.pop(id(value))
+
+    def renew(self, tensor: Tensor, first: Tensor) -> None:
+        """Give a tensor that has taken the place of a parameter the name of that."""
+        if tensor is not first:
+            self._unnamed[id(tensor)] = self.of(first)
 
     def modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the modules that are still alive, with their names."""
@@ -95,3 +116,32 @@ def _variable(frame: FrameType | None, value: Any) -> str | None:
                     return f"self.{name}"
         frame = None
     return None
+
+
+def _held_values(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
+    """Yield the values that variables hold, with what they are called; the outermost come first.
+
+    What a function is given has a name of its own where it was made.
+    """
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = user_frame(frame.f_back)
+    for one in reversed(frames):
+        for name, value in list(one.f_locals.items()):
+            if not name.startswith("_"):
+                yield from _parts(name, value, 0)
+
+
+def _parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Tensor):
+        yield name, value
+    elif depth < DEEPEST and isinstance(value, dict) and len(value) <= MOST_PARTS:
+        for key, part in value.items():
+            yield from _parts(f"{name}[{key!r}]", part, depth + 1)
+    elif depth < DEEPEST and isinstance(value, list | tuple) and len(value) <= MOST_PARTS:
+        for index, part in enumerate(value):
+            yield from _parts(f"{name}[{index}]", part, depth + 1)
+    elif depth < DEEPEST and type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
+        for key, part in vars(value).items():
+            yield from _parts(f"{name}.{key}", part, depth + 1)

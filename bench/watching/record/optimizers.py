@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
+from torch.optim import SGD, Optimizer
 
+from bench.watching.record.by_hand import HandMadeStep
 from bench.watching.record.names import Names
 from bench.watching.record.places import CodeLine, place
 
+BY_HAND = "the script's own update"
+"""Kind of what takes steps without an optimizer of torch."""
 SETTINGS = ("lr", "weight_decay", "momentum", "maximize")
 
 
@@ -25,7 +29,8 @@ class OptimizerSeen:
     name: str
     place: CodeLine | None
     """Where it was made; None if before the watch."""
-    reference: weakref.ref[Optimizer]
+    reference: Callable[[], Optimizer | None]
+    """Returns the optimizer while it lives; None for what the script does without one."""
     parameters: list[Tensor] = field(default_factory=list)
     made_after: int = 0
     """Number of training steps before it was made."""
@@ -45,6 +50,7 @@ class Optimizers:
         self._names = names
         self._serials: dict[int, int] = {}
         self.training_steps = 0
+        self._by_hand: int | None = None
 
     def made(self, optimizer: Optimizer) -> None:
         """Note an optimizer that was just made."""
@@ -78,6 +84,26 @@ class Optimizers:
         if known is not None and self.seen[known].reference() is optimizer:
             return known
         return self._add(optimizer, None)
+
+    def by_hand(self, step: HandMadeStep) -> int:
+        """Note a step that the script took without an optimizer, and return its serial number."""
+        if self._by_hand is None:
+            self._by_hand = len(self.seen)
+            name = f"the update at {step.place}"
+            self.seen.append(
+                OptimizerSeen(self._by_hand, BY_HAND, name, step.place, lambda: None, type=SGD)
+            )
+        seen = self.seen[self._by_hand]
+        known = {id(parameter) for parameter in seen.parameters}
+        seen.parameters += [p for p in step.parameters if id(p) not in known]
+        if seen.steps == 0 and math.isfinite(step.rate):
+            seen.settings = {"lr": step.rate}
+        if math.isfinite(step.rate) and (seen.groups or seen.steps == 0):
+            seen.groups = [{"params": seen.parameters, "lr": seen.settings["lr"]}]
+        else:
+            seen.groups = []
+        seen.steps += 1
+        return self._by_hand
 
     def cleared(self, optimizer: Optimizer) -> int:
         """Note that an optimizer clears gradients, and return its serial number."""

@@ -9,90 +9,15 @@ what.
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from torch import Tensor
 
-from bench.watching.record.places import CodeLine
-
-RANDOM = frozenset(
-    "dropout dropout_ feature_dropout alpha_dropout bernoulli bernoulli_ rand randn randint "
-    "rand_like randn_like randint_like normal normal_ uniform_ multinomial randperm gru lstm "
-    "rnn_tanh rnn_relu rrelu gumbel_softmax random_ exponential_ scaled_dot_product_attention "
-    "multi_head_attention_forward dropout1d dropout2d".split()
-)
-"""Calls that may draw random numbers: the generator's state is kept with them."""
-CHANGING = frozenset({"__setitem__", "data.__set__", "requires_grad.__set__"})
-"""Calls that are kept although they return no tensor, because they change one."""
-HANDING = frozenset({"tolist", "item", "numpy"})
-"""Calls that hand values over to Python."""
-SKIPPED = HANDING | {"backward", "grad.__set__", "requires_grad.__set__"}
-"""Calls that are kept and not run again."""
-
-CUTTING = frozenset({"detach", "data.__get__", "tensor"})
-"""Calls whose result is the argument, cut off from its history."""
-
-VIEWS = frozenset(
-    "view view_as reshape transpose t __getitem__ expand squeeze unsqueeze detach permute chunk "
-    "split unbind narrow select flatten".split()
-)
-"""Calls that may return their argument's memory without writing to it."""
-
-Change = Callable[[Tensor], Tensor]
-"""Returns the value to go on with in place of the one that a call returned."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Stands for a tensor among the arguments of a call."""
-
-    number: int
-
-
-@dataclass(frozen=True)
-class GeneratorState:
-    """Stands for a generator of random numbers among the arguments of a call."""
-
-    state: Tensor
-    device: torch.device
-
-    def generator(self) -> torch.Generator:
-        """Return a generator that draws what the call drew."""
-        return torch.Generator(self.device).set_state(self.state)
-
-
-@dataclass
-class Call:
-    """A call of a torch function, with numbers in place of tensors."""
-
-    name: str
-    function: Callable[..., Any]
-    leaves: list[Any]
-    structure: TreeSpec
-    results: tuple[int, ...]
-    place: CodeLine | None
-    modules: tuple[nn.Module, ...]
-    """The modules whose forward was running, from the outermost to the innermost."""
-    gradients: bool
-    """Whether gradients were enabled."""
-    autocast: torch.dtype | None = None
-    random: Tensor | None = None
-
-    @property
-    def inputs(self) -> list[int]:
-        """Return the numbers of the tensors among the arguments, in their order."""
-        return [leaf.number for leaf in self.leaves if isinstance(leaf, Slot)]
-
-    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return positional and keyword arguments, with a Slot for each tensor."""
-        args, kwargs = tree_unflatten(self.leaves, self.structure)
-        return args, kwargs
+from bench.watching.record.calls import CHANGING, VIEWS
+from bench.watching.record.replaying import Call, Change, Manner, run
 
 
 @dataclass(frozen=True)
@@ -126,17 +51,25 @@ class Tape:
     keep: list[Tensor] = field(default_factory=list)
     parameters: dict[int, Tensor] = field(default_factory=dict)
     """The user's own parameters among the roots, by number."""
+    whole: set[int] = field(default_factory=set)
+    """Tensors of whole numbers or truth values."""
     _storages: dict[int, tuple[Any, Tensor]] = field(default_factory=dict)
 
-    def number(self, tensor: Tensor, earlier: int | None = None) -> int:
-        """Return the number of a tensor that is an argument; a new one becomes a root."""
+    def number(self, tensor: Tensor, earlier: int | None = None, *, parameter: bool = False) -> int:
+        """Return the number of a tensor that is an argument; a new one becomes a root.
+
+        Args:
+            tensor: the argument.
+            earlier: index of the earlier tape that made it, if one did.
+            parameter: whether it is a parameter although no gradients are computed for it now.
+        """
         known = self.numbers.get(id(tensor))
         if known is not None:
             return known
         number = self._new(tensor)
-        self.roots[number] = self._root(tensor, earlier)
+        self.roots[number] = self._root(tensor, earlier, parameter)
         if self.roots[number].parameter:
-            self.parameters[number] = tensor
+            self.parameters[number] = plain(tensor)
         return number
 
     def result(self, tensor: Tensor) -> int:
@@ -153,11 +86,14 @@ class Tape:
         number = len(self.keep)
         self.numbers[id(tensor)] = number
         self.keep.append(tensor)
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            self.whole.add(number)
         return number
 
-    def _root(self, tensor: Tensor, earlier: int | None) -> Root:
-        leaf = takes_gradients(tensor)
+    def _root(self, tensor: Tensor, earlier: int | None, parameter: bool = False) -> Root:
+        leaf = parameter or takes_gradients(tensor)
         opaque = tensor.requires_grad and not leaf
+        tensor = plain(tensor)
         if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_nested:
             value = tensor.detach().clone()
             return Root(value, (), (), -1, False, opaque, earlier)
@@ -188,26 +124,16 @@ class Tape:
         On the first tape there may be the calls that make a model and set its first weights. If
         they stayed, running the tape with other parameters would undo these.
         """
-        leaves = {
-            number: tensor
-            for number, tensor in enumerate(self.keep)
-            if takes_gradients(tensor) and tensor.layout == torch.strided
-        }
-        pointers = {tensor.untyped_storage().data_ptr() for tensor in leaves.values()} - {0}
-        self.calls = [
-            call
-            for call in self.calls
-            if not any(
-                number in leaves or self.keep[number].untyped_storage().data_ptr() in pointers
-                for number in _written(call)
-            )
-        ]
+        leaves = {n: t for n, t in enumerate(self.keep) if _settles(t)}
+        pointers = {memory(tensor) for tensor in leaves.values()} - {0}
+        own = {n for n, t in enumerate(self.keep) if n in leaves or memory(t) in pointers}
+        self.calls = [call for call in self.calls if not own.intersection(_written(call))]
         for pointer in pointers:
             self._storages.pop(pointer, None)
         for number, tensor in leaves.items():
             if self.numbers.get(id(tensor)) == number:
                 self.roots[number] = self._root(tensor, None)
-                self.parameters[number] = tensor
+                self.parameters[number] = plain(tensor)
 
     def close(self) -> None:
         """Let the tensors of the calls go; what is needed to run them again stays."""
@@ -248,7 +174,9 @@ class Tape:
         """Run the calls again and return the value of every tensor, by number.
 
         Args:
-            changes: by index of a call and number of one of its results, what to put in its place.
+            changes: what to put in the place of a tensor, by index of a call and number of the
+                tensor: of one that the call makes, from there on; of one that the call takes, for
+                that call only; with -1 for the call, of a root.
             gradients: whether to build a graph, whose leaves are the parameters.
             roots: values of roots that differ from those recorded.
             uncut: whether gradients also pass where the script cuts them (no_grad, detach, data),
@@ -256,39 +184,12 @@ class Tape:
             passed: indices of calls that return their first tensor as it is.
             stop: index of the call before which to stop.
         """
-        changes = changes or {}
-        with (
-            torch.random.fork_rng(devices=[]),
-            torch._C.DisableTorchFunction(),
-            warnings.catch_warnings(),
-        ):
-            # the script has had its warnings when it made the calls
-            warnings.simplefilter("ignore")
-            values = self.root_values()
-            if gradients:
-                for number in self.parameters:
-                    values[number] = values[number].detach().clone().requires_grad_()
-            values.update(roots or {})
-            for index, call in enumerate(self.calls[:stop]):
-                if call.name in SKIPPED:
-                    continue
-                leaves = [_given(leaf, values) for leaf in call.leaves]
-                args, kwargs = tree_unflatten(leaves, call.structure)
-                if call.random is not None:
-                    torch.set_rng_state(call.random)
-                with _as_recorded(call, gradients, uncut):
-                    if index in passed:
-                        returned = values[call.inputs[0]]
-                    elif uncut and _cuts(call, args):
-                        returned = args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
-                    else:
-                        returned = call.function(*args, **kwargs)
-                flat = tree_flatten(returned)[0] if call.results else ()
-                for number, value in zip(call.results, flat, strict=False):
-                    if number >= 0 and isinstance(value, Tensor):
-                        change = changes.get((index, number))
-                        values[number] = value if change is None else change(value)
-        return values
+        values = self.root_values()
+        if gradients:
+            for number in self.parameters:
+                values[number] = values[number].detach().clone().requires_grad_()
+        values.update(roots or {})
+        return run(self.calls, values, changes or {}, Manner(gradients, uncut, passed, stop))
 
 
 def _written(call: Call) -> set[int]:
@@ -298,16 +199,6 @@ def _written(call: Call) -> set[int]:
         return set(taken[:1])
     views = call.name.startswith(("data.", "T.")) or call.name in VIEWS
     return {number for number in call.results if number >= 0 and (number in taken or not views)}
-
-
-def _cuts(call: Call, args: tuple[Any, ...]) -> bool:
-    """Return whether a call's result is its argument, cut off from its history."""
-    return (
-        call.name in CUTTING
-        and bool(args)
-        and isinstance(args[0], Tensor)
-        and args[0].is_floating_point()
-    )
 
 
 def takes_gradients(tensor: Tensor) -> bool:
@@ -320,22 +211,24 @@ def takes_gradients(tensor: Tensor) -> bool:
         return False
 
 
-def _given(leaf: Any, values: Mapping[int, Tensor]) -> Any:
-    """Return the argument that stands for what was recorded."""
-    if isinstance(leaf, Slot):
-        return values[leaf.number]
-    return leaf.generator() if isinstance(leaf, GeneratorState) else leaf
+def plain(tensor: Tensor) -> Tensor:
+    """Return the tensor that torch.func has wrapped, if it has."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor
+
+
+def _settles(tensor: Tensor) -> bool:
+    """Return whether a tensor is a parameter whose value is taken anew."""
+    return takes_gradients(tensor) and plain(tensor).layout == torch.strided
+
+
+def memory(tensor: Tensor) -> int:
+    """Return where a tensor's values lie; 0 if they lie nowhere."""
+    tensor = plain(tensor)
+    return int(tensor.untyped_storage().data_ptr()) if tensor.layout == torch.strided else 0
 
 
 def instead(value: Tensor) -> Change:
     """Return a change that puts a value in the place of what a call returned."""
     return lambda _: value.clone()
-
-
-@contextlib.contextmanager
-def _as_recorded(call: Call, gradients: bool, uncut: bool) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.set_grad_enabled(gradients and (call.gradients or uncut)))
-        if call.autocast is not None:
-            stack.enter_context(torch.autocast("cpu", dtype=call.autocast))
-        yield

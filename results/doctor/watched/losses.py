@@ -48,6 +48,8 @@ class LossesSeen:
     """What the loss is given: logits, probabilities or log-probabilities."""
     gradient_sign: float | None = None
     """Below 0 if the training makes the loss larger."""
+    uphill: str | None = None
+    """The line where the script itself adds gradients to weights instead of subtracting them."""
     predictions: int = 0
     """Predictions that count, in one round."""
     empty: int = 0
@@ -169,8 +171,19 @@ def loss_input(seen: LossesSeen) -> Iterator[Finding]:
 
 
 def maximised(seen: LossesSeen) -> Iterator[Finding]:
-    """Find a loss with the wrong sign."""
-    if seen.gradient_sign is not None and seen.gradient_sign < 0:
+    """Find a loss with the wrong sign, or steps that go up it; both together are right."""
+    grows = seen.gradient_sign is not None and seen.gradient_sign < 0
+    if seen.uphill and not grows:
+        yield Finding(
+            "loss-maximised",
+            SURE,
+            f"the update at {seen.uphill} adds the gradient to the weights at every step, so each "
+            "step makes the loss larger",
+            "subtract the gradient: weight -= learning_rate * gradient",
+            place=seen.uphill,
+            why="each step makes the right symbols less probable.",
+        )
+    if grows and not seen.uphill:
         yield Finding(
             "loss-maximised",
             SURE,

@@ -87,6 +87,8 @@ class OptimizerUse:
     """Optimizers made at the same line."""
     steps_each: float
     """Steps that those take on average."""
+    by_hand: bool = False
+    """Whether it is no optimizer: the script changes the parameters by itself."""
 
 
 @dataclass(frozen=True)
@@ -202,12 +204,19 @@ def uncleared(watched: Watched) -> Iterator[Finding]:
         SURE,
         f"before loss.backward(), the gradients of {listed(names)} still hold what earlier steps "
         f"applied, up to {largest:.3g} times the batch's own gradient; the step applies both",
-        "call optimizer.zero_grad() once for every step, before loss.backward()"
-        if len(names) == len([p for p in seen.parameters if p.steps])
-        else f"clear the gradients of {listed(names)} too, once for every step",
+        _clear(seen, names),
         why="backward() adds to the gradients that are there, so each step repeats all earlier "
         "ones.",
     )
+
+
+def _clear(seen: UpdatesSeen, names: Sequence[str]) -> str:
+    """Return what to write so that gradients are cleared."""
+    if len(names) < len([p for p in seen.parameters if p.steps]):
+        return f"clear the gradients of {listed(names)} too, once for every step"
+    if any(use.by_hand for use in seen.optimizers):
+        return "set p.grad = None for every parameter p once for every step, after the update"
+    return "call optimizer.zero_grad() once for every step, before loss.backward()"
 
 
 def unregistered(watched: Watched) -> Iterator[Finding]:
@@ -266,6 +275,7 @@ def left_out(watched: Watched) -> Iterator[Finding]:
             "in use keep their first values.",
         )
         return
+    by_hand = all(use.by_hand for use in stepping)
     cause = _part_left_out(seen.parameters, out)
     solved = watched.rates is not None and watched.rates.learned
     if solved and cause in ("embedding-left-out", "part-left-out"):
@@ -273,11 +283,12 @@ def left_out(watched: Watched) -> Iterator[Finding]:
     yield Finding(
         cause,
         SURE,
-        f"{names} get gradients (norm up to {max(p.own for p in out):.3g}) but are in no "
-        "optimizer: from the first recorded step to the last they did not change",
+        f"{names} get gradients (norm up to {max(p.own for p in out):.3g}) but "
+        + ("the script does not update them" if by_hand else "are in no optimizer")
+        + ": from the first recorded step to the last they did not change",
         _add_to(stepping, cause),
         place=place,
-        why="Weights that no optimizer holds keep their random first values.",
+        why="Weights that nothing updates keep their random first values.",
     )
 
 
@@ -307,6 +318,8 @@ def _part_left_out(parameters: Sequence[ParameterSeen], out: Sequence[ParameterS
 
 def _add_to(stepping: Sequence[OptimizerUse], cause: str) -> str:
     part = cause.removesuffix("-left-out")
+    if all(use.by_hand for use in stepping):
+        return f"update them too, where the others are: {stepping[0].place}"
     if part in ("encoder", "decoder"):
         return (
             f"give the {part}'s parameters to an optimizer too: {stepping[0].kind}("

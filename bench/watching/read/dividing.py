@@ -1,0 +1,146 @@
+"""Takes an evaluation apart into passes: what hangs together on its tape by computed values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from bench.watching.read.entries import Lookup, entries
+from bench.watching.read.flow import Flow
+from bench.watching.read.passes import ChosenSymbols, Pass, Sides
+from bench.watching.read.predictions import BETWEEN, CRITERIA
+from bench.watching.record.calls import HANDING
+from bench.watching.record.replaying import Call
+from bench.watching.record.tape import Tape
+
+CHOICES = frozenset("argmax topk max multinomial sort argsort".split())
+"""Calls that choose symbols by their logits or probabilities."""
+ADDING = frozenset("add __add__ __iadd__ add_ __radd__ sum".split())
+
+
+def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:
+    """Return the passes of an evaluation, in order."""
+    flow, values = Flow(tape), tape.replay()
+    choices = [c for c in _choices(flow, values, sides.symbols) if _fits(tape, values, c, sides)]
+    wanted = [choice.call for choice in choices]
+    wanted += [index for index, _ in flow.calls(*CRITERIA)]
+    component = _components(flow, values, wanted)
+    found: dict[int, Pass] = defaultdict(lambda: Pass(tape, flow, values, every_choice=choices))
+    for choice in choices:
+        if choice.call in component:
+            found[component[choice.call]].choices.append(choice)
+    placed = [
+        (at, e) for e in entries(tape, flow) if (at := _place(flow, component, e)) is not None
+    ]
+    for at in dict.fromkeys(at for at, _ in placed):
+        _give_sides(found[at], [entry for other, entry in placed if other == at], names, sides)
+    for index, at in sorted(component.items()):
+        if at in found:
+            found[at].calls.append(index)
+    return [found[at] for at in sorted(found)]
+
+
+def _place(flow: Flow, component: Mapping[int, int], entry: Lookup) -> int | None:
+    """Return the component that an entry belongs to, if it belongs to one."""
+    users = [entry.call, entry.at, *(i for i in flow.users[entry.number] if i in component)]
+    return next((component[index] for index in users if index in component), None)
+
+
+def _give_sides(one: Pass, found: list[Lookup], names: Mapping[int, str], sides: Sides) -> None:
+    """Give a pass its entries, each on its side."""
+    unsure = []
+    for entry in found:
+        side = sides.of(entry, names.get(entry.parameter))
+        if side == "?":
+            unsure.append(entry)
+        else:
+            (one.decoder if side == "decoder" else one.source).append(entry)
+    _tell_sides(one, unsure)
+
+
+def _tell_sides(one: Pass, unsure: list[Lookup]) -> None:
+    """Give a pass its entries of which training does not tell whether they are the decoder's.
+
+    Where a line looks up the model's own choices, it looks up the first symbol too.
+    """
+    numbers = [choice.number for choice in one.choices]
+    own = {e.place for e in unsure if one.flow.ancestors(e.ids_number).intersection(numbers)}
+    for entry in unsure:
+        (one.decoder if entry.place in own else one.source).append(entry)
+    for entries_of_side in (one.decoder, one.source):
+        entries_of_side.sort(key=lambda entry: entry.at)
+
+
+def _choices(flow: Flow, values: Mapping[int, Tensor], symbols: int) -> Iterator[ChosenSymbols]:
+    chosen_of: set[int] = set()
+    for index, call in enumerate(flow.tape.calls):
+        number = _scores(flow, call, values)
+        if number is None:
+            continue
+        results = [n for n in call.results if n >= 0 and values[n].dtype == torch.int64]
+        if call.name in CHOICES and results:
+            chosen_of.add(number)
+            yield ChosenSymbols(index, results[-1], values[results[-1]])
+            continue
+        handed = call.name in HANDING and symbols and values[number].shape[-1] == symbols
+        # scores that are handed over beside a choice are for people to read
+        if handed and not chosen_of & flow.moved_from(number, BETWEEN):
+            chosen_of.add(number)
+            yield ChosenSymbols(index, number, values[number].argmax(-1), handed=True)
+
+
+def _scores(flow: Flow, call: Call, values: Mapping[int, Tensor]) -> int | None:
+    """Return the number of the scores that a call may choose by; None if it is given none."""
+    number = call.inputs[0] if call.inputs else -1
+    if number not in flow.computed or call.name not in CHOICES | HANDING:
+        return None
+    return number if values[number].is_floating_point() and values[number].dim() else None
+
+
+def _fits(tape: Tape, values: Mapping[int, Tensor], choice: ChosenSymbols, sides: Sides) -> bool:
+    """Return whether a choice is among as many symbols as the model predicts."""
+    return not sides.symbols or sides.symbols in values[tape.calls[choice.call].inputs[0]].shape
+
+
+def _components(flow: Flow, values: Mapping[int, Tensor], wanted: Iterable[int]) -> dict[int, int]:
+    """Return for each call that leads to a wanted one the first call of its component."""
+    parent: dict[int, int] = {}
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    todo = list(wanted)
+    parent.update({index: index for index in todo})
+    seen = set(todo)
+    while todo:
+        index = todo.pop()
+        for maker in _makers(flow, values, index):
+            parent.setdefault(maker, maker)
+            first, second = sorted((root(index), root(maker)))
+            parent[second] = first
+            if maker not in seen:
+                seen.add(maker)
+                todo.append(maker)
+    return {index: root(index) for index in parent}
+
+
+def _makers(flow: Flow, values: Mapping[int, Tensor], index: int) -> Iterator[int]:
+    """Yield the calls before a call that computed what it takes."""
+    tape = flow.tape
+    for number in tape.calls[index].inputs:
+        if number not in flow.computed or number in tape.roots:
+            continue
+        for maker in flow.makers[number]:
+            call = tape.calls[maker]
+            if maker <= index and not _accumulates(call.name, call.results, values):
+                yield maker
+
+
+def _accumulates(name: str, results: tuple[int, ...], values: Mapping[int, Tensor]) -> bool:
+    return name in ADDING and all(n < 0 or values[n].dim() == 0 for n in results)

@@ -1,0 +1,166 @@
+"""Runs recorded calls again, with the values that they had or with others."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+
+from bench.watching.record.calls import CHANGING, CUTTING, SKIPPED
+from bench.watching.record.places import CodeLine
+
+Change = Callable[[Tensor], Tensor]
+"""Returns the value to go on with in place of the one that a call returned."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Stands for a tensor among the arguments of a call."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class GeneratorState:
+    """Stands for a generator of random numbers among the arguments of a call."""
+
+    state: Tensor
+    device: torch.device
+
+    def generator(self) -> torch.Generator:
+        """Return a generator that draws what the call drew."""
+        return torch.Generator(self.device).set_state(self.state)
+
+
+@dataclass
+class Call:
+    """A call of a torch function, with numbers in place of tensors."""
+
+    name: str
+    function: Callable[..., Any]
+    leaves: list[Any]
+    structure: TreeSpec
+    results: tuple[int, ...]
+    place: CodeLine | None
+    modules: tuple[nn.Module, ...]
+    """The modules whose forward was running, from the outermost to the innermost."""
+    gradients: bool
+    """Whether gradients were enabled."""
+    autocast: torch.dtype | None = None
+    random: Tensor | None = None
+
+    @property
+    def inputs(self) -> list[int]:
+        """Return the numbers of the tensors among the arguments, in their order."""
+        return [leaf.number for leaf in self.leaves if isinstance(leaf, Slot)]
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """Return the number of the tensor that the call changes without returning it."""
+        return tuple(self.inputs[:1]) if self.name in CHANGING else ()
+
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments, with a Slot for each tensor."""
+        args, kwargs = tree_unflatten(self.leaves, self.structure)
+        return args, kwargs
+
+
+@dataclass(frozen=True)
+class Manner:
+    """The way in which calls are run again; see `Tape.replay`."""
+
+    gradients: bool
+    uncut: bool
+    passed: frozenset[int]
+    stop: int | None
+
+
+def run(
+    calls: Sequence[Call],
+    values: dict[int, Tensor],
+    changes: Mapping[tuple[int, int], Change],
+    manner: Manner,
+) -> dict[int, Tensor]:
+    """Run calls again from the values of their roots, and return these with all others."""
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch._C.DisableTorchFunction(),
+        warnings.catch_warnings(),
+    ):
+        # the script has had its warnings when it made the calls
+        warnings.simplefilter("ignore")
+        for (index, number), change in changes.items():
+            if index < 0:
+                values[number] = change(values[number])
+        for index, call in enumerate(calls[: manner.stop]):
+            if call.name not in SKIPPED:
+                _run(index, call, values, changes, manner)
+    return values
+
+
+def _run(
+    index: int,
+    call: Call,
+    values: dict[int, Tensor],
+    changes: Mapping[tuple[int, int], Change],
+    manner: Manner,
+) -> None:
+    leaves = [_given(leaf, index, call, values, changes) for leaf in call.leaves]
+    args, kwargs = tree_unflatten(leaves, call.structure)
+    if call.random is not None:
+        torch.set_rng_state(call.random)
+    with _as_recorded(call, manner.gradients, manner.uncut):
+        if index in manner.passed:
+            returned = values[call.inputs[0]]
+        elif manner.uncut and _cuts(call, args):
+            returned = args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
+        else:
+            returned = call.function(*args, **kwargs)
+    flat = tree_flatten(returned)[0] if call.results else ()
+    for number, value in zip(call.results, flat, strict=False):
+        if number >= 0 and isinstance(value, Tensor):
+            change = changes.get((index, number))
+            values[number] = value if change is None else change(value)
+    for number in call.written:
+        if (index, number) in changes:
+            values[number] = changes[index, number](values[number])
+
+
+def _cuts(call: Call, args: tuple[Any, ...]) -> bool:
+    """Return whether a call's result is its argument, cut off from its history."""
+    return (
+        call.name in CUTTING
+        and bool(args)
+        and isinstance(args[0], Tensor)
+        and args[0].is_floating_point()
+    )
+
+
+def _given(
+    leaf: Any,
+    index: int,
+    call: Call,
+    values: Mapping[int, Tensor],
+    changes: Mapping[tuple[int, int], Change],
+) -> Any:
+    """Return the argument that stands for what was recorded."""
+    if isinstance(leaf, Slot):
+        change = changes.get((index, leaf.number))
+        taken = change is not None and leaf.number not in (*call.results, *call.written)
+        return change(values[leaf.number]) if change is not None and taken else values[leaf.number]
+    return leaf.generator() if isinstance(leaf, GeneratorState) else leaf
+
+
+@contextlib.contextmanager
+def _as_recorded(call: Call, gradients: bool, uncut: bool) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.set_grad_enabled(gradients and (call.gradients or uncut)))
+        if call.autocast is not None:
+            stack.enter_context(torch.autocast("cpu", dtype=call.autocast))
+        yield
