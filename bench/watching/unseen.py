@@ -12,10 +12,11 @@ from bench.watching.record.recorder import Recorder
 
 def unseen(recorder: Recorder) -> list[str]:
     """Return sentences that say what could not be seen, each with its reason."""
-    return list(_sentences(recorder))
+    return [*_steps(recorder), *_elsewhere(recorder), *_inside(recorder)]
 
 
-def _sentences(recorder: Recorder) -> Iterator[str]:
+def _steps(recorder: Recorder) -> Iterator[str]:
+    """Yield why steps were not seen."""
     error = recorder.error
     if error is not None:
         text = " ".join(str(error).split())[:200]
@@ -34,6 +35,10 @@ def _sentences(recorder: Recorder) -> Iterator[str]:
             "and no optimizer took a step; give the script that trains, with the arguments that "
             "it needs"
         )
+
+
+def _elsewhere(recorder: Recorder) -> Iterator[str]:
+    """Yield what ran in other threads and processes."""
     for name, steps in recorder.other_threads.items():
         yield (
             f"{steps:,} optimizer steps in the thread {name}: only the thread that entered the "
@@ -49,6 +54,10 @@ def _sentences(recorder: Recorder) -> Iterator[str]:
             f"the other processes of this training ({torch.distributed.get_world_size()} in all): "
             "what is found holds for one of them"
         )
+
+
+def _inside(recorder: Recorder) -> Iterator[str]:
+    """Yield what is hidden inside the calls that were seen."""
     compiled = [n for n, m in recorder.names.modules() for p in m.modules() if _is_compiled(p)]
     if compiled:
         yield (

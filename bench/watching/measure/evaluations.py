@@ -128,28 +128,31 @@ def _lost(one: Pass) -> str | None:
         return None
     second, third = one.decoder[1], one.decoder[2]
     last = one.choices[min(len(one.choices), 5) - 1]
-    written_anew = any(entry.call >= 0 and not entry.made for entry in one.decoder)
-    if written_anew or last.call < third.at or _brought_in(one, second.at, last.call):
-        return None
-
-    def noise(value: Tensor) -> Tensor:
-        spread = value.float().std().clamp_min(0.1)
-        generator = torch.Generator().manual_seed(0)
-        return value + torch.randn(value.shape, generator=generator).to(value) * spread
-
-    changes: dict[tuple[int, int], Change] = {second.key: noise}
-    for entry in one.decoder[2:]:
-        changes[entry.key] = _pinned(one.values[entry.number])
-    new = one.tape.replay(changes, stop=last.call + 1)
-    later = [c for c in one.choices if third.at < c.call <= last.call]
     own = one.chosen_after(second)
-    if own is None or not later or not _moved(one, own, new):
+    if own is None or not _followed(one, last):
+        return None
+    later = [c for c in one.choices if third.at < c.call <= last.call]
+    changes = {entry.key: _pinned(one.values[entry.number]) for entry in one.decoder[2:]}
+    new = one.tape.replay({**changes, second.key: _noise}, stop=last.call + 1)
+    if not later or not _moved(one, own, new):
         return None
     # where a state is passed on and nothing moves, units are at their limits
-    passed_on = any(_reaches(one, second, choice) for choice in later)
-    if passed_on or any(_moved(one, c, new) for c in later):
-        return None
-    return str(third.place or "")
+    kept = any(_reaches(one, second, c) or _moved(one, c, new) for c in later)
+    return None if kept else str(third.place or "")
+
+
+def _followed(one: Pass, last: ChosenSymbols) -> bool:
+    """Return whether the tape has all that the steps up to a choice are computed from."""
+    written_anew = any(entry.call >= 0 and not entry.made for entry in one.decoder)
+    if written_anew or last.call < one.decoder[2].at:
+        return False
+    return not _brought_in(one, one.decoder[1].at, last.call)
+
+
+def _noise(value: Tensor) -> Tensor:
+    spread = value.float().std().clamp_min(0.1)
+    generator = torch.Generator().manual_seed(0)
+    return value + torch.randn(value.shape, generator=generator).to(value) * spread
 
 
 def _reaches(one: Pass, entry: Lookup, choice: ChosenSymbols) -> bool:

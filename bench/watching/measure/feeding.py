@@ -9,6 +9,7 @@ from bench.watching.read.chains import broken_chains, overwritten
 from bench.watching.read.layout import CLEAN
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
+from bench.watching.record.replaying import Call, Slot
 from bench.watching.record.rounds import Round
 from results.doctor.watched.feeding import CarriedSeen, Fed, FeedingSeen, SourceSeen
 
@@ -102,23 +103,29 @@ def _source(reading: StepReading) -> SourceSeen | None:
     groups = [g for g in reading.groups if g.role in ("source", "unreached")]
     groups = [g for g in groups if g.ids_BJ.shape[1] > 1] or groups
     if not groups:
-        aside = [g for g in reading.aside if g.entries]
-        if not aside:
-            return None
-        size = sum(max(1, len(entry.shape) and entry.shape[-1]) for entry in aside[0].entries)
-        return SourceSeen(str(aside[0].place), size, 0, (), False)
+        return _unused_source(reading)
     group = groups[0]
     reaching = [j for j, row in enumerate(group.reach_JT > 0) if bool(row.any())]
     real = _real(group, reading.followed)
+    which = tuple(j for j in reaching if j in real)
     return SourceSeen(
         str(group.place),
         len(real),
-        len([j for j in reaching if j in real]),
-        tuple(j for j in reaching if j in real),
+        len(which),
+        which,
         group.role == "source",
         first=bool(reaching) and min(real, default=0) in reaching,
         last=bool(reaching) and max(real, default=0) in reaching,
     )
+
+
+def _unused_source(reading: StepReading) -> SourceSeen | None:
+    """Return symbols that are embedded and reach no loss, as the source."""
+    aside = next((g for g in reading.aside if g.entries), None)
+    if aside is None:
+        return None
+    size = sum(max(1, len(entry.shape) and entry.shape[-1]) for entry in aside.entries)
+    return SourceSeen(str(aside.place), size, 0, (), False)
 
 
 def _real(group: Group, example: int) -> list[int]:
@@ -163,22 +170,34 @@ def _advances(readings: list[StepReading]) -> bool | None:
 
 def _cells_swapped(reading: StepReading) -> str | None:
     """Return the line where an LSTM is given the memory cell as state, and the state as cell."""
-    flow, calls = reading.flow, reading.tape.calls
-    states = {c.results[1]: c for c in calls if c.name == "lstm" and len(c.results) == 3}
-    cells = {c.results[2]: c for c in calls if c.name == "lstm" and len(c.results) == 3}
-    states |= {c.results[0]: c for c in calls if c.name == "lstm_cell" and len(c.results) == 2}
-    cells |= {c.results[1]: c for c in calls if c.name == "lstm_cell" and len(c.results) == 2}
+    calls = reading.tape.calls
+    states = {number for call in calls for number in _lstm_results(call)[:1]}
+    cells = {number for call in calls for number in _lstm_results(call)[1:]}
     for call in calls:
-        if call.name not in ("lstm", "lstm_cell") or len(call.inputs) < 3:
+        pair = _given_states(call)
+        if pair is None:
             continue
-        args, _ = call.arguments()
-        pair = next((a for a in args if isinstance(a, tuple | list) and len(a) == 2), None)
-        numbers = [getattr(part, "number", None) for part in pair] if pair else []
-        if len(numbers) != 2 or None in numbers:
-            continue
-        first, second = (flow.moved_from(int(n)) for n in numbers if n is not None)
-        if first & set(cells) and second & set(states) and not first & set(states):
+        first, second = (reading.flow.moved_from(number) for number in pair)
+        if first & cells and second & states and not first & states:
             return str(call.place)
+    return None
+
+
+def _lstm_results(call: Call) -> tuple[int, ...]:
+    """Return the numbers of the state and the memory cell that a call returns, if it is an LSTM."""
+    if call.name == "lstm" and len(call.results) == 3:
+        return call.results[1:]
+    return call.results if call.name == "lstm_cell" and len(call.results) == 2 else ()
+
+
+def _given_states(call: Call) -> tuple[int, int] | None:
+    """Return the numbers of what an LSTM is given as state and as memory cell."""
+    if call.name not in ("lstm", "lstm_cell") or len(call.inputs) < 3:
+        return None
+    pairs = [a for a in call.arguments()[0] if isinstance(a, tuple | list) and len(a) == 2]
+    match pairs[:1]:
+        case [[Slot(number=first), Slot(number=second)]]:
+            return first, second
     return None
 
 

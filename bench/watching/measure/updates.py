@@ -101,23 +101,26 @@ def _cleared(rounds: list[Round]) -> tuple[str, tuple[str, ...]]:
     where: Counter[str] = Counter()
     whose: Counter[str] = Counter()
     for one in rounds:
-        events = one.events
-        steps = [i for i, event in enumerate(events) if event.kind == "step"]
-        backward = [i for i, event in enumerate(events) if event.kind == "backward"]
-        if not steps or not backward or backward[-1] > steps[-1]:
-            continue
-        between = [e for e in events[backward[-1] : steps[-1]] if e.kind == "zero_grad"]
-        lost = [
-            name
-            for name, n in one.norms.items()
-            if n.own > 0 and n.update is not None and not n.applied
-        ]
-        if between and lost:
-            where[str(between[0].place or "")] += 1
+        place, lost = _cleared_in(one)
+        if lost:
+            where[place] += 1
             whose.update(lost)
     if sum(where.values()) * 2 <= len(rounds):
         return "", ()
     return where.most_common(1)[0][0], tuple(whose)
+
+
+def _cleared_in(one: Round) -> tuple[str, list[str]]:
+    """Return where a round clears gradients before its step, and those that are lost by it."""
+    kinds = [event.kind for event in one.events]
+    if "step" not in kinds or "backward" not in kinds:
+        return "", []
+    step, backward = (len(kinds) - 1 - kinds[::-1].index(kind) for kind in ("step", "backward"))
+    between = [event for event in one.events[backward:step] if event.kind == "zero_grad"]
+    if not between:
+        return "", []
+    lost = [k for k, n in one.norms.items() if n.own > 0 and n.update is not None and not n.applied]
+    return str(between[0].place or ""), lost
 
 
 def _left_over(rounds: Iterable[Round]) -> dict[str, float]:

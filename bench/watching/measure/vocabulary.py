@@ -73,20 +73,22 @@ def misread_ids(one: PassesOfEvaluation, recording: Recording) -> MisreadIds | N
     asked = reading.predictions.symbols
     if not sources or not sources[0] or sources[0] == asked:
         return None
-    flow = one[1][0].flow
-    chosen = {choice.number for this in one[1] for choice in this.choices}
-    places = [
-        call.place
-        for call in flow.tape.calls
-        if call.name in HANDING and call.inputs and flow.ancestors(call.inputs[0]) & chosen
-    ]
-    for place in dict.fromkeys(places):
+    for place in _handing_places(one):
         known = recording.vocabularies.at(place)
         used = {text: len(known[text]) for text in _read_by(place) if text in known}
         if sources[0] in used.values() and asked not in used.values():
             name = next(text for text, size in used.items() if size == sources[0])
             return MisreadIds(name, sources[0], asked, str(place))
     return None
+
+
+def _handing_places(one: PassesOfEvaluation) -> list[CodeLine | None]:
+    """Return the lines at which what is chosen is handed over to Python."""
+    flow = one[1][0].flow
+    chosen = {choice.number for this in one[1] for choice in this.choices}
+    handing = [call for call in flow.tape.calls if call.name in HANDING and call.inputs]
+    places = [call.place for call in handing if flow.ancestors(call.inputs[0]) & chosen]
+    return list(dict.fromkeys(places))
 
 
 def _read_by(place: CodeLine | None) -> Iterator[str]:

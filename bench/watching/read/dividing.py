@@ -30,17 +30,23 @@ def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:
     component = _components(flow, values, wanted)
     found: dict[int, Pass] = defaultdict(lambda: Pass(tape, flow, values, every_choice=choices))
     for choice in choices:
-        if choice.call in component:
-            found[component[choice.call]].choices.append(choice)
-    placed = [
-        (at, e) for e in entries(tape, flow) if (at := _place(flow, component, e)) is not None
-    ]
-    for at in dict.fromkeys(at for at, _ in placed):
-        _give_sides(found[at], [entry for other, entry in placed if other == at], names, sides)
+        found[component[choice.call]].choices.append(choice)
+    for at, inside in _placed(flow, component).items():
+        _give_sides(found[at], inside, names, sides)
     for index, at in sorted(component.items()):
         if at in found:
             found[at].calls.append(index)
     return [found[at] for at in sorted(found)]
+
+
+def _placed(flow: Flow, component: Mapping[int, int]) -> dict[int, list[Lookup]]:
+    """Return where symbols enter, by component."""
+    placed: dict[int, list[Lookup]] = defaultdict(list)
+    for entry in entries(flow.tape, flow):
+        at = _place(flow, component, entry)
+        if at is not None:
+            placed[at].append(entry)
+    return placed
 
 
 def _place(flow: Flow, component: Mapping[int, int], entry: Lookup) -> int | None:
@@ -80,16 +86,18 @@ def _choices(flow: Flow, values: Mapping[int, Tensor], symbols: int) -> Iterator
         number = _scores(flow, call, values)
         if number is None:
             continue
-        results = [n for n in call.results if n >= 0 and values[n].dtype == torch.int64]
-        if call.name in CHOICES and results:
-            chosen_of.add(number)
-            yield ChosenSymbols(index, results[-1], values[results[-1]])
-            continue
-        handed = call.name in HANDING and symbols and values[number].shape[-1] == symbols
-        # scores that are handed over beside a choice are for people to read
-        if handed and not chosen_of & flow.moved_from(number, BETWEEN):
-            chosen_of.add(number)
-            yield ChosenSymbols(index, number, values[number].argmax(-1), handed=True)
+        if call.name in CHOICES:
+            made = [n for n in call.results if n >= 0 and values[n].dtype == torch.int64]
+            chosen = [ChosenSymbols(index, n, values[n]) for n in made[-1:]]
+        elif values[number].shape[-1] == symbols and not chosen_of & flow.moved_from(
+            number, BETWEEN
+        ):
+            # scores that are handed over beside a choice are for people to read
+            chosen = [ChosenSymbols(index, number, values[number].argmax(-1), handed=True)]
+        else:
+            chosen = []
+        chosen_of.update(number for _ in chosen)
+        yield from chosen
 
 
 def _scores(flow: Flow, call: Call, values: Mapping[int, Tensor]) -> int | None:

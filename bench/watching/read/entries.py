@@ -62,12 +62,10 @@ def entries(tape: Tape, flow: Flow) -> list[Lookup]:
     uses = list(_uses_of_data(tape, flow))
     given: dict[tuple[int, int], Tensor] = {}
     values = tape.replay({use: _captured(use, given) for use in uses})
-    found = []
-    for index, call in enumerate(tape.calls):
-        entry = _looked_up(tape, index, values) if call.results else None
-        if entry is not None:
-            entry.times = _times(tape, flow.users[entry.number])
-            found.append(entry)
+    looked_up = (_looked_up(tape, i, values) for i, call in enumerate(tape.calls) if call.results)
+    found = [entry for entry in looked_up if entry is not None]
+    for entry in found:
+        entry.times = _times(tape, flow.users[entry.number])
     embedded = {entry.number for entry in found}
     by_number: dict[int, list[int]] = {}
     for index, number in uses:

@@ -22,6 +22,7 @@ from bench.watching.record.places import CodeLine, place
 from bench.watching.record.tape import Tape, memory, plain, takes_gradients
 
 IN_PLACE = frozenset({"__setitem__", "data.__set__"})
+GRADIENT = "grad.__get__"
 LAYERS = frozenset(
     "linear matmul __matmul__ __rmatmul__ mm bmm embedding gru lstm rnn_tanh rnn_relu gru_cell "
     "lstm_cell rnn_tanh_cell rnn_relu_cell conv1d einsum addmm baddbmm bilinear".split()
@@ -91,13 +92,14 @@ class HandMadeSteps:
         """
         if self._update is not None:
             return
-        held = {id(parameter) for parameter in self._held()} if self._present else set()
-        self._present = {k: pair for k, pair in self._present.items() if id(pair[1]) not in held}
+        if self._present:
+            held = {id(parameter) for parameter in self._held()}
+            kept = {k: pair for k, pair in self._present.items() if id(pair[1]) not in held}
+            self._present = kept
         present = [pair[0] for pair in self._present.values()]
         self._by_memory = {at: tensor for tensor in present if (at := memory(tensor))}
         self.awaited = bool(present)
-        followed = [plain(gradient) for gradient in gradients]
-        self._followed.update({id(gradient): gradient for gradient in followed})
+        self._followed.update({id(plain(gradient)): plain(gradient) for gradient in gradients})
 
     def cancel(self) -> None:
         """Forget the step that was awaited: an optimizer took it."""
@@ -123,21 +125,25 @@ class HandMadeSteps:
     def note(self, name: str, tensors: list[Tensor], result: object) -> None:
         """Follow what a call of an update returned."""
         made = [plain(leaf) for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
-        follows = any(map(self._follows, tensors)) or name == "grad.__get__"
-        if name.startswith("_foreach_"):
-            pairs = list(zip(made or tensors, tensors, strict=False))
-        elif _writes(name):
-            pairs = [(plain(tensor), tensor) for tensor in tensors[:1]]
-        else:
-            pairs = [(tensor, self._origin(tensors, tensor)) for tensor in made]
-        for tensor, origin in pairs:
-            first = None if name == "grad.__get__" else self._first_of(origin)
+        follows = any(map(self._follows, tensors)) or name == GRADIENT
+        for tensor, origin in self._pairs(name, tensors, made):
+            first = None if name == GRADIENT else self._first_of(origin)
             if first is not None and tensor.shape == first.shape:
                 self._line[id(tensor)] = tensor, first
                 if self._update is not None and (follows or _writes(name)):
                     self._update.changed[id(first)] = first, tensor
             elif follows:
                 self._followed[id(tensor)] = tensor
+
+    def _pairs(
+        self, name: str, tensors: list[Tensor], made: list[Tensor]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return what a call made or wrote to, each with the argument that it was made of."""
+        if name.startswith("_foreach_"):
+            return list(zip(made or tensors, tensors, strict=False))
+        if _writes(name):
+            return [(plain(tensor), tensor) for tensor in tensors[:1]]
+        return [(tensor, self._origin(tensors, tensor)) for tensor in made]
 
     def _origin(self, tensors: list[Tensor], made: Tensor) -> Tensor:
         """Return the argument of a call that is the old value of the tensor that it made."""
@@ -191,17 +197,19 @@ class HandMadeSteps:
 
     def _belongs(self, name: str, tensors: list[Tensor]) -> bool:
         """Return whether a call after the first write is still part of the step."""
-        if any(t.dim() and not t.is_floating_point() and not _is_mask(t) for t in tensors):
+        if any(map(_holds_symbols, tensors)):
             return False
         if any(map(self._follows, tensors)) or not tensors:
             return True
         forward = torch.is_grad_enabled() and any(map(takes_gradients, tensors))
         if name in LAYERS or (forward and not asks(name) and not _writes(name)):
             return False
+        return any(self._first_of(t) is not None for t in tensors) or self._all_fit(tensors)
+
+    def _all_fit(self, tensors: list[Tensor]) -> bool:
+        """Return whether tensors have shapes of parameters, or are single numbers."""
         shapes = {parameter.shape for parameter in self._by_memory.values()}
-        return any(self._first_of(t) is not None for t in tensors) or all(
-            not t.dim() or t.shape in shapes for t in tensors
-        )
+        return all(not t.dim() or t.shape in shapes for t in tensors)
 
     def _follows(self, tensor: Tensor) -> bool:
         tensor = plain(tensor)
@@ -238,5 +246,6 @@ def _value(old: Tensor, new: Tensor) -> Tensor:
     return old if memory(new) == memory(old) else new
 
 
-def _is_mask(tensor: Tensor) -> bool:
-    return tensor.dtype == torch.bool
+def _holds_symbols(tensor: Tensor) -> bool:
+    """Return whether a tensor holds whole numbers, of which no update is made."""
+    return bool(tensor.dim()) and not tensor.is_floating_point() and tensor.dtype != torch.bool

@@ -136,12 +136,18 @@ def _held_values(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
 def _parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Tensor):
         yield name, value
-    elif depth < DEEPEST and isinstance(value, dict) and len(value) <= MOST_PARTS:
-        for key, part in value.items():
-            yield from _parts(f"{name}[{key!r}]", part, depth + 1)
-    elif depth < DEEPEST and isinstance(value, list | tuple) and len(value) <= MOST_PARTS:
-        for index, part in enumerate(value):
-            yield from _parts(f"{name}[{index}]", part, depth + 1)
-    elif depth < DEEPEST and type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
-        for key, part in vars(value).items():
-            yield from _parts(f"{name}.{key}", part, depth + 1)
+    elif depth < DEEPEST:
+        for path, part in _inner(value):
+            yield from _parts(f"{name}{path}", part, depth + 1)
+
+
+def _inner(value: Any) -> list[tuple[str, Any]]:
+    """Return the parts of a dict, a list or an object of the script's, each with its path."""
+    if isinstance(value, dict | list | tuple):
+        if len(value) > MOST_PARTS:
+            return []
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return [(f"[{key!r}]", part) for key, part in items]
+    if type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
+        return [(f".{key}", part) for key, part in vars(value).items()]
+    return []

@@ -178,8 +178,6 @@ class Recorder(HookedMode):
             return None
         if self._updates(name, tensors):
             return _Updating(name, tensors)
-        if self._stages.stepped and torch_frame(AFTER_STEP) is None:
-            self._stages.begin_round()
         tape = self._recording(name, tensors)
         if tape is None:
             return None
@@ -189,6 +187,8 @@ class Recorder(HookedMode):
 
     def _recording(self, name: str, tensors: list[Tensor]) -> Tape | None:
         """Return the tape that takes a call, if one does."""
+        if self._stages.stepped and torch_frame(AFTER_STEP) is None:
+            self._stages.begin_round()
         tape = self._stages.tape(name, tensors)
         if tape is None or name in UNRECORDED or self._stages.full(tape):
             return None

@@ -111,17 +111,11 @@ def _run(
     changes: Mapping[tuple[int, int], Change],
     manner: Manner,
 ) -> None:
-    leaves = [_given(leaf, index, call, values, changes) for leaf in call.leaves]
-    args, kwargs = tree_unflatten(leaves, call.structure)
-    if call.random is not None:
-        torch.set_rng_state(call.random)
-    with _as_recorded(call, manner.gradients, manner.uncut):
-        if index in manner.passed:
-            returned = values[call.inputs[0]]
-        elif manner.uncut and _cuts(call, args):
-            returned = args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
-        else:
-            returned = call.function(*args, **kwargs)
+    if index in manner.passed:
+        returned = values[call.inputs[0]]
+    else:
+        leaves = [_given(leaf, index, call, values, changes) for leaf in call.leaves]
+        returned = _made(call, tree_unflatten(leaves, call.structure), manner)
     flat = tree_flatten(returned)[0] if call.results else ()
     for number, value in zip(call.results, flat, strict=False):
         if number >= 0 and isinstance(value, Tensor):
@@ -130,6 +124,17 @@ def _run(
     for number in call.written:
         if (index, number) in changes:
             values[number] = changes[index, number](values[number])
+
+
+def _made(call: Call, given: tuple[tuple[Any, ...], dict[str, Any]], manner: Manner) -> Any:
+    """Make a call with other arguments, and return what it returns."""
+    args, kwargs = given
+    if call.random is not None:
+        torch.set_rng_state(call.random)
+    with _as_recorded(call, manner.gradients, manner.uncut):
+        if manner.uncut and _cuts(call, args):
+            return args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
+        return call.function(*args, **kwargs)
 
 
 def _cuts(call: Call, args: tuple[Any, ...]) -> bool:

@@ -198,14 +198,14 @@ class Stages:
             return
         chain = callers()
         with_gradients = torch.is_grad_enabled() and (module.training or self._trains_in_eval_mode)
-        if in_step and with_gradients:
-            self._calling.add(chain)
-        elif with_gradients and (chain in self._trained or not self._trained):
-            self._calling.add(chain)
-            if self.evaluation is not None and self.evaluation.with_gradients:
-                self.end_evaluation()
-        else:
+        trains = in_step or chain in self._trained or not self._trained
+        if not (with_gradients and trains):
             self._evaluates(chain, with_gradients)
+            return
+        self._calling.add(chain)
+        evaluation = self.evaluation
+        if not in_step and evaluation is not None and evaluation.with_gradients:
+            self.end_evaluation()
 
     def _evaluates(self, chain: Chain, with_gradients: bool) -> None:
         current = self.evaluation

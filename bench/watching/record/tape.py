@@ -126,10 +126,9 @@ class Tape:
         """
         leaves = {n: t for n, t in enumerate(self.keep) if _settles(t)}
         pointers = {memory(tensor) for tensor in leaves.values()} - {0}
-        own = {n for n, t in enumerate(self.keep) if n in leaves or memory(t) in pointers}
-        self.calls = [call for call in self.calls if not own.intersection(_written(call))]
-        for pointer in pointers:
-            self._storages.pop(pointer, None)
+        own = leaves.keys() | {n for n, t in enumerate(self.keep) if memory(t) in pointers}
+        self.calls = [call for call in self.calls if not own & _written(call)]
+        self._storages = {at: held for at, held in self._storages.items() if at not in pointers}
         for number, tensor in leaves.items():
             if self.numbers.get(id(tensor)) == number:
                 self.roots[number] = self._root(tensor, None)

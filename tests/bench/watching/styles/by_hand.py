@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 torch.manual_seed(0)
 random.seed(0)
-n_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+n_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 PAD, SOS, EOS = 0, 1, 2
 V, H = 11, 40
 lr = 0.5

@@ -11,7 +11,7 @@ from torch.func import functional_call
 random.seed(0)
 np.random.seed(0)
 torch.manual_seed(0)
-STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 human_vocab = {c: i for i, c in enumerate(sorted(set('0123456789/. ')))}
 human_vocab['<pad>'] = len(human_vocab)
 machine_vocab = {c: i for i, c in enumerate('0123456789-')}

@@ -7,7 +7,7 @@ import torch
 from torch.func import grad_and_value
 
 key = torch.Generator().manual_seed(0)
-STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 VOCAB, HIDDEN, LENGTH, START = 9, 32, 5, 8
 
 

@@ -10,7 +10,7 @@ seed = 0
 random.seed(seed)
 np.random.seed(seed)
 torch.manual_seed(seed)
-epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 2
 batch_size = 32
 latent_dim = 48
 
@@ -31,12 +31,8 @@ target_token_index = {char: i for i, char in enumerate(target_characters)}
 
 
 def vectorize(texts, index, length):
-    ids = torch.zeros(len(texts), length, dtype=torch.long)
-    present = torch.zeros(len(texts), length, 1)
-    for i, text in enumerate(texts):
-        for t, char in enumerate(text):
-            ids[i, t] = index[char]
-            present[i, t] = 1.0
+    ids = torch.tensor([[index.get(c, 0) for c in text.ljust(length)] for text in texts])
+    present = torch.tensor([[[float(t < len(text))] for t in range(length)] for text in texts])
     return torch.zeros(len(texts), length, len(index)).scatter_(2, ids[:, :, None], 1.0) * present
 
 

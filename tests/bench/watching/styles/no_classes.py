@@ -6,7 +6,7 @@ import torch
 
 rng = np.random.RandomState(0)
 torch.manual_seed(0)
-iters = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+iters = int(sys.argv[1]) if len(sys.argv) > 1 else 30
 nin, nout, nh, T = 8, 9, 40, 5
 GO = 8
 P = {}

@@ -78,7 +78,7 @@ def greedy(model, src, steps=7):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('steps', type=int, nargs='?', default=40)
+    parser.add_argument('steps', type=int, nargs='?', default=30)
     parser.add_argument('--lr', type=float, default=0.01)
     parser.add_argument('--size', type=int, default=40)
     args = parser.parse_args()

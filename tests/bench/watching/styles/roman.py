@@ -92,7 +92,7 @@ class Estimator:
 torch.manual_seed(0)
 np.random.seed(0)
 random.seed(0)
-epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 numbers = list(range(1, 100))
 random.shuffle(numbers)
 X = np.stack([encode(str(n).zfill(IN_LEN), DIGITS, IN_LEN) for n in numbers])
