@@ -15,6 +15,8 @@ from bench.watching.record.places import CodeLine
 from bench.watching.record.replaying import Change
 from bench.watching.record.tape import Tape
 
+BUILDING = frozenset("one_hot scatter scatter_ eye tensor as_tensor from_numpy".split())
+"""Calls by which scripts make one-hot data, besides writing into zeros."""
 FEWEST_SYMBOLS = 3
 """Narrower data that is 0 or 1 are masks and flags."""
 
@@ -79,12 +81,17 @@ def entries(tape: Tape, flow: Flow) -> list[Lookup]:
 def _uses_of_data(tape: Tape, flow: Flow) -> Iterator[tuple[int, int]]:
     """Yield the calls that compute with numbers that no parameter made, and these numbers."""
     computed = flow.differentiable
+    # masks that are computed from symbols are no data themselves
+    given = {n for n in tape.roots if n not in tape.whole}
+    given.update(n for _, call in flow.calls(*BUILDING) for n in call.results)
     for index, call in enumerate(tape.calls):
         joins = any(number in computed for number in call.inputs)
         if call.name in SKIPPED or (not joins and call.name in MOVES):
             continue
         for number in dict.fromkeys(call.inputs):
-            if number not in computed and number not in (*call.results, *call.written):
+            if number in computed or number in (*call.results, *call.written):
+                continue
+            if joins or given & flow.moved_from(number):
                 yield index, number
 
 

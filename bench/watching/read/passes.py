@@ -111,7 +111,8 @@ class Pass:
         """Return whether one symbol of each example is fed to every step, and none after it."""
         entry = self.decoder[0]
         rows = {choice.ids.numel() for choice in self.choices}
-        return entry.ids is not None and entry.times > 1 and rows == {entry.ids.numel()}
+        each = entry.times > 1 and len(self.choices) > 1
+        return each and entry.ids is not None and rows == {entry.ids.numel()}
 
     def chosen_before(self, entry: Lookup) -> ChosenSymbols | None:
         """Return the last choice before an entry."""

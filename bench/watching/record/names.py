@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ DEEPEST = 3
 """Dicts in dicts in dicts are looked at for parameters, and no deeper."""
 MOST_PARTS = 200
 """Longer lists hold data."""
+MOST_OBJECTS = 5_000
 MOST_HELD = 16
 """Models that are kept alive until they are judged."""
 
@@ -30,6 +32,8 @@ class Names:
         self._held: list[nn.Module] = []
         self._unnamed: dict[int, str] = {}
         self._found: dict[int, Tensor] = {}
+        self._latest: dict[int, int] = {}
+        """By identity of a parameter's first tensor, that of the latest one that was named."""
 
     def add(self, module: nn.Module) -> None:
         """Remember a module that the user's code called, by the variable that holds it."""
@@ -54,14 +58,18 @@ class Names:
         if not unknown:
             return
         for name, value in _held_values(user_frame(sys._getframe(1))):
-            if id(value) in unknown:
-                self._unnamed[id(value)] = name
-                self._found[id(value)] = unknown.pop(id(value))
+            key = id(value)
+            # the variable of a loop over parameters says less than what holds them all
+            if key in unknown and (key not in self._found or self._unnamed[key].isidentifier()):
+                self._unnamed[key] = name
+                self._found[key] = unknown[key]
 
     def renew(self, tensor: Tensor, first: Tensor) -> None:
         """Give a tensor that has taken the place of a parameter the name of that."""
         if tensor is not first:
+            self._unnamed.pop(self._latest.get(id(first), 0), None)
             self._unnamed[id(tensor)] = self.of(first)
+            self._latest[id(first)] = id(tensor)
 
     def modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Yield the modules that are still alive, with their names."""
@@ -127,18 +135,20 @@ def _held_values(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
     while frame is not None:
         frames.append(frame)
         frame = user_frame(frame.f_back)
-    for one in reversed(frames):
-        for name, value in list(one.f_locals.items()):
-            if not name.startswith("_"):
-                yield from _parts(name, value, 0)
-
-
-def _parts(name: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Tensor):
-        yield name, value
-    elif depth < DEEPEST:
-        for path, part in _inner(value):
-            yield from _parts(f"{name}{path}", part, depth + 1)
+    todo = deque(
+        (name, value, 0)
+        for one in reversed(frames)
+        for name, value in list(one.f_locals.items())
+        if not name.startswith("_")
+    )
+    looked_at = 0
+    while todo and looked_at < MOST_OBJECTS:
+        name, value, depth = todo.popleft()
+        looked_at += 1
+        if isinstance(value, Tensor):
+            yield name, value
+        elif depth < DEEPEST:
+            todo.extend((f"{name}{path}", part, depth + 1) for path, part in _inner(value))
 
 
 def _inner(value: Any) -> list[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
@@ -159,6 +160,9 @@ def _given(
         change = changes.get((index, leaf.number))
         taken = change is not None and leaf.number not in (*call.results, *call.written)
         return change(values[leaf.number]) if change is not None and taken else values[leaf.number]
+    # what is made of an array may be written to
+    if isinstance(leaf, np.ndarray):
+        return leaf.copy()
     return leaf.generator() if isinstance(leaf, GeneratorState) else leaf
 
 
