@@ -46,6 +46,7 @@ def in_place(params: dict[str, Tensor]) -> dict[str, Tensor]:
         loss_of(params, ids).backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             for p in params.values():
+                assert p.grad is not None
                 p -= RATE * p.grad
                 p.grad = None
     return params
@@ -58,6 +59,7 @@ def through_data(params: dict[str, Tensor]) -> dict[str, Tensor]:
                 p.grad.zero_()
         loss_of(params, ids).backward()  # type: ignore[no-untyped-call]
         for p in params.values():
+            assert p.grad is not None
             p.data.add_(p.grad, alpha=-RATE)
     return params
 
@@ -150,20 +152,22 @@ def test_a_step_that_is_no_multiple_of_the_gradient_has_no_rate() -> None:
 
 
 def test_other_writes_to_weights_are_no_steps() -> None:
-    model = torch.nn.Sequential(torch.nn.Embedding(6, 4), torch.nn.Linear(4, 6))
+    embedding, layer = torch.nn.Embedding(6, 4), torch.nn.Linear(4, 6)
+    model = torch.nn.Sequential(embedding, layer)
     with Recorder() as recorder:
         average = copy.deepcopy(model)
         optimizer = torch.optim.SGD(model.parameters(), RATE)
         for ids in batches():
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(model(ids), ids).backward()
+            loss = torch.nn.functional.cross_entropy(model(ids), ids)
+            loss.backward()  # type: ignore[no-untyped-call]
             with torch.no_grad():
-                model[0].weight[0].zero_()  # as for padding
+                embedding.weight[0].zero_()  # as for padding
             optimizer.step()
             with torch.no_grad():
                 for mine, other in zip(average.parameters(), model.parameters(), strict=True):
                     mine.mul_(0.9).add_(other, alpha=0.1)
-                model[1].weight.clamp_(-1, 1)
+                layer.weight.clamp_(-1, 1)
     assert recorder.error is None
     assert recorder.steps == STEPS
     assert recorder.curve.rates == [RATE] * STEPS
