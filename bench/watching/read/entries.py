@@ -17,7 +17,7 @@ from bench.watching.record.tape import Tape
 
 BUILDING = frozenset("one_hot scatter scatter_ eye tensor as_tensor from_numpy".split())
 """Calls by which scripts make one-hot data, besides writing into zeros."""
-FEWEST_SYMBOLS = 3
+NARROWEST_ONE_HOT = 3
 """Narrower data that is 0 or 1 are masks and flags."""
 
 
@@ -169,7 +169,7 @@ def _is_matrix(tape: Tape, number: int, values: dict[int, Tensor]) -> bool:
 
 def _one_hot(value: Tensor) -> bool:
     return (
-        value.shape[-1] >= FEWEST_SYMBOLS
+        value.shape[-1] >= NARROWEST_ONE_HOT
         and bool(((value == 0) | (value == 1)).all())
         and bool((value.sum(-1) <= 1).all())
         and bool(value.any())

@@ -14,11 +14,11 @@ from torch.optim import Optimizer
 
 from bench.watching.record.places import user_frame
 
-DEEPEST = 3
+DEEPEST_HOLDER = 3
 """Dicts in dicts in dicts are looked at for parameters, and no deeper."""
 MOST_PARTS = 200
 """Longer lists hold data."""
-MOST_OBJECTS = 5_000
+MOST_VALUES_LOOKED_AT = 5_000
 MOST_HELD = 16
 """Models that are kept alive until they are judged."""
 
@@ -142,12 +142,12 @@ def _held_values(frame: FrameType | None) -> Iterator[tuple[str, Any]]:
         if not name.startswith("_")
     )
     looked_at = 0
-    while todo and looked_at < MOST_OBJECTS:
+    while todo and looked_at < MOST_VALUES_LOOKED_AT:
         name, value, depth = todo.popleft()
         looked_at += 1
         if isinstance(value, Tensor):
             yield name, value
-        elif depth < DEEPEST:
+        elif depth < DEEPEST_HOLDER:
             todo.extend((f"{name}{path}", part, depth + 1) for path, part in _inner(value))
 
 
