@@ -55,7 +55,7 @@ class HandMadeSteps:
     """Follows parameters that no optimizer holds from their gradients to their new values."""
 
     def __init__(self, held: Callable[[], Iterable[Tensor]]) -> None:
-        """Prepare; `held` gives the parameters that optimizers hold."""
+        """Prepare to look for steps; `held` gives the parameters that optimizers hold."""
         self._held = held
         self._present: dict[int, tuple[Tensor, Tensor]] = {}
         """By identity of a tensor that is in use, itself and the first of its line."""

@@ -34,7 +34,7 @@ class Stages:
     def __init__(
         self, sample: Callable[[int], bool], finished: Callable[[Round | EvaluationCalls], None]
     ) -> None:
-        """Prepare.
+        """Prepare the stages, which begin with `begin_round`.
 
         Args:
             sample: whether the round of an index is recorded.
