@@ -88,6 +88,12 @@ class Record:
         return variant
 
     @property
+    def trained_beside(self) -> int:
+        """Number of other runs that were trained at the same time, on other cores or with it."""
+        beside, together = self.measured.get("beside") or 0, self.measured.get("replicas") or 1
+        return int(beside) + int(together) - 1
+
+    @property
     def seed(self) -> int:
         """The seed of all random draws of the run."""
         return int(self.spec["seed"])

@@ -134,7 +134,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "tokens_per_second": _median_measured(alike, "tokens_per_second"),
         "peak_bytes": _median_measured(records, "peak_bytes"),
         "parameters": _first(outcome.get("parameters") for outcome in outcomes),
-        "trained_beside": max(int(record.measured.get("beside", 0)) for record in records),
+        "trained_beside": max(record.trained_beside for record in records),
         "core_share": core_share(records),
         "hosts": _hosts(records),
         "status": dict(Counter(record.status for record in records)),

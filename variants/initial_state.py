@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from variants.cells import Cell, CellState
+from variants.dropout import ReplicaGenerators
 from variants.fast.stacked import to_rows
 
 INITIAL_STATES = {
@@ -50,10 +53,27 @@ class InitialState(nn.Module):
         if self._kind == "zeros":
             return cell.zeros(batch, like)
         if self._kind == "drawn" and drawn is not None:
-            shape = (len(self.parts), batch, cell.hidden)
             # as masks are: a smaller number format draws in float32
             kind = like.dtype if like.dtype == torch.float64 else torch.float32
-            values = torch.randn(shape, generator=drawn, device=like.device, dtype=kind)
-            return cell.begin(list(values.to(like)))
+
+            def values(rows: int, generator: torch.Generator) -> Tensor:
+                shape = (cell.given, rows, cell.hidden)
+                return torch.randn(shape, generator=generator, device=like.device, dtype=kind)
+
+            return cell.begin(list(_each_row(values, batch, drawn).to(like)))
         parts = self.parts.to(like).unbind(-2)
         return cell.begin([to_rows(part, batch).expand(batch, -1) for part in parts])
+
+
+def _each_row(
+    values: Callable[[int, torch.Generator], Tensor], batch: int, drawn: torch.Generator
+) -> Tensor:
+    """Return what a function draws for so many rows, (given, B, H).
+
+    In a stack each replica draws for the rows of its own batch; those that fill it up are zeros.
+    """
+    if not isinstance(drawn, ReplicaGenerators):
+        return values(batch, drawn)
+    rows = batch // len(drawn.each)
+    own = [values(shape.rows, each) for shape, each in zip(drawn.own, drawn.each, strict=True)]
+    return torch.cat([nn.functional.pad(v, (0, 0, 0, rows - v.shape[1])) for v in own], dim=1)

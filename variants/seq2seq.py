@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.contract import Batch, Encoded, Model, ModelParts, Readout, Step, real
-from variants.dropout import apply, mask
+from variants.dropout import apply, mask, of_targets
 from variants.embedding import Embedding, embeddings
 from variants.encoder import Read
 from variants.stack import Padding
@@ -108,7 +108,7 @@ class Seq2Seq(Model):
         read = self._read(batch, dropout)
         memory, state = self.decoder.remember(read, batch.source_mask_BS)
         rows, length = batch.inputs_BT.shape
-        masks = self.decoder.masks(rows, length, dropout, memory.outputs_BSD)
+        masks = self.decoder.masks(rows, length, of_targets(dropout), memory.outputs_BSD)
         # all steps at once where none has to wait for the result of the one before
         if fed_BT is None and not self.decoder.loops:
             readout_BTH, _, _ = self.decoder(batch.inputs_BT, state, memory, masks)

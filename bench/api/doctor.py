@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,18 @@ from results.record import Record
 from results.store import reading, writing
 from variants import axes, inapplicable
 
+FOUND = ("health", "findings")
+"""Keys of an outcome that an examination adds."""
+NEAR = 1e-2
+"""Relative difference up to which losses of a replica and of its run alone differ by rounding."""
+
 
 def examine_again(record: Record, folder: Path) -> Record:
     """Run a stored run again with an examination, and return its record with what was found.
 
     If the outcome is identical, the examination is stored in the old record, which keeps its
-    timings. Where another driver holds the store, the examination is only returned.
+    timings; a run that was trained with others, as replicas, may differ by rounding. Where another
+    driver holds the store, the examination is only returned.
 
     Raises:
         ValueError: The spec cannot be run by this version.
@@ -39,8 +46,16 @@ def examine_again(record: Record, folder: Path) -> Record:
     if again.status == "failed":
         raise EngineError(f"it now fails: {again.outcome['error']}; the run stays as it was")
     kept = {key: record.outcome[key] for key in ("outputs",) if key in record.outcome}
-    examined = Record(record.id, record.spec, {**again.outcome, **kept}, record.measured)
-    if again.id == record.id and _without_findings(record) == _without_findings(examined):
+    if _is_replica(record) and _is_near(record, again):
+        found = {key: again.outcome[key] for key in FOUND if key in again.outcome}
+        examined, same = (
+            Record(record.id, record.spec, {**record.outcome, **found}, record.measured),
+            True,
+        )
+    else:
+        examined = Record(record.id, record.spec, {**again.outcome, **kept}, record.measured)
+        same = again.id == record.id and _without_findings(record) == _without_findings(examined)
+    if same:
         with contextlib.suppress(StoreError), writing(folder) as store:
             store.add(examined)
     return examined
@@ -48,7 +63,27 @@ def examine_again(record: Record, folder: Path) -> Record:
 
 def _without_findings(record: Record) -> dict[str, Any]:
     """Return an outcome without what an examination adds to it."""
-    return {**record.outcome, "health": 0, "findings": 0}
+    return {**record.outcome, **dict.fromkeys(FOUND, 0)}
+
+
+def _is_replica(record: Record) -> bool:
+    """Return whether a run was trained together with others."""
+    return bool(record.spec["execution"] == "replicas")
+
+
+def _is_near(record: Record, again: Record) -> bool:
+    """Return whether a replica and the same run by itself differ by no more than rounding."""
+    ours, theirs = record.outcome, again.outcome
+    if any(ours.get(key) != theirs.get(key) for key in ("status", "steps", "best_step")):
+        return False
+    losses = [[point["loss"] for point in outcome.get("curve", ())] for outcome in (ours, theirs)]
+    if len(losses[0]) != len(losses[1]):
+        return False
+    # a loss that is not finite is None
+    return all(
+        bool(a == b) or (a is not None and b is not None and math.isclose(a, b, rel_tol=NEAR))
+        for a, b in zip(*losses, strict=True)
+    )
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ class _Preparation(NamedTuple):
         yield from self._replicas(name, changed)
 
     def _replicas(self, name: str, variant: Variant) -> Iterator[Case]:
-        reason = not_stackable(asdict(variant))
+        reason = not_stackable(asdict(variant), self.device)
         if self.counts and reason is not None:
             self.on_left_out(f"{name} has no replicas: {reason}")
         elif "training" in self.works:

@@ -74,7 +74,7 @@ def drive(
     """
     store.tidy()
     writer = _EventWriter(store, keep_weights, layers, origins or {})
-    groups = grouped(specs, cost, engine.workers)
+    groups = grouped(specs, cost, engine.workers, keep_weights)
     with _ctrl_c_noted() as pressed:
         committed, state_written = time.monotonic(), 0.0
         try:

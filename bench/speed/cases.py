@@ -19,7 +19,7 @@ from bench.training.batching import DataPosition, collate, endless
 from bench.training.decoding import greedy
 from bench.training.pretrained import pretrained
 from bench.training.randomness import torch_generator
-from bench.training.replicas import Replicas, StackedBatch, repeat
+from bench.training.replicas import Replicas, StackedBatch, draws, repeat
 from bench.training.schedules import toss_coins
 from bench.training.state import Recipe, TrainState, start
 from tasks import EOS, Facts, Ragged, Split, Task
@@ -254,8 +254,9 @@ def build_case(
     if count:
         case.flops = None if counted is None else counted * count
         case.replicas = Replicas(models, [variant] * count, facts, device, Recipe())
+        dropout = [state.dropout for state in states] if draws(variant) else []
         case.stacked = [
-            repeat(batch, half_way_coins(variant, batch, states[0].forcing), count)
+            repeat(batch, half_way_coins(variant, batch, states[0].forcing), count, dropout)
             for batch in workload.batches
         ]
     return case

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from bench.training.batching import by_length, collate
-from bench.training.decoding import Decoding, decode, n_best
+from bench.training.decoding import Decoding, decode, greedy, n_best
 from bench.training.losses import last_layer, logit_rows
-from tasks import EOS, Facts, Ids, Outputs, Ragged, Split, Task
+from tasks import EOS, Facts, Ids, Indices, Outputs, Ragged, Split, Task
 from variants import Batch, Model, Readout, real
+from variants.fast.stacked import by_replica
 
 Heads = tuple[torch.Tensor, ...] | tuple[Readout, ...]
 """Logits_NV of each target stream, or the last layer that they are made by."""
@@ -93,46 +94,131 @@ def evaluate(
 
     collate: as the run that trained the model has it. decoding: how outputs are made.
     """
-    passes = []
-    outputs: list[dict[int, Ids]] = [{} for _ in split.targets]
-    stopped: dict[int, bool] = {}
+    sums = _Sums(split)
     for indices in by_length(split, DECODED_ROWS):
         batch = collate(split.take(indices), task.facts, device)
-        scored, streams, ended = _answers(model, batch, task.facts, decoding)
-        passes.append(scored)
-        stopped.update(zip(indices.tolist(), ended, strict=True))
-        for stream, rows in zip(outputs, streams, strict=True):
+        sums.add(indices, _answers(model, batch, task.facts, decoding))
+    return sums.evaluation(task)
+
+
+@torch.no_grad()
+def evaluate_stack(
+    model: Model, count: int, task: Task, split: Split, device: str, collate: Collate
+) -> list[Evaluation]:
+    """Evaluate each of `count` models of a stack as `evaluate` does one, decoding greedily.
+
+    model: as in variants.fast.stacked. All of them read and decode the same batches at once.
+    """
+    sums = [_Sums(split) for _ in range(count)]
+    for indices in by_length(split, DECODED_ROWS):
+        batch = collate(split.take(indices), task.facts, device)
+        answers = _stack_answers(model, count, batch, task.facts)
+        for of_model, of_batch in zip(sums, answers, strict=True):
+            of_model.add(indices, of_batch)
+    return [of_model.evaluation(task) for of_model in sums]
+
+
+class _Answers(NamedTuple):
+    """The answers of a model to a batch; stopped: for each output, whether it ended."""
+
+    forced: Forced
+    outputs: Outputs
+    stopped: Sequence[bool]
+
+
+class _Sums:
+    """The answers of one model, put together over the batches of a split."""
+
+    def __init__(self, split: Split) -> None:
+        self._split = split
+        self._forced: list[Forced] = []
+        self._outputs: list[dict[int, Ids]] = [{} for _ in split.targets]
+        self._stopped: dict[int, bool] = {}
+
+    def add(self, indices: Indices, answers: _Answers) -> None:
+        """Add the answers to the examples at these places of the split."""
+        self._forced.append(answers.forced)
+        self._stopped.update(zip(indices.tolist(), answers.stopped, strict=True))
+        for stream, rows in zip(self._outputs, answers.outputs, strict=True):
             stream.update(zip(indices.tolist(), rows, strict=True))
-    count = sum(part.tokens for part in passes)
-    given: Outputs = [[stream[index] for index in range(len(split))] for stream in outputs]
-    return Evaluation(
-        loss=float(sum(float(part.loss) for part in passes)) / count,
-        forced_accuracy=sum(int(part.right) for part in passes) / (count * len(split.targets)),
-        scores=plain_scores(task.score(given, split), task.metric),
-        ended=sum(stopped.values()) / len(split),
-        outputs=given,
-        stopped=[stopped[index] for index in range(len(split))],
-        forced_token_accuracy=sum(int(part.right_tokens) for part in passes)
-        / max(sum(int(part.counted) for part in passes), 1),
-    )
+
+    def evaluation(self, task: Task) -> Evaluation:
+        """Return the results on the whole split."""
+        places = range(len(self._split))
+        count = sum(part.tokens for part in self._forced)
+        right = sum(int(part.right) for part in self._forced)
+        given: Outputs = [[stream[index] for index in places] for stream in self._outputs]
+        return Evaluation(
+            loss=float(sum(float(part.loss) for part in self._forced)) / count,
+            forced_accuracy=right / (count * len(self._outputs)),
+            scores=plain_scores(task.score(given, self._split), task.metric),
+            ended=sum(self._stopped.values()) / len(places),
+            outputs=given,
+            stopped=[self._stopped[index] for index in places],
+            forced_token_accuracy=sum(int(part.right_tokens) for part in self._forced)
+            / max(sum(int(part.counted) for part in self._forced), 1),
+        )
 
 
-def _answers(
-    model: Model, batch: Batch, facts: Facts, decoding: Decoding
-) -> tuple[Forced, Outputs, list[bool]]:
-    """Return teacher-forced results of a batch, its outputs, and whether each of these ended.
+def _answers(model: Model, batch: Batch, facts: Facts, decoding: Decoding) -> _Answers:
+    """Return the answers to a batch.
 
     A tagger's outputs are its likeliest labels, which end with the source.
     """
     if facts.tagging:
         logits = model.score(batch)
         scored = forced(logits, batch, facts)
-        return scored, _labels(logits, batch), [True] * len(batch.lengths_B)
+        return _Answers(scored, _labels(logits, batch), [True] * len(batch.lengths_B))
     # the last layer alone, where the model has it: logits of all tokens at once take much memory
     heads: Heads = last_layer(model, batch) or model.score(batch)
     scored = forced(heads, batch, facts)
     decoded = decode(model, batch, facts.length_limit, decoding)
-    return scored, [decoded.ids], list(decoded.ended)
+    return _Answers(scored, [decoded.ids], decoded.ended)
+
+
+def _stack_answers(model: Model, count: int, batch: Batch, facts: Facts) -> list[_Answers]:
+    """Return the answers of each of `count` models of a stack to a batch, as `_answers` does."""
+    repeated = _repeated(batch, count)
+    offered = None if facts.tagging else last_layer(model, repeated)
+    heads: Heads = offered or model.score(repeated)
+    of_models = list(zip(*(_by_model(head, count) for head in heads), strict=True))
+    scored = [forced(of_model, batch, facts) for of_model in of_models]
+    rows = len(batch.lengths_B)
+    if facts.tagging:
+        labels = [_labels(logits, batch) for logits in of_models]
+        return [
+            _Answers(of_model, outputs, [True] * rows)
+            for of_model, outputs in zip(scored, labels, strict=True)
+        ]
+    ids, ended, _ = greedy(model, repeated, facts.length_limit)
+    return [
+        _Answers(of_model, [ids[start : start + rows]], ended[start : start + rows])
+        for of_model, start in zip(scored, range(0, len(ids), rows), strict=True)
+    ]
+
+
+def _by_model(head: torch.Tensor | Readout, count: int) -> list[Any]:
+    """Return what a head of a stack is for each of its `count` models."""
+    if isinstance(head, torch.Tensor):
+        return list(by_replica(head, count))
+    values = by_replica(head.values_NH, count)
+    return [Readout(*each) for each in zip(values, head.weight_VH, head.bias_V, strict=True)]
+
+
+def _repeated(batch: Batch, count: int) -> Batch:
+    """Return a batch with all its rows `count` times, one copy after another."""
+    starts = torch.arange(count, device=batch.places_N.device) * batch.mask_BT.numel()
+    return Batch(
+        source_BS=batch.source_BS.repeat(count, 1),
+        source_mask_BS=batch.source_mask_BS.repeat(count, 1),
+        lengths_B=batch.lengths_B.repeat(count),
+        even=batch.even,
+        inputs_BT=batch.inputs_BT.repeat(count, 1),
+        targets=tuple(target.repeat(count, 1) for target in batch.targets),
+        mask_BT=batch.mask_BT.repeat(count, 1),
+        places_N=(starts[:, None] + batch.places_N).flatten(),
+        tokens=batch.tokens * count,
+    )
 
 
 def plain_scores(scores: dict[str, float], metric: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
-from bench.training.evaluation import GREEDY, one_definition, saturation
+from bench.training.evaluation import GREEDY, Evaluation, one_definition, saturation
 from bench.training.layers import (
     RECORDED_APART,
     RECORDED_ROWS,
@@ -66,16 +66,17 @@ def train(
             checkpoint.write([state])
 
 
-def evaluate_segment(
-    state: TrainState, setting: Setting, probe: Batch, segment: Segment, report: Report
-) -> None:
-    """Evaluate on validation after a segment, put the point on the curve, and decide how to go on.
+class Validation(NamedTuple):
+    """The results on validation, and the seconds that they took."""
 
-    The weights are kept if they are the best so far. The status changes if training is over.
-    probe: the batch of `probe_batch`.
-    """
+    results: Evaluation
+    seconds: float
+
+
+def validate(state: TrainState, setting: Setting) -> Validation:
+    """Evaluate a run on validation."""
     began = time.perf_counter()
-    valid = setting.recipe.evaluate(
+    results = setting.recipe.evaluate(
         state.model,
         setting.task,
         setting.task.splits["valid"],
@@ -83,6 +84,24 @@ def evaluate_segment(
         setting.recipe.collate,
         GREEDY,  # always, so that model selection does not depend on the decoding of test
     )
+    return Validation(results, time.perf_counter() - began)
+
+
+def evaluate_segment(
+    state: TrainState,
+    setting: Setting,
+    probe: Batch,
+    segment: Segment,
+    report: Report,
+    validation: Validation | None = None,
+) -> None:
+    """Evaluate on validation after a segment, put the point on the curve, and decide how to go on.
+
+    The weights are kept if they are the best so far. The status changes if training is over.
+    probe: the batch of `probe_batch`. validation: made with that of others; None to make it here.
+    """
+    valid, seconds = validation or validate(state, setting)
+    began = time.perf_counter()
     point: dict[str, Any] = {
         "step": state.step,
         "tokens": state.tokens,
@@ -102,7 +121,7 @@ def evaluate_segment(
         _record_layers(state, setting.layer_probe, probe, segment)
     clock = {
         "train_seconds": state.seconds,
-        "evaluate_seconds": time.perf_counter() - began,
+        "evaluate_seconds": seconds + time.perf_counter() - began,
     }
     state.curve.append(point)
     state.clock.append(clock)

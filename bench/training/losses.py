@@ -80,6 +80,7 @@ def stacked_loss(
     model: Model,
     batch: Batch,
     fed_BT: Tensor | None,
+    dropout: torch.Generator | None,
     count: int,
     facts: Facts,
     smoothing: float,
@@ -87,14 +88,13 @@ def stacked_loss(
     """Return the losses_R of a stack of models, each as `training_loss` has it.
 
     batch: rows of all replicas, B = R x B, at whose padding the mask is False while `places_N` has
-    all positions. fed_BT: as in `Model.score`. count: R.
+    all positions. fed_BT, dropout: as in `Model.score`. count: R.
     """
     mask_RM = batch.mask_BT.view(count, -1)
     # the share of each position in its model's mean loss
     share_RM = mask_RM / mask_RM.sum(1, keepdim=True, dtype=_weights_type(model))
-    heads: tuple[Tensor | Readout, ...] = last_layer(model, batch, fed_BT) or model.score(
-        batch, fed_BT
-    )
+    offered = last_layer(model, batch, fed_BT, dropout)
+    heads = model.score(batch, fed_BT, dropout) if offered is None else offered
     parts = []
     for head, target_BT, weight in zip(heads, batch.targets, facts.head_weights, strict=True):
         if isinstance(head, Tensor):
@@ -104,7 +104,7 @@ def stacked_loss(
             losses_R = (entropy_N.view(count, -1) * share_RM).sum(1)
         else:
             given = (target_BT.view(count, -1), share_RM, smoothing)
-            losses_R = _StackedReadoutLoss.apply(*head, *given)  # type: ignore[no-untyped-call]
+            losses_R = _StackedReadoutLoss.apply(*head, *given)  # type: ignore[no-untyped-call,misc]
         parts.append(weight * losses_R)
     return torch.stack(parts).sum(0)
 

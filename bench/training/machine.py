@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from variants.fast.matmul import onednn_from
+
 STATUS = Path("/proc/self/status")
 """The file in which Linux says how much memory this process holds."""
 
@@ -102,5 +104,7 @@ def describe(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
         "torch": torch.__version__,
+        # multiplications from which on products go to oneDNN; see bench.training.products
+        "onednn_from": onednn_from(),
         "python": platform.python_version(),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from bench.training import machine
+from bench.training.products import choose_library
 from bench.training.surroundings import put_back_after
 from results.escapes import error_text
 from tasks import Task
@@ -47,6 +48,7 @@ def prepare_process(threads: int) -> None:
     """Set torch up for training, which every process that trains or times does first."""
     torch.set_num_threads(threads)
     machine.keep_memory()
+    choose_library()
     torch.use_deterministic_algorithms(True, warn_only=True)
     # it would fill every new tensor, which is time spent and operations counted for nothing
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -14,12 +14,20 @@ from torch import Tensor, nn
 
 from bench.training.batching import DataPosition, endless
 from bench.training.checkpoint import Checkpoint
+from bench.training.evaluation import evaluate, evaluate_stack
 from bench.training.layers import LayerFigures, parameter_figures
-from bench.training.loop import Report, Segment, evaluate_segment, probe_batch
-from bench.training.replicas import Replicas, StackedBatch, detach_model, replica_norms
+from bench.training.loop import (
+    Report,
+    Segment,
+    Validation,
+    evaluate_segment,
+    probe_batch,
+)
+from bench.training.replicas import Replicas, StackedBatch, detach_model, draws, replica_norms
 from bench.training.schedules import reference_probability
 from bench.training.state import Setting, TrainState
 from tasks import Indices
+from variants.dropout import OwnShape, ReplicaGenerators
 from variants.schedules.forcing import toss
 
 PADDED_TO = {"cpu": 1, "cuda": 4}
@@ -46,14 +54,17 @@ def train_replicas(
     report_of = {id(state): report for state, report in zip(states, reports, strict=True)}
     probe = probe_batch(settings[0])
     while running := group.running():
-        # a smaller group is a new one, with recordings of its own: not for every one that ends
-        if 2 * len(running) <= len(group.states):
+        if group.is_too_large(len(running)):
             group = group.narrowed(running)
             members = [members[place] for place in running]
         segments = group.train_segment()
-        for state, setting, segment in zip(group.states, group.settings, segments, strict=True):
+        validations = group.validate()
+        for state, setting, segment, validation in zip(
+            group.states, group.settings, segments, validations, strict=True
+        ):
             if state.status == "running":
-                evaluate_segment(state, setting, probe, segment, report_of[id(state)])
+                report = report_of[id(state)]
+                evaluate_segment(state, setting, probe, segment, report, validation)
                 if state.status != "running":
                     detach_model(state.model)
         if checkpoint is not None and checkpoint.is_due():
@@ -111,6 +122,13 @@ class ReplicaGroup:
         """Return the places of the runs that have not ended."""
         return [place for place, state in enumerate(self.states) if state.status == "running"]
 
+    def is_too_large(self, running: int) -> bool:
+        """Return whether a group of those that run alone is worth making; running: their number."""
+        # on CUDA a smaller group has recordings of its own: not for every one that ends
+        if self.settings[0].device == "cuda":
+            return 2 * running <= len(self.states)
+        return running < len(self.states)
+
     def narrowed(
         self,
         kept: Sequence[int],
@@ -155,7 +173,30 @@ class ReplicaGroup:
             if state.status == "running":
                 state.position = position
                 state.tokens += count
-        return stacked._replace(fed_RBT=self._toss_coins(indices, stacked.inputs_RBT.shape))
+        return stacked._replace(
+            fed_RBT=self._toss_coins(indices, stacked.inputs_RBT.shape),
+            dropout=self._generators(indices),
+        )
+
+    def _generators(self, indices: Sequence[Indices]) -> ReplicaGenerators | None:
+        """Return the replicas' generators, with the shapes that they draw in alone.
+
+        None where nothing is drawn.
+        """
+        setting = self.settings[0]
+        if not draws(setting.variant):
+            return None
+        split = setting.task.splits["train"]
+        ends = 0 if setting.task.facts.tagging else 1  # eos
+        own = [
+            OwnShape(
+                len(rows),
+                int(split.source.lengths_at(rows).max()),
+                int(split.targets[0].lengths_at(rows).max()) + ends,
+            )
+            for rows in indices
+        ]
+        return ReplicaGenerators([state.dropout for state in self.states], own)
 
     def _toss_coins(self, indices: Sequence[Indices], shape: torch.Size) -> Tensor | None:
         """Return fed_RBT of this shape, or None where the reference is fed everywhere.
@@ -203,6 +244,18 @@ class ReplicaGroup:
             Segment(loss, norm, ratio, figures)
             for (loss, norm, ratio), figures in zip(rows.tolist(), parameters, strict=True)
         ]
+
+    def validate(self) -> list[Validation | None]:
+        """Evaluate all runs on validation together; None where the recipe has its own way."""
+        setting, count = self.settings[0], len(self.states)
+        if setting.recipe.evaluate is not evaluate:
+            return [None] * count
+        began = time.perf_counter()
+        task, collate = setting.task, setting.recipe.collate
+        valid = task.splits["valid"]
+        results = evaluate_stack(self.replicas.model, count, task, valid, setting.device, collate)
+        seconds = (time.perf_counter() - began) / len(self.running())
+        return [Validation(of_run, seconds) for of_run in results]
 
     def _parameter_figures(
         self, weights: Sequence[Tensor], before: Sequence[Tensor], norms_R: Tensor

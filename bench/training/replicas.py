@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +24,7 @@ from bench.training.schedules import remember_peak_rates, set_learning_rate
 from bench.training.state import Recipe, trained_parameters
 from tasks import Facts
 from variants import Batch, Model, Variant
+from variants.dropout import OwnShape, ReplicaGenerators
 
 EPSILON = 1e-6
 """Added to norms before they divide, as torch's clip_grad_norm_ does."""
@@ -34,7 +34,7 @@ class StackedBatch(NamedTuple):
     """One batch for each replica, on the CPU, all padded to one shape.
 
     Fields are as in `Batch`, with the axis R in front; fed_RBT is as `toss` gives it. even: no
-    source of any replica is padded.
+    source of any replica is padded. dropout: the replicas' generators; None if nothing is drawn.
     """
 
     source_RBS: Tensor
@@ -44,6 +44,7 @@ class StackedBatch(NamedTuple):
     targets: tuple[Tensor, ...]
     fed_RBT: Tensor | None
     even: bool
+    dropout: ReplicaGenerators | None = None
 
     def tensors(self) -> list[Tensor]:
         """Return all tensors in the order that `Replicas.backward` takes them in."""
@@ -82,9 +83,7 @@ class Replicas:
             self.optimizers, optimizer_states, strict=bool(optimizer_states)
         ):
             optimizer.load_state_dict(state)
-        # where no source is padded a step does without masks; but on CUDA each form is a recording
-        self._recorded = Recorded(self.backward, device)
-        self._recorded_even = Recorded(partial(self.backward, even=device != "cuda"), device)
+        self._recorded = Recorded(self.backward, device) if device == "cuda" else None
 
     def _equal_rates(self) -> Iterator[slice]:
         """Yield the places of replicas that have one learning rate."""
@@ -107,23 +106,30 @@ class Replicas:
 
     def step(self, stacked: StackedBatch, steps_done: int) -> tuple[Tensor, Tensor]:
         """Update all replicas once; return losses_R, and gradient norms_R before clipping."""
-        recorded = self._recorded_even if stacked.even else self._recorded
-        losses_R, norms_R = recorded(stacked.tensors())
+        if self._recorded is not None:
+            losses_R, norms_R = self._recorded(stacked.tensors())
+        else:
+            losses_R, norms_R = self.backward(
+                *stacked.tensors(), even=stacked.even, dropout=stacked.dropout
+            )
         for optimizer in self.optimizers:
             set_learning_rate(optimizer, self.variants[0], steps_done)
             optimizer.step()
         return losses_R, norms_R
 
-    def backward(self, *tensors: Tensor, even: bool = False) -> tuple[Tensor, Tensor]:
+    def backward(
+        self, *tensors: Tensor, even: bool = False, dropout: ReplicaGenerators | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Write clipped gradients to `gradients`; return losses_R and norms_R before clipping.
 
-        tensors: those of `StackedBatch.tensors`, on the device. even: no source is padded.
+        tensors: those of `StackedBatch.tensors`, on the device. even, dropout: as there; what is
+        recorded as a CUDA graph does without either.
         """
         torch._foreach_zero_(self.gradients)
         batch, fed_BT = self._rows(tensors, even)
         smoothing = self.variants[0].label_smoothing
         losses_R = stacked_loss(
-            self.model, batch, fed_BT, len(self.variants), self._facts, smoothing
+            self.model, batch, fed_BT, dropout, len(self.variants), self._facts, smoothing
         )
         # no replica's loss depends on another's weights, so the sum's gradient is that of each
         losses_R.sum().backward()  # type: ignore[no-untyped-call]
@@ -167,8 +173,21 @@ class Replicas:
         return states
 
 
-def repeat(batch: Batch, fed_BT: Tensor | None, count: int) -> StackedBatch:
-    """Return the same examples for each of `count` replicas."""
+def draws(variant: Variant) -> bool:
+    """Return whether a step of training draws from a run's generator of dropout."""
+    dropped = variant.dropout > 0.0 or variant.recurrent_dropout > 0.0
+    return dropped or variant.initial_state == "drawn"
+
+
+def repeat(
+    batch: Batch, fed_BT: Tensor | None, count: int, dropout: Sequence[torch.Generator] = ()
+) -> StackedBatch:
+    """Return the same examples for each of `count` replicas.
+
+    dropout: each replica's generator; none where nothing is drawn.
+    """
+    rows, length = batch.source_BS.shape
+    own = OwnShape(rows, length, batch.inputs_BT.shape[1])
 
     def times(values: Tensor) -> Tensor:
         return values.cpu().expand(count, *values.shape).contiguous()
@@ -181,6 +200,7 @@ def repeat(batch: Batch, fed_BT: Tensor | None, count: int) -> StackedBatch:
         tuple(times(target) for target in batch.targets),
         None if fed_BT is None else times(fed_BT),
         batch.even,
+        ReplicaGenerators(dropout, [own] * count) if dropout else None,
     )
 
 

@@ -139,7 +139,7 @@ def paired(
         np.array(values, dtype=float).reshape(shape),
         np.array(censored, dtype=bool).reshape(shape),
         len(set.union(*map(set, sides))) - len(readings),
-        max((int(run.measured.get("beside", 0)) for run in timed), default=0),
+        max((run.trained_beside for run in timed), default=0),
         core_share(timed),
         refused,
     )

@@ -12,7 +12,7 @@ from variants.cells.cell import Cell, CellState
 from variants.cells.minimal import ScanCell, scan
 from variants.cells.torch_cells import LSTM, TorchCell
 from variants.fast.forms import plain
-from variants.fast.matmul import WORTH
+from variants.fast.matmul import onednn_from
 from variants.fast.stacked import stack_size
 
 FAR = 1e4
@@ -265,8 +265,9 @@ def _layer_is_faster(cell: Cell, inputs_BSI: Tensor, lengths_B: Tensor | None) -
         return True
     if lengths_B is not None:
         return False
-    # beyond a size the loop's products, which are oneDNN's, are faster than those of the layer
-    small = len(inputs_BSI) * cell.gates * cell.hidden**2 < WORTH
+    # where oneDNN is faster from a size on, the loop's products are faster than those of the layer
+    smallest = onednn_from()
+    small = smallest is None or len(inputs_BSI) * cell.gates * cell.hidden**2 < smallest
     return small or _on_onednn(cell, inputs_BSI)
 
 

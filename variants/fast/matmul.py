@@ -1,8 +1,9 @@
 """Matrix products on the CPU by oneDNN, which torch has on board besides its usual library.
 
-On processors other than Intel's the usual library takes a slower path: on an AMD EPYC of 2025 a
-product of 1536 x 1536 in float32 reaches 105 GFLOP/s by `torch.mm` and 223 by oneDNN. Torch offers
-oneDNN's product to its compiler alone, without gradients, so they are written out here.
+On some processors the usual library takes a slower path: on one AMD EPYC of 2025 a product of 1536
+x 1536 in float32 reached 105 GFLOP/s by `torch.mm` and 223 by oneDNN. On others the two are equal,
+so `bench.training.products` measures them. Torch offers oneDNN's product to its compiler alone,
+without gradients, so they are written out here.
 
 Further letters of shapes: M rows of any kind, K and N the sizes of a product, I inputs and O
 outputs of a linear map.
@@ -18,9 +19,6 @@ from torch import Tensor, nn
 from variants.fast.forms import plain
 from variants.fast.stacked import by_replica, stack_size
 
-WORTH = 2**22
-"""Number of multiplications from which on a call of oneDNN costs less than it saves."""
-
 
 def _find() -> Any:
     """Return torch's own access to oneDNN; None if this build has none."""
@@ -30,15 +28,36 @@ def _find() -> Any:
 
 
 _ONEDNN = _find()
+_onednn_from: int | None = 2**22
+
+
+def use_onednn_from(multiplications: int | None) -> None:
+    """Let products of so many multiplications and more go to oneDNN; None for none.
+
+    It holds for the process, as the speed of a library does for the machine.
+    """
+    global _onednn_from
+    _onednn_from = multiplications
+
+
+def onednn_from() -> int | None:
+    """Return from how many multiplications on products go to oneDNN; None if none do."""
+    return _onednn_from if has_onednn() else None
+
+
+def has_onednn() -> bool:
+    """Return whether this torch offers oneDNN's product."""
+    return _ONEDNN is not None
 
 
 def _worth(left: Tensor, columns: int) -> bool:
     """Return whether oneDNN does the product of left (..., K) and (K, columns) faster."""
+    smallest = onednn_from()
     return (
-        _ONEDNN is not None
+        smallest is not None
         and left.dtype is torch.float32
         and left.device.type == "cpu"
-        and left.numel() * columns >= WORTH
+        and left.numel() * columns >= smallest
     )
 
 
@@ -53,8 +72,18 @@ def product(left_MK: Tensor, right_NK: Tensor, bias_N: Tensor | None = None) -> 
             return torch.bmm(left_RMK, right_RKN).flatten(0, 1)
         return torch.baddbmm(bias_N[:, None], left_RMK, right_RKN).flatten(0, 1)
     if _worth(left_MK, len(right_NK)):
-        result: Tensor = _ONEDNN(_dense(left_MK), _dense(right_NK), bias_N, "none", [], "")
-        return result
+        return onednn_product(left_MK, right_NK, bias_N)
+    return usual_product(left_MK, right_NK, bias_N)
+
+
+def onednn_product(left_MK: Tensor, right_NK: Tensor, bias_N: Tensor | None = None) -> Tensor:
+    """Return left right' + bias, (M, N), by oneDNN."""
+    result: Tensor = _ONEDNN(_dense(left_MK), _dense(right_NK), bias_N, "none", [], "")
+    return result
+
+
+def usual_product(left_MK: Tensor, right_NK: Tensor, bias_N: Tensor | None = None) -> Tensor:
+    """Return left right' + bias, (M, N), by torch's usual library."""
     if bias_N is None:
         return left_MK @ right_NK.t()
     return torch.addmm(bias_N, left_MK, right_NK.t())

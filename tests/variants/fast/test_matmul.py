@@ -27,18 +27,21 @@ def near(mine: Tensor, exact: Tensor) -> None:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every product goes to oneDNN, where there is one."""
-    monkeypatch.setattr(matmul, "WORTH", 0)
+    monkeypatch.setattr(matmul, "_onednn_from", 0)
 
 
-def test_large_ones_go_to_onednn_here() -> None:
+def test_large_ones_go_to_onednn_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matmul, "_onednn_from", 2**22)
     if matmul._ONEDNN is None:
         pytest.skip("this torch has no oneDNN")
     rows, inner, columns = LARGE
-    assert rows * inner * columns >= matmul.WORTH
+    assert rows * inner * columns >= 2**22
     left = normal(1, rows, inner)
     assert matmul._worth(left, columns)
     assert not matmul._worth(left.double(), columns)
     assert not matmul._worth(left[:1], columns)
+    matmul.use_onednn_from(None)
+    assert not matmul._worth(left, columns), "on a machine where oneDNN is never faster"
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,7 +69,7 @@ def test_any_shape_and_layout(
     bias = normal(3, columns) if biased else None
     exact = left.double() @ right.double().t()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(matmul, "WORTH", 0)
+        patch.setattr(matmul, "_onednn_from", 0)
         near(product(left, right, bias), exact if bias is None else exact + bias)
         near(add_product(normal(4, columns), left, right), exact + normal(4, columns))
 
