@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,8 +68,17 @@ class Call:
 
     def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments, with a Slot for each tensor."""
-        args, kwargs = tree_unflatten(self.leaves, self.structure)
+        return self.arranged(self.leaves)
+
+    def arranged(self, leaves: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments made of these leaves."""
+        args, kwargs = _put(leaves, self._places)
         return args, kwargs
+
+    @cached_property
+    def _places(self) -> Any:
+        """The arguments with the place in `leaves` instead of each leaf."""
+        return tree_unflatten(list(range(len(self.leaves))), self.structure)
 
 
 @dataclass(frozen=True)
@@ -116,8 +125,8 @@ def _run(
         returned = values[call.inputs[0]]
     else:
         leaves = [_given(leaf, index, call, values, changes) for leaf in call.leaves]
-        returned = _made(call, tree_unflatten(leaves, call.structure), manner)
-    flat = tree_flatten(returned)[0] if call.results else ()
+        returned = _made(call, call.arranged(leaves), manner)
+    flat = _flat(returned) if call.results else ()
     for number, value in zip(call.results, flat, strict=False):
         if number >= 0 and isinstance(value, Tensor):
             change = changes.get((index, number))
@@ -132,10 +141,39 @@ def _made(call: Call, given: tuple[tuple[Any, ...], dict[str, Any]], manner: Man
     args, kwargs = given
     if call.random is not None:
         torch.set_rng_state(call.random)
-    with _as_recorded(call, manner.gradients, manner.uncut):
+    before = torch.is_grad_enabled()
+    # as a context it takes longer than many a call, and there are tens of thousands
+    torch.set_grad_enabled(manner.gradients and (call.gradients or manner.uncut))
+    try:
         if manner.uncut and _cuts(call, args):
             return args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
-        return call.function(*args, **kwargs)
+        if call.autocast is None:
+            return call.function(*args, **kwargs)
+        with torch.autocast("cpu", dtype=call.autocast):
+            return call.function(*args, **kwargs)
+    finally:
+        torch.set_grad_enabled(before)
+
+
+def _put(leaves: Sequence[Any], places: Any) -> Any:
+    """Return lists, tuples and dicts of places with the leaves there; unlike torch's own, quick."""
+    kind = type(places)
+    if kind is int:
+        return leaves[places]
+    if kind is list or kind is tuple:
+        return kind([_put(leaves, place) for place in places])
+    if kind is dict:
+        return {name: _put(leaves, place) for name, place in places.items()}
+    flat, structure = tree_flatten(places)
+    return tree_unflatten([leaves[place] for place in flat], structure)
+
+
+def _flat(returned: Any) -> Sequence[Any]:
+    """Return what a call returned as a flat sequence."""
+    if isinstance(returned, Tensor):
+        return (returned,)
+    found: list[Any] = tree_flatten(returned)[0]
+    return found
 
 
 def _cuts(call: Call, args: tuple[Any, ...]) -> bool:
@@ -164,12 +202,3 @@ def _given(
     if isinstance(leaf, np.ndarray):
         return leaf.copy()
     return leaf.generator() if isinstance(leaf, GeneratorState) else leaf
-
-
-@contextlib.contextmanager
-def _as_recorded(call: Call, gradients: bool, uncut: bool) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.set_grad_enabled(gradients and (call.gradients or uncut)))
-        if call.autocast is not None:
-            stack.enter_context(torch.autocast("cpu", dtype=call.autocast))
-        yield
