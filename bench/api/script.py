@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.api.script_worker import STUCK
 from bench.engines.contract import EngineError, Limits
-from bench.watching.script import CTRL_C, Script
+from bench.watching.asked import CTRL_C, STUCK, Script
 from results.doctor.examined import Finding
 from results.doctor.watched import Watched
 

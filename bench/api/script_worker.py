@@ -14,7 +14,8 @@ from typing import Any
 
 from bench.engines.contract import Limits
 from bench.engines.worker import watch_memory
-from bench.watching.script import Script, StopScript, run_script
+from bench.watching.asked import STUCK, Script
+from bench.watching.script import StopScript, run_script
 from bench.watching.watch import Watch
 
 PATIENCE = 20.0
@@ -23,8 +24,6 @@ BETWEEN_INTERRUPTS = 3.0
 """Seconds after Ctrl-C at which a script that still trains is interrupted again."""
 MOST_REQUESTS = 3
 """Times that a script is asked to stop before its process is ended."""
-STUCK = 70
-"""Exit code of a process that was ended because its script did not stop."""
 
 
 def main(request: str) -> None:

@@ -156,7 +156,7 @@ def _doctor_script(
         raise CommandError(f"there is no file {words[0]}; give the path of a training script")
     from bench.api.script import diagnose_script
     from bench.engines.contract import Limits
-    from bench.watching.script import Script
+    from bench.watching.asked import Script
     from results.doctor.watched.show import show
 
     with user_errors():

@@ -7,32 +7,18 @@ import contextlib
 import runpy
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bench.packages import SUITE_PACKAGES
+from bench.watching.asked import CTRL_C, Script
 from bench.watching.raising import traceback_text
 from bench.watching.watch import Watch
-
-CTRL_C = "it was stopped by Ctrl-C"
 
 
 class StopScript(BaseException):
     """Raised in the script when a limit is reached; its text is the reason."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """A script and the arguments that it is given.
-
-    name: of a file, or of a module if `module` is true.
-    """
-
-    name: str
-    arguments: tuple[str, ...] = ()
-    module: bool = False
 
 
 def run_script(script: Script, watch: Watch, at_end: Callable[[], None]) -> str:

@@ -138,3 +138,7 @@ def test_help_loads_nothing_heavy(verb: list[str]) -> None:
 def test_specs_load_no_torch() -> None:
     code = "from bench.specs import Budget, make\nmake('t', '', {}, Budget(1), 0, 'cpu')"
     assert loaded(code) == set()
+
+
+def test_what_starts_a_training_script_leaves_torch_to_its_process() -> None:
+    assert "torch" not in loaded("import bench.api.script")

@@ -115,13 +115,13 @@ def train_line(script: Path) -> str:
 
 def test_limits_stop_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> None:
     change(train, "time.sleep(600)")
-    found = row(doctor("--json", "--time-limit", "0.1", str(train), cwd=tmp_path)[1])
-    assert found["ended"] == "it was stopped after 0.1 min, its --time-limit"
-    change(train, "kept = bytearray(b'x') * 2**30; time.sleep(600)")
-    code, out, _ = doctor("--json", "--memory-limit", "0.9", str(train), cwd=tmp_path)
+    found = row(doctor("--json", "--time-limit", "0.05", str(train), cwd=tmp_path)[1])
+    assert found["ended"] == "it was stopped after 0.05 min, its --time-limit"
+    change(train, "kept = bytearray(b'x') * 2**29; time.sleep(600)")
+    code, out, _ = doctor("--json", "--memory-limit", "0.6", str(train), cwd=tmp_path)
     found = row(out)
     assert (code, found["steps"]) == (0, 1)
-    assert found["ended"] == "it was stopped because it held more than 0.9 GiB, its --memory-limit"
+    assert found["ended"] == "it was stopped because it held more than 0.6 GiB, its --memory-limit"
 
 
 def interrupted(train: Path, tmp_path: Path) -> tuple[int, str, str]:
