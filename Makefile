@@ -15,7 +15,7 @@ run: $(DONE)
 	$(BIN)/bench run
 
 test: $(DONE)
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n auto --no-loadscope-reorder $(ARGS)
 
 check: $(DONE)
 	$(BIN)/ruff check .

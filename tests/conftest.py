@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from bench.engines import choose
+from bench.engines.local import cores
 from bench.plugins import loading, registering
 from bench.training.process import freeze_imports, prepare_process
 from tasks import TASKS
@@ -22,7 +25,8 @@ from tests.in_process import InProcessEngine
 prepare_process(1)
 
 settings.register_profile("local", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+# the gate draws the same examples every time, so that many of them would find nothing new
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=40)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
@@ -36,16 +40,32 @@ def pytest_configure(config: pytest.Config) -> None:
 LONGEST_FILES = (
     "bench/engines/test_ray.py",
     "bench/engines/test_kill.py",
+    "bench/engines/test_local.py",
+    "bench/notebook/test_notebook.py",
+    "bench/cli/test_doctor_script.py",
+    "bench/engines/test_torchrun.py",
+    "bench/training/test_elsewhere.py",
     "variants/test_contract.py",
     "bench/training/test_decoding.py",
-    "bench/engines/test_local.py",
     "bench/doctor/test_examination.py",
     "results/stats/test_inference.py",
     "bench/training/test_replicas.py",
-    "bench/training/test_elsewhere.py",
 )
 """Files that take longest, in the order in which they start: short files fill up the end of a
 parallel run."""
+SPREAD_FILES = frozenset(
+    {
+        "tests/bench/cli/test_doctor_script.py",
+        "tests/bench/engines/test_kill.py",
+        "tests/bench/engines/test_local.py",
+        "tests/bench/engines/test_torchrun.py",
+        "tests/bench/training/test_decoding.py",
+        "tests/results/stats/test_inference.py",
+        "tests/variants/test_contract.py",
+    }
+)
+"""Files whose test functions any worker may take, one by one. The tests of every other file stay
+together, because they share what is slow to make."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,6 +73,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     folder = Path(__file__).parent
     rank = {folder / name: place for place, name in enumerate(LONGEST_FILES)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+class ByFile(LoadFileScheduling):
+    """Gives a file to one worker, but the functions of SPREAD_FILES to whichever is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what goes to one worker together with a test."""
+        file = super()._split_scope(nodeid)
+        return nodeid.partition("[")[0] if file in SPREAD_FILES else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Return the scheduler of a parallel run."""
+    return ByFile(config, log)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are cores: one or two wait for processes they started."""
+    return cores() + 1
 
 
 def pytest_collection_finish() -> None:

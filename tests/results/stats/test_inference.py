@@ -5,7 +5,7 @@ any number of seeds, and intervals that cover as often as they say."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -174,6 +174,16 @@ def test_pairs_to_settle_are_the_fewest(effect: float, spread: float, margin: fl
 # simulated truth
 
 
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let p values of many pairs come from 1,000 drawn signs, not 20,000: as valid, if coarser."""
+    monkeypatch.setattr(inference, "DRAWS", 1000)
+    inference._signs.cache_clear()
+    yield
+    inference._signs.cache_clear()
+
+
+@pytest.mark.usefixtures("few_draws")
 @pytest.mark.parametrize("count", [2, 3, 5, 6, 8, 12, 17, 30])
 @pytest.mark.parametrize("draw", ALIKE)
 def test_no_more_false_verdicts_than_allowed(count: int, draw: Callable[..., Values]) -> None:
@@ -185,7 +195,7 @@ def test_no_more_false_verdicts_than_allowed(count: int, draw: Callable[..., Val
     assert false / TABLES <= inference.ALPHA + WITHIN
 
 
-@pytest.mark.parametrize("count", [12, 16, 24, 40])
+@pytest.mark.parametrize("count", [12, 40])
 @pytest.mark.parametrize("draw", [*ALIKE, skewed])
 def test_intervals_cover_as_often_as_they_say(count: int, draw: Callable[..., Values]) -> None:
     random = np.random.default_rng([count, 1])
