@@ -153,16 +153,11 @@ def execute_group(
         raise
     except BaseException as error:  # a part from outside may raise anything, or exit
         parts = [(failure(error), {})] * count
-    peak = None if memory is None else memory.added()
-    # what was spent on all of them together is divided evenly
-    took = max(time.time() - began, 1e-9)  # a clock may be set back meanwhile
+    # a clock may be set back meanwhile
+    took = max(time.time() - began, 1e-9)
     shared = {
         "began": began,
-        "run_seconds": took / count,
-        # on a GPU the process waits, and its share of a core says nothing
-        "core_share": None if first.device != "cpu" else (time.process_time() - worked) / took,
-        "peak_bytes": None if peak is None else peak // count,
-        "replicas": count,
+        **_shared_evenly(count, took, time.process_time() - worked, first.device, memory),
         # its numbers depend on these in their last bits: on the shapes and places in the stack
         "trained_with": [spec.id for spec in specs] if count > 1 else [],
         "data": "" if task is None else task.summary,
@@ -178,6 +173,23 @@ def execute_group(
         }
         for spec, (outcome, measured) in zip(specs, parts, strict=True)
     ]
+
+
+def _shared_evenly(
+    count: int, took: float, worked: float, device: str, memory: machine.Peak | None
+) -> dict[str, Any]:
+    """Return each run's share of what was spent on all that were trained together.
+
+    took, worked: seconds on the clock and of the processor. memory: None if nothing was trained.
+    """
+    peak = None if memory is None else memory.added()
+    return {
+        "run_seconds": took / count,
+        # on a GPU the process waits, and its share of a core says nothing
+        "core_share": None if device != "cpu" else worked / took,
+        "peak_bytes": None if peak is None else peak // count,
+        "replicas": count,
+    }
 
 
 def _checked_task(spec: RunSpec, data: Path | None) -> Task:

@@ -32,6 +32,8 @@ class CurveRow(TypedDict):
 
 
 RowOfCurve = TypeVar("RowOfCurve", bound=CurveRow)
+Chosen = tuple[dict[str, str], dict[str, list[Record]]]
+"""The table's names of the variants that were asked for, and the runs of each name."""
 
 
 def average_curves(
@@ -52,17 +54,10 @@ def average_curves(
         ValueError: no run has the metric, or none is of one of the variants.
     """
     groups = grouped(record for record in records if record.outcome.get("curve"))
-    known = sorted(
-        {key for runs in groups.values() for run in runs for key in run.outcome["curve"][0]}
-    )
-    if groups and metric not in known:
-        raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
-    rows: list[CurveRow] = []
+    _check_metric(groups, metric)
     chosen = {table: _chosen(runs, suite, variants) for table, runs in groups.items()}
-    for given in variants:
-        if not any(given in names for names, _ in chosen.values()):
-            known = sorted({name for _, named in chosen.values() for name in named})
-            raise ValueError(f"no curve is of the variant {given!r}; there are {', '.join(known)}")
+    _check_variants(chosen, variants)
+    rows: list[CurveRow] = []
     for (task, setting), (names, named) in chosen.items():
         wanted = [names[given] for given in variants if given in names]
         kept = {name: named[name] for name in (wanted if variants else sorted(named))}
@@ -70,9 +65,23 @@ def average_curves(
     return rows
 
 
-def _chosen(
-    runs: Sequence[Record], suite: Mapping[str, Any], variants: Sequence[str]
-) -> tuple[dict[str, str], dict[str, list[Record]]]:
+def _check_metric(groups: Mapping[tuple[str, str], Sequence[Record]], metric: str) -> None:
+    """Raise ValueError for a metric that no curve of these runs has."""
+    curves = [run.outcome["curve"] for runs in groups.values() for run in runs]
+    known = sorted({key for curve in curves for key in curve[0]})
+    if groups and metric not in known:
+        raise ValueError(f"no curve has {metric!r}; there are {', '.join(known)}: choose one")
+
+
+def _check_variants(chosen: Mapping[tuple[str, str], Chosen], variants: Sequence[str]) -> None:
+    """Raise ValueError for a variant of which there is no curve."""
+    for given in variants:
+        if not any(given in names for names, _ in chosen.values()):
+            known = sorted({name for _, named in chosen.values() for name in named})
+            raise ValueError(f"no curve is of the variant {given!r}; there are {', '.join(known)}")
+
+
+def _chosen(runs: Sequence[Record], suite: Mapping[str, Any], variants: Sequence[str]) -> Chosen:
     """Return the names in a table of the variants asked for, and the runs of the table by name."""
     tables = namings(runs, suite)
     base, named = next(tables)

@@ -52,9 +52,14 @@ def initialise(
     for cell_name, cell in cells.items():
         if weight_init == "orthogonal" and cell.recurrent:
             _set_orthogonal(cell, generator(f"{cell_name}.orthogonal"))
-        bias = cell.forget_bias()
-        if bias is not None:
-            bias.add_(forget_bias)
+        _add_forget_bias(cell, forget_bias)
+
+
+def _add_forget_bias(cell: Cell, forget_bias: float) -> None:
+    """Add to the bias of a cell's forget gate, if it has one."""
+    bias = cell.forget_bias()
+    if bias is not None:
+        bias.add_(forget_bias)
 
 
 def _set_orthogonal(cell: Cell, drawn: torch.Generator) -> None:

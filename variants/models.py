@@ -9,9 +9,9 @@ from variants.attention import Sizes
 from variants.combining_decoder import CombiningDecoder
 from variants.contract import Model
 from variants.decoder import Structured
-from variants.decoder_loop import LoopDecoder
 from variants.embedding import Embedding, Pretrained
 from variants.encoder import Encoder
+from variants.fast.decoder_loop import LoopDecoder
 from variants.seq2seq import Seq2Seq
 from variants.stack import Layers
 from variants.tagger import JointTagger, SequenceLayer

@@ -279,16 +279,21 @@ def chosen(
         raise ValueError("nothing was chosen; give ids, --task, --status or --all")
     for name in statuses:
         one_of("status", name, STATUSES)
+    _refuse_row_numbers(runs)
+    ids = {find_run(store, run) for run in runs}
+    if tasks or statuses or every:
+        ids |= _matching(store, tasks, statuses)
+    return list(store.records(sorted(ids)))
+
+
+def _refuse_row_numbers(runs: Sequence[str]) -> None:
+    """Raise StoreError for what may be the number of a row: a list may have changed since."""
     for run in runs:
         if selection.is_row_number(run):
             raise StoreError(
                 f"{run} may be the number of a row; give {selection.LONGEST_NUMBER + 1} digits "
                 "or more of a run's id (bench runs lists them)"
             )
-    ids = {find_run(store, run) for run in runs}
-    if tasks or statuses or every:
-        ids |= _matching(store, tasks, statuses)
-    return list(store.records(sorted(ids)))
 
 
 def drop(folder: Path, runs: Sequence[str]) -> int:

@@ -29,19 +29,8 @@ def chosen_blocks(matrix: Matrix, variants: Sequence[str], tasks: Sequence[str])
         ValueError: A variant or task is unknown.
     """
     blocks = list(matrix.blocks)
-    labels = [canonical(task) for task in tasks]
-    if labels:
-        known = {task for block in blocks for task in block.tasks}
-        seeds = max(block.seeds for block in blocks)
-        new = tuple(label for label in labels if label not in known)
-        blocks = [
-            replace(block, tasks=kept)
-            for block in blocks
-            if (kept := tuple(task for task in block.tasks if task in labels))
-        ]
-        if new:
-            budget = Budget(steps=GUARDED_STEPS, every=GUARDED_EVERY)
-            blocks.append(Block(new, BASE, {}, {}, seeds, budget))
+    if tasks:
+        blocks = _blocks_of_tasks(blocks, [canonical(task) for task in tasks])
     if variants:
         blocks = [
             replace(block, base=axes.parse(name, block.base), star={}, grid={})
@@ -49,6 +38,23 @@ def chosen_blocks(matrix: Matrix, variants: Sequence[str], tasks: Sequence[str])
             for name in variants
         ]
     return Matrix(matrix.name, tuple(blocks))
+
+
+def _blocks_of_tasks(blocks: Sequence[Block], labels: Sequence[str]) -> list[Block]:
+    """Return the blocks of these tasks alone, and a short one for those that no block has."""
+    known = {task for block in blocks for task in block.tasks}
+    kept = [replace(block, tasks=_only(block.tasks, labels)) for block in blocks]
+    found = [block for block in kept if block.tasks]
+    new = tuple(label for label in labels if label not in known)
+    if new:
+        budget = Budget(steps=GUARDED_STEPS, every=GUARDED_EVERY)
+        seeds = max(block.seeds for block in blocks)
+        found.append(Block(new, BASE, {}, {}, seeds, budget))
+    return found
+
+
+def _only(tasks: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(task for task in tasks if task in labels)
 
 
 def as_toml(matrix: Matrix) -> str:

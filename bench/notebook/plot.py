@@ -89,22 +89,26 @@ def compare(answer: Answer, *, measure: str | None = None, ax: Axes | None = Non
     Raises:
         ValueError: No row has such an effect.
     """
-    drawn = [row for row in answer.rows if row.get("effect") is not None]
-    known = list(dict.fromkeys(str(row["measure"]) for row in drawn))
-    chosen = measure or next(iter(known), "")
-    if chosen not in known:
-        raise ValueError(f"no row has an effect on {chosen!r}; choose {', '.join(known) or 'none'}")
-    drawn = [row for row in drawn if row["measure"] == chosen]
+    drawn, chosen = _with_effects(answer, measure)
     ax = ax or _new(height=1 + 0.4 * len(drawn))
     for place, row in enumerate(reversed(drawn)):
-        low, high = (row[key] for key in ("low", "high"))
-        ax.plot([low, high], [place, place], color="tab:blue")
+        ax.plot([row["low"], row["high"]], [place, place], color="tab:blue")
         ax.plot([row["effect"]], [place], "o", color="tab:blue")
     ax.axvline(0, color="gray", linewidth=0.8)
     ax.set_yticks(range(len(drawn)), [_sides(row) for row in reversed(drawn)])
     unit = "logarithm of the ratio a / b" if drawn[0].get("ratio") else "a minus b"
     ax.set(xlabel=f"{_title(chosen)}: {unit}, 95 % interval")
     return ax
+
+
+def _with_effects(answer: Answer, measure: str | None) -> tuple[list[Mapping[str, Any]], str]:
+    """Return the rows with an effect on a measure, or on the first there is, and its name."""
+    rows = [row for row in answer.rows if row.get("effect") is not None]
+    known = list(dict.fromkeys(str(row["measure"]) for row in rows))
+    chosen = measure or next(iter(known), "")
+    if chosen not in known:
+        raise ValueError(f"no row has an effect on {chosen!r}; choose {', '.join(known) or 'none'}")
+    return [row for row in rows if row["measure"] == chosen], chosen
 
 
 def _sides(row: Mapping[str, Any]) -> str:

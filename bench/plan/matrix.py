@@ -296,14 +296,14 @@ def axis_values(axis: str, given: object) -> tuple[axes.Value, ...]:
 def read_budget(text: str) -> dict[str, Any]:
     """Return `500`, `500steps`, `2000000tokens`, `60s` or `3epochs` as `make_budget` takes it."""
     match = BUDGET_TEXT.fullmatch(text.strip())
-    limits: dict[str, Any] = {"steps": 0, "tokens": 0, "seconds": 0.0}
-    if match:
-        number, unit = float(match[1]), match[2] or "steps"
-        if number > 0 and unit.startswith("epoch") and number.is_integer():
+    number = float(match[1]) if match else 0.0
+    unit = (match and match[2]) or "steps"
+    if number > 0 and unit == "s":
+        return {"steps": 0, "tokens": 0, "seconds": number}
+    if number > 0 and number.is_integer():
+        if unit.startswith("epoch"):
             return {"epochs": int(number)}
-        if number > 0 and (unit == "s" or number.is_integer()):
-            key = "seconds" if unit == "s" else unit
-            return limits | {key: number if unit == "s" else int(number)}
+        return {"steps": 0, "tokens": 0, "seconds": 0.0} | {unit: int(number)}
     raise ValueError(
         f"the budget {text!r} is not a number above 0 with a unit; write 500steps, 2000000tokens, "
         "3epochs or 60s"

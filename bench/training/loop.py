@@ -25,7 +25,7 @@ from bench.training.layers import (
 )
 from bench.training.schedules import set_learning_rate, toss_coins
 from bench.training.state import Setting, TrainState, trained_parameters
-from tasks import Facts, Indices
+from tasks import Facts, Indices, Task
 from variants import Batch
 
 EXPLODED = 10.0
@@ -149,7 +149,6 @@ def _train_segment(
 
     The last step stands alone, as its change of the weights is measured.
     """
-    trained = [parameter.detach() for parameter in trained_parameters(state.model)]
     # a checkpoint that is due ends `_timed_steps` early, and what is left is done after it; a run
     # resumed within a segment has the losses of its first part
     while (left := setting.steps_to_evaluation(state) - 1) and not _ends_early(state, setting):
@@ -158,18 +157,27 @@ def _train_segment(
             checkpoint.write([state])
     change = parameters = None
     if not _ends_early(state, setting):
-        # copying the weights is measuring, not training, so it stands outside the clock
-        before = [weights.clone() for weights in trained]
-        _timed_steps(state, setting, batches, 1)
-        moved = _total_norm([new - old for new, old in zip(trained, before, strict=True)])
-        change = float(moved / _total_norm(trained))
-        if setting.layer_probe is not None:
-            named = [(n, p) for n, p in state.model.named_parameters() if p.requires_grad]
-            names, gradients = [name for name, _ in named], [p.grad for _, p in named]
-            parameters = parameter_figures(names, trained, before, gradients, state.norm)
+        change, parameters = _last_step(state, setting, batches)
     mean = float(torch.stack(state.losses).mean())
     state.losses = []
     return Segment(mean, float(state.norm), change, parameters)
+
+
+def _last_step(
+    state: TrainState, setting: Setting, batches: Iterator[tuple[Indices, DataPosition]]
+) -> tuple[float, dict[str, LayerFigures] | None]:
+    """Take a step; return the relative change of all weights, and what each parameter was like."""
+    trained = [parameter.detach() for parameter in trained_parameters(state.model)]
+    # copying the weights is measuring, not training, so it stands outside the clock
+    before = [weights.clone() for weights in trained]
+    _timed_steps(state, setting, batches, 1)
+    moved = _total_norm([new - old for new, old in zip(trained, before, strict=True)])
+    change = float(moved / _total_norm(trained))
+    if setting.layer_probe is None:
+        return change, None
+    named = [(n, p) for n, p in state.model.named_parameters() if p.requires_grad]
+    names, gradients = [name for name, _ in named], [p.grad for _, p in named]
+    return change, parameter_figures(names, trained, before, gradients, state.norm)
 
 
 def _ends_early(state: TrainState, setting: Setting) -> bool:
@@ -241,14 +249,17 @@ def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
         state.best_weights = {
             name: value.detach().clone() for name, value in state.model.state_dict().items()
         }
-    wanted = task.solved_at
-    if state.to_target is None and wanted is not None and point[task.metric] >= wanted:
+    if state.to_target is None and _at_target(point, task):
         state.to_target = {"steps": state.step, "tokens": state.tokens}
         state.seconds_to_target = state.seconds
-    if state.to_target is not None and setting.budget.stop == "solved":
-        state.status = "solved"
-    elif setting.budget_spent(state, state.seconds):
-        state.status = "solved" if state.to_target is not None else "finished"
+    solved = state.to_target is not None
+    if (solved and setting.budget.stop == "solved") or setting.budget_spent(state, state.seconds):
+        state.status = "solved" if solved else "finished"
+
+
+def _at_target(point: dict[str, Any], task: Task) -> bool:
+    """Return whether a point of a curve reaches the score at which its task counts as solved."""
+    return task.solved_at is not None and bool(point[task.metric] >= task.solved_at)
 
 
 def _rank(point: dict[str, Any], metric: str) -> tuple[float, float]:

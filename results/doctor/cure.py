@@ -40,12 +40,18 @@ def improvement(before: Record, after: Record) -> Improvement:
         sooner = old_target is None or new_target["tokens"] < old_target["tokens"]
         return Improvement(sooner, text, sooner)
     if old_target is None and abs(new - old) <= metrics.margin(key):
-        losses = [record.outcome.get("valid", {}).get("valid_loss") for record in (before, after)]
-        if None not in losses:
+        losses = _losses(before, after)
+        if losses is not None:
             text += f"; validation loss {losses[0]:.3g} before, {losses[1]:.3g} now"
             return Improvement(losses[1] < LOWER * losses[0], text, False)
     better = new > old + metrics.margin(key)
     return Improvement(better, text, better)
+
+
+def _losses(before: Record, after: Record) -> tuple[float, float] | None:
+    """Return the validation losses of both runs, or None if one has none."""
+    old, new = (record.outcome.get("valid", {}).get("valid_loss") for record in (before, after))
+    return None if old is None or new is None else (old, new)
 
 
 def _text(key: str, scores: list[float | None], targets: list[dict[str, Any] | None]) -> str:

@@ -208,21 +208,30 @@ def _stuck(record: Record, losses: Sequence[tuple[int, float]]) -> RunState:
     falls = len(training) >= FEWEST_POINTS and _falls(training)
     run = examined_run(record)
     even = run.health.loss.even if run else None
-    first = record.outcome["curve"][0].get("loss")
-    if even is not None and loss > WORSE * even and not falls:
-        says = f"{since}: it is {loss:.3g}, where uniform guessing gives {even:.3g}"
-        return RunState("worse than guessing", f"{_scored(record)}; {says}")
     if falls:
         says = (
             f"{_scored(record)}; {since} ({loss:.3g}), while its training loss still falls (to "
             f"{training[-1][1]:.3g}): more steps teach it its examples, not the task"
         )
         return RunState("learns only its examples", says)
-    if (loss > LEARNED * even) if even is not None else (first and loss > HARDLY_MOVED * first):
-        known = f"; uniform guessing gives {even:.3g}" if even is not None else ""
-        return RunState("stuck at guessing", f"{_scored(record)}; {since} ({loss:.3g}{known})")
-    known = f", where uniform guessing gives {even:.3g}" if even is not None else ""
-    says = f"{_scored(record)}; {since}: it stays at {loss:.3g}{known}"
+    if even is None:
+        return _stuck_at(record, since, loss)
+    if loss > WORSE * even:
+        says = f"{since}: it is {loss:.3g}, where uniform guessing gives {even:.3g}"
+        return RunState("worse than guessing", f"{_scored(record)}; {says}")
+    if loss > LEARNED * even:
+        says = f"{since} ({loss:.3g}; uniform guessing gives {even:.3g})"
+        return RunState("stuck at guessing", f"{_scored(record)}; {says}")
+    says = f"{since}: it stays at {loss:.3g}, where uniform guessing gives {even:.3g}"
+    return RunState("stuck above guessing", f"{_scored(record)}; {says}")
+
+
+def _stuck_at(record: Record, since: str, loss: float) -> RunState:
+    """Return the level of a run of which it is not known what uniform guessing gives."""
+    first = record.outcome["curve"][0].get("loss")
+    if first and loss > HARDLY_MOVED * first:
+        return RunState("stuck at guessing", f"{_scored(record)}; {since} ({loss:.3g})")
+    says = f"{_scored(record)}; {since}: it stays at {loss:.3g}"
     return RunState("stuck above guessing", says)
 
 

@@ -107,14 +107,22 @@ def _sure_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     lines += [_likely_line(row) for row in likely[: max(LIKELY_SHOWN - len(lines), 0)]]
     if len(sure) > SURE_SHOWN:
         lines.append(f"{len(sure) - SURE_SHOWN} more sure differences below")
-    counts = Counter(str(row["verdict"]) for row in judged if not row["ratio"])
-    large = sum(is_large(row) for row in judged if not row["ratio"])
-    told = [f"{counts['tie']} tied with the default"] if counts["tie"] else []
-    told += [f"{counts['alike']} without a difference seen"] if counts["alike"] else []
-    told += [f"{large} large, not yet significant"] if large else []
-    still_open = counts["undecided"] - large
-    told += [f"{still_open} not significant yet"] if still_open else []
-    return [*lines, "scores: " + ", ".join(told)] if told else lines or ["nothing to compare"]
+    return [*lines, *_open_line(judged)] or ["nothing to compare"]
+
+
+def _open_line(judged: Sequence[ComparisonRow]) -> list[str]:
+    """Return one line that counts the scores that are tied or open; none if all are sure."""
+    scores = [row for row in judged if not row["ratio"]]
+    counts = Counter(str(row["verdict"]) for row in scores)
+    large = sum(map(is_large, scores))
+    kinds = {
+        "tied with the default": counts["tie"],
+        "without a difference seen": counts["alike"],
+        "large, not yet significant": large,
+        "not significant yet": counts["undecided"] - large,
+    }
+    told = [f"{count} {kind}" for kind, count in kinds.items() if count]
+    return ["scores: " + ", ".join(told)] if told else []
 
 
 def _sure_line(row: ComparisonRow) -> str:

@@ -75,29 +75,39 @@ def show_examined_layers(record: Record, console: Console) -> None:
     parameters = {name: f for name, f in layers.items() if set(f) & set(PARAMETER_FIGURES)}
     cells = {name: f for name, f in layers.items() if name not in parameters}
     if parameters:
-        lines = [
-            {
-                "parameter": name + " (frozen)" * (name in frozen),
-                "gradient": _number(figures.get("gradient_norm")),
-                "update": _number(figures.get("update_ratio")),
-            }
-            for name, figures in parameters.items()
-        ]
-        note = "gradient: its norm on one batch; update: change of a step over the value, as norms"
-        print_table(TextTable("parameters at the end of training", lines, [note]), console)
+        print_table(_parameter_table(parameters, frozen), console)
     if cells:
-        lines = [
-            {
-                "layer": name,
-                "saturated": _share(figures["saturation"]),
-                "gates at 0 or 1": _share(figures["gates"]),
-                "memory": _number(figures["memory"]),
-                "largest": _number(figures["memory_largest"]),
-            }
-            for name, figures in cells.items()
-        ]
-        note = "shares at the last step of the examples; memory: absolute values, c of an LSTM"
-        print_table(TextTable("recurrent layers at the end of training", lines, [note]), console)
+        print_table(_cell_table(cells), console)
+
+
+def _parameter_table(parameters: Mapping[str, Mapping[str, Any]], frozen: set[str]) -> TextTable:
+    """Return the table of what one training step did to each parameter."""
+    lines = [
+        {
+            "parameter": name + " (frozen)" * (name in frozen),
+            "gradient": _number(figures.get("gradient_norm")),
+            "update": _number(figures.get("update_ratio")),
+        }
+        for name, figures in parameters.items()
+    ]
+    note = "gradient: its norm on one batch; update: change of a step over the value, as norms"
+    return TextTable("parameters at the end of training", lines, [note])
+
+
+def _cell_table(cells: Mapping[str, Mapping[str, Any]]) -> TextTable:
+    """Return the table of how far each recurrent layer is driven to its limits."""
+    lines = [
+        {
+            "layer": name,
+            "saturated": _share(figures["saturation"]),
+            "gates at 0 or 1": _share(figures["gates"]),
+            "memory": _number(figures["memory"]),
+            "largest": _number(figures["memory_largest"]),
+        }
+        for name, figures in cells.items()
+    ]
+    note = "shares at the last step of the examples; memory: absolute values, c of an LSTM"
+    return TextTable("recurrent layers at the end of training", lines, [note])
 
 
 def _number(value: float | None) -> str:

@@ -1,1 +1,1 @@
-"""Fast forms of the parts: when they run, matrix products, and gradients made after a loop."""
+"""Fast forms of the parts: the decoder in a loop, matrix products, gradients made after a loop."""

@@ -62,9 +62,8 @@ def shut_gates(run: ExaminedRun) -> Iterator[Finding]:
 
 def vanishing_gradient(run: ExaminedRun) -> Iterator[Finding]:
     """Find a place of the source that almost no gradient reaches."""
-    profile = [share for share in run.health.profile or () if share is not None]
-    complete = len(profile) == len(run.health.profile or ())
-    if run.solved or not any(profile) or not complete:
+    profile = _whole_profile(run)
+    if run.solved or not any(profile):
         return
     least = min(profile)
     if least < VANISHED:
@@ -76,3 +75,10 @@ def vanishing_gradient(run: ExaminedRun) -> Iterator[Finding]:
             "a gated cell, attention, or orthogonal initialisation: cell=lstm,attention=general",
             {"cell": "lstm", "attention": "general"},
         )
+
+
+def _whole_profile(run: ExaminedRun) -> list[float]:
+    """Return the share of the gradient at each place of the source; none if one is not known."""
+    profile = run.health.profile or ()
+    known = [share for share in profile if share is not None]
+    return known if len(known) == len(profile) else []

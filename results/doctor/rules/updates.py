@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from results.doctor.examined import SURE, ExaminedRun, Finding, above, below, or_zero, shown
 from results.doctor.rules.losses import SMALLEST_LOSS
@@ -111,9 +111,7 @@ def part_left_out(run: ExaminedRun) -> Iterator[Finding]:
     if step is None:
         return
     still = [name for name in step.without_update if name not in step.without_gradient]
-    by_part = {part: [n for n in still if n.startswith(f"{part}.")] for part in PARTS}
-    by_part["part"] = [name for name in still if not any(name in n for n in by_part.values())]
-    for part, names in by_part.items():
+    for part, names in _by_part(still).items():
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             yield Finding(
@@ -122,6 +120,13 @@ def part_left_out(run: ExaminedRun) -> Iterator[Finding]:
                 f"{names[0]}{more} got a gradient and did not change in a training step",
                 "Adam(model.decoder.parameters()) becomes Adam(model.parameters())",
             )
+
+
+def _by_part(names: Sequence[str]) -> dict[str, list[str]]:
+    """Return names of parameters by the part of the model they are in; the others as `part`."""
+    by_part = {part: [name for name in names if name.startswith(f"{part}.")] for part in PARTS}
+    known = {name for part in by_part.values() for name in part}
+    return by_part | {"part": [name for name in names if name not in known]}
 
 
 def embedding_frozen(run: ExaminedRun) -> Iterator[Finding]:

@@ -166,8 +166,13 @@ def judge(watched: Watched, errors: list[Exception] | None = None) -> list[Findi
             if errors is None:
                 raise
             errors.append(error)
+    return sorted(_without_consequences(found), key=lambda finding: finding.sure != SURE)
+
+
+def _without_consequences(found: Mapping[str, Finding]) -> list[Finding]:
+    """Return the findings that do not follow from others."""
     following = {name for cause in found for name in CONSEQUENCES.get(cause, ())}
     left = [finding for finding in found.values() if finding.cause not in following]
     if any(finding.sure == SURE for finding in left):
         left = [f for f in left if f.sure == SURE or f.cause not in SYMPTOMATIC]
-    return sorted(left, key=lambda finding: finding.sure != SURE)
+    return left

@@ -108,23 +108,33 @@ def far_off(seen: RatesSeen) -> Iterator[Finding]:
 
 def too_large(seen: RatesSeen) -> Iterator[Finding]:
     """Find first weights so large that the model learns when they are made smaller."""
-    own = seen.trials.get("1")
-    scaled = seen.trials.get("scaled")
+    own, scaled = _ended_at(seen, "1"), _ended_at(seen, "scaled")
     if seen.learned or own is None or scaled is None or not seen.large:
         return
-    far_below = scaled[1] < FAR_BELOW * min(own[1], seen.last)
-    if far_below or (seen.saturated > MOSTLY_SATURATED and scaled[1] < own[1]):
-        names = ", ".join(f"{name} ({rms:.3g})" for name, rms in seen.large[:3])
+    far_below = scaled < FAR_BELOW * min(own, seen.last)
+    limited = seen.saturated > MOSTLY_SATURATED and scaled < own
+    if far_below or limited:
         yield Finding(
             "saturating-embedding" if seen.large_embeddings else "initialisation-too-large",
             SURE if far_below else LIKELY,
-            f"weights begin with root mean squares of {names}, and drive {seen.saturated:.0%} of "
-            "the gates and units that get them to a limit; a short trial on recorded batches takes "
-            f"the loss of others to {own[1]:.3g}, and to {scaled[1]:.3g} if they begin with 0.1",
+            f"weights begin with root mean squares of {_largest(seen)}, and drive "
+            f"{seen.saturated:.0%} of the gates and units that get them to a limit; a short trial "
+            f"on recorded batches takes the loss of others to {own:.3g}, and to {scaled:.3g} if "
+            "they begin with 0.1",
             "begin with smaller weights: nn.Embedding's own, or 0.1 * torch.randn(...)",
             place=seen.place,
             why="large inputs drive gates and units to their limits, where gradients vanish.",
         )
+
+
+def _largest(seen: RatesSeen) -> str:
+    """Return the names of the largest weights with their root mean squares."""
+    return ", ".join(f"{name} ({rms:.3g})" for name, rms in seen.large[:3])
+
+
+def _ended_at(seen: RatesSeen, trial: str) -> float | None:
+    """Return the loss with which a trial ended; None if it was not made."""
+    return seen.trials[trial][1] if trial in seen.trials else None
 
 
 def decay_too_high(seen: RatesSeen) -> Iterator[Finding]:
@@ -146,15 +156,17 @@ def decay_too_high(seen: RatesSeen) -> Iterator[Finding]:
 
 def rate(seen: RatesSeen) -> Iterator[Finding]:
     """Find a learning rate that is too high or too low, where another one learns."""
-    if seen.learned or seen.steps < FEW_STEPS:
-        return
     own = _falls(seen, "1")
-    if own is None:
+    if seen.learned or seen.steps < FEW_STEPS or own is None:
         return
-    if seen.faded < FADED and own < FELL and seen.trials["1"][1] < FELL * seen.last:
+    if _has_faded(seen, own):
         yield _faded(seen, own)
-        return
-    # of a rate that does what the script's own cannot, in fewer steps than the script took
+    else:
+        yield from _another_rate(seen, own)
+
+
+def _another_rate(seen: RatesSeen, own: float) -> Iterator[Finding]:
+    """Find a rate that does what the script's own cannot, in fewer steps than the script took."""
     lower = _best(seen, higher=False)
     higher = _best(seen, higher=True)
     if own > HARDLY and _beats(seen, lower):
@@ -163,6 +175,11 @@ def rate(seen: RatesSeen) -> Iterator[Finding]:
         yield _finding(seen, "rate-too-low", own, higher)
     elif own > HARDLY_IN_A_TRIAL and _outruns(seen, higher):
         yield replace(_finding(seen, "rate-too-low", own, higher), sure=LIKELY)
+
+
+def _has_faded(seen: RatesSeen, own: float) -> bool:
+    """Return whether the rate has become so low that the script stopped learning by it."""
+    return seen.faded < FADED and own < FELL and seen.trials["1"][1] < FELL * seen.last
 
 
 def _best(seen: RatesSeen, *, higher: bool) -> str:

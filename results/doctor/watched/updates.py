@@ -140,10 +140,10 @@ def never_stepped(watched: Watched) -> Iterator[Finding]:
     if seen is None:
         return
     idle = {use.name: use for use in seen.optimizers if not use.steps and use.used}
-    stuck = [p for p in seen.parameters if p.left_out and p.holder in idle]
-    for name in dict.fromkeys(p.holder for p in stuck):
-        use = idle[name]
-        names = [p.name for p in stuck if p.holder == name]
+    for name, names in _kept_first_values(seen.parameters).items():
+        use = idle.get(name)
+        if use is None:
+            continue
         yield Finding(
             "optimizer-not-stepped",
             SURE,
@@ -153,6 +153,15 @@ def never_stepped(watched: Watched) -> Iterator[Finding]:
             place=use.place,
             why="Backward passes only compute gradients; the step is what changes the weights.",
         )
+
+
+def _kept_first_values(parameters: Sequence[ParameterSeen]) -> dict[str, list[str]]:
+    """Return, by optimizer, the names of parameters that get gradients and never change."""
+    names: dict[str, list[str]] = {}
+    for parameter in parameters:
+        if parameter.left_out:
+            names.setdefault(parameter.holder, []).append(parameter.name)
+    return names
 
 
 def cleared_before_step(watched: Watched) -> Iterator[Finding]:
@@ -242,52 +251,76 @@ def unregistered(watched: Watched) -> Iterator[Finding]:
 def left_out(watched: Watched) -> Iterator[Finding]:
     """Find parameters that get gradients and are in no optimizer."""
     seen = watched.updates
-    if seen is None:
+    if seen is None or not (out := _without_holder(seen.parameters)):
         return
-    out = [p for p in seen.parameters if p.left_out and p.registered and not p.holder]
-    if not out:
-        return
-    names = listed([p.name for p in out])
     stepping = [use for use in seen.optimizers if use.steps]
-    place = stepping[0].place if stepping else ""
-    if not stepping:
-        yield Finding(
-            "optimizer-not-stepped",
-            LIKELY,
-            f"no optimizer stepped while the script was watched; {names} get gradients and keep "
-            "their first values",
-            "write optimizer.step() after loss.backward()",
-            why="Backward passes only compute gradients; the step is what changes the weights.",
-        )
-        return
-    strangers = [p for p in seen.parameters if p.steps and not p.reaches]
-    if _replaced(out, strangers):
-        yield Finding(
-            "wrong-model-optimized",
-            SURE,
-            f"{names} get gradients and are in no optimizer, while {stepping[0].name} "
-            f"({stepping[0].kind}, made at {place}) holds {len(strangers)} tensors of the same "
-            "shapes that the model does not use",
-            f"make {stepping[0].name} after the model has all its final layers (again after a "
-            "layer is replaced)",
-            place=place,
-            why="The optimizer changes weights of a model or layer that is no longer in use; those "
-            "in use keep their first values.",
-        )
-        return
-    by_hand = all(use.by_hand for use in stepping)
+    strangers = _never_reaching(seen.parameters)
     cause = _part_left_out(seen.parameters, out)
-    solved = watched.rates is not None and watched.rates.learned
-    if solved and cause in ("embedding-left-out", "part-left-out"):
-        return
-    yield Finding(
+    if not stepping:
+        yield _no_step_at_all(out)
+    elif _replaced(out, strangers):
+        yield _wrong_model(out, strangers, stepping[0])
+    elif not (_learned(watched) and cause in ("embedding-left-out", "part-left-out")):
+        yield _held_by_none(out, cause, stepping)
+
+
+def _without_holder(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:
+    """Return the model's own parameters that get gradients and that no optimizer holds."""
+    return [p for p in parameters if p.left_out and p.registered and not p.holder]
+
+
+def _never_reaching(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:
+    """Return the parameters that an optimizer steps and of which the loss is not made."""
+    return [p for p in parameters if p.steps and not p.reaches]
+
+
+def _learned(watched: Watched) -> bool:
+    """Return whether the training is known to have learned."""
+    return watched.rates is not None and watched.rates.learned
+
+
+def _no_step_at_all(out: Sequence[ParameterSeen]) -> Finding:
+    return Finding(
+        "optimizer-not-stepped",
+        LIKELY,
+        f"no optimizer stepped while the script was watched; {listed([p.name for p in out])} get "
+        "gradients and keep their first values",
+        "write optimizer.step() after loss.backward()",
+        why="Backward passes only compute gradients; the step is what changes the weights.",
+    )
+
+
+def _wrong_model(
+    out: Sequence[ParameterSeen], strangers: Sequence[ParameterSeen], use: OptimizerUse
+) -> Finding:
+    """Return the finding for an optimizer that holds other tensors of the shapes left out."""
+    return Finding(
+        "wrong-model-optimized",
+        SURE,
+        f"{listed([p.name for p in out])} get gradients and are in no optimizer, while {use.name} "
+        f"({use.kind}, made at {use.place}) holds {len(strangers)} tensors of the same "
+        "shapes that the model does not use",
+        f"make {use.name} after the model has all its final layers (again after a "
+        "layer is replaced)",
+        place=use.place,
+        why="The optimizer changes weights of a model or layer that is no longer in use; those "
+        "in use keep their first values.",
+    )
+
+
+def _held_by_none(
+    out: Sequence[ParameterSeen], cause: str, stepping: Sequence[OptimizerUse]
+) -> Finding:
+    by_hand = all(use.by_hand for use in stepping)
+    return Finding(
         cause,
         SURE,
-        f"{names} get gradients (norm up to {max(p.own for p in out):.3g}) but "
+        f"{listed([p.name for p in out])} get gradients (norm up to "
+        f"{max(p.own for p in out):.3g}) but "
         + ("the script does not update them" if by_hand else "are in no optimizer")
         + ": from the first recorded step to the last they did not change",
         _add_to(stepping, cause),
-        place=place,
+        place=stepping[0].place,
         why="Weights that nothing updates keep their random first values.",
     )
 
@@ -303,17 +336,21 @@ def _replaced(out: Sequence[ParameterSeen], strangers: Sequence[ParameterSeen]) 
 
 
 def _part_left_out(parameters: Sequence[ParameterSeen], out: Sequence[ParameterSeen]) -> str:
+    """Return the cause that names the part of the model to which the parameters left out belong."""
     if all(p.embedding for p in out):
         return "embedding-left-out"
-    shares = {}
-    for part in ("encoder", "decoder"):
-        whole = sum(p.size for p in parameters if p.part == part and p.own > 0)
-        shares[part] = sum(p.size for p in out if p.part == part) / whole if whole else 0.0
-    if shares["encoder"] >= NEARLY_ALL and shares["decoder"] < NEARLY_ALL:
-        return "encoder-left-out"
-    if shares["decoder"] >= NEARLY_ALL and shares["encoder"] < NEARLY_ALL:
-        return "decoder-left-out"
-    return "part-left-out"
+    left = [
+        part for part in ("encoder", "decoder") if _share_of(part, parameters, out) >= NEARLY_ALL
+    ]
+    return f"{left[0]}-left-out" if len(left) == 1 else "part-left-out"
+
+
+def _share_of(
+    part: str, parameters: Sequence[ParameterSeen], out: Sequence[ParameterSeen]
+) -> float:
+    """Return how much of a part's values that get gradients are left out; 0 if it has none."""
+    whole = sum(p.size for p in parameters if p.part == part and p.own > 0)
+    return sum(p.size for p in out if p.part == part) / whole if whole else 0.0
 
 
 def _add_to(stepping: Sequence[OptimizerUse], cause: str) -> str:
@@ -333,34 +370,43 @@ def detached(watched: Watched) -> Iterator[Finding]:
     seen = watched.updates
     if seen is None or not seen.cuts:
         return
-    lost = [p for p in seen.parameters if p.steps and p.own == 0 and p.uncut > 0]
+    lost = _without_gradient(seen.parameters)
     where = ", ".join(f"{cut.place} ({_written(cut.call)})" for cut in seen.cuts[:3])
     if lost:
-        encoder = [p for p in seen.parameters if p.part == "encoder" and p.uncut > 0]
-        all_of_it = sum(p.size for p in lost if p.part == "encoder") >= NEARLY_ALL * sum(
-            p.size for p in encoder
-        )
-        yield Finding(
-            "encoder-detached" if encoder and all_of_it else "graph-cut",
+        yield _cut_off(
+            "encoder-detached" if _whole_encoder(lost, seen.parameters) else "graph-cut",
             SURE,
             f"{listed([p.name for p in lost])} are in {lost[0].holder} and get no gradient; "
             f"without the cut at {where} they do",
-            f"let the gradient pass: take away {_written(seen.cuts[0].call)} at "
-            f"{seen.cuts[0].place}",
-            place=seen.cuts[0].place,
-            why="What is cut off from the loss is never told how to change.",
+            "What is cut off from the loss is never told how to change.",
+            seen.cuts[0],
         )
-    elif seen.cosine < WAYS_PART and not (watched.rates is not None and watched.rates.learned):
-        yield Finding(
+    elif seen.cosine < WAYS_PART and not _learned(watched):
+        yield _cut_off(
             "graph-cut",
             LIKELY,
             f"gradients are cut at {where}: with and without the cut they differ "
             f"(cosine {seen.cosine:.2f})",
-            f"let the gradient pass: take away {_written(seen.cuts[0].call)} at "
-            f"{seen.cuts[0].place}",
-            place=seen.cuts[0].place,
-            why="Earlier steps are not told what later steps needed from them.",
+            "Earlier steps are not told what later steps needed from them.",
+            seen.cuts[0],
         )
+
+
+def _without_gradient(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:
+    """Return the trained parameters that get a gradient only where nothing is cut."""
+    return [p for p in parameters if p.steps and p.own == 0 and p.uncut > 0]
+
+
+def _cut_off(cause: str, sure: str, evidence: str, why: str, cut: CutSeen) -> Finding:
+    change = f"let the gradient pass: take away {_written(cut.call)} at {cut.place}"
+    return Finding(cause, sure, evidence, change, place=cut.place, why=why)
+
+
+def _whole_encoder(lost: Sequence[ParameterSeen], parameters: Sequence[ParameterSeen]) -> bool:
+    """Return whether the parameters that lost their gradient are nearly all of an encoder's."""
+    encoder = [p for p in parameters if p.part == "encoder" and p.uncut > 0]
+    size = sum(p.size for p in lost if p.part == "encoder")
+    return bool(encoder) and size >= NEARLY_ALL * sum(p.size for p in encoder)
 
 
 WRITTEN = {
@@ -383,7 +429,15 @@ def badly_clipped(watched: Watched) -> Iterator[Finding]:
     rates = watched.rates
     if seen is None or rates is None or rates.learned or not rates.unstable:
         return
-    for clip in seen.clips:
+    yield from _clipped_late(seen.clips)
+    yield from _clipped_elsewhere(
+        [clip for clip in seen.clips if not clip.after and clip.limit == clip.limit]
+    )
+
+
+def _clipped_late(clips: Sequence[ClipSeen]) -> Iterator[Finding]:
+    """Find gradients that are clipped when the step has applied them."""
+    for clip in clips:
         if clip.after and clip.norm > clip.limit:
             yield Finding(
                 "clip-after-step",
@@ -395,16 +449,19 @@ def badly_clipped(watched: Watched) -> Iterator[Finding]:
                 why="The optimizer has used the gradients before they are clipped, so single "
                 "batches can throw the weights far off.",
             )
-    before = [clip for clip in seen.clips if not clip.after and clip.limit == clip.limit]
-    covered = sum(clip.clipped**2 for clip in before) ** 0.5
-    if before and before[0].norm > 2 * before[0].limit and covered < CLIPPED_FEW * before[0].norm:
+
+
+def _clipped_elsewhere(clips: Sequence[ClipSeen]) -> Iterator[Finding]:
+    """Find clipping before the step that misses most of the gradient."""
+    covered = sum(clip.clipped**2 for clip in clips) ** 0.5
+    if clips and clips[0].norm > 2 * clips[0].limit and covered < CLIPPED_FEW * clips[0].norm:
         yield Finding(
             "clip-of-wrong-parameters",
             LIKELY,
-            f"{before[0].place} clips gradients of norm {covered:.3g} of {before[0].norm:.3g} in "
-            f"all; those applied have norm {before[0].applied:.3g}",
+            f"{clips[0].place} clips gradients of norm {covered:.3g} of {clips[0].norm:.3g} in "
+            f"all; those applied have norm {clips[0].applied:.3g}",
             "clip the parameters of all modules that the optimizer holds",
-            place=before[0].place,
+            place=clips[0].place,
             why="The gradients that grow too large are not among those that are clipped.",
         )
 
@@ -414,10 +471,9 @@ def unused_layers(watched: Watched) -> Iterator[Finding]:
     seen = watched.updates
     if seen is None or watched.rates is None or watched.rates.learned:
         return
-    for_loss = [p for p in seen.parameters if p.own > 0]
-    lost = [p for p in seen.parameters if p.steps and p.own == 0 and not p.reaches and p.registered]
-    called = [p for p in lost if p.used]
-    if for_loss and called and not all(p.embedding for p in called):
+    called = list(filter(_called_in_vain, seen.parameters))
+    has_gradients = any(p.own > 0 for p in seen.parameters)
+    if has_gradients and not all(p.embedding for p in called):
         where = f" at {called[0].place}" if called[0].place else ""
         yield Finding(
             "unused-layer",
@@ -428,6 +484,12 @@ def unused_layers(watched: Watched) -> Iterator[Finding]:
             place=called[0].place,
             why="A layer whose result is thrown away cannot help the model, and never learns.",
         )
+
+
+def _called_in_vain(parameter: ParameterSeen) -> bool:
+    """Return whether an optimizer holds a parameter that is used and does not reach the loss."""
+    trained = parameter.steps > 0 and parameter.registered and parameter.used
+    return trained and parameter.own == 0 and not parameter.reaches
 
 
 def listed(names: Sequence[str]) -> str:
