@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
-class ByFile(LoadFileScheduling):
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
     """Gives a file to one worker, but the functions of SPREAD_FILES to whichever is free."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -84,7 +84,7 @@ class ByFile(LoadFileScheduling):
         return nodeid.partition("[")[0] if file in SPREAD_FILES else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     """Return the scheduler of a parallel run."""
     return ByFile(config, log)
 
