@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from results.store import reading
+from tests.in_process import InProcessEngine
 from tests.perf import doctor_benchmark
 
 
@@ -15,6 +16,7 @@ from tests.perf import doctor_benchmark
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """A small half: one setting with two faults, and the healthy runs of one task."""
     faults = ("softmax-over-time", "rate-too-low")
+    monkeypatch.setattr(doctor_benchmark, "LocalEngine", InProcessEngine)
     setting = doctor_benchmark.Setting("tuned", "increment", doctor_benchmark.SMALL, 100, faults)
     monkeypatch.setattr(doctor_benchmark, "SETTINGS", (setting,))
     monkeypatch.setattr(doctor_benchmark, "STAR", {"cell": ("lstm",)})
