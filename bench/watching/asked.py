@@ -1,4 +1,4 @@
-"""What is asked of the process of a training script. Loads no torch: only that process needs it."""
+"""Says what a training script and its process are asked for; loads no torch, as the driver must."""
 
 from __future__ import annotations
 
