@@ -178,9 +178,9 @@ def test_pairs_to_settle_are_the_fewest(effect: float, spread: float, margin: fl
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let p values of many pairs come from 1,000 drawn signs, not 20,000: as valid, if coarser."""
     monkeypatch.setattr(inference, "DRAWS", 1000)
-    inference._signs.cache_clear()
+    inference.sign_patterns.cache_clear()
     yield
-    inference._signs.cache_clear()
+    inference.sign_patterns.cache_clear()
 
 
 @pytest.mark.usefixtures("few_draws")
