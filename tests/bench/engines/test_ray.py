@@ -40,20 +40,13 @@ ROOT = Path(__file__).parents[3]
 SICK = ROOT / "tests" / "sick.py"
 DIGEST = build("opposites").digest()
 STORE_BYTES = 80 * 2**20
-NOTICED_SOON = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 500}
-"""Ray's own are 5 and 3 seconds, of which it waits five times until a node counts as dead."""
 Outcomes = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """A head that trains nothing; every test adds the nodes that it wants."""
-    head = {
-        "num_cpus": 0,
-        "include_dashboard": False,
-        "object_store_memory": STORE_BYTES,
-        "_system_config": NOTICED_SOON,
-    }
+    head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": STORE_BYTES}
     made = Cluster(initialize_head=True, head_node_args=head)
     yield made
     made.shutdown()
@@ -482,7 +475,7 @@ def test_on_gpus_runs_share_and_replicas_and_timed_runs_do_not(
     nodes: Nodes, tmp_path: Path
 ) -> None:
     """Ray counts GPUs that a node says it has; nothing is trained on them."""
-    nodes.add(num_cpus=5, num_gpus=2)  # each CPU is a process that Ray starts beforehand
+    nodes.add(num_cpus=8, num_gpus=2)
     plugin, meeting = tmp_path / "meets.py", tmp_path / "meeting"
     meeting.mkdir()
     plugin.write_text(MEETS.replace("FOLDER", repr(str(meeting))))
