@@ -83,7 +83,7 @@ class Replicas:
             self.optimizers, optimizer_states, strict=bool(optimizer_states)
         ):
             optimizer.load_state_dict(state)
-        self._recorded = Recorded(self.backward, device) if device == "cuda" else None
+        self._recorded = None if device == "cpu" else Recorded(self.backward, device)
 
     def _equal_rates(self) -> Iterator[slice]:
         """Yield the places of replicas that have one learning rate."""

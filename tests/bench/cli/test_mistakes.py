@@ -144,7 +144,7 @@ def test_an_empty_store_is_an_error(bench: Bench, store: Path) -> None:
 
 
 def test_an_ambiguous_id_asks_for_more(bench: Bench, filled: Path) -> None:
-    code, _, err = bench("show", record(0).id[:1], "--store", str(crowded(filled)))
+    code, _, err = bench("show", record(0).id[:8], "--store", str(crowded(filled)))
     assert code == 2
     assert "begins 2 runs" in err
     for command in ("show", "drop", "doctor", "undrop"):
@@ -156,7 +156,7 @@ def test_an_ambiguous_id_asks_for_more(bench: Bench, filled: Path) -> None:
 def crowded(folder: Path) -> Path:
     """Add a run whose id begins as that of another."""
     with writing(folder) as store:
-        store.add(replace(record(0), id=record(0).id[0] + "f" * 15))
+        store.add(replace(record(0), id=record(0).id[:8] + "f" * 8))
     return folder
 
 

@@ -24,7 +24,7 @@ from variants import BASE
 
 
 def spec(seed: int = 0, steps: int = 0, tokens: int = 0, seconds: float = 0.0) -> RunSpec:
-    budget = Budget(steps or (0 if tokens or seconds else 100), tokens, seconds)
+    budget = Budget(steps or (0 if tokens or seconds else 100), tokens, seconds, stop="solved")
     return make("opposites", "d", asdict(BASE), budget, seed, "cpu")
 
 

@@ -124,7 +124,7 @@ class Driver:
 
 
 def until(there: Callable[[], object]) -> None:
-    for _ in range(2400):
+    for _ in range(7200):
         if there():
             return
         time.sleep(0.025)

@@ -153,10 +153,11 @@ def test_rows_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_replicas_stand_beside_their_variant(capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--base", "hidden=8", "--work", "training", "--replicas", "1,3"]
     rows = rows_of(capsys, "cell=lstm,attention=dot", "dropout=0.1", *given)
-    names = ["cell=lstm,attention=dot" + many for many in ("", " ×1", " ×3")]
-    assert [row["variant"] for row in rows] == [*names, "dropout=0.1"]
-    alone, one, three, _ = rows
-    assert [row["replicas"] for row in rows] == [1, 1, 3, 1]
+    variants = ("cell=lstm,attention=dot", "dropout=0.1")
+    names = [variant + many for variant in variants for many in ("", " ×1", " ×3")]
+    assert [row["variant"] for row in rows] == names
+    alone, one, three, *_ = rows
+    assert [row["replicas"] for row in rows] == [1, 1, 3, 1, 1, 3]
     assert alone["flops_per_step"] == one["flops_per_step"] == three["flops_per_step"] / 3
     tokens = [row["tokens_per_second"] * row["step_seconds"] for row in rows[:3]]
     assert tokens == pytest.approx([8, 8, 24])

@@ -200,7 +200,7 @@ def test_replicas_go_on_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_replicas_some_of_which_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Theirs is the end that they had, and the others go on from where they were."""
-    budget = Budget(steps=160, batch=6, every=10)
+    budget = Budget(steps=160, batch=6, every=10, stop="solved")
     group = [
         replace(
             spec(f"learning_rate={rate},hidden=24", budget=budget, execution="replicas"), seed=seed
