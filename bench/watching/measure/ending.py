@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,9 +18,23 @@ def compares_end(files: Iterable[str], end: int) -> bool:
     """Return whether code outside training may stop or cut at an end symbol.
 
     It is a lenient search, made to excuse: any loop that breaks, any comparison with this number
-    or with a name that could mean it is enough.
+    or with a name that could mean it is enough. Imported modules that lie in the folders of these
+    files are searched too: outputs are often cut where they are turned into text.
     """
-    return any(_compares(path, end) for path in files)
+    return any(_compares(path, end) for path in _with_modules(files))
+
+
+def _with_modules(files: Iterable[str]) -> set[str]:
+    """Return files with those of imported modules that lie in the same folders or below."""
+    own = set(files)
+    folders = {Path(path).resolve().parent for path in own}
+    for module in [*sys.modules.values()]:
+        file = getattr(module, "__file__", None) or ""
+        path = Path(file).resolve()
+        # an environment may lie in the folder of the script
+        if file.endswith(".py") and "site-packages" not in path.parts:
+            own |= {file} if folders.intersection(path.parents) else set()
+    return own
 
 
 def _compares(path: str, end: int) -> bool:
