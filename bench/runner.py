@@ -7,7 +7,7 @@ import json
 import platform
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from bench.training.decoding import read_decoding
 from bench.training.evaluation import one_definition, samples
 from bench.training.loop import Report, train
 from bench.training.process import RunError, cached_digest, cached_task
-from bench.training.replica_loop import train_replicas
+from bench.training.replicas.loop import train_replicas
 from bench.training.state import Recipe, Setting, TrainState, start
 from bench.training.surroundings import put_back_after
 from bench.training.weights import build_initial, save_weights
@@ -158,11 +158,21 @@ def execute_group(
     shared = {
         "began": began,
         **_shared_evenly(count, took, time.process_time() - worked, first.device, memory),
-        # its numbers depend on these in their last bits: on the shapes and places in the stack
-        "trained_with": [spec.id for spec in specs] if count > 1 else [],
         "data": "" if task is None else task.summary,
+    }
+    return _values(specs, parts, shared)
+
+
+def _values(
+    specs: Sequence[RunSpec], parts: Sequence[Parts], shared: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return what is stored of runs that were trained together; shared: measured of all at once."""
+    shared = {
+        **shared,
+        # its numbers depend on these in their last bits: on the shapes and places in the stack
+        "trained_with": [spec.id for spec in specs] if len(specs) > 1 else [],
         "host": platform.node(),
-        "machine": machine.describe(first.device),
+        "machine": machine.describe(specs[0].device),
     }
     return [
         {

@@ -131,15 +131,23 @@ class _Reader:
         return flat.reshape(shape).astype(np.int64)
 
 
+def _cut(
+    ids: npt.NDArray[Any], lengths: npt.NDArray[Any], count: int
+) -> list[npt.NDArray[np.int32]]:
+    """Return the ids of each example, of all ids in a row; count: examples."""
+    if len(lengths) != count or int(lengths.sum()) != len(ids):
+        raise ValueError("lengths and ids do not belong together")
+    return np.split(ids.astype(np.int32), np.cumsum(lengths)[:-1]) if count else []
+
+
 def _split(split: Mapping[str, Any], reader: _Reader) -> SplitOutputs:
     arrays = {str(name): reader.array(kind, shape) for name, kind, shape in split["arrays"]}
     count = split["examples"]
-    streams = []
-    for place in range(sum(name.startswith("ids ") for name in arrays)):
-        lengths, ids = arrays[f"lengths {place}"], arrays[f"ids {place}"]
-        if len(lengths) != count or int(lengths.sum()) != len(ids):
-            raise ValueError("lengths and ids do not belong together")
-        streams.append(np.split(ids.astype(np.int32), np.cumsum(lengths)[:-1]) if count else [])
+    sequences = sum(name.startswith("ids ") for name in arrays)
+    streams = [
+        _cut(arrays[f"ids {place}"], arrays[f"lengths {place}"], count)
+        for place in range(sequences)
+    ]
     statistics = {
         name.removeprefix("statistics "): counts.T
         for name, counts in arrays.items()

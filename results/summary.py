@@ -171,10 +171,10 @@ def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
     for outcome in outcomes:
         for split, scores in outcome.get("scores", {}).items():
             for name, value in scores.items():
-                if split == "test" and name != metric:
-                    values.setdefault(name, []).append(value)
-                elif split != "test" and name == metric:
-                    values.setdefault(f"{split} {name}", []).append(value)
+                # on test every other score, elsewhere the deciding one
+                if (split == "test") != (name == metric):
+                    key = name if split == "test" else f"{split} {name}"
+                    values.setdefault(key, []).append(value)
     without = sum(test_score(outcome) is None for outcome in outcomes)
     for name, found in values.items():
         worst = metrics.worst(name.split()[-1])

@@ -26,8 +26,9 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from bench.runner import execute
 from bench.specs import Budget, make
-from bench.training import cuda_graphs, losses, randomness, replica_loop
+from bench.training import cuda_graphs, losses, randomness
 from bench.training.process import cached_digest
+from bench.training.replicas import loop
 from variants import axes
 from variants.cells import unrolling
 
@@ -146,7 +147,7 @@ def present() -> Iterator[Device]:
     for module in [*sys.modules.values()]:
         if getattr(module, "torch_generator", None) is torchs:
             module.torch_generator = device.generator  # type: ignore[attr-defined]
-    replica_loop.PADDED_TO[PLACE] = replica_loop.PADDED_TO["cpu"]
+    loop.PADDED_TO[PLACE] = loop.PADDED_TO["cpu"]
     losses.LOGITS_AT_ONCE[NAME] = losses.LOGITS_AT_ONCE["cpu"]
     recorded = cuda_graphs.Recorded.__call__
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from bench.cli.shared import STOPPED, CommandError, console, print_notice
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bench.api.run import Cost
     from bench.engines.contract import Engine
     from bench.plan.matrix import Plan
@@ -62,6 +64,17 @@ def execute_with_progress(
         raise _stopped(store, plan) from None
 
 
+def _report_longer(plan: Plan, left: set[str], out: Console) -> None:
+    """Print how many of the runs that are left go on from shorter ones, or cannot."""
+    if longer := left.intersection(plan.origins):
+        out.print(f"{len(longer)} runs go on from where their shorter runs ended")
+    if plan.anew and left:
+        print_notice(
+            f"{plan.anew} runs start at step 0 though shorter ones are stored; only runs with "
+            "--keep-weights can go on, all of a command together"
+        )
+
+
 def _report_finished(
     store: Store, plan: Plan, todo: list[RunSpec], kept: tuple[bool, bool], to_stderr: bool
 ) -> None:
@@ -73,13 +86,7 @@ def _report_finished(
     left, out = {spec.id for spec in todo}, console(to_stderr)
     finished = [spec.id for spec in plan.specs if spec.id not in left]
     failed = set(store.failed())
-    if longer := left.intersection(plan.origins):
-        out.print(f"{len(longer)} runs go on from where their shorter runs ended")
-    if plan.anew and left:
-        print_notice(
-            f"{plan.anew} runs start at step 0 though shorter ones are stored; only runs with "
-            "--keep-weights can go on, all of a command together"
-        )
+    _report_longer(plan, left, out)
     if again := failed & left:
         out.print(f"{len(again)} runs that failed are done again")
     if finished:

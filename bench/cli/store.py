@@ -207,13 +207,18 @@ MERGED = {
 """What a merge did with runs, in words."""
 
 
+def _measured_on(runs: Sequence[MergedRun]) -> str:
+    """Say which machines these runs were measured on."""
+    machines = sorted({one.machine for one in runs if one.machine})
+    return f" (measured on {', '.join(machines)})"
+
+
 def _show_merged(merged: Sequence[MergedRun], other: Path) -> None:
     say(f"{plural(len(merged), 'run')} in {other}")
     for what, words in MERGED.items():
         runs = [one for one in merged if one.what == what]
         if runs:
-            machines = sorted({one.machine for one in runs if one.machine})
-            measured = f" (measured on {', '.join(machines)})" if what == "taken" else ""
+            measured = _measured_on(runs) if what == "taken" else ""
             say(f"  {len(runs):6} {words}{measured}")
     for one in merged:
         if one.why or one.what == "different":

@@ -19,7 +19,7 @@ from bench.training.batching import DataPosition, collate, endless
 from bench.training.decoding import greedy
 from bench.training.pretrained import pretrained
 from bench.training.randomness import torch_generator
-from bench.training.replicas import Replicas, StackedBatch, draws, repeat
+from bench.training.replicas.stacked import Replicas, StackedBatch, draws, repeat
 from bench.training.schedules import toss_coins
 from bench.training.state import Recipe, TrainState, start
 from tasks import EOS, Facts, Ragged, Split, Task

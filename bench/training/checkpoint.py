@@ -88,6 +88,11 @@ class Checkpoint:
             _write(self._file, tensors, {"checkpoint": text, "hash": _hash(text, tensors)})
         self._next = time.monotonic() + EVERY
 
+    def _is_of(self, header: Mapping[str, Any]) -> bool:
+        """Return whether a file is of these runs, or of a shorter run of the same course."""
+        same_course = bool(self._course) and header.get("course") == self._course
+        return header["runs"] == self._runs or same_course
+
     def restore(self, states: Sequence[TrainState]) -> dict[str, Any] | None:
         """Bring fresh states to where the file has them, and return what was shared.
 
@@ -96,17 +101,8 @@ class Checkpoint:
         """
         assert self._file is not None
         try:
-            with safe_open(self._file, framework="pt") as opened:
-                metadata = opened.metadata() or {}
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            header = json.loads(metadata["checkpoint"])
-            same_course = bool(self._course) and header.get("course") == self._course
-            ours = header["runs"] == self._runs or same_course
-            if (
-                header["schema"] != CHECKPOINT_SCHEMA
-                or not ours
-                or _hash(metadata["checkpoint"], tensors) != metadata["hash"]
-            ):
+            header, tensors = _read_checked(self._file)
+            if header["schema"] != CHECKPOINT_SCHEMA or not self._is_of(header):
                 return None
             content = _join_tensors(header["content"], tensors)
             for state, saved in zip(states, content["states"], strict=True):
@@ -123,6 +119,17 @@ class Checkpoint:
         if header["runs"] == self._runs:
             return True
         return bool(self._course) and header.get("course") == self._course
+
+
+def _read_checked(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return a file's header and tensors; raise ValueError where its digest is not theirs."""
+    with safe_open(file, framework="pt") as opened:
+        metadata = opened.metadata() or {}
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if _hash(metadata["checkpoint"], tensors) != metadata["hash"]:
+        raise ValueError("the digest does not fit")
+    header: dict[str, Any] = json.loads(metadata["checkpoint"])
+    return header, tensors
 
 
 def _content(state: TrainState) -> dict[str, Any]:

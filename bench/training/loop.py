@@ -252,6 +252,11 @@ def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
     if state.to_target is None and _at_target(point, task):
         state.to_target = {"steps": state.step, "tokens": state.tokens}
         state.seconds_to_target = state.seconds
+    _end_if_over(state, setting)
+
+
+def _end_if_over(state: TrainState, setting: Setting) -> None:
+    """End training where the budget is spent, or where it stops at a target that was reached."""
     solved = state.to_target is not None
     if (solved and setting.budget.stop == "solved") or setting.budget_spent(state, state.seconds):
         state.status = "solved" if solved else "finished"

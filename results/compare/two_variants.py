@@ -80,19 +80,17 @@ def _nothing_in_common(
         for _, named in namings(group, suite):
             for name in named:
                 places.setdefault(name, set()).add(f"{task} ({setting})")
-    canonical = [naming.canonical(name, suite) for name in (a, b)]
-    if a != b and canonical[0] == canonical[1]:
+    canonical = {name: naming.canonical(name, suite) for name in (a, b)}
+    if a != b and canonical[a] == canonical[b]:
         return ComparisonError(f"{a} and {b} are the same variant; give two")
     # a misspelt name is the likelier mistake, so it is reported first
-    for name, known in zip((a, b), canonical, strict=True):
-        if known not in places and name not in places:
+    found = {name: places.get(name) or places.get(known) for name, known in canonical.items()}
+    for name, at in found.items():
+        if not at:
             return ComparisonError(
                 f"no finished run is of the variant {name}; there are {naming.listed(places)}"
             )
-    (at_a, at_b) = (
-        places[name if name in places else known]
-        for name, known in zip((a, b), canonical, strict=True)
-    )
+    at_a, at_b = found[a] or (), found[b] or ()
     return ComparisonError(
         f"{a} and {b} have no task and setting in common: {a} has {naming.listed(at_a)}, {b} "
         f"has {naming.listed(at_b)}; run both with the same task and budget"

@@ -31,7 +31,7 @@ from bench.training.batching import by_length, collate, length_batches
 from bench.training.decoding import greedy
 from bench.training.process import cached_task, prepare_process
 from bench.training.randomness import numpy_generator, torch_generator
-from bench.training.replicas import Replicas, repeat
+from bench.training.replicas.stacked import Replicas, repeat
 from bench.training.state import Recipe, start
 from results.stats.median import median_interval
 from tasks import EOS, Facts, Ragged, Split

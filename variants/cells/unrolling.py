@@ -93,6 +93,25 @@ def whole_unroll(
     return parts[0] * mask_BS[..., None], last
 
 
+def _longest_first(lengths_B: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return how rows are sorted so that those that go on are always the first ones.
+
+    Returns:
+        order_B: the rows by falling length.
+        place_B: the place of each row in that order.
+        alive_S: the number of rows that go on at each step.
+        index_BS: where each output stands among those of all steps, one step after the other;
+            padding points behind the last.
+    """
+    order_B = lengths_B.argsort(descending=True, stable=True)
+    place_B = order_B.argsort()
+    times_S = torch.arange(steps)
+    alive_S = (lengths_B > times_S[:, None]).sum(1)
+    before_S = alive_S.cumsum(0) - alive_S
+    index_BS = torch.where(times_S < lengths_B[:, None], before_S + place_B[:, None], alive_S.sum())
+    return order_B, place_B, alive_S, index_BS
+
+
 def _shrinking_unroll(
     cell: Cell,
     inputs_BSI: Tensor,
@@ -102,14 +121,7 @@ def _shrinking_unroll(
 ) -> tuple[Tensor, CellState]:
     """Return outputs_BSH and last states of padded rows, each step on the rows that go on."""
     device, steps = inputs_BSI.device, inputs_BSI.shape[1]
-    # longest first, so that the rows that go on are always the first ones
-    order_B = lengths_B.argsort(descending=True, stable=True)
-    place_B = order_B.argsort()
-    times_S = torch.arange(steps)
-    alive_S = (lengths_B > times_S[:, None]).sum(1)
-    # where each output will stand among those of all steps; padding points to a last row of zeros
-    before_S = alive_S.cumsum(0) - alive_S
-    index_BS = torch.where(times_S < lengths_B[:, None], before_S + place_B[:, None], alive_S.sum())
+    order_B, place_B, alive_S, index_BS = _longest_first(lengths_B, steps)
     order_B, place_B, index_BS = (part.to(device) for part in (order_B, place_B, index_BS))
 
     state = cell.state(*(part.index_select(0, order_B) for part in state))
@@ -245,13 +257,25 @@ def fastest(
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
     if _is_stack(cell):
         return whole_unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
-    if dropped_BH is None and cell.kernel:
-        if _layer_is_faster(cell, inputs_BSI, lengths_B):
-            return torch_unroll(cell, inputs_BSI, state, lengths_B)
-        if _on_onednn(cell, inputs_BSI) and mask_BS is not None:
-            assert lengths_B is not None
-            return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
-    return loop_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
+    if dropped_BH is not None or not cell.kernel:
+        return loop_unroll(cell, inputs_BSI, state, lengths_B, dropped_BH)
+    return _fastest_of_kernel(cell, inputs_BSI, state, mask_BS, lengths_B)
+
+
+def _fastest_of_kernel(
+    cell: Cell,
+    inputs_BSI: Tensor,
+    state: CellState,
+    mask_BS: Tensor | None,
+    lengths_B: Tensor | None,
+) -> tuple[Tensor, CellState]:
+    """Return what `unroll` does without dropout on h, for a cell that torch has a layer of."""
+    if _layer_is_faster(cell, inputs_BSI, lengths_B):
+        return torch_unroll(cell, inputs_BSI, state, lengths_B)
+    if _on_onednn(cell, inputs_BSI) and mask_BS is not None:
+        assert lengths_B is not None
+        return kept_unroll(cell, inputs_BSI, state, mask_BS, lengths_B)
+    return loop_unroll(cell, inputs_BSI, state, lengths_B)
 
 
 def _is_stack(cell: Cell) -> bool:

@@ -28,9 +28,9 @@ from bench.plan import groups
 from bench.plan.matrix import Matrix, from_options, plan
 from bench.runner import execute, execute_group
 from bench.specs import Budget, RunSpec, make
-from bench.training import replicas
 from bench.training.loop import train
-from bench.training.replica_loop import ReplicaGroup, stack_batches, train_replicas
+from bench.training.replicas.loop import ReplicaGroup, stack_batches, train_replicas
+from bench.training.replicas.stacked import detach_model, replica_norms
 from bench.training.state import Recipe, Setting, TrainState, start
 from bench.training.weights import build_initial
 from tasks import Task
@@ -265,7 +265,7 @@ def test_an_ended_replica_keeps_its_weights(tasks: dict[str, Task]) -> None:
     group = ReplicaGroup(states, settings)
     group.train_segment()
     states[0].status = "finished"
-    replicas.detach_model(states[0].model)
+    detach_model(states[0].model)
     before = {name: value.clone() for name, value in states[0].model.state_dict().items()}
     step, tokens = states[0].step, states[0].tokens
     group.train_segment()
@@ -439,7 +439,7 @@ def test_gradients_are_clipped_for_each(tasks: dict[str, Task]) -> None:
     _, norms_R = group.replicas.backward(*group.next_batch().tensors())
     assert (norms_R > 0.01).all()
     torch.testing.assert_close(
-        replicas.replica_norms(group.replicas.gradients),
+        replica_norms(group.replicas.gradients),
         torch.full((3,), 0.01, dtype=torch.float64),
         rtol=1e-3,
         atol=0,

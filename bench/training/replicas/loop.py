@@ -23,7 +23,13 @@ from bench.training.loop import (
     evaluate_segment,
     probe_batch,
 )
-from bench.training.replicas import Replicas, StackedBatch, detach_model, draws, replica_norms
+from bench.training.replicas.stacked import (
+    Replicas,
+    StackedBatch,
+    detach_model,
+    draws,
+    replica_norms,
+)
 from bench.training.schedules import reference_probability
 from bench.training.state import Setting, TrainState
 from tasks import Indices
@@ -57,16 +63,14 @@ def train_replicas(
         if group.is_too_large(len(running)):
             group = group.narrowed(running)
             members = [members[place] for place in running]
-        segments = group.train_segment()
-        validations = group.validate()
-        for state, setting, segment, validation in zip(
-            group.states, group.settings, segments, validations, strict=True
-        ):
+        trained = zip(
+            group.states, group.settings, group.train_segment(), group.validate(), strict=True
+        )
+        for state, setting, segment, validation in trained:
             if state.status == "running":
                 report = report_of[id(state)]
                 evaluate_segment(state, setting, probe, segment, report, validation)
-                if state.status != "running":
-                    detach_model(state.model)
+        _detach_ended(group.states)
         if checkpoint is not None and checkpoint.is_due():
             checkpoint.write(states, group.shared(members))
 
@@ -80,10 +84,15 @@ def _resumed(group: ReplicaGroup, restored: Mapping[str, Any]) -> ReplicaGroup:
     narrowed = group.narrowed(
         restored["members"], restored["optimizers"], restored["taken"], positions
     )
-    for state in group.states:
+    _detach_ended(group.states)
+    return narrowed
+
+
+def _detach_ended(states: Sequence[TrainState]) -> None:
+    """Take the models of runs that have ended out of the stack, so that it changes them no more."""
+    for state in states:
         if state.status != "running":
             detach_model(state.model)
-    return narrowed
 
 
 class ReplicaGroup:

@@ -1,0 +1,1 @@
+"""Trains runs that differ only in seed or learning rate as one stacked model."""
