@@ -21,8 +21,9 @@ from tasks import Task
 
 
 class PlannedClaim(NamedTuple):
-    """A claim, its task, and the runs of each of its sides."""
+    """A claim, as it was named, its task, and the runs of each of its sides."""
 
+    given: str
     claim: Claim
     task: Task
     plans: Mapping[str, Plan]
@@ -37,23 +38,27 @@ class PlannedClaim(NamedTuple):
         }
 
 
-def planned_claims(names: Sequence[str], device: str, folder: Path) -> list[PlannedClaim]:
+def planned_claims(
+    names: Sequence[str], device: str, folder: Path, seeds: int | None = None
+) -> list[PlannedClaim]:
     """Read claims and plan their runs.
 
     Args:
         names: Claims of the suite, or TOML files; all claims of the suite if empty.
         device: `cpu` or `cuda`.
         folder: The store, which holds corpora in its folder `data`.
+        seeds: The number of seeds of each side, instead of the claim's own.
 
     Raises:
-        ValueError: A claim is unknown, or a side of it does not apply.
+        ValueError: A claim is unknown, a side of it does not apply, or seeds is no number of seeds.
     """
     data = folder / "data"
     planned = []
     for name in names or claim_file.names():
         claim = claim_file.read_claim(name)
+        claim = claim if seeds is None else claim.with_seeds(seeds)
         task = cached_task(claim.task, data)
-        planned.append(PlannedClaim(claim, task, claim.plans(task, device, data)))
+        planned.append(PlannedClaim(name, claim, task, claim.plans(task, device, data)))
     return planned
 
 
@@ -104,5 +109,10 @@ def verdict_rows(planned: Iterable[PlannedClaim], store: Store | None) -> list[C
 
 def _rows_of(planned: PlannedClaim, sides: Mapping[str, Sequence[Record]]) -> Iterable[ClaimRow]:
     claim = planned.claim
-    source: ClaimSource = {"claim": claim.name, "about": claim.about, "source": claim.source}
+    source: ClaimSource = {
+        "claim": claim.name,
+        "given": planned.given,
+        "about": claim.about,
+        "source": claim.source,
+    }
     return claim_rows(source, claim.task, claim.comparisons, sides, planned.task.metric)

@@ -14,6 +14,7 @@ from bench.cli.shared import (
     STORE,
     DeviceOption,
     JsonOption,
+    NotesOption,
     StoreOption,
     console,
     print_json,
@@ -36,6 +37,12 @@ ClaimsArgument = Annotated[
     list[str] | None,
     typer.Argument(help="Names of claims (see bench claims list), or FILE.toml. Default: all."),
 ]
+SeedsOfClaimOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Number of seeds of each side, from 0 to N - 1. Default: the claim's."
+    ),
+]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Exit with 1 unless every claim is reproduced.")
 ]
@@ -44,6 +51,7 @@ StrictOption = Annotated[
 @claims_app.command("run")
 def run_claims(
     claims: ClaimsArgument = None,
+    seeds: SeedsOfClaimOption = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -52,6 +60,7 @@ def run_claims(
     ] = None,
     device: DeviceOption = "auto",
     strict: StrictOption = False,
+    notes: NotesOption = False,
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
@@ -70,20 +79,22 @@ def run_claims(
         check_runs_are_independent()
         check_options(options)
         where = device_of(device)
-        planned = trials.planned_claims(claims or [], where, store)
+        planned = trials.planned_claims(claims or [], where, store, seeds)
         runs = len(trials.whole_plan(planned).specs)
         engine = engine_of(options, where, runs, store)
     run = partial(execute_with_progress, to_stderr=as_json)
     with closing(engine), writing(store) as opened:
         rows = trials.run_claims(planned, opened, engine, run)
-    _show(rows, as_json, strict)
+    _show(rows, as_json, notes, strict)
 
 
 @claims_app.command("list")
 def list_claims(
     claims: ClaimsArgument = None,
+    seeds: SeedsOfClaimOption = None,
     device: DeviceOption = "auto",
     strict: StrictOption = False,
+    notes: NotesOption = False,
     as_json: JsonOption = False,
     store: StoreOption = STORE,
 ) -> None:
@@ -91,8 +102,8 @@ def list_claims(
     from bench.api.claims import stored_verdicts
 
     with user_errors():
-        rows = stored_verdicts(_planned(claims, device, store), store)
-    _show(rows, as_json, strict)
+        rows = stored_verdicts(_planned(claims, device, store, seeds), store)
+    _show(rows, as_json, notes, strict)
 
 
 @claims_app.command("show")
@@ -107,6 +118,7 @@ def show_claim(
             "--markdown", help="Print a table of all claims, or of this one, as Markdown."
         ),
     ] = False,
+    seeds: SeedsOfClaimOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     store: StoreOption = STORE,
@@ -119,7 +131,7 @@ def show_claim(
     with user_errors():
         if claim is None and not markdown:
             raise ValueError("name a claim (see bench claims list), or give --markdown for all")
-        planned = _planned([claim] if claim else None, device, store)
+        planned = _planned([claim] if claim else None, device, store, seeds)
         rows = stored_verdicts(planned, store)
         sides = [stored_records(entry, store) for entry in planned]
     if as_json:
@@ -130,19 +142,21 @@ def show_claim(
         show_one(planned[0].claim.description(), rows, sides[0], console())
 
 
-def _planned(claims: list[str] | None, device: str, store: Path) -> list[PlannedClaim]:
+def _planned(
+    claims: list[str] | None, device: str, store: Path, seeds: int | None
+) -> list[PlannedClaim]:
     from bench.api.claims import planned_claims
     from bench.api.device import device_of
 
-    return planned_claims(claims or [], device_of(device), store)
+    return planned_claims(claims or [], device_of(device), store, seeds)
 
 
-def _show(rows: list[ClaimRow], as_json: bool, strict: bool) -> None:
+def _show(rows: list[ClaimRow], as_json: bool, all_notes: bool, strict: bool) -> None:
     from results.show.claims import show_all
 
     if as_json:
         print_json(rows)
     else:
-        show_all(rows, console())
+        show_all(rows, console(), all_notes)
     if strict and any(row["verdict_of_claim"] != "reproduced" for row in rows):
         raise typer.Exit(CHECK_FAILED)

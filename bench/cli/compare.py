@@ -77,7 +77,7 @@ def compare(
 ) -> None:
     """Print effects over shared seeds, with intervals and verdicts.
 
-    Where a verdict is undecided, the number of further seeds that would decide it is printed.
+    Where an effect is not significant yet, the number of seeds that would decide it is printed.
     """
     refuse_unheeded(context, "compare", _way(a, b, axis, with_store, dates))
     if plugin:

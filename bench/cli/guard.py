@@ -112,7 +112,7 @@ def guard(
 
     Counts of operations are compared with a baseline file, times and quality with a revision.
 
-    Exit codes: 0 fine, 1 slower, more work or worse quality, 2 wrong usage, 3 undecided.
+    Exit codes: 0 fine, 1 slower, more work or worse quality, 2 wrong usage, 3 cannot tell.
     """
     # torch's profiler, which counts bytes, would report every start and stop
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,12 @@ class Claim:
                 reason = plans[side].inapplicable[0].reason
                 raise ValueError(f"claim {self.name}, side {side} does not apply: {reason}")
         return plans
+
+    def with_seeds(self, seeds: int) -> Claim:
+        """Return the claim with another number of seeds; ValueError if it is no such number."""
+        count = seed_count(seeds)
+        blocks = {side: replace(block, seeds=count) for side, block in self.blocks.items()}
+        return replace(self, blocks=blocks)
 
     def description(self) -> dict[str, Any]:
         """Return what the claim says and how it is tried, by the keys of `bench claims show`."""

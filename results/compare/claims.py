@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader, measure, readable
-from results.compare.pairs import Compared, Head, by_seed, paired
+from results.compare.pairs import Compared, Head, by_seed, mean_seconds, paired
 from results.record import Record
 
 
@@ -35,9 +35,13 @@ class Comparison:
 
 
 class ClaimSource(TypedDict):
-    """Names a claim, what it is about, and where it was made."""
+    """Names a claim, what it is about, and where it was made.
+
+    given: how commands name it, its name or the path of its file.
+    """
 
     claim: str
+    given: str
     about: str
     source: str
 
@@ -57,6 +61,9 @@ class ClaimRow(ClaimSource, JudgedRow):
 
     verdict_of_claim: str
     further_seeds: int | None
+    """Seeds of each side that would decide the claim; None if it is decided or unknown."""
+    side_seconds: float
+    """Mean seconds that one seed of all sides takes with one worker."""
     runs: int
 
 
@@ -82,6 +89,7 @@ def claim_rows(
             **source,
             "verdict_of_claim": overall(judged_rows),
             "further_seeds": seeds_wanting(judged_rows),
+            "side_seconds": sum(map(mean_seconds, sides.values())),
             "runs": sum(map(len, sides.values())),
             **row,
         }

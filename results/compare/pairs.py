@@ -177,6 +177,12 @@ def all_measures(
     ]
 
 
+def mean_seconds(records: Sequence[Record]) -> float:
+    """Return the mean seconds that runs took, evaluation included; 0 of no runs."""
+    took = [float(record.measured.get("run_seconds", 0.0)) for record in records]
+    return sum(took) / len(took) if took else 0.0
+
+
 def by_seed(records: Iterable[Record]) -> Side:
     """Return runs by seed; of several with one seed, the one that began last."""
     ordered = sorted(records, key=lambda record: float(record.measured.get("began", 0.0)))

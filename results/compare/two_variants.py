@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from results import commands, naming
 from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader
-from results.compare.pairs import Compared, ComparisonError, Head, all_measures, by_seed
+from results.compare.pairs import (
+    Compared,
+    ComparisonError,
+    Head,
+    all_measures,
+    by_seed,
+    mean_seconds,
+)
 from results.grouping import grouped, namings
 from results.record import Record
 
@@ -38,7 +43,7 @@ def compare_variants(
             if base := _spelled_base(a, b, *both):
                 head["base"] = base
             head["decide"] = commands.until_decided(both[0][0], both[1][0], suite)
-            head["seed_seconds"] = sum(map(_mean_seconds, both))
+            head["seed_seconds"] = sum(map(mean_seconds, both))
             ours, theirs = map(by_seed, both)
             found += all_measures(head, MeasureReader(group), [ours], [theirs])
     if not found:
@@ -55,11 +60,6 @@ def runs_of_both(
         if (a == b or ours != theirs) and ours in named and theirs in named:
             return named[ours], named[theirs]
     return None
-
-
-def _mean_seconds(runs: Sequence[Record]) -> float:
-    """Return the mean seconds that these runs took, evaluation included."""
-    return float(np.mean([float(run.measured.get("run_seconds", 0.0)) for run in runs]))
 
 
 def _spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:

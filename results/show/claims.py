@@ -14,9 +14,9 @@ from results.show.terminal import print_table
 from results.tables.claims import claims_table, sides_table
 
 
-def show_all(rows: Sequence[ClaimRow], console: Console) -> None:
+def show_all(rows: Sequence[ClaimRow], console: Console, all_notes: bool = True) -> None:
     """Print a line for each comparison; those of one claim stand together."""
-    print_table(claims_table("claims", rows), console)
+    print_table(claims_table("claims", rows), console, all_notes)
 
 
 def show_one(

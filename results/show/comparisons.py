@@ -21,19 +21,19 @@ from results.tables.text import Texts, TextTable, fitting_titles, used_titles
 from results.tables.text_scores import chance_tables
 
 
-def show_pairs(rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False) -> None:
+def show_pairs(rows: Sequence[ComparisonRow], console: Console, all_notes: bool = True) -> None:
     """Print a table for each task, setting and pair of variants; one line per measure."""
     _show_titled(pair_tables(rows), console, all_notes)
 
 
 def show_equal_cost(
-    rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False
+    rows: Sequence[ComparisonRow], console: Console, all_notes: bool = True
 ) -> None:
     """Print a table for each task and setting; one line for each thing that is held equal."""
     _show_titled(equal_cost_tables(rows), console, all_notes)
 
 
-def _show_titled(tables: Sequence[TitledTable], console: Console, all_notes: bool = False) -> None:
+def _show_titled(tables: Sequence[TitledTable], console: Console, all_notes: bool = True) -> None:
     for title, table in tables:
         print_broken(title, console)
         print_table(table, console, all_notes)
@@ -44,7 +44,7 @@ def show_effects(
     rows: Sequence[ComparisonRow],
     interactions: Sequence[InteractionRow],
     console: Console,
-    all_notes: bool = False,
+    all_notes: bool = True,
 ) -> None:
     """Print a table of scores and one of costs for each task and setting."""
     for table in effect_tables(rows, interactions):
@@ -53,7 +53,7 @@ def show_effects(
 
 
 def show_every_axis(
-    rows: Sequence[ComparisonRow], console: Console, all_notes: bool = False
+    rows: Sequence[ComparisonRow], console: Console, all_notes: bool = True
 ) -> None:
     """Print a line for each value of every axis, in as many tables as all columns need."""
     for table in overview_tables(rows):

@@ -24,7 +24,7 @@ def show_tables(
     labels: TableLabels = NO_LABELS,
     *,
     unfolded: bool = False,
-    all_notes: bool = False,
+    all_notes: bool = True,
 ) -> None:
     """Print a table for each task and setting.
 

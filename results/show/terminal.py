@@ -56,11 +56,11 @@ class SafeConsole(Console):
             yield Segment(text if control else plain(text), style, control)
 
 
-def print_table(table: TextTable, console: Console, all_notes: bool = False) -> None:
+def print_table(table: TextTable, console: Console, all_notes: bool = True) -> None:
     """Print a table; columns that do not fit are left out from the right, and named below.
 
-    Names are broken after commas. Of more than three notes only the first are printed, unless all
-    are asked for.
+    Names are broken after commas. all_notes: False for a verb with an option --notes that was not
+    given; of more than three notes only the first are printed then.
     """
     kept = fitting_titles(table.lines, console.width)
     dropped = [title for title in used_titles(table.lines) if title not in kept]

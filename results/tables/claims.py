@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -10,9 +11,23 @@ from results.compare.claims import ClaimRow
 from results.compare.measures import measure
 from results.grouping import counted_score
 from results.record import Record
-from results.tables.comparison_notes import more_seeds_note
-from results.tables.effects import effect_text, interval_text, p_text
-from results.tables.text import Texts, TextTable
+from results.tables.comparison_notes import duration_text, more_seeds_note
+from results.tables.effects import (
+    effect_text,
+    interval_text,
+    is_large,
+    p_text,
+    seeds_text,
+    verdict_text,
+)
+from results.tables.text import Texts, TextTable, grouped_rows
+
+NOT_RUN = "not run yet"
+"""Said of a claim or a comparison without runs."""
+OPEN_CLAIM = "not significant yet"
+"""Said of a claim with a comparison that its seeds do not settle."""
+MORE_OF_CLAIM = "; bench claims run CLAIM --seeds N adds them"
+"""Says how seeds are added to a claim."""
 
 
 def claims_table(heading: str, rows: Sequence[ClaimRow]) -> TextTable:
@@ -21,9 +36,9 @@ def claims_table(heading: str, rows: Sequence[ClaimRow]) -> TextTable:
 
 
 def _line(row: ClaimRow) -> Texts:
-    line = {"claim": f"{row['claim']}: {row['says']}", "here": claim_verdict_text(row)}
+    line = {"claim": f"{row['claim']}: {row['says']}", "verdict": claim_verdict_text(row)}
     if row["refused"]:
-        return line | {"effect": "no runs" if not row["pairs"] else row["refused"]}
+        return line | {"effect": row["refused"] if row["runs"] else ""}
     effect = effect_text(row)
     if row["near"] is not None and row["a_mean"] is not None:
         effect += f" (a {measure(row['measure']).write_value(row['a_mean'])})"
@@ -36,24 +51,55 @@ def _line(row: ClaimRow) -> Texts:
 
 
 def claim_verdict_text(row: ClaimRow) -> str:
-    """Return the verdict on a claim: `reproduced`, or `undecided: 3 more`."""
-    more = row["more_seeds"] if row["word"] == "undecided" else None
-    return row["word"] + (f": {more} more" if more else "")
+    """Return the verdict on a claim: `reproduced`, or why the runs do not settle it.
+
+    For example `not significant yet (about 3 more seeds)`.
+    """
+    if row["word"] != "undecided":
+        return row["word"]
+    if row["verdict"] is None:
+        return "not compared" if row["runs"] else NOT_RUN
+    return verdict_text(row)
 
 
 def verdict_counts(rows: Sequence[ClaimRow]) -> str:
-    """Return how many claims have each verdict: `3 claims: 2 reproduced, 1 undecided`."""
-    counts = Counter({row["claim"]: row["verdict_of_claim"] for row in rows}.values())
+    """Return how many claims have each verdict: `3 claims: 2 reproduced, 1 not run yet`."""
+    counts = Counter({row["claim"]: _whole_text(row) for row in rows}.values())
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    return f"{counts.total()} claims: {verdicts}"
+    return f"{counts.total()} claim{'s' * (counts.total() != 1)}: {verdicts}"
+
+
+def _whole_text(row: ClaimRow) -> str:
+    """Return the verdict on the whole claim that a comparison belongs to."""
+    if row["verdict_of_claim"] != "undecided":
+        return row["verdict_of_claim"]
+    return OPEN_CLAIM if row["runs"] else NOT_RUN
 
 
 def _notes(rows: Sequence[ClaimRow]) -> list[str]:
-    """Count the verdicts of whole claims, and name the measures."""
+    """Count the verdicts of whole claims, say what would decide more, and name the measures."""
     names = {row["measure"] for row in rows if row["pairs"]}
     titles = ", ".join(sorted(measure(name).title for name in names))
-    notes = [verdict_counts(rows), *more_seeds_note(rows)]
+    notes = [verdict_counts(rows), *_decide_notes(rows), *more_seeds_note(rows, MORE_OF_CLAIM)]
     return [*notes, f"effects on {titles}"] if titles else notes
+
+
+def _decide_notes(rows: Sequence[ClaimRow]) -> list[str]:
+    """Say for each claim with a large open effect which command decides it, and its time."""
+    large = (row for row in rows if row["more_seeds"] and is_large(row))
+    groups = grouped_rows((row["given"], row) for row in large)
+    return [_decide_note(given, group) for given, group in groups.items()]
+
+
+def _decide_note(given: str, rows: Sequence[ClaimRow]) -> str:
+    widest = max(rows, key=lambda row: row["more_seeds"] or 0)
+    more = widest["more_seeds"] or 1
+    took = duration_text(more * widest["side_seconds"])
+    command = shlex.join(["bench", "claims", "run", given, "--seeds", str(widest["pairs"] + more)])
+    return (
+        f"to decide {widest['claim']}, {seeds_text(more)} of each side, {took} with one worker: "
+        f"{command}"
+    )
 
 
 def sides_table(sides: Mapping[str, Sequence[Record]]) -> TextTable | None:

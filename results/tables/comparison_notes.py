@@ -20,6 +20,9 @@ PRICE_BY_HAND = 10
 Measured by tests/perf/verdict_rates.py; with looks that are planned it is 5.
 """
 
+PLANNED_LOOKS = " (--until-decided: in 5)"
+"""Says how seeds are added to two variants with looks that are planned."""
+
 
 def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     """Return the remarks below a table of these rows."""
@@ -45,11 +48,11 @@ def _large_note(judged: Sequence[ComparisonRow]) -> list[str]:
         return []
     (row,) = scores
     more = row["more_seeds"] or 1
-    took = _duration(more * row.get("seed_seconds", 0.0))
+    took = duration_text(more * row.get("seed_seconds", 0.0))
     return [f"to decide it, {seeds_text(more)} of both, {took} with one worker: {row['decide']}"]
 
 
-def _duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return seconds as text: `about 40 s`, `about 12 min` or `about 3.4 h`."""
     if seconds < 90:
         return f"about {max(seconds, 1):.0f} s"
@@ -91,13 +94,13 @@ def _outweighed(row: ComparisonRow) -> float:
     return abs(row["effect"] or 0.0) / best if best > 0 else 1.0
 
 
-def more_seeds_note(judged: Sequence[ComparisonRow]) -> list[str]:
-    """Explain `more seeds`, and what it costs to follow it by hand."""
+def more_seeds_note(judged: Sequence[ComparisonRow], how: str = PLANNED_LOOKS) -> list[str]:
+    """Explain `more seeds`, and what it costs to follow it by hand. how: by what they are added."""
     if not any(row["verdict"] == "undecided" and row["more_seeds"] for row in judged):
         return []
     return [
         "more seeds: would decide if effect and spread stay the same; to add some and look again "
-        f"and again is wrong in {PRICE_BY_HAND} of 100 cases (--until-decided: in 5)"
+        f"and again is wrong in {PRICE_BY_HAND} of 100 cases{how}"
     ]
 
 

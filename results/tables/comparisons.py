@@ -121,7 +121,7 @@ def _cost_table(rows: Sequence[ComparisonRow]) -> TextTable:
         line[measure(row["measure"]).title] = cost_text(row)
     notes = [
         f"times that of {rows[0]['b']}; + better, - worse, = a tie, ~ no difference seen, "
-        "? undecided",
+        "? not significant yet",
         *(note for note in comparison_notes(costs) if note.startswith(("not compared", "timed"))),
     ]
     return TextTable("what it costs", list(lines.values()), notes)
@@ -159,8 +159,8 @@ def _overview_notes(scores: Sequence[ComparisonRow]) -> list[str]:
     titles = {row["task"]: measure(row["measure"]).title for row in scores}
     return [
         "scores of test: " + ", ".join(f"{task} {title}" for task, title in titles.items()),
-        "+ better than the base's value, - worse, = a tie, ~ no difference seen, ? undecided; "
-        "bench compare --axis has intervals, seeds and costs",
+        "+ better than the base's value, - worse, = a tie, ~ no difference seen, ? not "
+        "significant yet; bench compare --axis has intervals, seeds and costs",
         *page_note(scores),
         *(note for note in comparison_notes(scores) if note.startswith("too few")),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from results import metrics
 from results.selection import TableLabels
@@ -15,6 +16,8 @@ FULL_CORE = 0.9
 
 MOST_SPELLED = 2
 """Axes up to which the row of the base says their values; else a note below the table does."""
+MOST_NOTED = 8
+"""Axes up to which that note says their values; of more, it says those that are not the suite's."""
 
 
 def summary_tables(rows: Iterable[SummaryRow]) -> list[TextTable]:
@@ -49,7 +52,7 @@ def short_table(rows: Sequence[SummaryRow], labels: TableLabels, unfolded: bool)
     for place, hidden in reversed(stand_ins):
         if hidden:
             lines.insert(place, fold_line(hidden))
-    return TextTable(_heading(rows), lines, [*_base_note(base), *summary_notes(rows)])
+    return TextTable(_heading(rows), lines, summary_notes(rows, base))
 
 
 def _labelled(row: SummaryRow, numbers: Mapping[str, int], base: Mapping[str, str]) -> Texts:
@@ -63,11 +66,6 @@ def _labelled(row: SummaryRow, numbers: Mapping[str, int], base: Mapping[str, st
 
 def _spelled(base: Mapping[str, str]) -> str:
     return ",".join(f"{axis}={value}" for axis, value in base.items())
-
-
-def _base_note(base: Mapping[str, str]) -> list[str]:
-    """Say what the base is where so much varies that its row has no room for it."""
-    return [f"base: {_spelled(base)}"] if len(base) > MOST_SPELLED else []
 
 
 def _heading(rows: Sequence[SummaryRow]) -> str:
@@ -116,11 +114,14 @@ def _other_scores(means: Mapping[str, float]) -> Texts:
     return lines
 
 
-def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
-    """Return the remarks below the table of one task and setting."""
-    notes = []
-    if rows[0]["common"] != "base":
-        notes.append(f"base here: {rows[0]['common']}")
+def summary_notes(
+    rows: Sequence[SummaryRow], base: Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    """Return the remarks below the table of one task and setting.
+
+    base: the values of the base on the axes that vary, of a table in which they are to be said.
+    """
+    notes = _base_note(rows[0]["common"], base)
     notes += _without_score_note(rows)
     notes += _stopped_note(rows)
     concurrent = max(row["trained_beside"] for row in rows)
@@ -131,6 +132,19 @@ def summary_notes(rows: Sequence[SummaryRow]) -> list[str]:
     if rows[0]["signature"]:
         notes.append(f"scored by {metrics.score(rows[0]['metric']).title} {rows[0]['signature']}")
     return notes
+
+
+def _base_note(common: str, base: Mapping[str, str]) -> list[str]:
+    """Say in one note what the base is: what it has otherwise than the suite's, and what varies.
+
+    Of many axes that vary, the note has no room for the values that are as in the suite's.
+    """
+    parts = [] if common == "base" else common.split(",")
+    if MOST_SPELLED < len(base) <= MOST_NOTED:
+        parts += [part for part in _spelled(base).split(",") if part not in parts]
+    rest = ["all else as bench list axes says"] if len(base) > MOST_NOTED else []
+    said = ", ".join(([",".join(parts)] if parts else []) + rest)
+    return [f"base: {said}"] if said else []
 
 
 def _without_score_note(rows: Sequence[SummaryRow]) -> list[str]:

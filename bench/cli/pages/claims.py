@@ -28,7 +28,9 @@ published figures were taken as given to this project and were not checked again
 | reproduced | the comparison came out as reported |
 | reversed | it came out the other way, or a reported value was missed |
 | no difference | no difference that matters was seen |
-| undecided | the seeds do not settle it; `n more` would, if the difference stays as it is |
+| not significant yet (about n more seeds) | so many would settle it if the difference stays as it \
+is: `bench claims run NAME --seeds N` |
+| not run yet, not compared | there are no runs, or what is compared was not measured in them |
 
 How the comparison itself is decided: [verdicts](verdicts.md). What went wrong in the experiments of
 the students, and how it was found: [doctor](doctor.md)."""
@@ -81,7 +83,7 @@ def _verdict_cells(row: ClaimRow) -> list[str]:
 def _effect(row: ClaimRow) -> str:
     """Return an effect with its interval as text, or why there is none."""
     if row["refused"]:
-        return str(row["refused"]) if row["pairs"] else "no runs"
+        return str(row["refused"]) if row["runs"] else ""
     known = measure(row["measure"])
     text = f"{known.title} {effect_text(row)} ({interval_text(row)})"
     if row["near"] is not None and row["a_mean"] is not None:

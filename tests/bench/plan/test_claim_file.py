@@ -103,7 +103,7 @@ def test_a_claim_of_your_own(
     path = written(tmp_path, TINY.replace("EXPECTED", expected))
     store = ["--store", str(tmp_path / "store")]
     assert main(["claims", "list", path, *store]) == 0
-    assert "undecided" in capsys.readouterr().out
+    assert "not run yet" in capsys.readouterr().out
     assert main(["claims", "run", path, *store, "--workers", "2", "--strict"]) == strict
     assert word in capsys.readouterr().out
     # all runs are done by now, and a note on stderr says so

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
-from results.compare.claims import Comparison, JudgedRow, judge, overall, seeds_wanting
+from results.compare.claims import (
+    ClaimRow,
+    ClaimSource,
+    Comparison,
+    JudgedRow,
+    claim_rows,
+    judge,
+    overall,
+    seeds_wanting,
+)
 from results.record import Record
+from results.show.claims import show_all
+from results.tables.claims import claim_verdict_text
 from tests.records import failed, record
 
 
@@ -115,3 +128,39 @@ def test_measures_beyond_the_score() -> None:
     lost = {"a": [failed(seed, cell="lstm") for seed in range(6)], "b": side(LOW)}
     (row,) = judge([claim("worse")], lost, "exact_match")
     assert (row["a_mean"], row["word"]) == (0.0, "reproduced")
+
+
+def rows_of(*scores: list[float]) -> list[ClaimRow]:
+    """The rows of a claim with a comparison of each further side with the first."""
+    names = "abcdef"[: len(scores)]
+    cells = dict(zip(names, ("gru", "lstm", "rnn", "mingru", "minlstm", "slstm"), strict=False))
+    sides = {n: side(s, cell=cells[n]) for n, s in zip(names, scores, strict=True)}
+    compared = [Comparison(f"{b} is better", b, "a", "", "better", None, 0.0) for b in names[1:]]
+    source: ClaimSource = {"claim": "mine", "given": "my/mine.toml", "about": "", "source": ""}
+    return claim_rows(source, "opposites", compared, sides, "exact_match")
+
+
+def printed(rows: list[ClaimRow]) -> str:
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    show_all(rows, console)
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_what_is_open_is_said_in_plain_words_with_the_command_that_decides_it() -> None:
+    (row,) = rows_of(LOW[:4], HIGH[:4])
+    assert claim_verdict_text(row) == "large, not yet significant: 2 more seeds"
+    large = printed([row])
+    assert "1 claim: 1 not significant yet" in large
+    assert (
+        "to decide mine, 2 more seeds of each side, about 8 s with one worker: bench claims run "
+        "my/mine.toml --seeds 6"
+    ) in large
+    (row,) = rows_of([0.5, 0.6, 0.4, 0.5, 0.6, 0.4], [0.6, 0.5, 0.5, 0.45, 0.65, 0.5])
+    assert claim_verdict_text(row).startswith("not significant yet (about ")
+    small = printed([row])
+    assert "bench claims run CLAIM --seeds N adds them" in small
+    nothing = printed(rows_of([], []))
+    assert "mine: b is better not run yet 1 claim: 1 not run yet" in nothing
+    for text in (large, small, nothing):
+        assert "undecided" not in text

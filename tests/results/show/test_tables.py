@@ -21,7 +21,7 @@ from results.show.tables import show_tables
 from results.show.terminal import print_table, sparkline
 from results.store import Planned
 from results.summary import SummaryRow, summarise
-from results.tables.summaries import summary_line
+from results.tables.summaries import summary_line, summary_notes
 from results.tables.text import TextTable, broken_at_commas
 from tests.records import BASE, SUITE, failed, record
 
@@ -160,7 +160,24 @@ def test_what_all_share_is_said_once() -> None:
     rows = summarise([record(0, 0.5, hidden=50, **changes) for changes in star], SUITE)
     assert {row["common"] for row in rows} == {"hidden=50"}
     assert {row["variant"] for row in rows} == {"base", "cell=lstm", "attention=dot"}
-    assert "base here: hidden=50" in shown(rows)
+    assert "base: hidden=50\n" in shown(rows)
+
+
+@pytest.mark.parametrize(
+    ("axes", "note"),
+    [
+        (0, "base: hidden=50"),
+        (2, "base: hidden=50"),  # its row says the two
+        (3, "base: hidden=50,cell=gru,a2=0"),
+        (9, "base: hidden=50, all else as bench list axes says"),
+    ],
+)
+def test_what_the_base_is_stands_in_one_note(axes: int, note: str) -> None:
+    varied = dict([("hidden", "50"), ("cell", "gru"), *((f"a{n}", "0") for n in range(2, axes))])
+    row = one_row(record(0, hidden=50))
+    notes = summary_notes([row], dict([*varied.items()][:axes]))
+    assert notes == [note]
+    assert not summary_notes([one_row(record(0))])
 
 
 def test_the_base_is_the_most_common_value_and_the_suites_on_a_tie() -> None:
@@ -324,14 +341,14 @@ def test_names_break_after_commas_and_nothing_is_lost(name: str, width: int) -> 
 def test_three_notes_and_all_on_demand() -> None:
     table = TextTable("t", [{"variant": "base"}], [f"note {n}" for n in range(12)])
     console = Console(file=io.StringIO(), width=80, highlight=False)
-    print_table(table, console)
+    print_table(table, console, all_notes=False)
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue().splitlines()[-3:] == [
         "note 0",
         "note 1",
         "10 more notes: --notes prints them",
     ]
-    print_table(table, console, all_notes=True)
+    print_table(table, console)
     assert console.file.getvalue().endswith("note 11\n")
 
 
