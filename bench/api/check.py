@@ -28,6 +28,8 @@ def check_part(name: str, tagging: bool, data: Path) -> list[CheckResult]:
         ValueError: The name is unknown, ambiguous or does not apply.
     """
     if name.partition(":")[0] in [task.name for task in TASKS]:
+        if tagging:
+            raise ValueError(f"--tagging is of a variant and {name} is a task; leave it out")
         cached_task(name, data)  # raises for settings that the task has not
         return check_task(lambda: build(name, data))
     variant = variant_of(name)

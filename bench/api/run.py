@@ -253,13 +253,17 @@ class Preview(NamedTuple):
     measured: int
 
 
-def preview(work: Work, folder: Path) -> Preview:
-    """Return what a plan would run and how long that takes; the store need not exist."""
+def preview(work: Work, folder: Path, rerun: str = "") -> Preview:
+    """Return what a plan would run and how long that takes; the store need not exist.
+
+    rerun: which finished runs would be done once more, as in `begin`.
+    """
     finished: set[str] = set()
     records: list[Record] = []
     if stores.exists(folder):
         with stores.reading(folder) as store:
             finished, records = store.ids() - store.again(), list(store.records())
+            finished -= _asked_again(store, rerun)
     cost = work.cost(records)
     specs = work.plan.specs
     seeds = Counter(
@@ -298,9 +302,16 @@ def begin(store: Store, plan: Plan, rerun: str = "") -> list[RunSpec]:
     """
     store.set_plan(plan.rows(), asdict(BASE))
     if rerun:
-        finished = store.failed() if rerun == "failed" else store.ids()
-        store.ask_again(spec.id for spec in plan.specs if spec.id in finished)
+        again = _asked_again(store, rerun)
+        store.ask_again(spec.id for spec in plan.specs if spec.id in again)
     return to_do(plan.specs, store)
+
+
+def _asked_again(store: Store, rerun: str) -> set[str]:
+    """Return the ids of the finished runs that are to be done once more."""
+    if not rerun:
+        return set()
+    return set(store.failed()) if rerun == "failed" else store.ids()
 
 
 def execute(

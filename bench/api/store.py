@@ -71,7 +71,7 @@ def choose(
         best: Take the best of several runs instead; if weights are kept of some, the best of these.
 
     Raises:
-        StoreError: There is no such run, row, variant or task.
+        StoreError: There is no such run, row, variant or task, or the run is of another task.
     """
     if "=" in given or given.strip() == "base":
         records = runs_of(store, tasks)
@@ -82,6 +82,7 @@ def choose(
     if selection.is_row_number(given):
         found = selection.of_row(list(store.records()), store.base(), int(given))
         if found:
+            _check_task_of(found[0], given, tasks)
             name = naming.name(found[0].variant, store.base())
             return _chosen(store, found, f"row {given}, {found[0].task} {name}", best)
         if sum(run.startswith(given) for run in store.ids()) != 1:
@@ -90,7 +91,16 @@ def choose(
                 "the id; bench runs lists their ids"
             )
     (record,) = store.records([find_run(store, given)])
+    _check_task_of(record, given, tasks)
     return Chosen(record, (record,), given)
+
+
+def _check_task_of(record: Record, given: str, tasks: Sequence[str] | None) -> None:
+    """Raise a StoreError for a run that was asked for with a task which is not its own."""
+    if tasks and not is_of(record.task, tasks):
+        raise StoreError(
+            f"{given} is a run of {record.task}, not of {' or '.join(tasks)}; leave --task out"
+        )
 
 
 def _chosen(store: Store, found: Sequence[Record], asked: str, best: bool) -> Chosen:

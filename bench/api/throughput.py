@@ -99,6 +99,8 @@ def prepared_cases(
     variants = {name: axes.parse(name, base) for name in options.variants}
     sweep = read_sweep(options.sweep)
     works, counts = read_works(options.work), read_replicas(options.replicas)
+    if counts and "training" not in works:
+        raise ValueError("replicas are trained together and decode nothing; leave --replicas out")
     _check_sizes(options, sweep)
     prepare_process(1)
     _load_kernels(device)

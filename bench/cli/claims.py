@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.execution import execute_with_progress
+from bench.cli.heeding import refuse_excluded
 from bench.cli.shared import (
     CHECK_FAILED,
     STORE,
@@ -50,6 +51,7 @@ StrictOption = Annotated[
 
 @claims_app.command("run")
 def run_claims(
+    context: typer.Context,
     claims: ClaimsArgument = None,
     seeds: SeedsOfClaimOption = None,
     workers: Annotated[
@@ -65,6 +67,7 @@ def run_claims(
     store: StoreOption = STORE,
 ) -> None:
     """Do the runs that claims need, and print the verdicts."""
+    refuse_excluded(context, "claims run")
     from bench.api import claims as trials
     from bench.api.device import device_of
     from bench.engines.choose import (
@@ -90,6 +93,7 @@ def run_claims(
 
 @claims_app.command("list")
 def list_claims(
+    context: typer.Context,
     claims: ClaimsArgument = None,
     seeds: SeedsOfClaimOption = None,
     device: DeviceOption = "auto",
@@ -99,6 +103,7 @@ def list_claims(
     store: StoreOption = STORE,
 ) -> None:
     """List claims with their verdicts by the runs in the store."""
+    refuse_excluded(context, "claims list")
     from bench.api.claims import stored_verdicts
 
     with user_errors():
@@ -108,6 +113,7 @@ def list_claims(
 
 @claims_app.command("show")
 def show_claim(
+    context: typer.Context,
     claim: Annotated[
         str | None,
         typer.Argument(help="The name of a claim, or FILE.toml. Needed without --markdown."),
@@ -124,6 +130,7 @@ def show_claim(
     store: StoreOption = STORE,
 ) -> None:
     """Show the source, the reported figures and the verdict of a claim."""
+    refuse_excluded(context, "claims show")
     from bench.api.claims import stored_records, stored_verdicts
     from bench.cli.pages.claims import claims_page
     from results.show.claims import show_one

@@ -197,6 +197,8 @@ def _doctor_runs(
     from results.doctor.rows import diagnose
     from results.doctor.show import show
 
+    if plugin:  # a file that is wrong is told, also where the run need not be done again
+        load_plugins(plugin)
     with reading(store) as opened:
         suite = opened.base()
         if everything:

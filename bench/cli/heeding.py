@@ -38,7 +38,8 @@ OF_OUTPUTS = frozenset({"task", "split", "as_json", "plugin", "store"})
 HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "run": {
         "a matrix": OF_MATRIX | {"matrix"},
-        "--vary or --base": OF_MATRIX | {"vary", "base", "grid", "batch"},
+        "--vary": OF_MATRIX | {"vary", "base", "grid", "batch"},
+        "--base": OF_MATRIX | {"base", "batch"},
         "--until-decided": OF_TRAINING | {"until_decided", "base", "batch"},
     },
     "compare": {
@@ -108,6 +109,42 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 """Parameters that each way of using a verb heeds; verbs that are not here heed all they have."""
 
+EXCLUDED: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "table": {"as_json": frozenset({"notes"})},
+    "compare": {"as_json": frozenset({"notes"})},
+    "claims run": {"as_json": frozenset({"notes"})},
+    "claims list": {"as_json": frozenset({"notes"})},
+    "claims show": {"as_json": frozenset({"markdown"})},
+    "status": {"watch": frozenset({"as_json"})},
+    "drop": {"purge": frozenset({"runs", "task", "status", "every"})},
+}
+"""Parameters that do nothing beside another, by the verb and by that other one."""
+
+
+def refuse_excluded(context: typer.Context, verb: str) -> None:
+    """Raise a CommandError for an option that was typed and does nothing beside another one."""
+    for chosen, without_effect in EXCLUDED.get(verb, {}).items():
+        if not is_typed(context, chosen):
+            continue
+        for name in sorted(without_effect):
+            if is_typed(context, name):
+                raise CommandError(
+                    f"{_written(context, name)} does nothing with {_written(context, chosen)}; "
+                    "leave one out"
+                )
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    """Return whether a parameter was given on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _written(context: typer.Context, name: str) -> str:
+    """Return a parameter as it is typed: `--json`, or the name of an argument."""
+    (parameter,) = (known for known in context.command.params if known.name == name)
+    return next((word for word in parameter.opts if word.startswith("--")), name)
+
 
 def refuse_unheeded(context: typer.Context, verb: str, way: str) -> None:
     """Raise a CommandError for an option that was typed and does nothing in this way of use.
@@ -120,9 +157,8 @@ def refuse_unheeded(context: typer.Context, verb: str, way: str) -> None:
     heeded = HEEDED[verb][way]
     for parameter in context.command.params:
         name = str(parameter.name)
-        source = context.get_parameter_source(name)
-        if name in heeded or source is None or source.name != "COMMANDLINE":
-            continue
-        option = next((word for word in parameter.opts if word.startswith("-")), name)
-        ways = [other for other, names in HEEDED[verb].items() if name in names]
-        raise CommandError(f"{option} does nothing with {way}; it goes with {' or '.join(ways)}")
+        if name not in heeded and is_typed(context, name):
+            ways = " or ".join(other for other, names in HEEDED[verb].items() if name in names)
+            option = _written(context, name)
+            raise CommandError(f"{option} does nothing with {way}; it goes with {ways}")
+    refuse_excluded(context, verb)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.heeding import refuse_unheeded
+from bench.cli.heeding import refuse_excluded, refuse_unheeded
 from bench.cli.shared import (
     STORE,
     AllRowsOption,
@@ -31,6 +31,7 @@ from bench.cli.terminal.busy import Busy
 
 
 def table(
+    context: typer.Context,
     task: TaskOption = None,
     every: AllRowsOption = False,
     notes: NotesOption = False,
@@ -41,6 +42,7 @@ def table(
 
     The number of a row opens it: bench show 3, bench doctor 3.
     """
+    refuse_excluded(context, "table")
     from bench.api.store import runs_of
     from results.selection import table_labels
     from results.show.tables import show_tables

@@ -150,7 +150,7 @@ def run(
         return
     _print_seeds(options)
     if dry_run:
-        _print_preview(work, engines, store)
+        _print_preview(work, engines, store, rerun)
     else:
         _run_matrix(work, engines, store, Wishes(rerun, keep_weights, layers, notes))
 
@@ -159,7 +159,9 @@ def _way(vary: list[str] | None, base: str, until_decided: tuple[str, str] | Non
     """Return in which way runs were asked for, as HEEDED names it."""
     if until_decided is not None:
         return "--until-decided"
-    return "--vary or --base" if vary or base != "base" else "a matrix"
+    if vary:
+        return "--vary"
+    return "--base" if base != "base" else "a matrix"
 
 
 def _planned(
@@ -223,7 +225,7 @@ def _run_matrix(work: Work, engines: EngineOptions, store: Path, wishes: Wishes)
     show_tables(summarise(records, suite), left_out, console(), labels, all_notes=wishes.notes)
 
 
-def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
+def _print_preview(work: Work, engines: EngineOptions, store: Path, rerun: str) -> None:
     """Print the planned runs and how long they take, without training."""
     from bench.api.run import preview
     from bench.engines.choose import worker_count
@@ -231,7 +233,7 @@ def _print_preview(work: Work, engines: EngineOptions, store: Path) -> None:
     specs = work.plan.specs
     with user_errors():
         workers = worker_count(engines, specs[0].device, len(specs), store)
-        planned = preview(work, store)
+        planned = preview(work, store, rerun)
     _print_plan(planned, workers)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.cli.heeding import refuse_excluded
 from bench.cli.shared import (
     CHECK_FAILED,
     STORE,
@@ -40,6 +41,7 @@ LISTED = ("running", "failed", "diverged")
 
 
 def status(
+    context: typer.Context,
     watch: Annotated[
         bool,
         typer.Option(
@@ -54,9 +56,8 @@ def status(
     """Print how far the matrix that was last asked for is."""
     from bench.api import store as stores
 
+    refuse_excluded(context, "status")
     if watch:
-        if as_json:
-            raise CommandError("--json prints how far the runs are once; leave out --watch")
         from bench.cli.terminal.following import follow
 
         with store_errors():
@@ -101,6 +102,7 @@ YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask in a terminal
 
 
 def drop(
+    context: typer.Context,
     runs: Annotated[
         list[str] | None, typer.Argument(help="Ids of runs, or their first digits.")
     ] = None,
@@ -126,9 +128,8 @@ def drop(
     """
     from bench.api import store as stores
 
+    refuse_excluded(context, "drop")
     if purge:
-        if runs or task or status or every:
-            raise CommandError("--purge deletes all that was dropped; choose no runs with it")
         _agree(f"what was dropped from {store} will be deleted for good", yes)
         with user_errors():
             count = stores.purge(store)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from bench.cli.heeding import refuse_unheeded
+from bench.cli.heeding import is_typed, refuse_unheeded
 from bench.cli.shared import (
     STORE,
+    CommandError,
     DeviceOption,
     JsonOption,
     PluginOption,
@@ -88,6 +89,7 @@ def throughput(
     shape = Shape(batch, source, target, vocabulary)
     names = variants or ["base"]
     options = ThroughputOptions(names, base, task, batches, shape, sweep, work, repeats, replicas)
+    _refuse_swept(context, sweep)
     with user_errors(), Busy("preparing models and batches"):
         _check_plot(plot, sweep)
         where = device_of(device)
@@ -100,6 +102,16 @@ def throughput(
     if plot is not None:
         with user_errors():
             shown.plot(rows, plot)
+
+
+def _refuse_swept(context: typer.Context, sweep: str | None) -> None:
+    """Raise a CommandError for a size that was given and that the sweep takes values for."""
+    from bench.api.throughput import SWEPT_SHAPES
+
+    along = (sweep or "").partition("=")[0].strip()
+    for size in SWEPT_SHAPES.get(along, ()):
+        if is_typed(context, size):
+            raise CommandError(f"--{size} does nothing with --sweep {along}; leave one out")
 
 
 def _check_plot(plot: Path | None, sweep: str | None) -> None:

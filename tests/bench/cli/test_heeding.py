@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from bench.cli.heeding import HEEDED
+from bench.cli.heeding import EXCLUDED, HEEDED
 from bench.cli.pages.commands import verbs
+from results.store import writing
 from tests.bench.cli.commands import Bench
+from tests.records import SUITE, failed, record
 
 WAYS: dict[tuple[str, str], str] = {
     ("run", "a matrix"): "--matrix quick",
-    ("run", "--vary or --base"): "--vary cell=lstm --task opposites",
+    ("run", "--vary"): "--vary cell=lstm --task opposites",
+    ("run", "--base"): "--base cell=lstm --task opposites",
     ("run", "--until-decided"): "--until-decided base cell=lstm --task opposites",
     ("compare", "two variants"): "base cell=lstm",
     ("compare", "--axis"): "--axis cell",
@@ -57,6 +60,7 @@ CHOOSING = {
     ("guard", "a baseline"): {"against", *SELECTING},
     ("guard", "--against a revision"): {"quality"},
     ("list", "names"): {"markdown"},
+    ("run", "--base"): {"vary"},
     ("show", "one run"): {"errors"},
 }
 """Options that, added to a way, make another one of it that is allowed."""
@@ -105,3 +109,113 @@ def test_what_cannot_be_heeded_is_refused(
 def test_what_is_heeded_is_not_refused(bench: Bench, filled: Path) -> None:
     assert bench("compare", "base", "cell=lstm", "--task", "opposites", "--notes")[0] == 0
     assert bench("export", "--effects", "--task", "opposites")[0] == 0
+
+
+# options that are always allowed: what comes out with them is not what comes out without
+
+
+NEEDED = {
+    **dict.fromkeys(["table", "runs", "status", "curves", "doctor", "export"], ""),
+    **dict.fromkeys(["verify", "data list"], ""),
+    "compare": "base cell=lstm",
+    "show": "cell=lstm",
+    "claims list": "attention",
+    "claims show": "attention",
+}
+"""Words with which verbs that only read can be used; all other verbs do something."""
+VALUES = {
+    "task": "reversal",
+    "metric": "loss",
+    "variant": "cell=lstm",
+    "fair": "steps",
+    "form": "markdown",
+    "output": "x.csv",
+    "dates": "2026-01-01",
+    "axis": "cell",
+    "with_store": "x",
+    "split": "unseen",
+    "steps": "3",
+    "time_limit": "3",
+    "memory_limit": "3",
+    "seeds": "0",
+    "device": "none",
+}
+"""Values of options."""
+SAME = {
+    ("table", "every", "as_json"),  # which holds all rows in any case
+    ("show", "layers", "as_json"),  # which holds all of a run in any case
+    ("claims list", "strict", ""),  # which is in the exit code, once there are runs
+    ("claims list", "strict", "as_json"),
+    ("claims list", "notes", ""),  # of which there are few where nothing was run
+    ("verify", "as_json", ""),  # finds nothing
+}
+"""Options that change nothing of what is printed here, though they are heeded."""
+
+
+@pytest.fixture
+def broad(store: Path) -> Path:
+    """A store of two tasks, with rows to fold and more notes than are printed."""
+    runs = [
+        record(seed, 1.0, 400 + 10 * place, hidden=100 + place)
+        for place in range(12)
+        for seed in range(3)
+    ]
+    runs += [record(seed, 0.5, cell=cell) for cell in ("gru", "lstm") for seed in range(3)]
+    runs += [record(seed, 0.2, task="reversal", cell=c) for c in ("gru", "lstm") for seed in (0, 1)]
+    runs = [
+        type(r)(r.id, r.spec, r.outcome, {**r.measured, "beside": 3, "host": str(r.seed)})
+        for r in runs
+    ]
+    with writing(store) as opened:
+        for entry in (*runs, failed(9, cell="lstm"), failed(9, cell="rnn")):
+            opened.begin(entry.id, entry.spec)
+            opened.add(entry)
+        opened.set_plan([], SUITE)
+    return store
+
+
+def walked() -> Iterator[tuple[str, Any, str]]:
+    """Yield each option of each reading verb, alone and with --json."""
+    known = {verb.name.removeprefix("bench "): verb for verb in verbs()}
+    for name in NEEDED:
+        parameters = [p for p in known[name].parameters if p.param_type_name == "option"]
+        forms = ["", "as_json"] if "as_json" in {p.name for p in parameters} else [""]
+        for parameter in parameters:
+            if parameter.name not in ("help", "store", "plugin", "module"):
+                yield from ((name, parameter, form) for form in forms if form != parameter.name)
+
+
+def test_an_option_changes_what_comes_out_or_is_refused(bench: Bench, broad: Path) -> None:
+    dropped: list[tuple[str, str, str]] = []
+    without: dict[str, tuple[int, str, str]] = {}
+    for verb, parameter, form in walked():
+        words = [*verb.split(), *NEEDED[verb].split(), *["--json"] * bool(form)]
+        option = next(word for word in parameter.opts if word.startswith("--"))
+        given = [option] if parameter.is_flag else [option, VALUES[parameter.name]]
+        if verb + form not in without:
+            without[verb + form] = bench(*words)
+        before = without[verb + form]
+        assert before[0] == 0, (words, before)
+        after = bench(*verb.split(), *given, *words[len(verb.split()) :])
+        if before == after and (verb, parameter.name, form) not in SAME:
+            dropped.append((verb, option, form))
+    assert not dropped
+
+
+@pytest.mark.parametrize(
+    ("verb", "chosen", "name"),
+    [(v, c, n) for v, beside in EXCLUDED.items() for c, names in beside.items() for n in names],
+)
+def test_what_another_option_leaves_no_use_for_is_refused(
+    bench: Bench, filled: Path, verb: str, chosen: str, name: str
+) -> None:
+    (known,) = (one for one in verbs() if one.name.removeprefix("bench ") == verb)
+    parameters = {str(parameter.name): parameter for parameter in known.parameters}
+    given = []
+    for one in (parameters[chosen], parameters[name]):
+        option = [word for word in one.opts if word.startswith("--")][:1]
+        given += option if one.param_type_name == "option" and one.is_flag else [*option, "1"]
+    ways = {"compare": ["base", "cell=lstm"]}
+    code, out, err = bench(*verb.split(), *ways.get(verb, []), *given)
+    assert (code, out) == (2, "")
+    assert "does nothing with --" in err

@@ -9,7 +9,7 @@ import pytest
 
 from results.store import writing
 from tests.bench.cli.commands import Bench
-from tests.records import record
+from tests.records import failed, record
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ from tests.records import record
         ("drop zz", "no run zz"),
         ("drop --task opposits", "did you mean opposites"),
         ("drop --status done", "status 'done'"),
-        ("drop --purge --all", "choose no runs"),
+        ("drop --purge --all", "--all does nothing with --purge"),
         ("undrop zz", "no run zz among the 0 dropped"),
         ("run --rerun=some", "not one of all, failed"),
         ("data get tatoebo", "tatoeba"),
@@ -88,6 +88,14 @@ from tests.records import record
         ("run --base embedding_init=vectors --task opposites", "nothing of this applies"),
         ("run --base input_feeding=on --task opposites", "nothing of this applies"),
         ("check gruu", "did you mean gru"),
+        ("check opposites --tagging", "opposites is a task"),
+        ("run --base cell=lstm --task opposites --grid", "--grid does nothing with --base"),
+        ("throughput --sweep batch=1,2 --batch 2", "--batch does nothing with --sweep batch"),
+        ("throughput --sweep length=1,2 --target 2", "--target does nothing with --sweep length"),
+        ("throughput --work decoding --replicas 2", "leave --replicas out"),
+        (f"show {record(1).id} --task reversal", "is a run of opposites, not of reversal"),
+        ("show 1 --task reversal", "1 is a run of opposites, not of reversal"),
+        (f"doctor {failed(2).id} --plugin none.py", "none.py cannot be read"),
     ],
 )
 def test_a_mistake_is_one_line_and_2(
