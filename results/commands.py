@@ -15,6 +15,16 @@ DEFAULT_STOP = "budget"
 """Moment at which runs end whose options do not say when; of others, `--stop` is written."""
 
 
+def in_store(command: str, folder: str) -> str:
+    """Return a command that says which store it is for; folder: "" where that need not be said."""
+    return f"{command} --store {shlex.quote(folder)}" if command and folder else command
+
+
+def more_seeds_of_claim(given: str, seeds: int) -> str:
+    """Return the command that does so many seeds of each side of a claim. given: its name."""
+    return shlex.join(["bench", "claims", "run", given, "--seeds", str(seeds)])
+
+
 def longer(record: Record, suite: Mapping[str, Any], steps: int) -> str:
     """Return the command that trains a run's variant and seed for so many steps."""
     name = naming.name(record.variant, suite)

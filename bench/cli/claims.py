@@ -18,6 +18,7 @@ from bench.cli.shared import (
     NotesOption,
     StoreOption,
     console,
+    named_store,
     print_json,
     say,
     user_errors,
@@ -88,7 +89,7 @@ def run_claims(
     run = partial(execute_with_progress, to_stderr=as_json)
     with closing(engine), writing(store) as opened:
         rows = trials.run_claims(planned, opened, engine, run)
-    _show(rows, as_json, notes, strict)
+    _show(rows, as_json, notes, strict, named_store(context, store))
 
 
 @claims_app.command("list")
@@ -108,7 +109,7 @@ def list_claims(
 
     with user_errors():
         rows = stored_verdicts(_planned(claims, device, store, seeds), store)
-    _show(rows, as_json, notes, strict)
+    _show(rows, as_json, notes, strict, named_store(context, store))
 
 
 @claims_app.command("show")
@@ -158,9 +159,13 @@ def _planned(
     return planned_claims(claims or [], device_of(device), store, seeds)
 
 
-def _show(rows: list[ClaimRow], as_json: bool, all_notes: bool, strict: bool) -> None:
+def _show(rows: list[ClaimRow], as_json: bool, all_notes: bool, strict: bool, folder: str) -> None:
+    """Print rows; folder: the store that commands name, "" where they need not."""
+    from results.commands import in_store
     from results.show.claims import show_all
 
+    for row in rows:
+        row["decide"] = in_store(row.get("decide", ""), folder)
     if as_json:
         print_json(rows)
     else:

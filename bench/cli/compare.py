@@ -20,6 +20,7 @@ from bench.cli.shared import (
     TaskOption,
     console,
     load_plugins,
+    named_store,
     print_json,
     store_errors,
     user_errors,
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 
 
 class _Printing(NamedTuple):
-    """Says how rows are printed: as JSON, or as tables with all notes or the first."""
+    """Says how rows are printed: as JSON, or as tables with all notes or the first.
+
+    folder: the store that commands name; "" where they need not.
+    """
 
     as_json: bool
     all_notes: bool
+    folder: str
 
 
 def compare(
@@ -82,13 +87,13 @@ def compare(
     refuse_unheeded(context, "compare", _way(a, b, axis, with_store, dates))
     if plugin:
         load_plugins(plugin)
+    printing = _Printing(as_json, notes, named_store(context, store))
     if a is not None and b is not None:
-        _compare_variants(a, b, fair, task, _Printing(as_json, notes), store)
-        return
-    if axis is not None:
-        _compare_axis(axis, task, _Printing(as_json, notes), store)
+        _compare_variants(a, b, fair, task, printing, store)
+    elif axis is not None:
+        _compare_axis(axis, task, printing, store)
     else:
-        _compare_sets(with_store, dates, task, _Printing(as_json, notes), store)
+        _compare_sets(with_store, dates, task, printing, store)
 
 
 def _way(
@@ -157,11 +162,14 @@ def _compare_variants(
 ) -> None:
     """Compare two variants, at equal cost if asked."""
     from bench.api import compare as comparisons
+    from results.commands import in_store
     from results.show import comparisons as shown
 
     if fair is None:
         with _comparison_errors():
             found = comparisons.two_variants(store, a, b, task)
+        for row in found.effects:
+            row["decide"] = in_store(row.get("decide", ""), printing.folder)
         if printing.as_json:
             print_json([*found.effects, *found.chance])
         else:

@@ -13,6 +13,7 @@ from bench.cli.shared import (
     STORE,
     JsonOption,
     StoreOption,
+    named_store,
     print_json,
     print_notice,
     say,
@@ -168,7 +169,7 @@ def add_corpus(
             catalogue.add_tagged_files(name, paths, folder, given, scheme)
         else:
             catalogue.add(name, paths, folder, given, _progress(name))
-        _print_lines(_description(data.describe_corpus(name, folder)))
+        _print_lines(_description(data.describe_corpus(name, folder), named_store(context, store)))
 
 
 def _progress(name: str) -> Callable[[int], None]:
@@ -184,6 +185,7 @@ def _listed(text: str) -> tuple[str, ...]:
 
 @data_app.command("show")
 def show_corpus(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help="The name of a corpus or of word vectors.")],
     as_json: JsonOption = False,
     store: StoreOption = STORE,
@@ -196,7 +198,7 @@ def show_corpus(
     if as_json:
         print_json([found])
     else:
-        _print_lines(_description(found))
+        _print_lines(_description(found, named_store(context, store)))
 
 
 @data_app.command("remove")
@@ -254,8 +256,10 @@ def _print_lines(lines: Iterator[str]) -> None:
         say(line)
 
 
-def _description(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines that describe a corpus."""
+def _description(found: Mapping[str, Any], store: str) -> Iterator[str]:
+    """Yield the lines that describe a corpus. store: the one that a command names, or ""."""
+    from results.commands import in_store
+
     yield f"{found['name']}: {_content(found)}, from {found.get('source', 'files')}"
     if "languages_from" in found:
         yield f"languages: {'-'.join(found['languages'])}, {found['languages_from']}"
@@ -270,7 +274,8 @@ def _description(found: Mapping[str, Any]) -> Iterator[str]:
     if "counts" in found:
         yield from _counts(found)
         yield from _target(found)
-        yield f"use it with: bench run --task {found['task']} --vary cell=gru,lstm"
+        command = f"bench run --task {found['task']} --vary cell=gru,lstm"
+        yield f"use it with: {in_store(command, store)}"
 
 
 def _target(found: Mapping[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from bench.cli.shared import (
     TaskOption,
     console,
     load_plugins,
+    named_store,
     print_json,
     print_notice,
     reading,
@@ -131,7 +132,7 @@ def doctor(
     if run is not None and everything:
         raise CommandError("--all diagnoses every run; leave out the run, or --all")
     refuse_unheeded(context, "doctor", "--all" if everything else "one run")
-    _doctor_runs(run, everything, confirm, task, as_json, plugin, store)
+    _doctor_runs(context, run, everything, confirm, task, as_json, plugin, store)
 
 
 def _script_words(module: str | None, run: str | None, arguments: list[str] | None) -> list[str]:
@@ -185,6 +186,7 @@ def _doctor_script(
 
 
 def _doctor_runs(
+    context: typer.Context,
     run: str | None,
     everything: bool,
     confirm: bool,
@@ -206,6 +208,7 @@ def _doctor_runs(
         else:
             records = list(opened.records([_chosen(opened, run, task)], details=True))
         everyone = list(opened.records())
+        kept = {one.id for one in records if opened.training_state(one.id).is_file()}
     if not everything and not _is_known(records[0]):
         records = [_examined(records[0], plugin, store)]
     if confirm:
@@ -216,11 +219,11 @@ def _doctor_runs(
             cures = list(doctors.confirm(records[0], suite, store))
         _show_cures(cures, as_json)
         return
-    rows = diagnose(records, suite, everyone)
+    rows = diagnose(records, suite, everyone, kept.__contains__)
     if as_json:
         print_json(rows)
     else:
-        show(rows, console())
+        show(rows, console(), named_store(context, store))
 
 
 def _chosen(opened: Store, run: str | None, task: list[str] | None) -> str:

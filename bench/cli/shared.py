@@ -198,6 +198,12 @@ def console(to_stderr: bool = False) -> Console:
     return SafeConsole(width=None if stream.isatty() else width, file=stream)
 
 
+def named_store(context: typer.Context, store: Path) -> str:
+    """Return the store as printed commands name it; "" unless --store was typed."""
+    source = context.get_parameter_source("store")
+    return str(store) if source is not None and source.name == "COMMANDLINE" else ""
+
+
 def writes_unicode() -> bool:
     """Return whether standard output can show every character."""
     return (output().encoding or "utf-8").lower().startswith("utf")

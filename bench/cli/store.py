@@ -19,6 +19,7 @@ from bench.cli.shared import (
     StoreOption,
     TaskOption,
     console,
+    named_store,
     plural,
     print_json,
     print_notice,
@@ -226,13 +227,14 @@ def _show_merged(merged: Sequence[MergedRun], other: Path) -> None:
             say(f"  {one.what}: {one.run} {one.why}".rstrip())
 
 
-def verify(as_json: JsonOption = False, store: StoreOption = STORE) -> None:
+def verify(context: typer.Context, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
     """Check that the runs of the store are as they were written.
 
     Every run is compared with its journal and its digest. Exit code 1 if something is wrong;
     bench rebuild mends the database.
     """
     from bench.api import store as stores
+    from results.commands import in_store
 
     with store_errors():
         found = stores.verify(store)
@@ -245,7 +247,7 @@ def verify(as_json: JsonOption = False, store: StoreOption = STORE) -> None:
     if found.problems:
         raise CommandError(
             f"{plural(len(found.problems), 'problem')} found; mend the database with: "
-            "bench rebuild",
+            + in_store("bench rebuild", named_store(context, store)),
             CHECK_FAILED,
         )
 

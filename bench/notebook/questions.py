@@ -114,7 +114,8 @@ def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
     with reading(folder) as opened:
         (record,) = opened.records([choose(opened, run).run.id], details=True)
         suite, everyone = opened.base(), list(opened.records())
+        kept = opened.training_state(record.id).is_file()
     if examined_run(record) is None:
         record = examine_again(record, folder)
-    rows = diagnosed([record], suite, everyone)
+    rows = diagnosed([record], suite, everyone, lambda run: kept)
     return Answer(rows, lambda console: doctor_output.show(rows, console))

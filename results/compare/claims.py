@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
+from results import commands
 from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader, measure, readable
 from results.compare.pairs import Compared, Head, by_seed, mean_seconds, paired
@@ -91,10 +92,17 @@ def claim_rows(
             "further_seeds": seeds_wanting(judged_rows),
             "side_seconds": sum(map(mean_seconds, sides.values())),
             "runs": sum(map(len, sides.values())),
+            "decide": _command(source, row),
             **row,
         }
         for row in judged_rows
     ]
+
+
+def _command(source: ClaimSource, row: JudgedRow) -> str:
+    """Return the command that does the seeds that would decide a comparison; "" if none would."""
+    more = row["more_seeds"] if row["verdict"] == "undecided" else None
+    return commands.more_seeds_of_claim(source["given"], row["pairs"] + more) if more else ""
 
 
 def judge(

@@ -39,7 +39,8 @@ class Head(TypedDict):
     base: NotRequired[str]
     """Of two variants of which one was named `base`: its values where the other differs."""
     decide: NotRequired[str]
-    """Of two variants: the command that adds seeds until a verdict stands; "" if there is none."""
+    """The command that adds seeds until a verdict stands, of two variants, or that adds as many as
+    would decide, of a claim; "" if there is none."""
     seed_seconds: NotRequired[float]
     """Of two variants: mean seconds that one seed of both takes with one worker."""
     where: NotRequired[str]

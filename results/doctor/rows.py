@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from results import naming
@@ -17,7 +17,10 @@ Row = dict[str, Any]
 
 
 def diagnose(
-    records: Iterable[Record], suite: Mapping[str, Any], store: Sequence[Record] = ()
+    records: Iterable[Record],
+    suite: Mapping[str, Any],
+    store: Sequence[Record] = (),
+    kept: Callable[[str], bool] = lambda run: False,
 ) -> list[Row]:
     """Return a row for each run: its state, and its findings, None if it was not examined.
 
@@ -25,11 +28,12 @@ def diagnose(
         records: the runs, with their curves.
         suite: the suite's base variant.
         store: all runs, among which those that solved the same task are looked for.
+        kept: returns whether a run, given its id, can go on from where it ended.
     """
-    return [_row(record, suite, store) for record in records]
+    return [_row(record, suite, store, kept(record.id)) for record in records]
 
 
-def _row(record: Record, suite: Mapping[str, Any], store: Sequence[Record]) -> Row:
+def _row(record: Record, suite: Mapping[str, Any], store: Sequence[Record], kept: bool) -> Row:
     run = examined_run(record)
     found = None if run is None else [_plain(finding) for finding in findings(run)]
     state = state_of(record, suite, store)
@@ -46,6 +50,7 @@ def _row(record: Record, suite: Mapping[str, Any], store: Sequence[Record]) -> R
         "state_says": state.says,
         "steps_to_go": None if state.steps is None else state.steps._asdict(),
         "longer": state.command,
+        "goes_on": kept and not record.spec["fault"],  # with a fault, none is gone on with
         "nearest_solved": None if nearest is None else nearest._asdict(),
         "asked": _asked() if found == [] else None,
         "findings": found,

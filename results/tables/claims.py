@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -88,17 +87,16 @@ def _decide_notes(rows: Sequence[ClaimRow]) -> list[str]:
     """Say for each claim with a large open effect which command decides it, and its time."""
     large = (row for row in rows if row["more_seeds"] and is_large(row))
     groups = grouped_rows((row["given"], row) for row in large)
-    return [_decide_note(given, group) for given, group in groups.items()]
+    return [_decide_note(group) for group in groups.values()]
 
 
-def _decide_note(given: str, rows: Sequence[ClaimRow]) -> str:
+def _decide_note(rows: Sequence[ClaimRow]) -> str:
     widest = max(rows, key=lambda row: row["more_seeds"] or 0)
     more = widest["more_seeds"] or 1
     took = duration_text(more * widest["side_seconds"])
-    command = shlex.join(["bench", "claims", "run", given, "--seeds", str(widest["pairs"] + more)])
     return (
         f"to decide {widest['claim']}, {seeds_text(more)} of each side, {took} with one worker: "
-        f"{command}"
+        f"{widest['decide']}"
     )
 
 

@@ -152,3 +152,19 @@ def test_a_grid_has_the_cells_asked_for_and_no_other(bench: Bench, store: Path) 
     out = bench(*with_base.split(), "--dry-run", "--seeds", "1")[1]
     assert "opposites  base  1 seed" in out
     assert "4 runs" in out
+
+
+def test_commands_name_the_store_that_was_named(
+    bench: Bench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(store) as opened:
+        for seed in range(3):
+            opened.add(record(seed, 0.9, cell="lstm"))
+            opened.add(record(seed, 0.1))
+        opened.set_plan([], SUITE)
+    compared, decided = ("compare", "cell=lstm", "base"), "--budget 100steps"
+    assert f"{decided}\n" in bench(*compared)[1]  # found by BENCH_STORE, as the command will
+    monkeypatch.delenv("BENCH_STORE")
+    named = f"--store '{store}'"
+    assert f"{decided} {named}\n" in bench(*compared, "--store", str(store))[1]
+    assert f"{decided} {named}" in bench(*compared, "--json", "--store", str(store))[1]

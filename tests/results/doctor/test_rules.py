@@ -336,6 +336,11 @@ def test_rows_and_terminal() -> None:
     assert "nothing found in 1 of 4 runs" in text
     assert "not examined: 2 runs" in text
     out = io.StringIO()
+    show(rows, Console(file=out, width=80), "my store")
+    elsewhere = " ".join(out.getvalue().split())
+    assert "--confirm --store 'my store'" in elsewhere
+    assert f"bench doctor {rows[1]['run'][:8]} --store 'my store' says more" in elsewhere
+    out = io.StringIO()
     show(rows[1:2], Console(file=out, width=80))
     assert "nothing found" in out.getvalue()
 

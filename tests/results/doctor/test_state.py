@@ -153,6 +153,11 @@ def test_nothing_found_is_never_said_alone_of_a_run_that_did_not_learn() -> None
     learning = printed(run(decaying(0.005)))
     (go_on,) = [line for line in learning.splitlines() if line.startswith("go on")]
     assert go_on.startswith("go on (it starts anew): bench run --task opposites --vary cell=gru ")
+    kept = diagnose([run(decaying(0.005))], SUITE, kept=lambda run: True)
+    out = io.StringIO()
+    show(kept, Console(file=out, width=80), "my store")
+    assert "\ngo on: bench run --task opposites --vary cell=gru " in out.getvalue()
+    assert "--seeds 1 --store 'my store'\n" in out.getvalue()
     # of many runs, the states are counted
     text = printed(run(HALF_WAY), run(decaying(0.005), seed=1))
     assert "nothing found in 2 of 2 runs; of these" in text
