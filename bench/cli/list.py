@@ -62,7 +62,7 @@ def list_all(
     elif name is None:
         _show_index(rows, console())
     else:
-        _show_rows(chosen, console())
+        _show_rows(chosen, console(), str(name))
 
 
 SHOWN_KEYS = ("together", "tasks", "meanings")
@@ -135,14 +135,17 @@ def _indexed(row: dict[str, Any]) -> str:
     return f"{row['name']} ({len(values)})" if values else str(row["name"])
 
 
-def _show_rows(rows: Sequence[dict[str, Any]], out: Console) -> None:
+def _show_rows(rows: Sequence[dict[str, Any]], out: Console, asked: str) -> None:
+    """Print tables of rows; of one axis its values too, or that alone which was asked for."""
     from rich.text import Text
 
     for kind, title in LISTED_KINDS.values():
         _show_kind([row for row in rows if row["kind"] == kind], title, out)
     if len(rows) == 1:
-        for value, meaning in (rows[0].get("meanings") or {}).items():
-            out.print(Text.assemble((value, "bold"), f": {meaning}"))
+        meanings = rows[0].get("meanings") or {}
+        for value, meaning in meanings.items():
+            if asked not in meanings or value == asked:
+                out.print(Text.assemble((value, "bold"), f": {meaning}"))
     together = {short: row["name"] for row in rows for short in row.get("together", ())}
     for short in together:
         out.print(f"{short} sets encoder_{short} and decoder_{short} together.")

@@ -114,7 +114,10 @@ def test_a_list_says_more_of_a_name(bench: Bench, cache: Path) -> None:
     assert (code, err) == (0, "")
     assert "gru (base), lstm" in " ".join(out.split())
     assert "lstm: The cell c' = f c + i g" in " ".join(out.split())
-    assert bench("list", "lstm")[1].startswith("axes of a variant")
+    value = bench("list", "lstm")[1]
+    assert value.startswith("axes of a variant")
+    assert "\nlstm: " in value
+    assert "\ngru: " not in value
     assert "word_length" in bench("list", "reversal")[1] or "mode=" in bench("list", "reversal")[1]
     assert "depth sets encoder_depth and decoder_depth together" in bench("list", "depth")[1]
     assert {row["kind"] for row in rows(bench("list", "faults", "--json")[1])} == {"fault"}
