@@ -21,6 +21,7 @@ from results.stats import families, sequential
 from results.stats.sequential import Look
 from results.stats.verdicts import Verdict
 from results.store import Store, writing
+from results.tables.effects import VERDICT_LABELS
 from tasks import Task, canonical
 from variants import axes
 
@@ -31,7 +32,7 @@ PHRASES = {
     "worse": "is worse than",
     "tie": "is as good as",
     "alike": "shows no difference that matters from",
-    "undecided": "cannot be told from",
+    "undecided": "does not differ significantly from",
 }
 """A verdict on the first variant as part of a sentence."""
 
@@ -77,7 +78,7 @@ class TakenLook(NamedTuple):
     @property
     def line(self) -> str:
         """Return the look in one line."""
-        word = "no difference seen" if self.verdict == "alike" else self.verdict
+        word = VERDICT_LABELS.get(self.verdict, self.verdict)
         return f"{self.task}: {self.seeds} seeds, {self.effect}, {word}"
 
     @property

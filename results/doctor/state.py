@@ -204,7 +204,7 @@ def _solved_level(record: Record, others: Sequence[Record]) -> tuple[float, str]
 def _stuck(record: Record, losses: Sequence[tuple[int, float]]) -> RunState:
     """Return at which level a run is stuck whose validation loss does not fall any more."""
     loss, training = losses[-1][1], _second_half(record, "loss")
-    since = f"its validation loss has not fallen surely since step {losses[0][0]}"
+    since = f"its validation loss has not clearly fallen since step {losses[0][0]}"
     falls = len(training) >= FEWEST_POINTS and _falls(training)
     run = examined_run(record)
     even = run.health.loss.even if run else None

@@ -18,6 +18,7 @@ from results import metrics
 from results.compare.over_tasks import ProfileLine
 from results.curves import CurvePoint
 from results.escapes import one_line
+from results.tables.effects import VERDICT_LABELS
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
@@ -37,8 +38,6 @@ VERDICT_COLOURS = {
     "undecided": "#CCBB44",
 }
 """Colours of verdicts."""
-VERDICT_LABELS = {"alike": "no difference seen", "undecided": "not significant yet"}
-"""What a legend calls the verdicts that it does not call by their own names."""
 INK = "#010203"
 """Colour that is replaced by the page's text colour."""
 

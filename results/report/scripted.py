@@ -21,10 +21,10 @@ from results.doctor.rules import findings
 from results.escapes import plain
 from results.grouping import by_variant, test_score
 from results.record import Record
-from results.report.charts import VERDICT_COLOURS, VERDICT_LABELS
+from results.report.charts import VERDICT_COLOURS
 from results.report.content import Section
 from results.report.outputs import ReadOutputs, kept_outputs, tested
-from results.tables.effects import effect_text, interval_text, verdict_text
+from results.tables.effects import VERDICT_LABELS, effect_text, interval_text, verdict_text
 
 StateSize = Callable[[Mapping[str, Any]], int | None]
 """Returns how many numbers a variant's decoder carries from step to step; None if it varies."""

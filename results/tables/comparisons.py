@@ -22,6 +22,9 @@ from results.tables.effects import (
 )
 from results.tables.text import Texts, TextTable, grouped_rows
 
+OF_COSTS = ("not compared", "timed", "timings")
+"""Beginnings of remarks on costs; the others are on scores."""
+
 
 class TitledTable(NamedTuple):
     """Holds a table and the line above it that names the two variants."""
@@ -105,11 +108,15 @@ def _score_table(
         }
         for row in scores
     ]
-    # of two sets of runs, every line has the same a
-    ours = f"{rows[0]['a']} " if "variant" in rows[0] else ""
-    against = f"{ours}against {rows[0]['b']}"
-    notes = [against, *interaction_notes(interactions), *comparison_notes(scores)]
+    notes = [_against_note(rows[0]), *interaction_notes(interactions), *comparison_notes(scores)]
     return TextTable(_heading(rows), lines, notes)
+
+
+def _against_note(row: ComparisonRow) -> str:
+    """Say what the variants of a table are compared with."""
+    if "variant" in row:  # of two sets of runs, every line has the same a
+        return f"{row['a']} is compared with {row['b']}, each variant on the same seeds"
+    return f"each value is compared with {row['b']} on the same seeds"
 
 
 def _cost_table(rows: Sequence[ComparisonRow]) -> TextTable:
@@ -120,9 +127,9 @@ def _cost_table(rows: Sequence[ComparisonRow]) -> TextTable:
         line = lines.setdefault(label, {"variant": _label(row)})
         line[measure(row["measure"]).title] = cost_text(row)
     notes = [
-        f"times that of {rows[0]['b']}; + better, - worse, = a tie, ~ no difference seen, "
-        "? not significant yet",
-        *(note for note in comparison_notes(costs) if note.startswith(("not compared", "timed"))),
+        f"each as a multiple of the cost of {rows[0]['b']}; + better, - worse, = a tie, "
+        "~ no difference seen, ? not significant yet",
+        *(note for note in comparison_notes(costs) if note.startswith(OF_COSTS)),
     ]
     return TextTable("what it costs", list(lines.values()), notes)
 

@@ -9,6 +9,8 @@ from results.stats.verdicts import FAILS_LESS, FAILS_MORE
 
 SIGNS = {"better": "+", "worse": "-", "tie": "=", "alike": "~", "undecided": "?"}
 """Verdicts as signs, for tables of many effects."""
+VERDICT_LABELS = {"alike": "no difference seen", "undecided": "not significant yet"}
+"""Verdicts that are told in other words than those that programs read."""
 OPEN = {"": "", "below": "< ", "above": "> "}
 """Signs before an effect that is only known to lie on one side of a value."""
 SAID_ALONE = (NEITHER, FAILS_MORE, FAILS_LESS)
@@ -62,16 +64,15 @@ def verdict_text(row: ComparisonRow) -> str:
 
 
 def _word(row: ComparisonRow) -> str:
-    if row["verdict"] == "alike":
-        return "no difference seen"
-    if row["verdict"] != "undecided":
-        return str(row["verdict"])
+    verdict = str(row["verdict"])
+    if verdict != "undecided":
+        return VERDICT_LABELS.get(verdict, verdict)
     if row["why"] in SAID_ALONE:
         return row["why"]
     more = row["more_seeds"]
     if is_large(row):
         return "large, not yet significant" + (f": {seeds_text(more)}" if more else "")
-    return "not significant yet" + (f" (about {seeds_text(more)})" if more else "")
+    return VERDICT_LABELS[verdict] + (f" (about {seeds_text(more)})" if more else "")
 
 
 def _failures(row: ComparisonRow) -> str:

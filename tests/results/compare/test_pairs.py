@@ -388,7 +388,7 @@ def test_an_axis_at_80_columns() -> None:
     text = "\n".join(lines)
     assert "cell=lstm" in text
     assert "better" in text
-    assert "against cell=gru" in text
+    assert "each value is compared with cell=gru on the same seeds" in text
     assert "effect of cell=lstm changes by +0.200 from attention=none to attention=dot" in text
     assert "×1.00 =" in text
 
