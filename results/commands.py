@@ -8,9 +8,12 @@ from typing import Any
 
 from results import naming
 from results.record import Record
+from results.seeds import write_seeds
 
 DEFAULT_BATCH = 32
 """Examples per step that options of bench run stand for; of others, `--batch` is written."""
+DECIDING_SEEDS = 40
+"""Seeds of each variant at most, until a verdict stands, if options do not say how many."""
 DEFAULT_STOP = "budget"
 """Moment at which runs end whose options do not say when; of others, `--stop` is written."""
 
@@ -20,9 +23,9 @@ def in_store(command: str, folder: str) -> str:
     return f"{command} --store {shlex.quote(folder)}" if command and folder else command
 
 
-def more_seeds_of_claim(given: str, seeds: int) -> str:
-    """Return the command that does so many seeds of each side of a claim. given: its name."""
-    return shlex.join(["bench", "claims", "run", given, "--seeds", str(seeds)])
+def more_seeds_of_claim(given: str, seeds: range) -> str:
+    """Return the command that does these seeds of each side of a claim. given: its name."""
+    return shlex.join(["bench", "claims", "run", given, "--seeds", write_seeds(seeds)])
 
 
 def longer(record: Record, suite: Mapping[str, Any], steps: int) -> str:
@@ -33,11 +36,16 @@ def longer(record: Record, suite: Mapping[str, Any], steps: int) -> str:
     variant = ["--base", name] if name != "base" else ["--vary", f"{axis}={naming.text(value)}"]
     words = ["--task", record.task, *variant, "--budget", f"{steps}steps", *_settings(record)]
     words += ["--fault", str(record.spec["fault"])] if record.spec["fault"] else []
-    return shlex.join(["bench", "run", *words, "--seeds", str(record.seed + 1)])
+    seeds = write_seeds(range(record.seed, record.seed + 1))
+    return shlex.join(["bench", "run", *words, "--seeds", seeds])
 
 
-def until_decided(ours: Record, theirs: Record, suite: Mapping[str, Any]) -> str:
+def until_decided(
+    ours: Record, theirs: Record, suite: Mapping[str, Any], first_seed: int = 0
+) -> str:
     """Return the command that adds seeds to two variants until a verdict stands.
+
+    first_seed: from which on they are counted, so that the runs there are count too.
 
     Empty for runs that options cannot describe: with a fault, evaluated as a matrix says, or
     stopped before the end of their budget.
@@ -47,7 +55,10 @@ def until_decided(ours: Record, theirs: Record, suite: Mapping[str, Any]) -> str
         return ""
     names = [naming.name(record.variant, suite) for record in (ours, theirs)]
     words = ["--until-decided", *names, "--task", ours.task, "--budget", _budget(ours)]
-    return shlex.join(["bench", "run", *words, *_settings(ours)])
+    words += _settings(ours)
+    if first_seed:
+        words += ["--seeds", write_seeds(range(first_seed, first_seed + DECIDING_SEEDS))]
+    return shlex.join(["bench", "run", *words])
 
 
 def _budget(record: Record) -> str:

@@ -16,6 +16,7 @@ from bench.training.process import cached_task
 from results import store as stores
 from results.compare.claims import ClaimRow, ClaimSource, claim_rows
 from results.record import Record
+from results.seeds import Seeds
 from results.store import Store
 from tasks import Task
 
@@ -39,7 +40,7 @@ class PlannedClaim(NamedTuple):
 
 
 def planned_claims(
-    names: Sequence[str], device: str, folder: Path, seeds: int | None = None
+    names: Sequence[str], device: str, folder: Path, seeds: Seeds | None = None
 ) -> list[PlannedClaim]:
     """Read claims and plan their runs.
 
@@ -47,7 +48,7 @@ def planned_claims(
         names: Claims of the suite, or TOML files; all claims of the suite if empty.
         device: `cpu` or `cuda`.
         folder: The store, which holds corpora in its folder `data`.
-        seeds: The number of seeds of each side, instead of the claim's own.
+        seeds: Those that all claims are tried with; None for each claim's own.
 
     Raises:
         ValueError: A claim is unknown, a side of it does not apply, or seeds is no number of seeds.
@@ -55,8 +56,7 @@ def planned_claims(
     data = folder / "data"
     planned = []
     for name in names or claim_file.names():
-        claim = claim_file.read_claim(name)
-        claim = claim if seeds is None else claim.with_seeds(seeds)
+        claim = claim_file.read_claim(name).with_seeds(seeds)
         task = cached_task(claim.task, data)
         planned.append(PlannedClaim(name, claim, task, claim.plans(task, device, data)))
     return planned

@@ -24,6 +24,20 @@ Tasks = Sequence[str] | None
 """Labels or names of the tasks to compare on; None for all."""
 
 
+class Among(NamedTuple):
+    """Says which runs of a store are compared: those of some tasks, and of some seeds.
+
+    Each is None for all.
+    """
+
+    tasks: Tasks = None
+    seeds: range | None = None
+
+
+ALL_RUNS = Among()
+"""All runs of a store."""
+
+
 class _Runs(NamedTuple):
     """Finished runs of a store, and the suite's base variant."""
 
@@ -31,9 +45,9 @@ class _Runs(NamedTuple):
     suite: Mapping[str, Any]
 
 
-def _runs(folder: Path, tasks: Tasks, details: bool = False) -> _Runs:
+def _runs(folder: Path, among: Among, details: bool = False) -> _Runs:
     with reading(folder) as store:
-        return _Runs(runs_of(store, tasks, details), store.base())
+        return _Runs(runs_of(store, among.tasks, details, among.seeds), store.base())
 
 
 class TwoVariants(NamedTuple):
@@ -43,39 +57,39 @@ class TwoVariants(NamedTuple):
     chance: list[SentencesRow]
 
 
-def two_variants(folder: Path, a: str, b: str, tasks: Tasks = None) -> TwoVariants:
+def two_variants(folder: Path, a: str, b: str, among: Among = ALL_RUNS) -> TwoVariants:
     """Return the effect of variant a against b on every measure."""
     with reading(folder) as store:
-        records, suite = runs_of(store, tasks), store.base()
+        records, suite = runs_of(store, among.tasks, seeds=among.seeds), store.base()
         effects = pairwise.compare_variants(records, suite, a, b)
         return TwoVariants(effects, rows_over_sentences(store, records, suite, effects))
 
 
-def every_axis(folder: Path, tasks: Tasks = None) -> list[ComparisonRow]:
+def every_axis(folder: Path, among: Among = ALL_RUNS) -> list[ComparisonRow]:
     """Return the effect on the score of each value of every axis."""
-    records, suite = _runs(folder, tasks)
+    records, suite = _runs(folder, among)
     return axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
 
 
 def one_axis(
-    folder: Path, axis: str, tasks: Tasks = None
+    folder: Path, axis: str, among: Among = ALL_RUNS
 ) -> tuple[list[ComparisonRow], list[InteractionRow]]:
     """Return the effects of an axis's values, and their interactions with other axes."""
-    records, suite = _runs(folder, tasks)
+    records, suite = _runs(folder, among)
     effects = axis_effects.axis_effects(records, suite, axis)
     return effects, interactions.axis_interactions(records, suite, axis)
 
 
-def two_stores(folder: Path, other: Path, tasks: Tasks = None) -> list[ComparisonRow]:
+def two_stores(folder: Path, other: Path, among: Among = ALL_RUNS) -> list[ComparisonRow]:
     """Return the effects of another store's runs (a) against this store's (b)."""
-    records, suite = _runs(folder, tasks)
-    theirs = _runs(other, tasks).records
+    records, suite = _runs(folder, among)
+    theirs = _runs(other, among).records
     return stores.compare_run_sets(theirs, records, suite, str(other), str(folder))
 
 
-def since(folder: Path, day: str, tasks: Tasks = None) -> list[ComparisonRow]:
+def since(folder: Path, day: str, among: Among = ALL_RUNS) -> list[ComparisonRow]:
     """Return the effects of runs begun since a day (a) against earlier ones (b)."""
-    records, suite = _runs(folder, tasks)
+    records, suite = _runs(folder, among)
     after, before = stores.split_by_day(records, day)
     return stores.compare_run_sets(after, before, suite, f"since {day}", f"before {day}")
 
@@ -89,10 +103,10 @@ def modes_of_cost(text: str) -> tuple[str, ...]:
 
 
 def at_equal_cost(
-    folder: Path, a: str, b: str, modes: Sequence[str], tasks: Tasks = None
+    folder: Path, a: str, b: str, modes: Sequence[str], among: Among = ALL_RUNS
 ) -> list[ComparisonRow]:
     """Return the effects of variant a against b at equal cost of each kind."""
-    records, suite = _runs(folder, tasks, details=True)
+    records, suite = _runs(folder, among, details=True)
 
     def advice(label: str, variant: Mapping[str, Any], parameters: int) -> str:
         """Return which hidden size would have as many parameters, where no run has."""

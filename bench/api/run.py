@@ -32,6 +32,7 @@ from bench.training.process import cached_task
 from results import naming
 from results import store as stores
 from results.record import Record
+from results.seeds import Seeds, write_seeds
 from results.store import Planned, Store
 from tasks import Task, canonical
 from variants import BASE
@@ -60,7 +61,7 @@ class MatrixOptions:
         vary: `axis=a,b,c` each, varied around the base instead of a matrix.
         base: The variant to vary around, as `axis=value,axis=value`.
         grid: Cross all varied axes instead of changing one at a time.
-        seeds: Number of seeds, from 0 on; None for the matrix's own, or with vary for as
+        seeds: How many from 0 on, or `100:110`; None for the matrix's own, or with vary for as
             many as a verdict on the axes takes, if two values or more vary.
         budget: `500steps`, `2000000tokens`, `3epochs` or `60s`; None for the matrix's own.
         batch: Examples per training step; only with vary or base.
@@ -74,7 +75,7 @@ class MatrixOptions:
     vary: Sequence[str] = ()
     base: str = "base"
     grid: bool = False
-    seeds: int | None = None
+    seeds: Seeds | None = None
     budget: str | None = None
     batch: int | None = None
     decoding: str | None = None
@@ -157,13 +158,14 @@ def _compares(matrix: Matrix) -> bool:
 
 def seeds_sentence(matrix: Matrix) -> str:
     """Return what the seeds of a matrix can show, if they are too few for any verdict."""
-    enough, seeds = enough_seeds(), min(block.seeds for block in matrix.blocks)
+    enough, fewest = enough_seeds(), min((block.seeds for block in matrix.blocks), key=len)
+    seeds, wanted = len(fewest), range(fewest.start, fewest.start + enough)
     if seeds >= enough or not _compares(matrix):
         return ""
     return (
         f"{'1 seed shows' if seeds == 1 else f'{seeds} seeds show'} the spread; even a large "
-        f"effect is significant only from {enough} seeds: --seeds {enough}, or, for two "
-        "variants, bench run --until-decided A B --task NAME"
+        f"effect is significant only from {enough} seeds: --seeds {write_seeds(wanted)}, or, for "
+        "two variants, bench run --until-decided A B --task NAME"
     )
 
 

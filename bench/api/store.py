@@ -11,6 +11,7 @@ from results import store as stores
 from results.errors import StoreError
 from results.grouping import grouped, namings, test_score
 from results.record import STATUSES, Record
+from results.seeds import write_seeds
 from results.store import Planned, Store
 from results.summary import summarise
 from tasks.choices import one_of
@@ -182,27 +183,43 @@ def _settings_of(record: Record) -> dict[str, Any]:
 
 
 def runs_of(
-    store: Store, tasks: Sequence[str] | None = None, details: bool = False
+    store: Store,
+    tasks: Sequence[str] | None = None,
+    details: bool = False,
+    seeds: range | None = None,
 ) -> list[Record]:
-    """Return the finished runs of some tasks, or of all.
+    """Return the finished runs of some tasks and seeds, or of all.
 
     Args:
         store: Opened for reading.
         tasks: Labels of tasks, or names that stand for all labels of a task; None for all.
         details: Include curves, samples and tracebacks.
+        seeds: None for all.
 
     Raises:
-        StoreError: There is no finished run, or none of one of these tasks.
+        StoreError: There is no finished run, or none of one of these tasks or of these seeds.
     """
     records = list(store.records(details=details))
     if not records:
         raise StoreError(
             f"the store in {store.folder} has no finished run; make one with bench run"
         )
-    if not tasks:
-        return records
-    check_tasks(records, tasks)
-    return [record for record in records if is_of(record.task, tasks)]
+    if tasks:
+        check_tasks(records, tasks)
+        records = [record for record in records if is_of(record.task, tasks)]
+    return records if seeds is None else _with_seeds(records, seeds)
+
+
+def _with_seeds(records: Sequence[Record], seeds: range) -> list[Record]:
+    """Return the runs of some seeds; StoreError that says which seeds there are if none is."""
+    found = [record for record in records if record.seed in seeds]
+    if not found:
+        known = [record.seed for record in records]
+        raise StoreError(
+            f"no finished run here has seeds {write_seeds(seeds)}; there are seeds from "
+            f"{min(known)} to {max(known)}"
+        )
+    return found
 
 
 def check_tasks(records: Iterable[Record], tasks: Sequence[str]) -> None:

@@ -10,13 +10,15 @@ from typing import NamedTuple
 from bench.api.run import DEFAULT_BATCH, DEFAULT_BUDGET, Execute, execute
 from bench.engines.contract import Engine
 from bench.plan.estimate import Estimate
-from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget, seed_count
+from bench.plan.matrix import Block, Matrix, Plan, plan, read_budget
 from bench.specs import make_budget
 from bench.training.decoding import read_decoding
 from bench.training.process import cached_task
+from results.commands import DECIDING_SEEDS
 from results.compare.judging import verdict_at, weigh
 from results.compare.measures import MeasureReader, measure
 from results.compare.pairs import by_seed, paired
+from results.seeds import Seeds, read_seeds
 from results.stats import families, sequential
 from results.stats.sequential import Look
 from results.stats.verdicts import Verdict
@@ -25,8 +27,8 @@ from results.tables.effects import VERDICT_LABELS
 from tasks import Task, canonical
 from variants import axes
 
-DEFAULT_SEEDS = 40
-"""Seeds of each variant at most, if no number is given."""
+DEFAULT_SEEDS = range(DECIDING_SEEDS)
+"""Seeds of each variant at most, if none are given."""
 PHRASES = {
     "better": "is better than",
     "worse": "is worse than",
@@ -39,14 +41,14 @@ PHRASES = {
 
 @dataclass(frozen=True)
 class VariantPair:
-    """Two variants to compare on some tasks; blocks hold any number of seeds."""
+    """Two variants to compare on some tasks; blocks hold any seeds."""
 
     names: tuple[str, str]
     labels: tuple[str, ...]
     blocks: tuple[Block, Block]
 
     def plans(
-        self, label: str, seeds: int, task: Task, device: str, execution: str, data: Path
+        self, label: str, seeds: range, task: Task, device: str, execution: str, data: Path
     ) -> tuple[Plan, Plan]:
         """Return the runs of both variants on one task; ValueError if a variant does not apply."""
 
@@ -116,17 +118,18 @@ def variant_pair(
     )
     how = read_decoding(decoding or "greedy").text
     first, second = (
-        Block(tasks, axes.parse(name, axes.parse(base)), {}, {}, 1, limits, how) for name in names
+        Block(tasks, axes.parse(name, axes.parse(base)), {}, {}, range(1), limits, how)
+        for name in names
     )
     if first == second:
         raise ValueError(f"{names[0]} and {names[1]} are the same variant here; give two")
     return VariantPair(names, tasks, (first, second))
 
 
-def most_seeds(asked: int | None) -> int:
-    """Return the number of seeds at most; ValueError for too few to decide, or too many."""
-    most = DEFAULT_SEEDS if asked is None else asked
-    sequential.looks(seed_count(most))
+def most_seeds(asked: Seeds | None) -> range:
+    """Return the seeds that may be used; ValueError for too few to decide, or too many."""
+    most = DEFAULT_SEEDS if asked is None else read_seeds(asked)
+    sequential.looks(len(most))
     return most
 
 
@@ -142,7 +145,7 @@ def check(pair: VariantPair, device: str, execution: str, folder: Path) -> dict[
     data = folder / "data"
     tasks = {label: cached_task(label, data) for label in pair.labels}
     for label, task in tasks.items():
-        pair.plans(label, 1, task, device, execution, data)
+        pair.plans(label, range(1), task, device, execution, data)
     return tasks
 
 
@@ -152,7 +155,7 @@ def decide(
     device: str,
     execution: str,
     folder: Path,
-    most: int = DEFAULT_SEEDS,
+    most: range = DEFAULT_SEEDS,
     run: Execute = execute,
 ) -> Iterator[TakenLook]:
     """Do runs until each task has a verdict, and yield every look at them.
@@ -165,21 +168,23 @@ def decide(
         device: `cpu` or `cuda`.
         execution: An execution mode, or `auto`.
         folder: The store, which keeps the runs.
-        most: Seeds of each variant at most.
+        most: Seeds of each variant at most, of which the first are done first.
         run: Does the runs of a plan, perhaps showing progress.
 
     Raises:
-        ValueError: A variant does not apply, or `most` is below the first look.
+        ValueError: A variant does not apply, or there are fewer seeds than the first look takes.
     """
     tasks = check(pair, device, execution, folder)
-    looks = sequential.looks(most)
+    looks = sequential.looks(len(most))
     undecided = dict.fromkeys(tasks, _Progress())
     with writing(folder) as store:
         cost = Estimate(tasks, store.records())
         while undecided:
             label = _next(undecided)
             look = looks[undecided[label].looks]
-            plans = pair.plans(label, look.pairs, tasks[label], device, execution, folder / "data")
+            plans = pair.plans(
+                label, most[: look.pairs], tasks[label], device, execution, folder / "data"
+            )
             run(store, Plan((*plans[0].specs, *plans[1].specs), ()), cost, engine)
             verdict, effect = _judge(tasks[label].metric, store, plans, look)
             taken = undecided[label].looks + 1
@@ -187,7 +192,7 @@ def decide(
             undecided[label] = _Progress(taken, verdict.more)
             if final:
                 del undecided[label]
-            yield TakenLook(pair.names, label, look.pairs, most, effect, verdict.word, final)
+            yield TakenLook(pair.names, label, look.pairs, len(most), effect, verdict.word, final)
 
 
 def _next(undecided: Mapping[str, _Progress]) -> str:

@@ -40,9 +40,11 @@ ClaimsArgument = Annotated[
     typer.Argument(help="Names of claims (see bench claims list), or FILE.toml. Default: all."),
 ]
 SeedsOfClaimOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        metavar="N", help="Number of seeds of each side, from 0 to N - 1. Default: the claim's."
+        metavar="N|A:B",
+        help="Seeds of each side: N, from 0 to N - 1, or A:B, from A to B - 1. Default: the "
+        "claim's.",
     ),
 ]
 StrictOption = Annotated[
@@ -151,7 +153,7 @@ def show_claim(
 
 
 def _planned(
-    claims: list[str] | None, device: str, store: Path, seeds: int | None
+    claims: list[str] | None, device: str, store: Path, seeds: str | None
 ) -> list[PlannedClaim]:
     from bench.api.claims import planned_claims
     from bench.api.device import device_of

@@ -18,6 +18,7 @@ from bench.cli.shared import (
     PluginOption,
     StoreOption,
     TaskOption,
+    TheseSeedsOption,
     console,
     load_plugins,
     named_store,
@@ -28,6 +29,7 @@ from bench.cli.shared import (
 from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
+    from bench.api.compare import Among
     from results.compare.interactions import InteractionRow
 
 
@@ -75,6 +77,7 @@ def compare(
         ),
     ] = None,
     task: TaskOption = None,
+    seeds: TheseSeedsOption = None,
     notes: NotesOption = False,
     as_json: JsonOption = False,
     plugin: PluginOption = None,
@@ -87,13 +90,23 @@ def compare(
     refuse_unheeded(context, "compare", _way(a, b, axis, with_store, dates))
     if plugin:
         load_plugins(plugin)
+    among = _among(task, seeds)
     printing = _Printing(as_json, notes, named_store(context, store))
     if a is not None and b is not None:
-        _compare_variants(a, b, fair, task, printing, store)
+        _compare_variants(a, b, fair, among, printing, store)
     elif axis is not None:
-        _compare_axis(axis, task, printing, store)
+        _compare_axis(axis, among, printing, store)
     else:
-        _compare_sets(with_store, dates, task, printing, store)
+        _compare_sets(with_store, dates, among, printing, store)
+
+
+def _among(task: list[str] | None, seeds: str | None) -> Among:
+    """Return which runs are compared; CommandError for what are no seeds."""
+    from bench.api.compare import Among
+    from results.seeds import read_seeds
+
+    with user_errors():
+        return Among(task, None if seeds is None else read_seeds(seeds))
 
 
 def _way(
@@ -115,7 +128,7 @@ def _way(
     return asked[0]
 
 
-def _compare_axis(axis: str, task: list[str] | None, printing: _Printing, store: Path) -> None:
+def _compare_axis(axis: str, among: Among, printing: _Printing, store: Path) -> None:
     """Compare the values of one axis, or of all."""
     from bench.api import compare as comparisons
     from results.show import comparisons as shown
@@ -123,9 +136,9 @@ def _compare_axis(axis: str, task: list[str] | None, printing: _Printing, store:
     interactions: list[InteractionRow] = []
     with _comparison_errors():
         if axis == "all":
-            rows = comparisons.every_axis(store, task)
+            rows = comparisons.every_axis(store, among)
         else:
-            rows, interactions = comparisons.one_axis(store, axis, task)
+            rows, interactions = comparisons.one_axis(store, axis, among)
     if printing.as_json:
         print_json([*rows, *interactions])
     elif axis == "all":
@@ -137,7 +150,7 @@ def _compare_axis(axis: str, task: list[str] | None, printing: _Printing, store:
 def _compare_sets(
     with_store: Path | None,
     dates: str | None,
-    task: list[str] | None,
+    among: Among,
     printing: _Printing,
     store: Path,
 ) -> None:
@@ -147,10 +160,10 @@ def _compare_sets(
 
     with _comparison_errors():
         if with_store is not None:
-            rows = comparisons.two_stores(store, with_store, task)
+            rows = comparisons.two_stores(store, with_store, among)
         else:
             assert dates is not None
-            rows = comparisons.since(store, dates, task)
+            rows = comparisons.since(store, dates, among)
     if printing.as_json:
         print_json(rows)
     else:
@@ -158,7 +171,7 @@ def _compare_sets(
 
 
 def _compare_variants(
-    a: str, b: str, fair: str | None, task: list[str] | None, printing: _Printing, store: Path
+    a: str, b: str, fair: str | None, among: Among, printing: _Printing, store: Path
 ) -> None:
     """Compare two variants, at equal cost if asked."""
     from bench.api import compare as comparisons
@@ -167,7 +180,7 @@ def _compare_variants(
 
     if fair is None:
         with _comparison_errors():
-            found = comparisons.two_variants(store, a, b, task)
+            found = comparisons.two_variants(store, a, b, among)
         for row in found.effects:
             row["decide"] = in_store(row.get("decide", ""), printing.folder)
         if printing.as_json:
@@ -179,7 +192,7 @@ def _compare_variants(
     with user_errors():
         modes = comparisons.modes_of_cost(fair)
     with _comparison_errors():
-        rows = comparisons.at_equal_cost(store, a, b, modes, task)
+        rows = comparisons.at_equal_cost(store, a, b, modes, among)
     if printing.as_json:
         print_json(rows)
     else:

@@ -12,7 +12,7 @@ import typer
 
 from bench.cli.shared import CommandError
 
-OF_COMPARISON = frozenset({"task", "notes", "as_json", "store"})
+OF_COMPARISON = frozenset({"task", "seeds", "notes", "as_json", "store"})
 """Options that every way of comparing heeds."""
 OF_GUARD = frozenset({"variant", "task", "markdown", "junit", "as_json", "plugin", "store"})
 """Options that the guard heeds unless it reads two files."""

@@ -36,11 +36,11 @@ UntilDecidedOption = Annotated[
     ),
 ]
 SeedsOption = Annotated[
-    int | None,
+    str | None,
     typer.Option(
-        metavar="N",
-        help="Number of seeds, from 0 to N - 1. Default: the matrix's; with --vary as many as "
-        "a verdict takes (6).",
+        metavar="N|A:B",
+        help="N seeds, from 0 to N - 1; or A:B, from A to B - 1, to try again with other seeds. "
+        "Default: the matrix's; with --vary as many as a verdict takes (6).",
     ),
 ]
 BudgetOption = Annotated[

@@ -54,6 +54,14 @@ RunArgument = Annotated[
         "variant, of whose runs the worst is taken."
     ),
 ]
+TheseSeedsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="N|A:B",
+        help="Only runs of these seeds: N for 0 to N - 1, A:B for A to B - 1.",
+    ),
+]
 AllRowsOption = Annotated[
     bool, typer.Option("--all", help="Print every row, also those of equal result.")
 ]

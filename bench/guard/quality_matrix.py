@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 
 from bench.plan.matrix import Block, Matrix
 from bench.specs import Budget
+from results.seeds import write_seeds
 from tasks import canonical
 from variants import BASE, Variant, axes
 
@@ -48,7 +49,7 @@ def _blocks_of_tasks(blocks: Sequence[Block], labels: Sequence[str]) -> list[Blo
     new = tuple(label for label in labels if label not in known)
     if new:
         budget = Budget(steps=GUARDED_STEPS, every=GUARDED_EVERY)
-        seeds = max(block.seeds for block in blocks)
+        seeds = max((block.seeds for block in blocks), key=len)
         found.append(Block(new, BASE, {}, {}, seeds, budget))
     return found
 
@@ -65,12 +66,21 @@ def as_toml(matrix: Matrix) -> str:
 def _block_text(block: Block) -> str:
     budget = asdict(block.budget)
     limits = {key: value for key, value in budget.items() if value or key == "batch"}
-    lines = ["[[block]]", f"tasks = {json.dumps(list(block.tasks))}", f"seeds = {block.seeds}"]
+    lines = [
+        "[[block]]",
+        f"tasks = {json.dumps(list(block.tasks))}",
+        f"seeds = {_seeds_text(block)}",
+    ]
     lines += [f"{key} = {json.dumps(value)}" for key, value in limits.items()]
     lines += [f"base = {{ {_base_text(block.base)} }}"]
     for part, varied in (("star", block.star), ("grid", block.grid)):
         lines += [f"{part}.{axis} = {json.dumps(list(values))}" for axis, values in varied.items()]
     return "\n".join(lines) + "\n"
+
+
+def _seeds_text(block: Block) -> str:
+    """Return the seeds as every version reads them: a number where they begin at 0."""
+    return json.dumps(len(block.seeds) if block.seeds.start == 0 else write_seeds(block.seeds))
 
 
 def _base_text(variant: Variant) -> str:

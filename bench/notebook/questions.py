@@ -16,6 +16,7 @@ from bench.notebook.stores import Names, folder_of, names, sentences
 from results.doctor import show as doctor_output
 from results.doctor.examined import examined_run
 from results.doctor.rows import diagnose as diagnosed
+from results.seeds import Seeds, read_seeds
 from results.show import comparisons as shown
 from results.show.claims import show_one
 from results.store import reading
@@ -28,6 +29,7 @@ def compare(
     *,
     fair: str | None = None,
     task: Names = None,
+    seeds: Seeds | None = None,
     store: str | Path | None = None,
 ) -> Answer:
     """Return the effect of variant a against b over shared seeds, with intervals and verdicts.
@@ -38,14 +40,15 @@ def compare(
         fair: Compare at equal cost: `steps`, `tokens`, `seconds`, `parameters`, `learning_rate`,
             several separated by commas, or `all`.
         task: Labels or names of tasks; None for all.
+        seeds: Only these: how many from 0 on, `"100:110"` or a range; None for all.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
 
     Raises:
         ValueError: There are no such runs, or they cannot be compared.
     """
-    folder, tasks = folder_of(store), names(task)
+    folder, among = folder_of(store), _among(task, seeds)
     if fair is None:
-        found = comparisons.two_variants(folder, a, b, tasks)
+        found = comparisons.two_variants(folder, a, b, among)
 
         def draw(console: Console) -> None:
             shown.show_pairs(found.effects, console)
@@ -53,32 +56,50 @@ def compare(
 
         return Answer([*found.effects, *found.chance], draw)
     modes = comparisons.modes_of_cost(fair)
-    equal = comparisons.at_equal_cost(folder, a, b, modes, tasks)
+    equal = comparisons.at_equal_cost(folder, a, b, modes, among)
     return Answer(equal, lambda console: shown.show_equal_cost(equal, console))
 
 
+def _among(task: Names, seeds: Seeds | None) -> comparisons.Among:
+    """Return which runs are compared; ValueError for what are no seeds."""
+    return comparisons.Among(names(task), None if seeds is None else read_seeds(seeds))
+
+
 @sentences()
-def axis(name: str, *, task: Names = None, store: str | Path | None = None) -> Answer:
+def axis(
+    name: str,
+    *,
+    task: Names = None,
+    seeds: Seeds | None = None,
+    store: str | Path | None = None,
+) -> Answer:
     """Return the effect of each value of an axis against the base's value; `all` for every axis.
 
     Arguments and errors as in `compare`.
     """
-    folder, tasks = folder_of(store), names(task)
+    folder, among = folder_of(store), _among(task, seeds)
     if name == "all":
-        overview = comparisons.every_axis(folder, tasks)
+        overview = comparisons.every_axis(folder, among)
         return Answer(overview, lambda console: shown.show_every_axis(overview, console))
-    rows, interactions = comparisons.one_axis(folder, name, tasks)
+    rows, interactions = comparisons.one_axis(folder, name, among)
     return Answer(
         [*rows, *interactions], lambda console: shown.show_effects(rows, interactions, console)
     )
 
 
 @sentences()
-def claim(name: str, *, store: str | Path | None = None, device: str = "auto") -> Answer:
+def claim(
+    name: str,
+    *,
+    seeds: Seeds | None = None,
+    store: str | Path | None = None,
+    device: str = "auto",
+) -> Answer:
     """Return what a store's runs say of a claim: its source, its sides and the verdicts.
 
     Args:
         name: A claim of the suite (`bench claims list`), or the path of a TOML file.
+        seeds: Tried with these, as in `bench.run`; None for the claim's own.
         store: Folder of the store; None for BENCH_STORE or `.bench`. It need not exist.
         device: The device that the claim's runs were done on.
 
@@ -86,7 +107,7 @@ def claim(name: str, *, store: str | Path | None = None, device: str = "auto") -
         ValueError: There is no such claim.
     """
     folder = folder_of(store)
-    (planned,) = trials.planned_claims([name], device_of(device), folder)
+    (planned,) = trials.planned_claims([name], device_of(device), folder, seeds)
     rows = trials.stored_verdicts([planned], folder)
     sides = trials.stored_records(planned, folder)
 

@@ -19,6 +19,7 @@ from bench.plan.matrix import Matrix
 from bench.plan.matrix_file import parse
 from bench.plugins import loading
 from results import naming
+from results.seeds import Seeds, write_seeds
 from results.show.tables import show_tables
 from results.store import writing
 from results.summary import summarise
@@ -31,7 +32,7 @@ def run(
     matrix: str | Path | Mapping[str, Any] | None = None,
     base: str = "",
     grid: bool = False,
-    seeds: int | None = None,
+    seeds: Seeds | None = None,
     budget: str | None = None,
     stop: str | None = None,
     batch: int | None = None,
@@ -52,7 +53,7 @@ def run(
         matrix: A matrix of the suite, the path of a TOML file, or such a file's content as a dict.
         base: The variant to vary around, as `axis=value,axis=value`.
         grid: Cross all varied axes instead of changing one at a time.
-        seeds: Number of seeds, from 0 on.
+        seeds: How many from 0 on, or which: `"100:110"` or `range(100, 110)` for 100 to 109.
         budget: `500steps`, `2000000tokens`, `3epochs` or `60s`.
         stop: When training ends: `budget`, or already at the task's target, `solved`.
         batch: Examples per training step; not with a matrix.
@@ -96,7 +97,7 @@ def _options(
     task: Names,
     base: str,
     grid: bool,
-    seeds: int | None,
+    seeds: Seeds | None,
     budget: str | None,
     stop: str | None,
     batch: int | None,
@@ -144,10 +145,14 @@ def _matrix(given: str | Path | Mapping[str, Any] | None, options: MatrixOptions
 
 def _toml(matrix: Mapping[str, Any]) -> str:
     """Return a dict as TOML, whose values are written as JSON writes them."""
-    lines = [f"{key} = {json.dumps(v)}" for key, v in matrix.items() if key != "block"]
+    lines = [f"{key} = {_toml_value(v)}" for key, v in matrix.items() if key != "block"]
     for block in matrix.get("block", ()):
         lines.append("[[block]]")
         for key, value in block.items():
             pairs = value.items() if isinstance(value, Mapping) else [(None, value)]
-            lines += [f"{key}{f'.{k}' if k else ''} = {json.dumps(v)}" for k, v in pairs]
+            lines += [f"{key}{f'.{k}' if k else ''} = {_toml_value(v)}" for k, v in pairs]
     return "\n".join(lines)
+
+
+def _toml_value(value: Any) -> str:
+    return json.dumps(write_seeds(value) if isinstance(value, range) else value)

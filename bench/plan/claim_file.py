@@ -9,7 +9,7 @@ story = ["as seen", "what it was", "cured"]   # optional, for experiments that w
 task = "en-zh"
 base = { attention = "additive" }
 steps = 800
-seeds = 10
+seeds = 10                              # or "100:110" for 100 to 109
 
 [side]
 lstm = { cell = "lstm" }
@@ -35,10 +35,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.doctor.faults import read_faults
-from bench.plan.matrix import Block, Matrix, Plan, plan, seed_count
+from bench.plan.matrix import Block, Matrix, Plan, plan
 from bench.specs import make_budget
 from results import naming
 from results.compare.claims import Comparison
+from results.seeds import Seeds, describe_seeds, read_seeds
 from tasks import Task, canonical
 from tasks.choices import one_of
 from variants import BASE, axes
@@ -81,6 +82,14 @@ class Claim:
     blocks: Mapping[str, Block]
     comparisons: tuple[Comparison, ...]
 
+    def with_seeds(self, seeds: Seeds | None) -> Claim:
+        """Return the claim tried with other seeds; with its own for None."""
+        if seeds is None:
+            return self
+        chosen = read_seeds(seeds)
+        blocks = {side: replace(block, seeds=chosen) for side, block in self.blocks.items()}
+        return replace(self, blocks=blocks)
+
     def plans(self, task: Task, device: str, data: Path | None) -> dict[str, Plan]:
         """Return the runs of each side; raise ValueError for a side that does not apply."""
         plans = {}
@@ -91,12 +100,6 @@ class Claim:
                 raise ValueError(f"claim {self.name}, side {side} does not apply: {reason}")
         return plans
 
-    def with_seeds(self, seeds: int) -> Claim:
-        """Return the claim with another number of seeds; ValueError if it is no such number."""
-        count = seed_count(seeds)
-        blocks = {side: replace(block, seeds=count) for side, block in self.blocks.items()}
-        return replace(self, blocks=blocks)
-
     def description(self) -> dict[str, Any]:
         """Return what the claim says and how it is tried, by the keys of `bench claims show`."""
         block = next(iter(self.blocks.values()))
@@ -105,7 +108,7 @@ class Claim:
             + (f", fault {block.fault}" if block.fault else "")
             for side, block in self.blocks.items()
         }
-        budget = f"{block.budget.text()} of {block.budget.batch} examples, {block.seeds} seeds"
+        budget = f"{block.budget.text()} of {block.budget.batch} examples"
         return {
             "claim": self.name,
             "about": self.about,
@@ -116,7 +119,7 @@ class Claim:
             "scaled": self.scaled,
             "story": dict(zip(STORY, self.story, strict=False)),
             "task": self.task,
-            "budget": budget,
+            "budget": f"{budget}, {describe_seeds(block.seeds)}",
             "sides": sides,
         }
 
@@ -177,7 +180,7 @@ def _sides(raw: dict[str, Any], task: str) -> dict[str, Block]:
     """Return the runs of each side: its changes to the claim's base, and any planted fault."""
     base = axes.change(BASE, raw.get("base", {}))
     budget = make_budget(**{key: raw[key] for key in CLAIM_BUDGET_KEYS if key in raw})
-    seeds = seed_count(raw.get("seeds", 10))
+    seeds = read_seeds(raw.get("seeds", 10))
     blocks = {}
     for side, given in raw["side"].items():
         changes = {key: value for key, value in given.items() if key != "fault"}

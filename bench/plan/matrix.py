@@ -17,6 +17,7 @@ from bench.plugins import loading
 from bench.specs import Budget, Epochs, RunSpec, make, make_budget
 from bench.training.decoding import read_decoding
 from results import naming
+from results.seeds import Seeds, read_seeds
 from results.store import Planned
 from tasks import Task, canonical
 from tasks.choices import one_of
@@ -25,7 +26,6 @@ from variants.precision import missing
 
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|epochs?|s)?")
 """A budget as a user writes it: a number and a unit, steps if there is none."""
-MOST_SEEDS = 100_000
 MOST_RUNS = 1_000_000
 """Largest number of runs of a plan, which takes about half a minute to make."""
 
@@ -39,7 +39,7 @@ class Block:
         base: The variant that star and grid start from; it is also run itself.
         star: Values by axis; one axis is changed at a time.
         grid: Values by axis; all combinations are run.
-        seeds: The number of seeds, counted from 0.
+        seeds: The seeds of each variant.
         decoding: How test outputs are made, as `bench.training.decoding` writes it.
         fault: The name of a fault that is planted in every run, or of several joined by +; empty
             for none.
@@ -50,7 +50,7 @@ class Block:
     base: Variant
     star: Mapping[str, tuple[axes.Value, ...]]
     grid: Mapping[str, tuple[axes.Value, ...]]
-    seeds: int
+    seeds: range
     budget: Budget | Epochs
     decoding: str = "greedy"
     fault: str = ""
@@ -62,7 +62,7 @@ class Block:
         variants = 1 + sum(map(len, self.star.values()))
         if self.grid:
             variants += math.prod(map(len, self.grid.values()))
-        return len(self.tasks) * variants * self.seeds
+        return len(self.tasks) * variants * len(self.seeds)
 
     def variants(self) -> Iterator[Variant]:
         """Yield the base, if it is wanted, the star around it and the grid, each variant once."""
@@ -103,7 +103,7 @@ class Matrix:
 
     def changed(
         self,
-        seeds: int | None = None,
+        seeds: Seeds | None = None,
         budget: str | None = None,
         decoding: str | None = None,
         fault: str | None = None,
@@ -124,7 +124,8 @@ class Matrix:
             written = read_decoding(decoding).text
             blocks = tuple(replace(block, decoding=written) for block in blocks)
         if seeds is not None:
-            blocks = tuple(replace(block, seeds=seed_count(seeds)) for block in blocks)
+            chosen = read_seeds(seeds)
+            blocks = tuple(replace(block, seeds=chosen) for block in blocks)
         if budget is not None:
             limit = read_budget(budget)
             blocks = tuple(
@@ -250,7 +251,7 @@ def _seeds(
         mode = execution(executed, device, variant, block.budget, plugin)
     # a tagger labels its source and decodes nothing
     decoding = "greedy" if tagging else block.decoding
-    for seed in range(block.seeds):
+    for seed in block.seeds:
         yield make(
             label,
             digest,
@@ -263,13 +264,6 @@ def _seeds(
             mode,
             block.fault,
         )
-
-
-def seed_count(given: object) -> int:
-    """Return a number of seeds; raise ValueError if it is not one."""
-    if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= MOST_SEEDS:
-        raise ValueError(f"seeds={given!r} is not a whole number from 1 to {MOST_SEEDS}; give one")
-    return given
 
 
 def axis_values(axis: str, given: object) -> tuple[axes.Value, ...]:
@@ -337,7 +331,7 @@ def from_options(
         base=axes.parse(base),
         star={} if crossed else varied,
         grid=varied if crossed else {},
-        seeds=3,
+        seeds=range(3),
         budget=make_budget(**read_budget(budget), batch=batch),
         with_base=not (crossed and varied),
     )

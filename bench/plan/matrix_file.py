@@ -1,7 +1,7 @@
 """Reads a matrix from a TOML file, with errors that name the line.
 
 about = "what it shows"
-seeds = 3
+seeds = 3                                      # seeds 0 to 2; "100:110" for 100 to 109
 
 [[block]]
 tasks = ["increment", "reversal:mode=symbols"]
@@ -22,9 +22,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.plan.matrix import Block, Matrix, axis_values, seed_count
+from bench.plan.matrix import Block, Matrix, axis_values
 from bench.specs import Budget, Epochs, make_budget
 from bench.training import decoding
+from results.seeds import read_seeds
 from tasks import canonical
 from tasks.choices import one_of
 from variants import BASE, axes
@@ -92,7 +93,7 @@ def parse(text: str, file: str) -> Matrix:
             position.key = key
             one_of("key of a matrix", key, TOP_KEYS)
         position.key = "seeds"
-        seeds = seed_count(read.get("seeds", 3))
+        seeds = read_seeds(read.get("seeds", 3))
     blocks = read.get("block", [])
     if not isinstance(blocks, list) or not blocks or not all(isinstance(b, dict) for b in blocks):
         raise MatrixError(f"{file} has no [[block]]; add one with tasks and steps")
@@ -102,7 +103,7 @@ def parse(text: str, file: str) -> Matrix:
     )
 
 
-def _block(raw: dict[str, Any], file_seeds: int, position: FilePosition, number: int) -> Block:
+def _block(raw: dict[str, Any], file_seeds: range, position: FilePosition, number: int) -> Block:
     """Read one block; `position` is set to each value before it is read."""
     with position.enter(number):
         for key in raw:
@@ -117,7 +118,7 @@ def _block(raw: dict[str, Any], file_seeds: int, position: FilePosition, number:
         position.part = None
         star, grid = (_axes(part, raw, position) for part in ("star", "grid"))
         position.key = "seeds"
-        seeds = seed_count(raw.get("seeds", file_seeds))
+        seeds = read_seeds(raw.get("seeds", file_seeds))
         position.key = "decoding"
         written = decoding.read_decoding(str(raw.get("decoding", "greedy"))).text
         position.key = next((key for key in BUDGET_KEYS if key in raw), None)

@@ -85,6 +85,7 @@ def claim_rows(
         metric: key of the task's score.
     """
     judged_rows = judge(comparisons, sides, metric, task)
+    first_seed = min((run.seed for runs in sides.values() for run in runs), default=0)
     return [
         {
             **source,
@@ -92,17 +93,18 @@ def claim_rows(
             "further_seeds": seeds_wanting(judged_rows),
             "side_seconds": sum(map(mean_seconds, sides.values())),
             "runs": sum(map(len, sides.values())),
-            "decide": _command(source, row),
+            "decide": _command(source, row, first_seed),
             **row,
         }
         for row in judged_rows
     ]
 
 
-def _command(source: ClaimSource, row: JudgedRow) -> str:
+def _command(source: ClaimSource, row: JudgedRow, first_seed: int) -> str:
     """Return the command that does the seeds that would decide a comparison; "" if none would."""
     more = row["more_seeds"] if row["verdict"] == "undecided" else None
-    return commands.more_seeds_of_claim(source["given"], row["pairs"] + more) if more else ""
+    seeds = range(first_seed, first_seed + row["pairs"] + (more or 0))
+    return commands.more_seeds_of_claim(source["given"], seeds) if more else ""
 
 
 def judge(

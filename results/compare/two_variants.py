@@ -42,7 +42,8 @@ def compare_variants(
             head: Head = {"task": task, "setting": setting, "a": a, "b": b}
             if base := _spelled_base(a, b, *both):
                 head["base"] = base
-            head["decide"] = commands.until_decided(both[0][0], both[1][0], suite)
+            first_seed = min(run.seed for runs in both for run in runs)
+            head["decide"] = commands.until_decided(both[0][0], both[1][0], suite, first_seed)
             head["seed_seconds"] = sum(map(mean_seconds, both))
             ours, theirs = map(by_seed, both)
             found += all_measures(head, MeasureReader(group), [ours], [theirs])

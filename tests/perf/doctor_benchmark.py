@@ -174,7 +174,7 @@ def planted(half: str) -> Iterator[Planted]:
         tagging = setting.task.startswith("keyphrase")
         for fault in ("", *(name for name in FAULTS if applies(name, setting, tagging))):
             block = Block(
-                (setting.task,), setting.variant, {}, {}, setting.seeds.stop, budget, fault=fault
+                (setting.task,), setting.variant, {}, {}, setting.seeds, budget, fault=fault
             )
             yield Planted(setting, fault, block)
 
@@ -185,7 +185,7 @@ def healthy(half: str) -> Iterator[Block]:
         star = {a: v for a, v in STAR.items() if task != "keyphrase" or a in TAGGING}
         for steps in BUDGETS[task]:
             budget = Budget(steps=steps, batch=32, every=max(steps // 10, 1))
-            yield Block((task,), axes.parse(base or "base"), star, {}, SEEDS, budget)
+            yield Block((task,), axes.parse(base or "base"), star, {}, range(SEEDS), budget)
 
 
 class Scored(NamedTuple):
@@ -212,10 +212,7 @@ def benchmark(half: str, workers: int | None, folder: Path, console: Console) ->
     def specs_of(block: Block) -> tuple[RunSpec, ...]:
         return plan(Matrix("doctor", (block,)), tasks, "cpu", folder / "data").specs
 
-    faulty_specs = [
-        [spec for spec in specs_of(entry.block) if spec.seed in entry.setting.seeds]
-        for entry in faulty
-    ]
+    faulty_specs = [specs_of(entry.block) for entry in faulty]
     healthy_specs = {spec.id: spec for block in healthy_blocks for spec in specs_of(block)}
     unique = {spec.id: spec for specs in faulty_specs for spec in specs} | healthy_specs
     with writing(folder) as store:

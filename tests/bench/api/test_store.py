@@ -45,6 +45,13 @@ def test_runs_are_selected_by_task(filled: Path) -> None:
             runs_of(store, ["opposits"])
 
 
+def test_runs_are_selected_by_seed(filled: Path) -> None:
+    with reading(filled) as store:
+        assert [run.seed for run in runs_of(store, seeds=range(1, 2))] == [1]
+        with pytest.raises(StoreError, match=r"no finished run here has seeds 5:9.* from 0 to 2"):
+            runs_of(store, ["opposites"], seeds=range(5, 9))
+
+
 def test_an_empty_store_has_no_runs(tmp_path: Path) -> None:
     with writing(tmp_path) as store, pytest.raises(StoreError, match="no finished run"):
         runs_of(store)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from results.store import writing
 from tests.bench.cli.commands import TINY, Bench
+from tests.records import SUITE, record
 
 
 def test_compare(bench: Bench, filled: Path) -> None:
@@ -33,6 +35,33 @@ def test_compare(bench: Bench, filled: Path) -> None:
     code, out, _ = bench("compare", "--with-store", str(filled))
     assert code == 0
     assert "no difference seen" in out
+
+
+def test_seeds_can_be_compared_apart(bench: Bench, store: Path) -> None:
+    """The first seeds have one order, the others the opposite one."""
+    with writing(store) as opened:
+        for seed in (*range(3), *range(100, 103)):
+            for cell in ("gru", "lstm"):
+                entry = record(seed, 0.9 if (seed < 100) == (cell == "lstm") else 0.4, cell=cell)
+                opened.begin(entry.id, entry.spec)
+                opened.add(entry)
+        opened.set_plan([], SUITE)
+
+    def effect(*options: str) -> float:
+        rows = json.loads(bench("compare", "cell=lstm", "base", "--json", *options)[1])["rows"]
+        return float(rows[0]["effect"])
+
+    assert effect() == pytest.approx(0)
+    assert effect("--seeds", "3") == pytest.approx(0.5)
+    assert effect("--seeds", "100:103") == pytest.approx(-0.5)
+    rows = json.loads(bench("compare", "--axis", "cell", "--seeds", "0:3", "--json")[1])["rows"]
+    assert {row["pairs"] for row in rows} == {3}
+    found = json.loads(bench("compare", "cell=lstm", "base", "--seeds", "100:103", "--json")[1])
+    assert found["rows"][0]["decide"].endswith(" --seeds 100:140")
+    code, _, err = bench("compare", "cell=lstm", "base", "--seeds", "7:9")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "there are seeds from 0 to 102" in err
+    assert "seeds=9:7 is neither" in bench("compare", "cell=lstm", "base", "--seeds", "9:7")[2]
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,11 @@ def test_seeds_are_added_until_decided(bench: Bench) -> None:
     code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL, "--seeds", "6")
     assert code == 0
     assert "better" in out or "differ significantly" in out
+    code, out, _ = bench(*UNTIL, "--task", "opposites", *SMALL, "--seeds", "100:106")
+    assert code == 0
+    assert "after 6 of at most 6 seeds" in out
+    seeds = {row["seed"] for row in rows(bench("runs", "--json")[1])}
+    assert seeds == {*range(8), *range(100, 106)}
 
 
 @pytest.mark.parametrize(
@@ -291,6 +296,7 @@ def test_seeds_are_added_until_decided(bench: Bench) -> None:
             "--matrix does nothing with",
         ),
         (["--task", "opposites", "--seeds", "4"], "seeds=4 are too few"),
+        (["--task", "opposites", "--seeds", "100:104"], "seeds=4 are too few"),
         (["--task", "opposites", "--base", "optimizer=nope"], "optimizer"),
         (["--task", "oposites"], "opposites"),
         (["--task", "keyphrase", "--base", "attention=dot"], "does not apply"),

@@ -28,9 +28,9 @@ from tests.bench.cli.commands import Bench
 def test_seeds_are_chosen_for_a_verdict(vary: list[str], grid: bool, seeds: int) -> None:
     base = "base" if vary else "cell=lstm"
     matrix = matrix_of(MatrixOptions(tasks=["opposites"], vary=vary, grid=grid, base=base))
-    assert {block.seeds for block in matrix.blocks} == {seeds}
+    assert {block.seeds for block in matrix.blocks} == {range(seeds)}
     asked = matrix_of(MatrixOptions(tasks=["opposites"], vary=vary or ["cell=rnn"], seeds=2))
-    assert {block.seeds for block in asked.blocks} == {2}
+    assert {block.seeds for block in asked.blocks} == {range(2)}
 
 
 @pytest.mark.parametrize("values", [1, 2, 4, 8])
@@ -55,6 +55,12 @@ def test_what_seeds_cannot_show_is_said_before_they_are_done(bench: Bench, store
     assert "show the spread" not in out
     assert "6 seeds, 20 steps" in out
     assert "7 seeds" in bench("run", "--task", "opposites", "--dry-run")[1]
+
+
+def test_advice_on_seeds_keeps_to_the_range_asked_for() -> None:
+    options = MatrixOptions(tasks=["opposites"], vary=["cell=rnn"], seeds="100:103")
+    assert "3 seeds show" in seeds_sentence(matrix_of(options))
+    assert "--seeds 100:106," in seeds_sentence(matrix_of(options))
 
 
 def test_quick_says_what_its_seeds_show() -> None:

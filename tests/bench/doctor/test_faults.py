@@ -251,7 +251,7 @@ def test_a_variant_that_lacks_what_it_breaks(fault: str, text: str, reason: str)
     assert told is not None
     assert told.startswith(f"fault={fault}: {reason}")
     label = SEQUENCE
-    block = Block((label,), variant, {}, {}, 1, Budget(steps=2), fault=fault)
+    block = Block((label,), variant, {}, {}, range(1), Budget(steps=2), fault=fault)
     planned = plan(Matrix("x", (block,)), {label: task(label)}, "cpu")
     assert not planned.specs
     assert [row.reason for row in planned.inapplicable] == [told]

@@ -150,6 +150,24 @@ def test_a_file_with_a_mistake_is_reported(
     assert captured.err.count("\n") == 1
 
 
+def test_a_claim_is_tried_with_other_seeds(tasks: dict[str, Task], tmp_path: Path) -> None:
+    claim = claim_file.read_claim("opposites")
+    task = tasks[claim.task]
+
+    def seeds(tried: claim_file.Claim) -> set[int]:
+        plans = tried.plans(task, "cpu", None)
+        return {spec.seed for plan in plans.values() for spec in plan.specs}
+
+    own = seeds(claim)
+    assert min(own) == 0
+    assert seeds(claim.with_seeds(None)) == own
+    other = claim.with_seeds("100:110")
+    assert seeds(other) == set(range(100, 110))
+    assert other.description()["budget"].endswith("10 seeds (100 to 109)")
+    text = TINY.replace("EXPECTED", "better").replace("seeds = 6", 'seeds = "100:106"')
+    assert seeds(claim_file.read_claim(written(tmp_path, text))) == set(range(100, 106))
+
+
 def test_names_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["claims", "show", "inc-flor"]) == 2
     assert "inc-floor" in capsys.readouterr().err

@@ -152,6 +152,8 @@ def test_what_does_not_apply_is_listed_with_its_reason() -> None:
         ("seeds = true\n" + HEAD, 1, ["seeds=True"]),
         ("seeds = 1.0\n" + HEAD, 1, ["seeds=1.0"]),
         (HEAD + "seeds = 0", 4, ["seeds=0", "from 1"]),
+        (HEAD + 'seeds = "9:5"', 4, ["seeds=9:5", "100:110"]),
+        (HEAD + 'seeds = "0:1000001"', 4, ["seeds=0:1000001"]),
         (HEAD + "\n" + HEAD + "seeds = 0", 8, ["seeds=0"]),
         (HEAD + "\n[[block]]\ntasks = ['opposites']\nstep = 10", 7, ["'step'", "steps"]),
     ],
@@ -410,11 +412,17 @@ def test_narrowing_keeps_tasks_by_label_or_by_name() -> None:
 
 def test_seeds_and_budget_can_be_changed_for_all() -> None:
     read = parse(HEAD + "every = 7\n" + HEAD, "m.toml").changed(9, "60s")
-    assert [block.seeds for block in read.blocks] == [9, 9]
+    assert [block.seeds for block in read.blocks] == [range(9), range(9)]
     assert read.blocks[0].budget == Budget(seconds=60.0, every=7)
     assert parse(HEAD, "m.toml").changed(None, None) == parse(HEAD, "m.toml")
+    assert {block.seeds for block in read.changed("100:103").blocks} == {range(100, 103)}
     with pytest.raises(ValueError, match="seeds=0"):
         read.changed(0, None)
+
+
+def test_seeds_of_a_file_may_be_a_range() -> None:
+    text = 'seeds = "100:110"\n' + HEAD + "\n" + HEAD + 'seeds = "7:8"'
+    assert [block.seeds for block in parse(text, "m.toml").blocks] == [range(100, 110), range(7, 8)]
 
 
 def test_every_task_can_stand_in_a_matrix() -> None:
@@ -429,9 +437,11 @@ def test_a_matrix_that_is_too_large_is_refused_by_its_number_alone() -> None:
         values: dict[str, tuple[axes.Value, ...]] = dict.fromkeys(
             ("hidden", "embedding", "warmup", "window"), hidden
         )
-        block = Block(("opposites",), BASE, {}, values, 1, Budget(steps=10))
+        block = Block(("opposites",), BASE, {}, values, range(1), Budget(steps=10))
         with pytest.raises(ValueError, match=r"this would be [\d,]+ runs.*at most 1,000,000"):
             check_size(Matrix("large", (block,)))
-    star = Block(("opposites", "increment"), BASE, {"hidden": (1, 2)}, {}, 3, Budget(steps=10))
+    star = Block(
+        ("opposites", "increment"), BASE, {"hidden": (1, 2)}, {}, range(3), Budget(steps=10)
+    )
     assert star.runs == 2 * 3 * 3
     check_size(Matrix("small", (star,)))

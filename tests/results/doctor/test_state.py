@@ -107,7 +107,7 @@ def test_the_command_goes_on_with_the_same_run() -> None:
     other = run(STUCK, seed=2, cell="lstm", hidden=32, batch=8, decoding="beam=5", fault="no-clip")
     assert longer(other, SUITE, 400) == (
         "bench run --task opposites --base cell=lstm,hidden=32 --budget 400steps --batch 8 "
-        "--decoding beam=5 --fault no-clip --seeds 3"
+        "--decoding beam=5 --fault no-clip --seeds 2:3"
     )
 
 
