@@ -19,6 +19,8 @@ from tests.records import failed, record
         ("run --workers -1", "workers=-1"),
         ("run --workers 9999", "give 1 to"),
         ("run --seeds 0", "seeds=0"),
+        ("run --seeds x", "seeds=x is neither a whole number"),
+        ("claims run opposites --seeds 9:5", "seeds=9:5 is neither"),
         ("run --seeds -3", "seeds=-3"),
         ("run --budget 5x", "500steps"),
         ("run --budget 0", "500steps"),
@@ -108,7 +110,7 @@ def test_a_mistake_is_one_line_and_2(
     assert message in err
 
 
-@pytest.mark.parametrize("command", ["runn", "table --jsn", "show", "run --seeds x", "data gt"])
+@pytest.mark.parametrize("command", ["runn", "table --jsn", "show", "run --workers x", "data gt"])
 def test_what_is_no_command_is_answered_with_usage(bench: Bench, command: str) -> None:
     code, out, err = bench(*command.split())
     assert (code, out) == (2, "")

@@ -37,7 +37,7 @@ def test_the_page_of_what_python_callers_have_is_current_and_complete() -> None:
     for returned in ("Answer", "TaskData", "Trained", "Watch", "Examination"):
         assert f"\n## {returned}\n" in page, returned
     # arguments are a list whose lines are whole, and texts are no texts of texts
-    assert "- `seeds`: Number of seeds, from 0 on.\n" in page
+    assert "- `batch`: Examples per training step; not with a matrix.\n" in page
     assert "bench.curves(store: str | Path | None = None, task: Names = None) -> pd.Data" in page
 
 
