@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from results import metrics, naming
@@ -13,6 +14,10 @@ from results.summary import SummaryRow, summarise
 
 LONGEST_NUMBER = 4
 """Digits of the number of a row; longer ones are the beginning of a run's id."""
+TableBases = Mapping[tuple[str, str], Mapping[str, str]]
+"""Values of the base of each table on the axes that vary in it, by task and setting."""
+NO_BASES: TableBases = MappingProxyType({})
+"""Says nothing of any base."""
 RANK = {"failed": 0, "diverged": 1}
 """Order of runs by status, worst first; all others come after these."""
 
@@ -70,7 +75,7 @@ class TableLabels(NamedTuple):
     """
 
     numbers: Mapping[str, int]
-    bases: Mapping[tuple[str, str], Mapping[str, str]]
+    bases: TableBases
 
 
 def table_labels(
@@ -91,13 +96,15 @@ def table_bases(
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Return the values of each table's base on the axes that vary in it.
 
-    Of a table with one variant alone, these are the axes on which it differs from the suite's base.
+    Of a table with one variant alone, these are the axes on which it differs from the suite's base,
+    or its cell if there are none.
     """
     found = {}
     for table, group in grouped(records).items():
         variants = list({repr(record.variant): record.variant for record in group}.values())
         others = variants if len(variants) > 1 else [suite]
-        found[table] = naming.spelled(naming.shared_base(variants, suite), others)
+        base = naming.shared_base(variants, suite)
+        found[table] = naming.spelled(base, others) or {"cell": naming.text(base.get("cell"))}
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.engines.contract import EngineError
+from bench.engines.contract import Counting, EngineError, uncounted
 from bench.engines.in_process import run_in_process
 from bench.plan.again import as_advised, as_installed
 from bench.specs import RunSpec
@@ -29,19 +29,20 @@ NEAR = 1e-2
 """Relative difference up to which losses of a replica and of its run alone differ by rounding."""
 
 
-def examine_again(record: Record, folder: Path) -> Record:
+def examine_again(record: Record, folder: Path, count: Counting = uncounted) -> Record:
     """Run a stored run again with an examination, and return its record with what was found.
 
     If the outcome is identical, the examination is stored in the old record, which keeps its
     timings; a run that was trained with others, as replicas, may differ by rounding. Where another
-    driver holds the store, the examination is only returned.
+    driver holds the store, the examination is only returned. count: called with the step that is
+    reached, and how many there are.
 
     Raises:
         ValueError: The spec cannot be run by this version.
         EngineError: The run fails now.
     """
     again = run_in_process(
-        as_installed(RunSpec.read(dict(record.spec))), folder / "data", examined=True
+        as_installed(RunSpec.read(dict(record.spec))), folder / "data", examined=True, count=count
     )
     if again.status == "failed":
         raise EngineError(f"it now fails: {again.outcome['error']}; the run stays as it was")
@@ -95,7 +96,7 @@ class Cure:
         cause: What the doctor found.
         change: What it advised.
         tried: Id of the run that tested the advice.
-        variant: That run's variant.
+        variant: What that run had otherwise than the stored one, or its variant if none of that.
         helped: It came out better.
         scored: It did so by its score, not by its loss alone.
         said: Scores and losses before and now, as text.
@@ -111,7 +112,9 @@ class Cure:
     scored: bool
 
 
-def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Iterator[Cure]:
+def confirm(
+    record: Record, suite: Mapping[str, Any], folder: Path, count: Counting = uncounted
+) -> Iterator[Cure]:
     """Do a run again as its first finding advises, remedy by remedy until one helps.
 
     Yields what came of each, up to the first that helps the score; a lower loss alone does not end
@@ -121,6 +124,7 @@ def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Iterator[
         record: The stored run, examined.
         suite: The suite's base variant, for names.
         folder: The store, which keeps the new run.
+        count: Called with the step that a run has reached, and how many there are.
 
     Raises:
         ValueError: Nothing was found, or the advice changes nothing or does not apply.
@@ -134,7 +138,7 @@ def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Iterator[
     first = found[0]
     for number, remedy in enumerate((first.remedy, *first.others)):
         try:
-            done = _stored_or_run(as_advised(record, first, remedy), folder)
+            done = _stored_or_run(as_advised(record, first, remedy), folder, count)
         except ValueError:
             if number:
                 continue  # a further remedy that does not apply here is none
@@ -145,7 +149,7 @@ def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Iterator[
             first.cause,
             first.change,
             done.id,
-            name(done.variant, suite),
+            _changes(done, record, suite),
             found_better.helped,
             found_better.text,
             found_better.scored,
@@ -154,7 +158,13 @@ def confirm(record: Record, suite: Mapping[str, Any], folder: Path) -> Iterator[
             return
 
 
-def _stored_or_run(spec: RunSpec, folder: Path) -> Record:
+def _changes(done: Record, record: Record, suite: Mapping[str, Any]) -> str:
+    """Return what a run's variant has otherwise than a stored one's, or its name if it has not."""
+    changed = name(done.variant, record.variant)
+    return name(done.variant, suite) if changed == "base" else changed
+
+
+def _stored_or_run(spec: RunSpec, folder: Path, count: Counting) -> Record:
     """Return a run's record from the store, or run it now and keep it there."""
     task = cached_task(spec.task, folder / "data")
     reason = inapplicable(axes.from_record(spec.variant), task.facts.tagging)
@@ -166,6 +176,6 @@ def _stored_or_run(spec: RunSpec, folder: Path) -> Record:
         return known[0]
     with writing(folder) as store:
         store.begin(spec.id, spec.plain())
-        record = run_in_process(spec, folder / "data", keep=store.keep_outputs)
+        record = run_in_process(spec, folder / "data", keep=store.keep_outputs, count=count)
         store.add(record)
     return record

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.engines.contract import Counting, uncounted
 from bench.engines.local import cores
 from bench.guard import baseline as baselines
 from bench.guard import quality, timing
@@ -24,13 +25,6 @@ from results.guard.verdict import GuardRow, exact_rows
 
 GuardReport = Callable[[str], None]
 """Is called with sentences about what the guard is doing."""
-
-Counting = Callable[[int, int], None]
-"""Is called with how many subjects are done, and of how many."""
-
-
-def ignored(done: int, total: int) -> None:
-    """Ignore how far the counting is."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ def _counted(
     return found
 
 
-def write_baseline(file: Path, options: GuardOptions, count: Counting = ignored) -> int:
+def write_baseline(file: Path, options: GuardOptions, count: Counting = uncounted) -> int:
     """Count the work of each subject, write the counts, and return how many subjects there are.
 
     Raises:
@@ -82,7 +76,7 @@ def write_baseline(file: Path, options: GuardOptions, count: Counting = ignored)
     return len(found)
 
 
-def guard_counts(file: Path, options: GuardOptions, count: Counting = ignored) -> list[GuardRow]:
+def guard_counts(file: Path, options: GuardOptions, count: Counting = uncounted) -> list[GuardRow]:
     """Compare the counts of each subject with a baseline's.
 
     Without variants and tasks, what the baseline was made of is counted.

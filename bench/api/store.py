@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from results.record import STATUSES, Record
 from results.seeds import write_seeds
 from results.store import Planned, Store
 from results.summary import summarise
+from results.tables.summaries import base_label
 from tasks.choices import one_of
 
 
@@ -78,7 +80,9 @@ def choose(
         records = runs_of(store, tasks)
         found = selection.of_variant(records, store.base(), given)
         if not found:
-            raise StoreError(f"no finished run is of the variant {given}; {_there_are(store)}")
+            raise StoreError(
+                f"no finished run is of the variant {given}; {_there_are(store, given)}"
+            )
         return _chosen(store, found, given, best)
     if selection.is_row_number(given):
         found = selection.of_row(list(store.records()), store.base(), int(given))
@@ -112,9 +116,20 @@ def _chosen(store: Store, found: Sequence[Record], asked: str, best: bool) -> Ch
     return Chosen(ordered[0], tuple(ordered), asked)
 
 
-def _there_are(store: Store) -> str:
-    names = {row["variant"] for row in summarise(store.records(), store.base())}
-    return f"there are {naming.listed(names)}"
+def _there_are(store: Store, given: str) -> str:
+    """Return the variants that there are, and which of them the given name is near."""
+    records, suite = list(store.records()), store.base()
+    bases = selection.table_bases(records, suite)
+    names = {
+        base_label(bases[row["task"], row["setting"]])
+        if row["variant"] == "base"
+        else row["variant"]
+        for row in summarise(records, suite)
+    }
+    known = names | {naming.name(record.variant, suite) for record in records}
+    near = get_close_matches(given, sorted(known - {"base"}), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there are {naming.listed(names)}{hint}"
 
 
 def worst_of_last(store: Store, tasks: Sequence[str] | None = None) -> Chosen:

@@ -215,8 +215,8 @@ def _doctor_runs(
         load_plugins(plugin)
         from bench.api import doctor as doctors
 
-        with user_errors(), Busy(f"doing run {records[0].id[:8]} again as advised"):
-            cures = list(doctors.confirm(records[0], suite, store))
+        with user_errors(), Busy(f"doing run {records[0].id[:8]} again as advised", "step") as busy:
+            cures = list(doctors.confirm(records[0], suite, store, busy.count))
         _show_cures(cures, as_json)
         return
     rows = diagnose(records, suite, everyone, kept.__contains__)
@@ -249,8 +249,8 @@ def _examined(record: Record, plugin: list[Path] | None, store: Path) -> Record:
     load_plugins(plugin)
     from bench.api.doctor import examine_again
 
-    with user_errors(), Busy(f"examining run {record.id[:8]}"):
-        return examine_again(record, store)
+    with user_errors(), Busy(f"examining run {record.id[:8]}", "step") as busy:
+        return examine_again(record, store, busy.count)
 
 
 def _show_cures(cures: Sequence[Cure], as_json: bool) -> None:

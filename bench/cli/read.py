@@ -63,15 +63,17 @@ def table(
 
 def runs(task: TaskOption = None, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
     """List finished runs with the ids that other verbs take."""
-    from bench.api.store import run_rows
+    from bench.api.store import run_rows, runs_of
+    from results.selection import table_bases
     from results.show.runs import show_runs
 
     with reading(store) as opened:
         rows = run_rows(opened, task)
+        bases = table_bases(runs_of(opened, task), opened.base())
     if as_json:
         print_json(rows)
     else:
-        show_runs(rows, console())
+        show_runs(rows, console(), bases)
 
 
 def curves(
@@ -105,6 +107,7 @@ def curves(
     from bench.api.store import runs_of
     from results.curves import average_curves, only_variants
     from results.layers import layer_curves
+    from results.selection import table_bases
     from results.show.curves import show_curves
     from results.show.layers import show_layer_curves
 
@@ -125,7 +128,7 @@ def curves(
     if as_json:
         print_json(rows)
     else:
-        show_curves(rows, console())
+        show_curves(rows, console(), table_bases(records, suite))
 
 
 TestedSplitOption = Annotated[

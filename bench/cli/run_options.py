@@ -131,8 +131,8 @@ LayersOption = Annotated[
     bool,
     typer.Option(
         "--layers",
-        help="Record every parameter and layer at each evaluation, for bench curves --layers "
-        "and bench show RUN --layers. Changes no result.",
+        help="Record every parameter and layer at evaluations (20 steps apart or more), for bench "
+        "curves --layers and bench show RUN --layers. Changes no result.",
     ),
 ]
 DryRunOption = Annotated[

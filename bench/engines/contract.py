@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+Counting = Callable[[int, int], None]
+"""Is called with how much of some work is done, and of how much."""
 IDLE_AFTER = 0.2
 """Seconds without news after which an engine yields IDLE and looks at its limits."""
+
+
+def uncounted(done: int, total: int) -> None:
+    """Ignore how far some work is."""
 
 
 class Job(NamedTuple):

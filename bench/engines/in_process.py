@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from bench.engines.contract import EngineError
+from bench.engines.contract import Counting, EngineError, uncounted
 from bench.specs import RunSpec
 from results.record import Record
 
@@ -16,6 +17,7 @@ def run_in_process(
     data: Path,
     examined: bool = False,
     keep: Callable[[str, bytes], None] | None = None,
+    count: Counting = uncounted,
 ) -> Record:
     """Train one run here and now, and return its record, which is stored nowhere.
 
@@ -24,6 +26,8 @@ def run_in_process(
         data: folder of corpora and word vectors.
         examined: the run is examined however short it is.
         keep: called with the id and the outputs of the run; None to drop these.
+        count: called at evaluations with the step that is reached, and how many there are, if that
+            is known.
 
     Raises:
         EngineError: where the run cannot be done at all, because its data changed, say.
@@ -31,9 +35,13 @@ def run_in_process(
     from bench.runner import execute
     from bench.training.process import RunError, prepare_process
 
+    def report(point: Mapping[str, Any], clock: Mapping[str, Any]) -> None:
+        if spec.budget.steps:
+            count(point["step"], spec.budget.steps)
+
     prepare_process(1)
     try:
-        plain = execute(spec, data, lambda point, clock: None, examined=examined, keep=keep)
+        plain = execute(spec, data, report, examined=examined, keep=keep)
     except RunError as error:
         raise EngineError(str(error)) from error
     # as a stored record is read: tuples become lists

@@ -73,6 +73,7 @@ def _block_text(block: Block) -> str:
     ]
     lines += [f"{key} = {json.dumps(value)}" for key, value in limits.items()]
     lines += [f"base = {{ {_base_text(block.base)} }}"]
+    lines += [f"decoding = {json.dumps(block.decoding)}"] if block.decoding != "greedy" else []
     for part, varied in (("star", block.star), ("grid", block.grid)):
         lines += [f"{part}.{axis} = {json.dumps(list(values))}" for axis, values in varied.items()]
     return "\n".join(lines) + "\n"

@@ -10,8 +10,10 @@ from rich.text import Text
 
 from results import metrics
 from results.curves import CurveRow
+from results.selection import NO_BASES, TableBases
 from results.show.curve_chart import MARKS, curve_chart
 from results.show.terminal import sparkline
+from results.tables.summaries import base_label
 from results.tables.text import grouped_rows
 
 END_WIDTH = 22
@@ -20,15 +22,20 @@ LEAST_ROOM = 10
 """Smallest number of characters of the longest sparkline."""
 
 
-def show_curves(rows: Sequence[CurveRow], console: Console) -> None:
+def show_curves(rows: Sequence[CurveRow], console: Console, bases: TableBases = NO_BASES) -> None:
     """Print a sparkline for each variant, all of one table on one scale, the base first.
 
-    If there are no more than len(MARKS) variants, a chart of all of them comes first.
+    If there are no more than len(MARKS) variants, a chart of all of them comes first. bases: the
+    values of each table's base on the axes that vary.
     """
     groups = grouped_rows(((row["task"], row["setting"]), row) for row in rows)
     for (task, setting), group in groups.items():
         console.print(Text(f"{task}  ({setting})", style="bold"))
-        _show_table(sorted(group, key=lambda row: row["variant"] != "base"), console)
+        ordered = sorted(group, key=lambda row: row["variant"] != "base")
+        if ordered[0]["variant"] == "base":
+            name = base_label(bases.get((task, setting), {}))
+            ordered[0] = {**ordered[0], "variant": name}
+        _show_table(ordered, console)
         console.print()
 
 
@@ -62,7 +69,7 @@ def _show_line(
     value = "not finite" if end is None else metrics.score(row["metric"]).write(end)
     name = Text(row["variant"])
     name.truncate(names, overflow="ellipsis", pad=True)
-    style = "bold" if row["variant"] == "base" else ""
+    style = "bold" if row["variant"].partition(" ")[0] == "base" else ""
     console.print(
         Text.assemble(name, "  ", line, f"  {value} at {points[-1]['step']}", style=style),
         no_wrap=True,

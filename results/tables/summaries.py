@@ -58,10 +58,18 @@ def short_table(rows: Sequence[SummaryRow], labels: TableLabels, unfolded: bool)
 def _labelled(row: SummaryRow, numbers: Mapping[str, int], base: Mapping[str, str]) -> Texts:
     """Return a line with the row's number, if it has one, and with the base spelled out."""
     line = summary_line(row)
-    if row["variant"] == "base" and 0 < len(base) <= MOST_SPELLED:
-        line["variant"] = f"base ({_spelled(base)})"
+    if row["variant"] == "base":
+        line["variant"] = base_label(base)
     number = numbers.get(row["runs"][0])
     return line if number is None else line | {"#": str(number)}
+
+
+def base_label(base: Mapping[str, str]) -> str:
+    """Return what a table calls its base: `base (cell=gru)`, or `base` alone if more varies.
+
+    base: its values on the axes that vary.
+    """
+    return f"base ({_spelled(base)})" if 0 < len(base) <= MOST_SPELLED else "base"
 
 
 def _spelled(base: Mapping[str, str]) -> str:
@@ -121,7 +129,7 @@ def summary_notes(
 
     base: the values of the base on the axes that vary, of a table in which they are to be said.
     """
-    notes = _base_note(rows[0]["common"], base)
+    notes = base_note(rows[0]["common"], base)
     notes += _without_score_note(rows)
     notes += _stopped_note(rows)
     concurrent = max(row["trained_beside"] for row in rows)
@@ -134,14 +142,17 @@ def summary_notes(
     return notes
 
 
-def _base_note(common: str, base: Mapping[str, str]) -> list[str]:
+def base_note(common: str, base: Mapping[str, str]) -> list[str]:
     """Say in one note what the base is: what it has otherwise than the suite's, and what varies.
 
-    Of many axes that vary, the note has no room for the values that are as in the suite's.
+    What its row says (`base_label`) is not said again. Of many axes that vary, the note has no room
+    for the values that are as in the suite's.
     """
-    parts = [] if common == "base" else common.split(",")
-    if MOST_SPELLED < len(base) <= MOST_NOTED:
-        parts += [part for part in _spelled(base).split(",") if part not in parts]
+    parts, spelled = [] if common == "base" else common.split(","), _spelled(base).split(",")
+    if len(base) <= MOST_SPELLED:
+        parts = [part for part in parts if part not in spelled]
+    elif len(base) <= MOST_NOTED:
+        parts += [part for part in spelled if part not in parts]
     rest = ["all else as bench list axes says"] if len(base) > MOST_NOTED else []
     said = ", ".join(([",".join(parts)] if parts else []) + rest)
     return [f"base: {said}"] if said else []

@@ -44,9 +44,15 @@ class Busy:
     end; elsewhere a line is printed every LINE_INTERVAL.
     """
 
-    def __init__(self, label: str) -> None:
-        """Prepare the line to show. label: what is done, `checking cell=mine` for example."""
+    def __init__(self, label: str, unit: str = "") -> None:
+        """Prepare the line to show.
+
+        Args:
+            label: What is done, `checking cell=mine` for example.
+            unit: What is counted, `step` for example.
+        """
         self._label = label
+        self._unit = f"{unit} " if unit else ""
         self._count = ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._show, daemon=True)
@@ -62,7 +68,7 @@ class Busy:
 
     def count(self, done: int, total: int) -> None:
         """Note how much of the work is done."""
-        self._count = f", {done:,} of {total:,}"
+        self._count = f", {self._unit}{done:,} of {total:,}"
 
     def _show(self) -> None:
         on_terminal = sys.stderr.isatty()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from bench.cli.terminal.busy import Busy
 from bench.specs import RunSpec
 from results.record import Record
 from results.store import reading, writing
@@ -38,7 +40,9 @@ def test_the_doctor_names_a_fault_and_tests_its_cure(bench: Bench) -> None:
 
 
 @pytest.mark.usefixtures("no_workers")
-def test_a_cure_may_show_in_the_loss_alone(bench: Bench) -> None:
+def test_a_cure_may_show_in_the_loss_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[tuple[int, int]] = []
+    monkeypatch.setattr(Busy, "count", lambda busy, done, total: counted.append((done, total)))
     slow = "optimizer=sgd,learning_rate=0.01,clip=3,embedding=50,hidden=50"
     asked = ("--seeds", "1", "--budget", "100", "--workers", "1")
     assert bench("run", "--task", "increment", "--base", slow, *asked)[0] == 0
@@ -47,6 +51,9 @@ def test_a_cure_may_show_in_the_loss_alone(bench: Bench) -> None:
     out = bench("doctor", row["run"], "--confirm")[1]
     assert "exact match 0.000 before, 0.000 now; validation loss 4.6" in out
     assert "it helped" in out
+    # what was tried is told by what it changes, and its steps are counted meanwhile
+    assert re.search(r"^run \w{8}, learning_rate=\d", out, re.M)
+    assert counted[-1] == (100, 100)
 
 
 @pytest.mark.usefixtures("no_workers")

@@ -95,6 +95,14 @@ def test_a_variant_alone_in_its_table_is_spelled_out(bench: Bench, store: Path) 
     assert "1   base (cell=lstm,hidden=32) " in bench("table")[1]
 
 
+def test_the_base_alone_has_the_name_that_was_typed(bench: Bench, store: Path) -> None:
+    """After `bench run --vary cell=gru` the table says which row that is."""
+    with writing(store) as opened:
+        opened.add(record(0))
+        opened.set_plan([], SUITE)
+    assert "1   base (cell=gru) " in bench("table")[1]
+
+
 def test_a_row_number_never_drops_a_run(bench: Bench, star: Path) -> None:
     code, out, err = bench("drop", "3")
     assert (code, out) == (2, "")
@@ -120,7 +128,8 @@ def test_a_variant_can_be_diagnosed(bench: Bench, star: Path) -> None:
     assert "reversal" in err
     code, _, err = bench("doctor", "cell=lstn")
     assert code == 2
-    assert "no finished run is of the variant cell=lstn; there are base; cell=lstm" in err
+    assert "no finished run is of the variant cell=lstn; there are base (cell=gru); cell=l" in err
+    assert err.endswith("; did you mean cell=lstm?\n")
 
 
 def test_runs_are_listed_with_their_ids(bench: Bench, star: Path) -> None:
@@ -129,8 +138,11 @@ def test_runs_are_listed_with_their_ids(bench: Bench, star: Path) -> None:
     assert max(map(len, out.splitlines())) <= 80
     lines = [line for line in out.splitlines() if line.startswith(WORST[:8])]
     assert [line.split() for line in lines] == [[WORST[:8], "cell=lstm", "1", "0.100", "finished"]]
+    assert f"{record(0).id[:8]}   base (cell=gru)      0 " in out
+    assert "base (cell=gru) " in bench("curves")[1]
     found = rows(bench("runs", "--json")[1])
     assert len(found) == 9
+    assert {row["variant"] for row in found} == {"base", "cell=rnn", "cell=lstm"}
     assert set(found[0]) == set("run task setting variant seed status metric score".split())
 
 

@@ -62,6 +62,8 @@ def test_settings_of_a_block_are_kept() -> None:
 def test_a_matrix_survives_being_written(name: str) -> None:
     matrix = read_matrix(name)
     assert parse(as_toml(matrix), "m.toml").blocks == matrix.blocks
+    decoded = matrix.changed(decoding="beam=3")
+    assert parse(as_toml(decoded), "m.toml").blocks == decoded.blocks
 
 
 def test_seeds_are_written_as_older_versions_read_them_where_these_can() -> None:
