@@ -47,8 +47,12 @@ class Jax:
         batch = collate(ours.split, ours.facts, "cpu")
         given = {name: value.detach().numpy() for name, value in ours.model.named_parameters()}
         inputs_BT, targets_BT = batch.inputs_BT, batch.targets[0]
-        given |= {"source": batch.source_BS.numpy(), "inputs": inputs_BT.numpy()}
-        np.savez(folder / "given.npz", **given, targets=targets_BT.numpy())
+        given |= {
+            "source": batch.source_BS.numpy(),
+            "inputs": inputs_BT.numpy(),
+            "targets": targets_BT.numpy(),
+        }
+        np.savez(folder / "given.npz", **given)  # type: ignore[arg-type]
         case = {"learning_rate": ours.variant.learning_rate, "replicas": REPLICAS}
         (folder / "case.json").write_text(json.dumps(case))
         self.process = subprocess.Popen(
