@@ -47,11 +47,11 @@ def until_decided(
 
     first_seed: from which on they are counted, so that the runs there are count too.
 
-    Empty for runs that options cannot describe: with a fault, evaluated as a matrix says, or
-    stopped before the end of their budget.
+    Empty for runs that options cannot describe: with a fault, or stopped before the end of their
+    budget.
     """
     spec = ours.spec
-    if spec["fault"] or spec["budget"]["every"] or spec["budget"]["stop"] != DEFAULT_STOP:
+    if spec["fault"] or spec["budget"]["stop"] != DEFAULT_STOP:
         return ""
     names = [naming.name(record.variant, suite) for record in (ours, theirs)]
     words = ["--until-decided", *names, "--task", ours.task, "--budget", _budget(ours)]
@@ -69,10 +69,11 @@ def _budget(record: Record) -> str:
 
 
 def _settings(record: Record) -> list[str]:
-    """Return options for what is not the default: the batch, decoding and a plugin."""
+    """Return options for what is not the default: batch, evaluations, decoding and a plugin."""
     spec = record.spec
-    batch = spec["budget"]["batch"]
+    batch, every = spec["budget"]["batch"], spec["budget"]["every"]
     words = ["--batch", str(batch)] if batch != DEFAULT_BATCH else []
+    words += ["--every", str(every)] if every else []
     words += ["--decoding", str(spec["decoding"])] if spec["decoding"] != "greedy" else []
     words += ["--stop", stop] if (stop := str(spec["budget"]["stop"])) != DEFAULT_STOP else []
     return words + (["--plugin", "FILE"] if spec.get("plugin") else [])

@@ -68,6 +68,7 @@ class MatrixOptions:
         decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.
         fault: A fault to plant in every run, or several joined by +.
         stop: When training ends, of `bench.specs.STOPS`; None for the matrix's own.
+        every: Steps between two evaluations, only with vary or base; None for what the budget asks.
     """
 
     matrix: str | None = None
@@ -81,6 +82,7 @@ class MatrixOptions:
     decoding: str | None = None
     fault: str | None = None
     stop: str | None = None
+    every: int | None = None
 
     @property
     def varies(self) -> bool:
@@ -131,6 +133,7 @@ def _varied(options: MatrixOptions) -> Matrix:
         options.grid,
         options.budget or DEFAULT_BUDGET,
         DEFAULT_BATCH if options.batch is None else options.batch,
+        options.every or 0,
     )
     return matrix.changed(enough_seeds()) if _compares(matrix) else matrix
 
@@ -171,8 +174,8 @@ def seeds_sentence(matrix: Matrix) -> str:
 
 def _read(options: MatrixOptions) -> Matrix:
     """Return a matrix of the suite or of a file, narrowed to the tasks asked for."""
-    if options.grid or options.batch is not None:
-        raise ValueError("--grid and --batch go with --vary; a matrix has its own")
+    if options.grid or options.batch is not None or options.every is not None:
+        raise ValueError("--grid, --batch and --every go with --vary; a matrix has its own")
     matrix = read_matrix(options.matrix or DEFAULT_MATRIX)
     labels = [canonical(task) if ":" in task else task for task in options.tasks]
     return matrix.narrowed(labels) if labels else matrix

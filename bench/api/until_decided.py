@@ -98,6 +98,7 @@ def variant_pair(
     budget: str | None = None,
     batch: int | None = None,
     decoding: str | None = None,
+    every: int | None = None,
 ) -> VariantPair:
     """Return the comparison of two variants that options describe.
 
@@ -108,13 +109,16 @@ def variant_pair(
         budget: As text, `1000steps` by default.
         batch: Examples per training step, 32 by default.
         decoding: Of the test set, greedy by default.
+        every: Steps between two evaluations; None for what the budget asks for.
 
     Raises:
         ValueError: An option is wrong, or both variants are the same.
     """
     tasks = tuple(dict.fromkeys(canonical(label) for label in labels))
     limits = make_budget(
-        **read_budget(budget or DEFAULT_BUDGET), batch=DEFAULT_BATCH if batch is None else batch
+        **read_budget(budget or DEFAULT_BUDGET),
+        batch=DEFAULT_BATCH if batch is None else batch,
+        every=every or 0,
     )
     how = read_decoding(decoding or "greedy").text
     first, second = (

@@ -38,9 +38,9 @@ OF_OUTPUTS = frozenset({"task", "split", "as_json", "plugin", "store"})
 HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     "run": {
         "a matrix": OF_MATRIX | {"matrix"},
-        "--vary": OF_MATRIX | {"vary", "base", "grid", "batch"},
-        "--base": OF_MATRIX | {"base", "batch"},
-        "--until-decided": OF_TRAINING | {"until_decided", "base", "batch"},
+        "--vary": OF_MATRIX | {"vary", "base", "grid", "batch", "every"},
+        "--base": OF_MATRIX | {"base", "batch", "every"},
+        "--until-decided": OF_TRAINING | {"until_decided", "base", "batch", "every"},
     },
     "compare": {
         "two variants": OF_COMPARISON | {"a", "b", "fair", "plugin"},

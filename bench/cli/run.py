@@ -19,6 +19,7 @@ from bench.cli.run_options import (
     DecodingOption,
     DryRunOption,
     EngineOption,
+    EveryOption,
     ExecutionOption,
     FaultOption,
     GridOption,
@@ -94,6 +95,7 @@ def run(
     budget: BudgetOption = None,
     stop: StopOption = None,
     batch: BatchOption = None,
+    every: EveryOption = None,
     decoding: DecodingOption = None,
     fault: FaultOption = None,
     device: DeviceOption = "auto",
@@ -137,6 +139,7 @@ def run(
         decoding,
         "+".join(fault) if fault else None,
         stop,
+        every,
     )
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     with user_errors():
@@ -287,6 +290,7 @@ def _run_until_decided(
             options.budget,
             options.batch,
             options.decoding,
+            options.every,
         )
         where, mode = device_of(device), execution_of(execution, engines)
         most = until_decided.most_seeds(options.seeds)

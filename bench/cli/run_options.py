@@ -61,6 +61,14 @@ BatchOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="With --vary: examples per training step. Default: 32."),
 ]
+EveryOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="With --vary: steps between two evaluations. Default: a twentieth of the budget.",
+    ),
+]
 DecodingOption = Annotated[
     str | None,
     typer.Option(

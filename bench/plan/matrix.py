@@ -305,7 +305,13 @@ def read_budget(text: str) -> dict[str, Any]:
 
 
 def from_options(
-    tasks: list[str], base: str, vary: list[str], crossed: bool, budget: str, batch: int
+    tasks: list[str],
+    base: str,
+    vary: list[str],
+    crossed: bool,
+    budget: str,
+    batch: int,
+    every: int = 0,
 ) -> Matrix:
     """Return a matrix of one block from command-line options.
 
@@ -316,6 +322,7 @@ def from_options(
         crossed: Whether all combinations are run, rather than one change at a time.
         budget: A limit as `read_budget` reads it.
         batch: The number of examples per step.
+        every: Steps between two evaluations; 0 for as many as the budget asks for.
 
     Raises:
         ValueError: An option is not allowed; the message says what is.
@@ -332,7 +339,7 @@ def from_options(
         star={} if crossed else varied,
         grid=varied if crossed else {},
         seeds=range(3),
-        budget=make_budget(**read_budget(budget), batch=batch),
+        budget=make_budget(**read_budget(budget), batch=batch, every=every),
         with_base=not (crossed and varied),
     )
     return Matrix("options", (block,))

@@ -102,19 +102,24 @@ def _sure_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     # scores before costs, and what matters most first
     sure.sort(key=lambda row: (row["ratio"], -abs(row["effect"] or 0.0)))
     lines = [_sure_line(row) for row in sure[:SURE_SHOWN]]
-    likely = sorted(filter(is_large, judged), key=lambda row: -abs(row["effect"] or 0.0))
-    likely = [row for row in likely if not row["ratio"]]
+    likely = sorted(filter(is_large, _leading(judged)), key=lambda row: -abs(row["effect"] or 0.0))
     lines += [_likely_line(row) for row in likely[: max(LIKELY_SHOWN - len(lines), 0)]]
     if len(sure) > SURE_SHOWN:
         lines.append(f"{len(sure) - SURE_SHOWN} more sure differences below")
     return [*lines, *_open_line(judged)] or ["nothing to compare"]
 
 
-def _open_line(judged: Sequence[ComparisonRow]) -> list[str]:
-    """Return one line that counts the scores that are tied or open; none if all are sure."""
+def _leading(judged: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Return the comparisons of scores, or of the tokens to the target if runs stopped there."""
     scores = [row for row in judged if not row["ratio"]]
-    counts = Counter(str(row["verdict"]) for row in scores)
-    large = sum(map(is_large, scores))
+    return scores or [row for row in judged if row["measure"] == "tokens_to_target"]
+
+
+def _open_line(judged: Sequence[ComparisonRow]) -> list[str]:
+    """Return one line that counts the comparisons that are tied or open; none if all are sure."""
+    leading = _leading(judged)
+    counts = Counter(str(row["verdict"]) for row in leading)
+    large = sum(map(is_large, leading))
     kinds = {
         "tied with the default": counts["tie"],
         "without a difference seen": counts["alike"],
@@ -122,7 +127,8 @@ def _open_line(judged: Sequence[ComparisonRow]) -> list[str]:
         "not significant yet": counts["undecided"] - large,
     }
     told = [f"{count} {kind}" for kind, count in kinds.items() if count]
-    return ["scores: " + ", ".join(told)] if told else []
+    of = measure(leading[0]["measure"]).title if leading and leading[0]["ratio"] else "scores"
+    return [f"{of}: {', '.join(told)}"] if told else []
 
 
 def _sure_line(row: ComparisonRow) -> str:

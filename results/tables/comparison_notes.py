@@ -32,7 +32,7 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
         *_large_note(judged),
         *(f"not compared: {why}" for why in sorted({row["refused"] for row in rows} - {""})),
         *_too_few_note(judged),
-        *_unpaired_note(rows),
+        *_unpaired_note(judged),
         *_failures_note(judged),
         *more_seeds_note(judged),
         *timing_notes(concurrent, (row["core_share"] for row in judged)),
@@ -104,8 +104,8 @@ def more_seeds_note(judged: Sequence[ComparisonRow], how: str = PLANNED_LOOKS) -
     ]
 
 
-def _unpaired_note(rows: Sequence[ComparisonRow]) -> list[str]:
-    unpaired = max((row["unpaired"] for row in rows), default=0)
+def _unpaired_note(judged: Sequence[ComparisonRow]) -> list[str]:
+    unpaired = max((row["unpaired"] for row in judged), default=0)
     return [f"{unpaired} seeds that only one side has are left out"] if unpaired else []
 
 

@@ -64,7 +64,9 @@ def verdict_text(row: ComparisonRow) -> str:
 
 
 def _word(row: ComparisonRow) -> str:
-    verdict = str(row["verdict"])
+    if row["verdict"] is None:
+        return "not compared"
+    verdict = row["verdict"]
     if verdict != "undecided":
         return VERDICT_LABELS.get(verdict, verdict)
     if row["why"] in SAID_ALONE:

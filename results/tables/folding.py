@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,18 +73,20 @@ def fold_line(hidden: Sequence[SummaryRow]) -> Texts:
 
 
 def telling_first(lines: Sequence[Texts], score: str) -> list[Texts]:
-    """Return lines with the tokens to the target before a score that is the same in all of them.
+    """Return lines with the tokens to the target before a score that is the same in most of them.
 
     score: the title of the score's column.
     """
     tokens = metrics.COSTS["tokens_to_target"].title
-    if _is_alike(lines, tokens) or not _is_alike(lines, score):
+    if _most_alike(lines, tokens) or not _most_alike(lines, score):
         return list(lines)
     return [_moved(line, tokens, score) for line in lines]
 
 
-def _is_alike(lines: Sequence[Texts], title: str) -> bool:
-    return len({line.get(title, "") for line in lines}) == 1
+def _most_alike(lines: Sequence[Texts], title: str) -> bool:
+    """Return whether more than half of the lines have one text in a column."""
+    ((_, count),) = Counter(line.get(title, "") for line in lines).most_common(1)
+    return count > len(lines) / 2
 
 
 def _moved(line: Texts, title: str, before: str) -> Texts:

@@ -14,12 +14,16 @@ from xml.etree import ElementTree
 
 import pytest
 
+from results.compare.axis_effects import page_of_axes
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.escapes import for_html
 from results.record import Record
 from results.report import scripted, write
+from results.report.content import Section
+from results.report.glance import at_a_glance
 from results.report.outputs import OutputsOfTest
+from results.summary import summarise
 from tests.records import SUITE, failed, record
 from tests.reports import RUNS, report, shown_by_scripts
 
@@ -34,6 +38,32 @@ def test_it_says_what_is_known() -> None:
     assert "3 variants that all 2 tables have" in text
     assert "P, threads 1" not in text.partition("environment")[0]
     assert "processor P" in text
+
+
+def card(runs: list[Record]) -> str:
+    """The card of a task on the first screen, as text."""
+    (table,) = {(row["task"], row["setting"]) for row in summarise(runs, SUITE)}
+    summary = summarise(runs, SUITE)
+    section = Section("t0", *table, runs, SUITE, summary, [], lambda ids: ())
+    cards = at_a_glance([section], [page_of_axes(runs, SUITE, ("tokens_to_target",))])
+    return re.sub("<[^>]+>", "", cards[1])
+
+
+def test_the_first_screen_says_what_is_sure_or_likely() -> None:
+    """Also of a task whose runs stop at its target, of which no scores are compared."""
+
+    def stopped(seeds: int, tokens: int, **changes: Any) -> list[Record]:
+        return [
+            record(seed, 1.0, tokens + 10 * seed, stop="solved", steps=200, **changes)
+            for seed in range(seeds)
+        ]
+
+    few = card([*stopped(3, 900), *stopped(3, 400, cell="lstm")])
+    assert "cell=lstm against cell=gru: ×0.45 tokens to target (" in few
+    assert "tokens to target: 1 large, not yet significant" in few
+    seven = card([*stopped(7, 900), *stopped(7, 400, cell="lstm")])
+    assert "cell=lstm is better than cell=gru: ×0.4" in seven
+    assert "nothing to compare" not in few + seven
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_typed_is_markup() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,22 @@ def test_an_engine_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     with pytest.raises(EngineError):
         engine_of(options, "cpu", 1, tmp_path)
+
+
+def test_options_describe_the_runs_of_a_matrix(tmp_path: Path) -> None:
+    """So the command that decides a large effect of `quick` adds to its runs."""
+    quick = plan_runs(matrix_of(MatrixOptions(tasks=["reversal"])), "cpu", "eager", tmp_path)
+    options = MatrixOptions(
+        tasks=["reversal"],
+        base="direction=bidirectional,cell=lstm",
+        seeds=2,
+        budget="500steps",
+        batch=64,
+        every=50,
+    )
+    asked = plan_runs(matrix_of(options), "cpu", "eager", tmp_path)
+    assert {spec.id for spec in asked.plan.specs} < {spec.id for spec in quick.plan.specs}
+    otherwise = plan_runs(matrix_of(replace(options, every=None)), "cpu", "eager", tmp_path)
+    assert not {spec.id for spec in otherwise.plan.specs} & {s.id for s in quick.plan.specs}
+    with pytest.raises(ValueError, match="--every go with --vary"):
+        matrix_of(MatrixOptions(every=50))

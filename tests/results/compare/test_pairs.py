@@ -504,9 +504,12 @@ def test_a_large_effect_comes_with_the_command_that_decides_it() -> None:
         "to decide it, 3 more seeds of both, about 12 s with one worker: bench run "
         "--until-decided cell=lstm base --task opposites --budget 100steps"
     )
-    # a matrix's own evaluations cannot be asked for by options
+    # runs of a matrix that is evaluated as it says are added to as well
     every = [*runs([0.9] * 3, cell="lstm", every=10), *runs([0.1] * 3, every=10)]
-    assert not any("to decide it" in line for line in shown(compare_variants(every, SUITE, A, B)))
+    decide = [
+        line for line in shown(compare_variants(every, SUITE, A, B)) if "to decide it" in line
+    ]
+    assert [line.endswith("--budget 100steps --every 10") for line in decide] == [True]
     # what is undecided and not large has no command
     small = [*runs([0.9, 0.1, 0.5], cell="lstm"), *runs([0.1] * 3)]
     assert not any("to decide it" in line for line in shown(compare_variants(small, SUITE, A, B)))
@@ -557,3 +560,17 @@ def test_pages_of_records_without_any_difference_hold_few_words() -> None:
         tables_with_words += bool({"better", "worse"} & set(table))
     assert stores_with_words <= 3
     assert tables_with_words <= 3
+
+
+def test_scores_of_runs_that_stopped_at_the_target_are_said_not_to_be_compared() -> None:
+    early: dict[str, Any] = {"stop": "solved", "steps": 200}
+    found = [record(seed, 1.0, 400 + seed, **early) for seed in range(3)]
+    found += [record(seed, 1.0, 900 + seed, cell="lstm", **early) for seed in range(3)]
+    lines = shown_effects(axis_effects.axis_effects(found, SUITE, "cell"), [])
+    (line,) = [line for line in lines if line.startswith("cell=lstm") and "compared" in line]
+    assert line.split() == ["cell=lstm", "not", "compared", "0"]
+    text = " ".join(lines)
+    assert "not compared: stopped at the target: scores not compared" in text
+    # no seed is left out for want of the other side's
+    assert "left out" not in text
+    assert "None" not in text

@@ -308,11 +308,14 @@ def test_rows_of_equal_result_are_folded_and_what_tells_them_apart_leads() -> No
     rows = summarise([*many(63), record(0, 0.4, hidden=7)], SUITE)
     lines = shown(rows).splitlines()
     assert len(lines) < 16
-    assert lines[1].split()[:3] == ["variant", "exact", "match"]  # one score differs
+    # one score differs, all others are equal
+    assert lines[1].split()[:5] == ["variant", "tokens", "to", "target", "exact"]
     (fold,) = [line for line in lines if "more" in line and "--all" in line]
     assert "(58 more, all solved 3/3: --all)" in fold
     assert "600–2.88k" in fold
     assert any(line.startswith("hidden=7 ") for line in lines)
+    apart = [record(0, 0.1 * place, hidden=place) for place in range(9)]
+    assert shown(summarise(apart, SUITE)).splitlines()[1].split()[:2] == ["variant", "exact"]
     alike = shown(summarise(many(63), SUITE)).splitlines()
     assert alike[1].split()[:5] == ["variant", "tokens", "to", "target", "exact"]
     console = Console(file=io.StringIO(), width=80, highlight=False)

@@ -58,15 +58,36 @@ def test_a_family_of_one_is_the_sign_flip_test(sample: Sample) -> None:
     assert found == pytest.approx([sign_flip(list(sample.values()))])
 
 
-@given(FAMILY)
+SIGNED = st.tuples(st.integers(1, 9), st.integers(0, 9)).map(
+    lambda drawn: {seed: 1.0 if seed >= drawn[1] else -1.0 for seed in range(drawn[0])}
+)
+
+
+@given(st.lists(SIGNED | st.dictionaries(st.integers(0, 9), VALUE, min_size=1), min_size=1))
 def test_page_wise_is_the_step_up_of_benjamini_and_hochberg(family: list[Sample]) -> None:
-    """At every level: the largest k of which the k-th smallest p is at most k / m of the level."""
+    """At every level: the largest k of which the k-th smallest p is at most k / m of the level.
+
+    Only of those whose smallest possible p is at most 0.05; the others are never significant.
+    """
     raw = [sign_flip(list(sample.values())) for sample in family]
-    found, ordered = families.page_wise(family), sorted(raw)
-    for level in (0.05, 0.2, 0.5, 0.9):
-        below = [p for k, p in enumerate(ordered, 1) if p <= level * k / len(raw) + 1e-12]
+    least = [sign_flip([abs(value) for value in sample.values()]) for sample in family]
+    found = families.page_wise(family)
+    able = [place for place, p in enumerate(least) if p <= ALPHA]
+    ordered = sorted(raw[place] for place in able)
+    for level in (0.005, 0.01, 0.03, 0.05):
+        below = [p for k, p in enumerate(ordered, 1) if p <= level * k / len(able) + 1e-12]
         most = max(below, default=-1.0)
-        assert [p <= level + 1e-12 for p in found] == [p <= most for p in raw]
+        words = [p <= level + 1e-12 for p in found]
+        assert words == [place in able and p <= most for place, p in enumerate(raw)]
+
+
+def test_seven_seeds_are_not_silenced_by_a_page_of_three() -> None:
+    """As in the quick matrix, of which one task has seeds enough."""
+    few = numbered(np.random.default_rng(3).normal(size=(60, 3)))
+    sure = [dict.fromkeys(range(7), float(value)) for value in (1, 2)]
+    found = families.page_wise([*few, *sure])
+    assert max(found[-2:]) == 2 / 2**7
+    assert min(found[:-2]) > ALPHA
 
 
 def test_of_normal_values_against_one_base_it_is_near_dunnetts_test() -> None:
