@@ -14,8 +14,9 @@ NUMERICS = 4
 """Changes when the numbers of a run change; golden losses in a test hold it."""
 EXECUTIONS = ("eager", "replicas")
 """Ways to carry out the steps of a run that a user can ask for."""
-STOPS = ("budget", "solved")
-"""Moments at which training can end: at the end of the budget, or already at the task's target."""
+STOPS = ("budget", "solved", "plateau")
+"""Moments at which training can end: at the end of the budget, or already at the task's target, or
+when the run has flattened."""
 LARGEST_BUDGET = 10**15
 """Largest number of steps, tokens or seconds: finite, and exact as a float."""
 LARGEST_BATCH = 1_000_000
@@ -29,7 +30,8 @@ class Budget:
     Exactly one of steps, tokens (non-padding target tokens) and seconds (of training, evaluation
     excluded) is set. batch: examples for each step. every: steps between evaluations, 0 for a
     twentieth of the steps, or 100. stop: at the budget's end, so that runs are compared at equal
-    work, or already at the task's target on validation (`solved`). ValueError for anything else.
+    work, or already at the task's target on validation (`solved`), or when the run has flattened
+    (`plateau`, see `results.stats.flattening`). ValueError for anything else.
     """
 
     steps: int = 0

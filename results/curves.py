@@ -14,7 +14,7 @@ from results.record import Record
 class CurvePoint(TypedDict):
     """Holds a metric at one step over seeds; None from where a seed has no finite value."""
 
-    step: int
+    step: float
     mean: float | None
     least: float | None
     most: float | None

@@ -12,7 +12,7 @@ from typing import Any
 from results import metrics, naming
 from results.record import SPENT_KEYS, Record
 
-STOP_TEXTS = {"budget": "", "solved": "stops at the target"}
+STOP_TEXTS = {"budget": "", "solved": "stops at the target", "plateau": "stops when flat"}
 """What a setting says of the moments at which training can end; nothing of the usual one."""
 HIDDEN_KEYS = ("torch", "data", "execution", "numerics", "host")
 """Keys of a spec that a setting names only where runs differ in them."""

@@ -116,6 +116,16 @@ def worst(name: str) -> float | None:
     return 1.0 if is_share(name) else None
 
 
+def best(name: str) -> float | None:
+    """Return the best that a score can be; None if it has no bound, or none that is known."""
+    known = SCORES.get(name)
+    if known is None:
+        return None
+    if known.higher:
+        return 1.0 if is_share(name) else 100.0 if known.write is points else None
+    return 0.0 if is_share(name) else None
+
+
 def margin(name: str) -> float:
     """Return the smallest difference of a score that matters."""
     return MARGINS.get(name, 0.01)

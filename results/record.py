@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+Trend = Literal["flattened", "still rising", "cannot tell"]
+"""Says whether a run had flattened when training ended (`results.stats.flattening`)."""
 STATUSES = ("solved", "finished", "diverged", "failed")
 """Every status that a finished run can have."""
 SPENT_KEYS = ("steps", "tokens", "seconds")
@@ -26,12 +28,15 @@ class Record:
         spec: everything that determines the outcome.
         outcome: what the run produced; deterministic, so two equal specs have equal outcomes.
         measured: times, memory and machine; never compared for equality.
+        trend: whether the run had flattened, if this was read from its curve and the curve itself
+            was left in the store; None if not.
     """
 
     id: str
     spec: Mapping[str, Any]
     outcome: Mapping[str, Any]
     measured: Mapping[str, Any]
+    trend: Trend | None = field(default=None, compare=False)
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from results.record import Record
@@ -93,6 +94,18 @@ def record(
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))  # as RunSpec.id does
     identity = run or hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return Record(identity, settings, outcome, measured)
+
+
+def with_curve(of: Record, scores: Sequence[float], every: int = 10) -> Record:
+    """The run with this curve of its score on valid, 40 tokens and 0.1 s a step; the loss stays."""
+    metric, steps = of.outcome["metric"], [every * place for place in range(1, len(scores) + 1)]
+    curve = [
+        {"step": step, "tokens": 40 * step, "loss": 1.0, "valid_loss": 1.0, metric: score}
+        for step, score in zip(steps, scores, strict=True)
+    ]
+    clock = [{"train_seconds": 0.1 * step, "evaluate_seconds": 0.1} for step in steps]
+    outcome = {**of.outcome, "curve": curve, "steps": steps[-1], "tokens": 40 * steps[-1]}
+    return Record(of.id, of.spec, outcome, {**of.measured, "clock": clock})
 
 
 def failed(seed: int = 0, run: str = "", **changes: Any) -> Record:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench.api.store import runs_of
-from results.compare import axis_effects, equal_cost, interactions, stores
+from bench.api.store import runs_of, with_trends
+from results.compare import along, axis_effects, equal_cost, interactions, stores
 from results.compare import two_variants as pairwise
+from results.compare.along import AlongRow
 from results.compare.interactions import InteractionRow
 from results.compare.judging import ComparisonRow
 from results.compare.text_scores import SentencesRow, rows_over_sentences
@@ -45,9 +46,11 @@ class _Runs(NamedTuple):
     suite: Mapping[str, Any]
 
 
-def _runs(folder: Path, among: Among, details: bool = False) -> _Runs:
+def _runs(folder: Path, among: Among) -> _Runs:
+    """Return runs with whether each had flattened."""
     with reading(folder) as store:
-        return _Runs(runs_of(store, among.tasks, details, among.seeds), store.base())
+        records = runs_of(store, among.tasks, seeds=among.seeds)
+        return _Runs(with_trends(store, records), store.base())
 
 
 class TwoVariants(NamedTuple):
@@ -60,7 +63,8 @@ class TwoVariants(NamedTuple):
 def two_variants(folder: Path, a: str, b: str, among: Among = ALL_RUNS) -> TwoVariants:
     """Return the effect of variant a against b on every measure."""
     with reading(folder) as store:
-        records, suite = runs_of(store, among.tasks, seeds=among.seeds), store.base()
+        records = with_trends(store, runs_of(store, among.tasks, seeds=among.seeds))
+        suite = store.base()
         effects = pairwise.compare_variants(records, suite, a, b)
         return TwoVariants(effects, rows_over_sentences(store, records, suite, effects))
 
@@ -102,11 +106,24 @@ def modes_of_cost(text: str) -> tuple[str, ...]:
     return modes
 
 
+def along_curves(
+    folder: Path, a: str, b: str, unit: str, among: Among = ALL_RUNS
+) -> list[AlongRow]:
+    """Return who is ahead at each evaluation; ValueError for a unit that is none of UNITS."""
+    one_of("cost to compare along", unit, along.UNITS)
+    with reading(folder) as store:
+        records, suite = runs_of(store, among.tasks, seeds=among.seeds), store.base()
+        return along.compare_along(
+            records, suite, a, b, unit, lambda ids: store.records(ids, details=True)
+        )
+
+
 def at_equal_cost(
     folder: Path, a: str, b: str, modes: Sequence[str], among: Among = ALL_RUNS
 ) -> list[ComparisonRow]:
     """Return the effects of variant a against b at equal cost of each kind."""
-    records, suite = _runs(folder, among, details=True)
+    with reading(folder) as store:
+        records, suite = runs_of(store, among.tasks, True, among.seeds), store.base()
 
     def advice(label: str, variant: Mapping[str, Any], parameters: int) -> str:
         """Return which hidden size would have as many parameters, where no run has."""

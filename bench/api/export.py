@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.api.store import run_rows, runs_of
+from bench.api.store import run_rows, runs_of, with_trends
 from results.compare import axis_effects
 from results.compare.judging import ComparisonRow
 from results.export import files, tracked
@@ -104,7 +104,7 @@ def _effects(
     folder: Path, tasks: Sequence[str] | None
 ) -> tuple[list[ComparisonRow], list[TextTable]]:
     with reading(folder) as store:
-        records, suite = runs_of(store, tasks), store.base()
+        records, suite = with_trends(store, runs_of(store, tasks)), store.base()
     rows = axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
     return rows, effect_tables(rows)
 

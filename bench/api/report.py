@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.api.outputs import example_rows, read_outputs
-from bench.api.store import runs_of
+from bench.api.store import runs_of, with_trends
 from results import report
 from results.mistakes import worst_first
 from results.record import Record
@@ -36,7 +36,7 @@ def report_on(folder: Path, tasks: Sequence[str] | None, today: date) -> Written
         StoreError: There is no such store or task, or no finished run.
     """
     with reading(folder) as store:
-        records = runs_of(store, tasks)
+        records = with_trends(store, runs_of(store, tasks))
         html = report.write(
             records,
             store.base(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from results.errors import StoreError
 from results.grouping import grouped, namings, test_score
 from results.record import STATUSES, Record
 from results.seeds import write_seeds
+from results.stats.flattening import trend
 from results.store import Planned, Store
 from results.summary import summarise
 from results.tables.summaries import base_label
@@ -235,6 +237,16 @@ def _with_seeds(records: Sequence[Record], seeds: range) -> list[Record]:
             f"{min(known)} to {max(known)}"
         )
     return found
+
+
+def with_trends(store: Store, records: Sequence[Record]) -> list[Record]:
+    """Return these runs, each with whether it had flattened, without keeping all their curves."""
+    known = {record.id: record for record in records}
+    found = dict(known)
+    for run, curve in store.curves(list(known)):
+        metric = str(known[run].outcome["metric"])
+        found[run] = replace(known[run], trend=trend(curve, metric))
+    return list(found.values())
 
 
 def check_tasks(records: Iterable[Record], tasks: Sequence[str]) -> None:

@@ -76,6 +76,14 @@ def compare(
             "at its best learning_rate; several separated by commas, or all.",
         ),
     ] = None,
+    along: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COST",
+            help="Compare two variants at every evaluation of their curves, along steps, tokens or "
+            "seconds: who is ahead when, and where the order turns.",
+        ),
+    ] = None,
     task: TaskOption = None,
     seeds: TheseSeedsOption = None,
     notes: NotesOption = False,
@@ -87,13 +95,19 @@ def compare(
 
     Where an effect is not significant yet, the number of seeds that would decide it is printed.
     """
-    refuse_unheeded(context, "compare", _way(a, b, axis, with_store, dates))
+    way = _way(a, b, axis, with_store, dates)
+    if along is not None and way == "two variants":
+        way = "two variants, along curves"
+    refuse_unheeded(context, "compare", way)
     if plugin:
         load_plugins(plugin)
     among = _among(task, seeds)
     printing = _Printing(as_json, notes, named_store(context, store))
     if a is not None and b is not None:
-        _compare_variants(a, b, fair, among, printing, store)
+        if along is not None:
+            _compare_along(a, b, along, among, printing, store)
+        else:
+            _compare_variants(a, b, fair, among, printing, store)
     elif axis is not None:
         _compare_axis(axis, among, printing, store)
     else:
@@ -197,6 +211,21 @@ def _compare_variants(
         print_json(rows)
     else:
         shown.show_equal_cost(rows, console(), printing.all_notes)
+
+
+def _compare_along(
+    a: str, b: str, unit: str, among: Among, printing: _Printing, store: Path
+) -> None:
+    """Compare two variants at every evaluation."""
+    from bench.api import compare as comparisons
+    from results.show.along import show_along
+
+    with user_errors(), _comparison_errors():
+        rows = comparisons.along_curves(store, a, b, unit, among)
+    if printing.as_json:
+        print_json(rows)
+    else:
+        show_along(rows, console(), printing.all_notes)
 
 
 @contextmanager

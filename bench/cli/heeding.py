@@ -44,6 +44,7 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
     },
     "compare": {
         "two variants": OF_COMPARISON | {"a", "b", "fair", "plugin"},
+        "two variants, along curves": OF_COMPARISON | {"a", "b", "along"},
         "--axis": OF_COMPARISON | {"axis"},
         "--with-store": OF_COMPARISON | {"with_store"},
         "--dates": OF_COMPARISON | {"dates"},

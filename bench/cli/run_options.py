@@ -53,8 +53,9 @@ StopOption = Annotated[
     str | None,
     typer.Option(
         metavar="WHEN",
-        help="When training ends: with its budget, or already at the task's target (solved), "
-        "which says how soon, and scores are then not compared. Default: the matrix's, or budget.",
+        help="When training ends: with its budget (budget); when the run has flattened, but with "
+        "its budget at the latest (plateau); or already at the task's target (solved), which says "
+        "how soon, and scores are then not compared. Default: the matrix's, or budget.",
     ),
 ]
 BatchOption = Annotated[

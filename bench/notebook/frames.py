@@ -11,12 +11,13 @@ import pandas as pd
 
 from bench.api.outputs import example_rows, read_outputs
 from bench.api.rescore import OwnMetric, rescore
-from bench.api.store import check_tasks, choose, is_of, runs_of
+from bench.api.store import check_tasks, choose, is_of, runs_of, with_trends
 from bench.notebook.stores import Names, folder_of, names, sentences
 from results import naming
 from results.grouping import setting_text, test_score
 from results.mistakes import ExampleRow
 from results.record import Record
+from results.stats.flattening import trend_of
 from results.store import reading
 
 KINDS = {
@@ -44,10 +45,11 @@ def runs(
 ) -> pd.DataFrame:
     """Return one row per finished run, with its id as index.
 
-    Columns: task, setting, variant, seed, status, metric, score (on test), steps, tokens (target
-    tokens trained on), train_seconds, tokens_per_second, tokens_to_target, seconds_to_target,
-    peak_mib, parameters, findings (causes that the doctor found), machine (times compare on one
-    alone), and each axis that varies.
+    Columns: task, setting, variant, seed, status, trend (whether it had flattened when training
+    ended: `flattened`, `still rising`, `cannot tell`), metric, score (on test), steps, tokens
+    (target tokens trained on), train_seconds, tokens_per_second, tokens_to_target,
+    seconds_to_target, peak_mib, parameters, findings (causes that the doctor found), machine (times
+    compare on one alone), and each axis that varies.
 
     Args:
         store: Folder of the store; None for BENCH_STORE or `.bench`.
@@ -83,8 +85,8 @@ def _records_of(
         with reading(Path(folder)) as opened:
             suite = suite or opened.base()
             # of a single store, what is lacking is said of that store
-            records = runs_of(opened, tasks) if len(folders) == 1 else opened.records()
-            for record in records:
+            records = runs_of(opened, tasks) if len(folders) == 1 else list(opened.records())
+            for record in with_trends(opened, records):
                 known = found.get(record.id)
                 if known is None or (known.status == "failed" and record.status != "failed"):
                     found[record.id] = record
@@ -113,6 +115,7 @@ def _run_row(record: Record, base: dict[str, Any]) -> dict[str, Any]:
         "variant": naming.name(record.variant, base),
         "seed": record.seed,
         "status": record.status,
+        "trend": trend_of(record),
         "metric": outcome.get("metric"),
         "score": test_score(outcome),
         "steps": outcome.get("steps", 0),

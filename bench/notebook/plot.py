@@ -101,6 +101,39 @@ def compare(answer: Answer, *, measure: str | None = None, ax: Axes | None = Non
     return ax
 
 
+def along(answer: Answer, *, task: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw a difference along curves with its 95 % band, dark where one side is surely ahead.
+
+    Args:
+        answer: What `bench.compare(a, b, along="steps")` returned.
+        task: The task; needed where it has several, or several settings of one.
+        ax: Axes to draw on; None for a new figure.
+
+    Raises:
+        ValueError: The answer has no such curve, or several.
+    """
+    rows = [row for row in answer.rows if row.get("along") and row["effect"] is not None]
+    rows = [row for row in rows if task is None or row["task"] == task]
+    tables = sorted({f"{row['task']} ({row['setting']})" for row in rows})
+    if len(tables) != 1:
+        known = "; ".join(tables) or "none"
+        raise ValueError(f"one comparison along curves is drawn at a time; there are: {known}")
+    ax, at = ax or _new(), [row["at"] for row in rows]
+    effect, low, high = (_values(rows, key) for key in ("effect", "low", "high"))
+    ax.plot(at, effect, color="tab:blue")
+    ax.fill_between(at, low, high, color="tab:blue", alpha=0.15, linewidth=0)
+    sure = [bool(row["ahead"]) for row in rows]
+    ax.fill_between(at, low, high, where=sure, color="tab:blue", alpha=0.35, linewidth=0)
+    ax.axhline(0, color="gray", linewidth=0.8)
+    first = rows[0]
+    ax.set(
+        title=tables[0],
+        xlabel=first["along"],
+        ylabel=f"{_title(first['measure'])}: {first['a']} minus {first['b']}, 95 % band",
+    )
+    return ax
+
+
 def _with_effects(answer: Answer, measure: str | None) -> tuple[list[Mapping[str, Any]], str]:
     """Return the rows with an effect on a measure, or on the first there is, and its name."""
     rows = [row for row in answer.rows if row.get("effect") is not None]

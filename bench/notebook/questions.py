@@ -18,6 +18,7 @@ from results.doctor.examined import examined_run
 from results.doctor.rows import diagnose as diagnosed
 from results.seeds import Seeds, read_seeds
 from results.show import comparisons as shown
+from results.show.along import show_along
 from results.show.claims import show_one
 from results.store import reading
 
@@ -28,25 +29,37 @@ def compare(
     b: str = "base",
     *,
     fair: str | None = None,
+    along: str | None = None,
     task: Names = None,
     seeds: Seeds | None = None,
     store: str | Path | None = None,
 ) -> Answer:
     """Return the effect of variant a against b over shared seeds, with intervals and verdicts.
 
+        bench.compare("cell=lstm", "base", along="steps").frame()
+
     Args:
         a: A variant, as `axis=value,axis=value`.
         b: The variant to compare it with.
         fair: Compare at equal cost: `steps`, `tokens`, `seconds`, `parameters`, `learning_rate`,
             several separated by commas, or `all`.
+        along: Compare at every evaluation of the curves instead, along `steps`, `tokens` or
+            `seconds`: a row for each, with the bounds of one band for the whole curve, who is
+            surely ahead (`a`, `b` or neither), and in `says` what all of them show.
         task: Labels or names of tasks; None for all.
         seeds: Only these: how many from 0 on, `"100:110"` or a range; None for all.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
 
     Raises:
-        ValueError: There are no such runs, or they cannot be compared.
+        ValueError: There are no such runs, they cannot be compared, or fair and along were both
+            given.
     """
     folder, among = folder_of(store), _among(task, seeds)
+    if along is not None:
+        if fair is not None:
+            raise ValueError("fair and along were both given; give one of them")
+        rows = comparisons.along_curves(folder, a, b, along, among)
+        return Answer(rows, lambda console: show_along(rows, console))
     if fair is None:
         found = comparisons.two_variants(folder, a, b, among)
 

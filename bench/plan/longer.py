@@ -77,8 +77,12 @@ def _every(spec: RunSpec, interval: int) -> RunSpec:
 
 
 def _linked(specs: Sequence[RunSpec], shorter: _Shorter) -> Longer:
-    """Return specs as they are, with the origins that they have."""
-    todo = [spec for spec in specs if spec.id not in shorter.stored]
+    """Return specs as they are, with the origins that they have.
+
+    A run that ends when it is flat may have had to end before a shorter one did: it begins anew.
+    """
+    able = [spec for spec in specs if spec.budget.stop != "plateau"]
+    todo = [spec for spec in able if spec.id not in shorter.stored]
     found = {spec.id: shorter.origin(spec) for spec in todo}
     origins = {run: origin for run, origin in found.items() if origin}
     anew = sum(shorter.has_any(spec) for spec in todo if spec.id not in origins)

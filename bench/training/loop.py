@@ -25,6 +25,7 @@ from bench.training.layers import (
 )
 from bench.training.schedules import set_learning_rate, toss_coins
 from bench.training.state import Setting, TrainState, trained_parameters
+from results.stats.flattening import has_flattened
 from tasks import Facts, Indices, Task
 from variants import Batch
 
@@ -55,7 +56,7 @@ class Segment(NamedTuple):
 def train(
     state: TrainState, setting: Setting, report: Report, checkpoint: Checkpoint | None = None
 ) -> None:
-    """Train until solved, diverged or out of budget, and report every evaluation."""
+    """Train until solved, flat, diverged or out of budget, and report every evaluation."""
     train_split = setting.task.splits["train"]
     batches = endless(train_split, setting.budget.batch, setting.seed, state.position)
     probe = probe_batch(setting)
@@ -258,8 +259,16 @@ def _select(state: TrainState, setting: Setting, point: dict[str, Any]) -> None:
 def _end_if_over(state: TrainState, setting: Setting) -> None:
     """End training where the budget is spent, or where it stops at a target that was reached."""
     solved = state.to_target is not None
-    if (solved and setting.budget.stop == "solved") or setting.budget_spent(state, state.seconds):
+    if _ends_by_choice(state, setting) or setting.budget_spent(state, state.seconds):
         state.status = "solved" if solved else "finished"
+
+
+def _ends_by_choice(state: TrainState, setting: Setting) -> bool:
+    """Return whether training ends before its budget does, as the budget asks for."""
+    stop = setting.budget.stop
+    if stop == "plateau":
+        return has_flattened(state.curve, setting.task.metric)
+    return stop == "solved" and state.to_target is not None
 
 
 def _at_target(point: dict[str, Any], task: Task) -> bool:

@@ -129,7 +129,7 @@ def _at_equal_spending(question: _Question, mode: str) -> Compared:
         return question.refused(mode, UNLIKE_MACHINES)
     # the last point that every run reached: of one that broke off, nothing follows
     ended = [run for run in runs if run.status in ("finished", "solved")]
-    at = min((_spent(run, mode)[-1] for run in ended), default=0.0)
+    at = min((spent(run, mode)[-1] for run in ended), default=0.0)
     score = question.score._replace(of_end=False)
     pairs = paired(score, _ReaderAtCost(question.reader, mode, at), [ours], [theirs])
     return Compared(question.head(mode, f"{at:.3g} {mode}"), pairs)
@@ -149,7 +149,7 @@ class _ReaderAtCost(MeasureReader):
             return Reading(0.0, True)
         known = [
             (cost, float(point[measure.key]))
-            for point, cost in zip(curve, _spent(record, self._mode), strict=True)
+            for point, cost in zip(curve, spent(record, self._mode), strict=True)
             if point.get(measure.key) is not None
         ]
         if not known:
@@ -158,7 +158,7 @@ class _ReaderAtCost(MeasureReader):
         return Reading(float(np.interp(self._at, costs, scores)), False)
 
 
-def _spent(record: Record, mode: str) -> list[float]:
+def spent(record: Record, mode: str) -> list[float]:
     """Return the steps, tokens or seconds spent by each point of a run's curve."""
     if mode == "seconds":
         return [float(row["train_seconds"]) for row in record.measured.get("clock", [])] or [0.0]

@@ -54,6 +54,12 @@ class ComparisonRow(Head, Judgement):
     failed_b: int
     rate_excluded: float | None
     """Failure rate above which is excluded for both sides; None for what cannot fail."""
+    rising_a: int
+    rising_b: int
+    """Number of runs that still rose when training ended, where scores are compared."""
+    settled: bool
+    """True if both sides are known to have flattened: at most a quarter of their runs still rose,
+    and those that broke off will not rise."""
     ratio: bool
     margin: float
     family: int
@@ -156,6 +162,9 @@ def _row(
         "failed_a": failed[0],
         "failed_b": failed[1],
         "rate_excluded": rate or None,
+        "rising_a": pairs.rising[0],
+        "rising_b": pairs.rising[1],
+        "settled": pairs.settled,
         "ratio": pairs.measure.ratio,
         "margin": pairs.measure.margin,
         "family": family,

@@ -13,14 +13,18 @@ import numpy as np
 
 from results.compare.measures import Measure, MeasureReader, Reading, measures, unlike_machines
 from results.grouping import core_share
-from results.record import Record
+from results.record import Record, Trend
 from results.stats.families import Sample
+from results.stats.flattening import FLATTENED, RISING, trend_of
 from results.stats.inference import Mask, Values
 
 Side = dict[int, Record]
 """Runs of one variant, by seed."""
 UNLIKE_MACHINES = "timed on unlike machines, which do not compare"
 """Reason why times are not compared."""
+RISING_SHARE = 0.25
+"""Share of a side's runs that may still have risen, if the side as a whole counts as flat: the
+best of several noisy scores gets better by chance."""
 STOPPED_AT_TARGET = "stopped at the target: scores not compared"
 """Reason why scores are not compared: who stopped early had less training than the other."""
 
@@ -68,6 +72,8 @@ class Pairs:
         concurrent: largest number of other runs at the same time as one of these, if it is timed.
         core_share: smallest share of a core that one of these had, if it is timed.
         refused: why the two cannot be compared; "" if they can.
+        rising: number of runs of a and of b that still rose when training ended, if that matters.
+        settled: both sides are known to have flattened (`RISING_SHARE`).
     """
 
     measure: Measure
@@ -78,6 +84,8 @@ class Pairs:
     concurrent: int
     core_share: float | None
     refused: str
+    rising: tuple[int, int] = (0, 0)
+    settled: bool = False
 
     @property
     def differences(self) -> Values:
@@ -134,6 +142,7 @@ def paired(
     censored = [[reading.censored for reading in row] for row in readings.values()]
     shape = len(readings), len(ours), 2
     timed = _runs(sides, readings) if measure.timed else []
+    ends = [[_end(side[seed]) for side in sides] for seed in readings if measure.of_end]
     return Pairs(
         measure,
         tuple(readings),
@@ -143,7 +152,26 @@ def paired(
         max((run.trained_beside for run in timed), default=0),
         core_share(timed),
         refused,
+        (_rising(ends, 0), _rising(ends, 1)),
+        bool(ends) and all(_has_flattened(ends, side) for side in (0, 1)),
     )
+
+
+def _end(record: Record) -> Trend | None:
+    """Return whether a run had flattened; one that broke off will not rise any more either."""
+    return FLATTENED if record.status in ("diverged", "failed") else trend_of(record)
+
+
+def _rising(ends: Sequence[Sequence[Trend | None]], side: int) -> int:
+    """Return how many runs of a or of b still rose; both alternate in each row."""
+    return sum(end == RISING for row in ends for end in row[side::2])
+
+
+def _has_flattened(ends: Sequence[Sequence[Trend | None]], side: int) -> bool:
+    """Return whether a side has: of every run it is known, and few enough still rose."""
+    found = [end for row in ends for end in row[side::2]]
+    known = all(end in (FLATTENED, RISING) for end in found)
+    return known and _rising(ends, side) <= RISING_SHARE * len(found)
 
 
 def _runs(sides: Sequence[Side], seeds: Iterable[int]) -> list[Record]:

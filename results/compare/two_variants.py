@@ -40,7 +40,7 @@ def compare_variants(
         both = runs_of_both(group, suite, a, b)
         if both:
             head: Head = {"task": task, "setting": setting, "a": a, "b": b}
-            if base := _spelled_base(a, b, *both):
+            if base := spelled_base(a, b, *both):
                 head["base"] = base
             first_seed = min(run.seed for runs in both for run in runs)
             head["decide"] = commands.until_decided(both[0][0], both[1][0], suite, first_seed)
@@ -63,7 +63,7 @@ def runs_of_both(
     return None
 
 
-def _spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:
+def spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:
     """Return the values of the side that was named `base` where the other differs from it."""
     base, other = (ours, theirs) if a == "base" else (theirs, ours)
     if "base" not in (a, b):

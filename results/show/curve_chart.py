@@ -24,17 +24,19 @@ LEAST_COLUMNS = 10
 LOGARITHMIC_FROM = 30
 """Ratio of the highest to the lowest value from which the scale is logarithmic."""
 
+Grid = dict[tuple[int, int], tuple[str, int]]
+"""The character and the curve's number of each cell, given by line and column."""
 PointKey = Literal["least", "mean", "most"]
 """Keys of a point's values."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps steps to columns and values to lines."""
+    """Maps steps, or another cost, to columns and values to lines."""
 
     low: float
     high: float
-    last_step: int
+    last_step: float
     columns: int
 
     @property
@@ -51,18 +53,26 @@ class Scale:
         return line, round(step / self.last_step * (self.columns - 1))
 
 
-def curve_chart(rows: Sequence[CurveRow], width: int, write: Callable[[float], str]) -> list[Text]:
-    """Draw at most len(MARKS) curves into one chart.
+def curve_chart(
+    rows: Sequence[CurveRow],
+    width: int,
+    write: Callable[[float], str],
+    unit: str = "steps",
+    marks: str = MARKS,
+) -> list[Text]:
+    """Draw at most as many curves into one chart as there are marks.
 
     Args:
         rows: the curves.
         width: width of the chart in characters.
         write: formats a value for the axis.
+        unit: of the axis along which the curves go.
+        marks: capital letters for the curves.
 
     Returns:
         The chart's lines; none if no value is finite or the width is too small.
     """
-    rows = rows[: len(MARKS)]
+    rows = rows[: len(marks)]
     lows, highs = _finite(rows, "least"), _finite(rows, "most")
     if not lows:
         return []
@@ -74,14 +84,15 @@ def curve_chart(rows: Sequence[CurveRow], width: int, write: Callable[[float], s
     if columns < LEAST_COLUMNS:
         return []
     scale = Scale(low, high, max(step for step, _ in lows), columns)
-    return [*_body(rows, scale, labels, edge), *_axis(scale, edge), *_legend(rows, width)]
+    return [
+        *_body(_grid(rows, scale, marks), scale, labels, edge),
+        *_axis(scale, edge, unit),
+        *_legend(rows, width, marks),
+    ]
 
 
-def _body(
-    rows: Sequence[CurveRow], scale: Scale, labels: Mapping[int, str], edge: int
-) -> list[Text]:
+def _body(grid: Grid, scale: Scale, labels: Mapping[int, str], edge: int) -> list[Text]:
     """Return the lines above the axis, with their labels."""
-    grid = _grid(rows, scale)
     lines = []
     for line in range(HEIGHT):
         text = Text(labels.get(line, "").rjust(edge - 1) + " │")
@@ -92,21 +103,21 @@ def _body(
     return lines
 
 
-def _grid(rows: Sequence[CurveRow], scale: Scale) -> dict[tuple[int, int], tuple[str, int]]:
-    """Return the character and the curve's number of each cell that is not empty."""
-    grid: dict[tuple[int, int], tuple[str, int]] = {}
+def _grid(rows: Sequence[CurveRow], scale: Scale, marks: str) -> Grid:
+    """Return what is in each cell that is not empty."""
+    grid: Grid = {}
     for number, row in enumerate(rows):
         for cell in (*_drawn(row, "least", scale), *_drawn(row, "most", scale)):
-            grid.setdefault(cell, (MARKS[number].lower(), number))
+            grid.setdefault(cell, (marks[number].lower(), number))
     # means are drawn over bands, but not over earlier means
     for number, row in enumerate(rows):
         for cell in _drawn(row, "mean", scale):
             if not grid.get(cell, ("", 0))[0].isupper():
-                grid[cell] = (MARKS[number], number)
+                grid[cell] = (marks[number], number)
     return grid
 
 
-def _finite(rows: Sequence[CurveRow], key: PointKey) -> list[tuple[int, float]]:
+def _finite(rows: Sequence[CurveRow], key: PointKey) -> list[tuple[float, float]]:
     """Return the steps and values of all points that have a value."""
     points = [point for row in rows for point in row["points"]]
     return [(point["step"], value) for point in points if (value := point[key]) is not None]
@@ -130,20 +141,20 @@ def _line(cells: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _axis(scale: Scale, edge: int) -> list[Text]:
-    """Return the axis of steps, and its labels."""
+def _axis(scale: Scale, edge: int, unit: str) -> list[Text]:
+    """Return the axis of steps or another cost, and its labels."""
     kind = ", logarithmic" if scale.logarithmic else ""
-    left = f"0{'steps'.rjust(scale.columns // 2)}{kind}"
-    right = str(scale.last_step).rjust(max(scale.columns - len(left), 1))
+    left = f"0{unit.rjust(scale.columns // 2)}{kind}"
+    right = f"{scale.last_step:.0f}".rjust(max(scale.columns - len(left), 1))
     return [
         Text(" " * edge + "└" + "─" * scale.columns),
         Text(" " * (edge + 1) + left + right),
     ]
 
 
-def _legend(rows: Sequence[CurveRow], width: int) -> list[Text]:
+def _legend(rows: Sequence[CurveRow], width: int, marks: str) -> list[Text]:
     lines = []
-    for mark, colour, row in zip(MARKS, TERMINAL_COLOURS, rows, strict=False):
+    for mark, colour, row in zip(marks, TERMINAL_COLOURS, rows, strict=False):
         line = Text(f"  {mark} {row['variant']}", style=colour)
         line.truncate(width, overflow="ellipsis")
         lines.append(line)

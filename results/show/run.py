@@ -16,6 +16,7 @@ from results.grouping import setting_text
 from results.record import Record
 from results.show.layers import show_examined_layers
 from results.show.terminal import print_broken, sparkline
+from results.stats import flattening
 
 TRACEBACK_LENGTH = 20_000
 """Characters of a traceback that are printed at most."""
@@ -51,7 +52,7 @@ def _facts(record: Record) -> list[str]:
             f"{metrics.short(measured['tokens_per_second'])} tokens/s, "
             f"{metrics.short(outcome['parameters'])} parameters"
         )
-        lines += [*_scores(outcome), _target(outcome)]
+        lines += [*_scores(outcome), _target(outcome), *_end_of_curve(record)]
     if measured.get("data"):
         lines.append(measured["data"])
     if "machine" in measured:
@@ -90,6 +91,25 @@ def _target(outcome: Mapping[str, Any]) -> str:
         return f"{target} not reached"
     tokens = metrics.short(reached["tokens"])
     return f"{target} reached at step {reached['steps']}, {tokens} tokens"
+
+
+def _end_of_curve(record: Record) -> list[str]:
+    """Say whether the run had flattened; nothing of one that broke off."""
+    found, curve = flattening.trend_of(record), record.outcome.get("curve")
+    if found is None or not curve:
+        return []
+    if found == flattening.UNCLEAR:
+        return [f"{len(curve)} evaluations are too few to tell whether it had flattened"]
+    if found == flattening.FLATTENED:
+        return ["it had flattened: no better in the last third of its evaluations"]
+    key = str(record.outcome["metric"])
+    metric = metrics.score(key)
+    better = flattening.improvement(curve, key, flattening.last_third(curve))
+    return [
+        f"still rising at its end: in the last third of its evaluations {metric.title} got better "
+        f"by {metric.write(max(better.score, 0.0))}, the validation loss by "
+        f"{max(better.fall, 0.0) * 100:.0f} %"
+    ]
 
 
 def _show_curve(curve: Sequence[Mapping[str, Any]], metric: str, console: Console) -> None:

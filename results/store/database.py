@@ -202,6 +202,15 @@ class Store:
             for run, *row in self.connection.execute(query + " ORDER BY runs.id", parameters):
                 yield rows.record_of(run, row)
 
+    def curves(self, ids: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Yield the ids of runs and their curves, without what else is kept beside them.
+
+        Runs that have none are left out.
+        """
+        with store_errors(self.folder):
+            for run, curve in self.connection.execute(rows.CURVES, (json.dumps(list(ids)),)):
+                yield run, json.loads(curve)
+
     def sound_records(self) -> Iterator[Record | str]:
         """Yield all finished runs with their details; instead of a damaged one, its id.
 

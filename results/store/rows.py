@@ -47,6 +47,11 @@ LIGHT = ("runs.spec", "runs.outcome", "runs.measured")
 """Columns of a record without its details."""
 DETAILS = ("details.outcome", "details.measured")
 """Columns of a record's details."""
+CURVES = """
+    SELECT id, json_extract(outcome, '$.curve') AS curve FROM details
+    WHERE id IN (SELECT value FROM json_each(?)) AND curve IS NOT NULL
+"""
+"""SQL that reads the curves of runs, whose ids are one JSON array."""
 
 
 def query(details: bool) -> str:

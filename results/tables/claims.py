@@ -10,7 +10,8 @@ from results.compare.claims import ClaimRow
 from results.compare.measures import measure
 from results.grouping import counted_score
 from results.record import Record
-from results.tables.comparison_notes import duration_text, more_seeds_note
+from results.stats.flattening import RISING, UNCLEAR, trend_of
+from results.tables.comparison_notes import RISING_AT_END, duration_text, more_seeds_note
 from results.tables.effects import (
     effect_text,
     interval_text,
@@ -79,7 +80,8 @@ def _notes(rows: Sequence[ClaimRow]) -> list[str]:
     """Count the verdicts of whole claims, say what would decide more, and name the measures."""
     names = {row["measure"] for row in rows if row["pairs"]}
     titles = ", ".join(sorted(measure(name).title for name in names))
-    notes = [verdict_counts(rows), *_decide_notes(rows), *more_seeds_note(rows, MORE_OF_CLAIM)]
+    notes = [verdict_counts(rows), *_rising_note(rows), *_decide_notes(rows)]
+    notes += more_seeds_note(rows, MORE_OF_CLAIM)
     return [*notes, f"effects on {titles}"] if titles else notes
 
 
@@ -100,6 +102,12 @@ def _decide_note(rows: Sequence[ClaimRow]) -> str:
     )
 
 
+def _rising_note(rows: Sequence[ClaimRow]) -> list[str]:
+    """Name the claims of which a side still rose when training ended."""
+    rising = dict.fromkeys(row["claim"] for row in rows if row["rising_a"] or row["rising_b"])
+    return [f"{RISING_AT_END}: {', '.join(rising)}"] if rising else []
+
+
 def sides_table(sides: Mapping[str, Sequence[Record]]) -> TextTable | None:
     """Return a table of what each side of a claim achieved; None if none was run."""
     lines = [_side_line(side, records) for side, records in sides.items() if records]
@@ -117,6 +125,7 @@ def _side_line(side: str, records: Sequence[Record]) -> Texts:
         "loss at the end": _last_loss(records),
         known.title: known.write_value(fmean(scores)) if scores else "none",
         "solved": f"{solved}/{len(records)}",
+        "still rising": _rising(records),
         "found": _findings(records),
     }
 
@@ -124,6 +133,12 @@ def _side_line(side: str, records: Sequence[Record]) -> Texts:
 def _last_loss(records: Sequence[Record]) -> str:
     losses = [curve[-1]["loss"] for r in records if (curve := r.outcome.get("curve"))]
     return "" if not losses or None in losses else f"{fmean(losses):.4f}"
+
+
+def _rising(records: Sequence[Record]) -> str:
+    """Return how many runs still rose when training ended; `cannot tell` if none can be judged."""
+    known = [found for record in records if (found := trend_of(record)) not in (None, UNCLEAR)]
+    return f"{known.count(RISING)}/{len(records)}" if known else UNCLEAR
 
 
 def _findings(records: Sequence[Record]) -> str:

@@ -14,6 +14,10 @@ from results.tables.summaries import timing_notes
 
 FAILED_NOTE = "failed: in a group far below the other runs, under half of the best score"
 """Says when a run has failed (`results.stats.failures`)."""
+RISING_AT_END = "still rising at the budget, so with more training the order may change"
+"""Opens the remark on sides that had not flattened."""
+MOST_NAMED = 4
+"""Number of sides that a remark names."""
 PRICE_BY_HAND = 10
 """False verdicts in 100 of somebody who adds seeds and compares again until something is found.
 
@@ -29,6 +33,7 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     judged = [row for row in rows if row["verdict"] is not None]
     concurrent = max((row["trained_beside"] for row in judged), default=0)
     return [
+        *_rising_note(judged),
         *_large_note(judged),
         *(f"not compared: {why}" for why in sorted({row["refused"] for row in rows} - {""})),
         *_too_few_note(judged),
@@ -39,6 +44,30 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
         *_without_score_note(judged),
         *_detectable_note(judged),
     ]
+
+
+def _rising_note(judged: Sequence[ComparisonRow]) -> list[str]:
+    """Say which sides still rose when training ended, so that their order may yet change."""
+    found: dict[str, str] = {}
+    for row in judged:
+        runs, of_set = row["pairs"] * row["contexts"], row.get("variant", "")
+        for side, rising in ((row["a"], row["rising_a"]), (row["b"], row["rising_b"])):
+            name = f"{of_set} of {side}" if of_set else side
+            if rising:
+                found.setdefault(name, rising_text(name, rising, runs))
+    return rising_notes(list(found.values()))
+
+
+def rising_text(name: str, rising: int, runs: int) -> str:
+    """Say how many runs of a side still rose when training ended."""
+    return f"{name} in {rising} of {runs} runs"
+
+
+def rising_notes(sides: Sequence[str]) -> list[str]:
+    """Return a remark on the sides that still rose, each a `rising_text`, if there are any."""
+    more = len(sides) - MOST_NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return [f"{RISING_AT_END}: {', '.join(sides[:MOST_NAMED])}{rest}"] if sides else []
 
 
 def _large_note(judged: Sequence[ComparisonRow]) -> list[str]:
@@ -121,6 +150,13 @@ def _detectable_note(judged: Sequence[ComparisonRow]) -> list[str]:
         return []
     difference = measure(scores[0]["measure"]).write(scores[0]["detectable"]).lstrip("+")
     return [f"with these seeds, a difference of {difference} would be found in 80 % of cases"]
+
+
+def rising_page_note(rows: Sequence[ComparisonRow]) -> list[str]:
+    """Say in how many effects of a page a side still rose when training ended."""
+    rising = sum(bool(row["rising_a"] or row["rising_b"]) for row in rows)
+    judged = sum(row["verdict"] is not None for row in rows)
+    return [f"{RISING_AT_END}: a side of {rising} of {judged} effects"] if rising else []
 
 
 def page_note(rows: Sequence[ComparisonRow]) -> list[str]:

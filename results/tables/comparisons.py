@@ -10,7 +10,12 @@ from results.compare.interactions import InteractionRow
 from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import measure
 from results.grouping import budget_of
-from results.tables.comparison_notes import comparison_notes, interaction_notes, page_note
+from results.tables.comparison_notes import (
+    comparison_notes,
+    interaction_notes,
+    page_note,
+    rising_page_note,
+)
 from results.tables.effects import (
     cost_text,
     effect_text,
@@ -62,13 +67,13 @@ def _pair_line(row: ComparisonRow) -> Texts:
 
 
 def _against(rows: Sequence[ComparisonRow]) -> str:
-    base = rows[0].get("base", "")
-    sides = (f"base ({base})" if name == "base" and base else name for name in _names(rows[0]))
+    return against(rows[0]["a"], rows[0]["b"], rows[0].get("base", ""))
+
+
+def against(a: str, b: str, base: str = "") -> str:
+    """Return the line that names two variants; base: the values of the one named `base`."""
+    sides = (f"base ({base})" if name == "base" and base else name for name in (a, b))
     return "  against  ".join(sides)
-
-
-def _names(row: ComparisonRow) -> tuple[str, str]:
-    return row["a"], row["b"]
 
 
 def _heading(rows: Sequence[ComparisonRow]) -> str:
@@ -169,6 +174,7 @@ def _overview_notes(scores: Sequence[ComparisonRow]) -> list[str]:
         "+ better than the base's value, - worse, = a tie, ~ no difference seen, ? not "
         "significant yet; bench compare --axis has intervals, seeds and costs",
         *page_note(scores),
+        *rising_page_note(scores),
         *(note for note in comparison_notes(scores) if note.startswith("too few")),
     ]
 

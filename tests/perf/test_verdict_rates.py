@@ -6,9 +6,13 @@ errors.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from results.stats.along import Band
+from results.stats.inference import Values
 from tests.perf import verdict_rates
 from tests.perf.verdict_rates import SHAPES, Sizes, failing, markdown, wrong
 
@@ -72,6 +76,24 @@ def test_following_more_seeds_by_hand_has_a_price() -> None:
     at_once = rounds.count(0)
     assert at_once / 1.5 <= ALLOWED + 2
     assert sum(place is not None for place in rounds) > at_once
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "band_of"),
+    [
+        ("normal", 8, verdict_rates.paired_band_of),
+        ("skewed, near 1", 10, verdict_rates.paired_band_of),
+        ("10 % fail", 8, verdict_rates.paired_band_of),
+        ("normal", 6, verdict_rates.apart),
+    ],
+)
+def test_along_curves(name: str, count: int, band_of: Callable[[Values, Values], Band]) -> None:
+    """Nobody is ahead where nothing differs, the band holds a curve that turns, and finds it."""
+    false, covers, found, right = shares(verdict_rates._along_rates(name, count, 300, band_of))
+    assert false <= ALLOWED + 1
+    assert covers >= 95 - 4.3
+    assert found > 50 or "fail" in name
+    assert right >= 95
 
 
 def test_tables_are_markdown() -> None:

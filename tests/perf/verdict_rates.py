@@ -14,10 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from results.compare.along import leaders
 from results.compare.judging import verdict_at, weigh
 from results.compare.measures import measure
 from results.compare.pairs import Pairs
+from results.compare.stretches import turns
 from results.stats import families, inference, verdicts
+from results.stats.along import Band, paired_band, unpaired_band
 from results.stats.failures import highest_rate
 from results.stats.families import Sample
 from results.stats.inference import ALPHA, Mask, Values
@@ -407,6 +410,76 @@ def _followed(drawn: Values, seeds: int, rounds: int) -> int | None:
     return None
 
 
+# curves
+
+
+def curves_of(name: str, random: np.random.Generator, runs: int) -> Values:
+    """Return curves of scores at 20 evaluations, which rise from 0 up to a run's last score.
+
+    A run's last score is drawn from a shape. It begins to learn around the eighth evaluation,
+    earlier or later, and an evaluation is off by a little.
+    """
+    last, onset = SHAPES[name](random, runs, 1), random.normal(8, 2, (runs, 1))
+    curves: Values = last / (1 + np.exp(onset - np.arange(20)))
+    return curves + random.normal(0, 0.01, (runs, 20))
+
+
+def along_table(sizes: Sizes) -> Iterator[list[str]]:
+    """Curves of two sides, compared along all of 20 evaluations.
+
+    Where nothing differs: tables in which a side is said to be ahead anywhere. Where the order
+    truly turns: how often the band holds the whole curve of true differences, how often a turn is
+    found, and how often the true one is between the evaluations that are named.
+    """
+    yield [
+        "curves",
+        "seeds",
+        "nothing differs: somebody ahead anywhere",
+        "the order turns: the band holds the whole curve",
+        "a turn is found",
+        "of these, it is where it says",
+    ]
+    for name in SHAPES:
+        for count in (6, 8, 10, 12, 20):
+            tables = sizes.tables if count < 12 else sizes.tables // 4
+            yield [name, str(count), *_along_rates(name, count, tables, paired_band_of)]
+    for name in SHAPES:
+        yield [f"{name}, no common seed", "6 and 6", *_along_rates(name, 6, sizes.tables, apart)]
+
+
+def paired_band_of(ours: Values, theirs: Values) -> Band:
+    """Return the band of two sides whose runs are pairs."""
+    return paired_band(ours - theirs)
+
+
+def apart(ours: Values, theirs: Values) -> Band:
+    """Return the band of two sides that share no seeds."""
+    return unpaired_band(ours, theirs)
+
+
+def _along_rates(
+    name: str, count: int, tables: int, band_of: Callable[[Values, Values], Band]
+) -> list[str]:
+    random = np.random.default_rng([count, list(SHAPES).index(name), 9])
+    # ahead by 0.2 at the end, behind by as much at the start; it turns between the 10th and 11th
+    truth = 0.2 * np.tanh((np.arange(20) - 9.5) / 3)
+    false = covered = found = right = 0
+    for _ in range(tables):
+        a, b, c = (curves_of(name, random, count) for _ in range(3))
+        false += any(_leaders(band_of(b, c)))
+        band = band_of(a + truth, b)
+        covered += bool(((band.low <= truth) & (truth <= band.high)).all())
+        turned = turns(_leaders(band))
+        found += bool(turned)
+        right += any(one <= 9 and other >= 10 for one, other in turned)
+    shares = [false / tables, covered / tables, found / tables]
+    return [*map(percent, shares), percent(right / found) if found else ""]
+
+
+def _leaders(band: Band) -> list[str]:
+    return list(leaders(band, SCORE.key))
+
+
 PARTS: dict[str, tuple[str, Callable[[Sizes], Iterator[list[str]]]]] = {
     "axis": ("Tables of one axis that hold a false word, in percent", axis_table),
     "page": ("Pages of all axes (6 tasks, 40 values each, 10 seeds), in percent", page_table),
@@ -416,6 +489,7 @@ PARTS: dict[str, tuple[str, Callable[[Sizes], Iterator[list[str]]]]] = {
     "censored": ("Costs to a target that not all runs reach, 10 seeds, in percent", censored_table),
     "power": ("A difference that is said to be found in 80 % of cases: found in", power_table),
     "looks": ("`--until-decided`, at most 40 seeds, in percent", looks_table),
+    "along": ("Two sides along 20 evaluations, in percent", along_table),
     "hand": ("`n more seeds` followed by hand: false words, in percent", by_hand_table),
 }
 

@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from bench.api.store import chosen, drop, find_run, purge, runs_of, status, undrop, verify
+from bench.api.store import (
+    chosen,
+    drop,
+    find_run,
+    purge,
+    runs_of,
+    status,
+    undrop,
+    verify,
+    with_trends,
+)
 from results.errors import StoreError
+from results.stats.flattening import trend_of
 from results.store import Planned, reading, writing
-from tests.records import SUITE, failed, record
+from tests.records import SUITE, failed, record, with_curve
 
 
 @pytest.fixture
@@ -109,3 +120,14 @@ def test_a_spec_of_another_run_is_noticed(filled: Path) -> None:
         store.add(odd)
     (problem,) = verify(filled).problems
     assert (problem.run, problem.what) == (odd.id, f"its settings are those of run {record(5).id}")
+
+
+def test_runs_are_read_with_whether_they_had_flattened(filled: Path) -> None:
+    """From their curves, which are not kept; a run that failed has none."""
+    with writing(filled) as store:
+        store.add(with_curve(record(8), [0.5] * 12))
+        found = {one.seed: one for one in with_trends(store, list(store.records()))}
+        whole = {one.seed: trend_of(one) for one in store.records(details=True)}
+    assert found[8].trend == "flattened"
+    assert not any("curve" in one.outcome for one in found.values())
+    assert {seed: trend_of(one) for seed, one in found.items()} == whole

@@ -26,6 +26,7 @@ def test_compare(bench: Bench, filled: Path) -> None:
         "censored_a", "censored_b", "ratio", "margin", "family", "refused", "a_mean", "b_mean",
         "effect", "low", "high", "interval", "p", "p_adjusted", "detectable", "verdict",
         "more_seeds", "why", "failed_a", "failed_b", "rate_excluded", "open", "over_page",
+        "rising_a", "rising_b", "settled",
     }  # fmt: skip
     assert rows
     assert all(set(row) == keys for row in rows)
@@ -73,6 +74,9 @@ def test_seeds_can_be_compared_apart(bench: Bench, store: Path) -> None:
         (["base", "cell=lstmm"], "no finished run is of the variant cell=lstmm"),
         (["--axis", "colour"], "no finished runs differ in colour alone"),
         (["base", "cell=lstm", "--fair", "money"], "parameters"),
+        (["base", "cell=lstm", "--along", "stpes"], "did you mean steps"),
+        (["base", "cell=lstm", "--along", "steps", "--fair", "all"], "--fair does nothing with"),
+        (["base", "cell=rnn", "--along", "steps"], "no task and setting in common"),
         (
             ["--axis", "cell", "--fair", "all"],
             "--fair does nothing with --axis",
@@ -89,6 +93,22 @@ def test_wrong_arguments_of_compare(
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_compare_along_curves(bench: Bench, filled: Path) -> None:
+    code, out, _ = bench("compare", "base", "cell=lstm", "--along", "steps")
+    assert code == 0
+    assert out.startswith("base (cell=gru)  against  cell=lstm\n1 seed of both cannot show who")
+    rows = json.loads(bench("compare", "base", "cell=lstm", "--along", "steps", "--json")[1])[
+        "rows"
+    ]
+    keys = {
+        "task", "setting", "a", "b", "base", "along", "at", "measure", "a_mean", "b_mean", "effect",
+        "low", "high", "ahead", "paired", "runs_a", "runs_b", "unpaired", "rising_a", "rising_b",
+        "trained_beside", "core_share", "refused", "says",
+    }  # fmt: skip
+    assert [row["at"] for row in rows] == [10, 20, 30]
+    assert all(set(row) == keys for row in rows)
 
 
 @pytest.mark.usefixtures("no_workers")

@@ -20,6 +20,7 @@ WAYS: dict[tuple[str, str], str] = {
     ("run", "--base"): "--base cell=lstm --task opposites",
     ("run", "--until-decided"): "--until-decided base cell=lstm --task opposites",
     ("compare", "two variants"): "base cell=lstm",
+    ("compare", "two variants, along curves"): "base cell=lstm --along steps",
     ("compare", "--axis"): "--axis cell",
     ("compare", "--with-store"): "--with-store x",
     ("compare", "--dates"): "--dates 2026-01-01",
@@ -62,6 +63,7 @@ CHOOSING = {
     ("list", "names"): {"markdown"},
     ("run", "--base"): {"vary"},
     ("show", "one run"): {"errors"},
+    ("compare", "two variants"): {"along"},
 }
 """Options that, added to a way, make another one of it that is allowed."""
 
@@ -128,6 +130,7 @@ VALUES = {
     "metric": "loss",
     "variant": "cell=lstm",
     "fair": "steps",
+    "along": "tokens",
     "form": "markdown",
     "output": "x.csv",
     "dates": "2026-01-01",

@@ -113,6 +113,7 @@ def test_runs_are_a_frame_with_types(store: Path) -> None:
     assert frame["score"].dtype == "float64"
     assert frame["tokens_to_target"].isna().all()
     assert (frame["steps"] == 20).all()
+    assert set(frame["trend"]) <= {"flattened", "still rising", "cannot tell"}
 
 
 def test_curves_and_outputs_are_frames(store: Path) -> None:
@@ -203,6 +204,21 @@ def test_an_axis_is_drawn_with_its_intervals(store: Path) -> None:
     assert labels == ["reversal:pairs=8: cell=mine against cell=gru"]
     with pytest.raises(ValueError, match="no row has an effect on 'speed'; choose exact_match"):
         bench.plot.compare(answer, measure="speed")
+
+
+def test_curves_are_compared_and_their_difference_is_drawn(store: Path) -> None:
+    answer = bench.compare("cell=mine", "cell=gru", along="steps", store=store)
+    frame = answer.frame()
+    assert frame["at"].is_monotonic_increasing
+    assert list(frame["effect"]) == pytest.approx(list(frame["a_mean"] - frame["b_mean"]))
+    assert "4 more of each are needed" in str(answer)
+    ax = bench.plot.along(answer)
+    assert ax.get_xlabel() == "steps"
+    assert list(ax.lines[0].get_ydata()) == pytest.approx(list(frame["effect"]))
+    with pytest.raises(ValueError, match="one comparison along curves is drawn"):
+        bench.plot.along(bench.compare("cell=mine", "cell=gru", store=store))
+    with pytest.raises(ValueError, match="give one of them"):
+        bench.compare("cell=mine", "cell=gru", along="steps", fair="all", store=store)
 
 
 def test_curves_are_drawn_from_the_lowest_seed_to_the_highest(store: Path) -> None:

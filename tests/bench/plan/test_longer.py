@@ -62,6 +62,14 @@ def test_a_run_of_another_course_starts_at_step_0(
     assert not longer([wanted], record(shorter, status, reached)).origins
 
 
+def test_a_run_that_ends_when_flat_begins_anew() -> None:
+    """A shorter run may have gone on beyond where this one ends; the other way round it serves."""
+    flat, whole = spec(40, 5, stop="plateau"), spec(40, 5)
+    assert longer([flat], record(spec(20, 5))) == Longer((flat,), {}, 0)
+    short = spec(20, 5, stop="plateau")
+    assert longer([whole], record(short)).origins == {whole.id: short.id}
+
+
 def test_without_a_kept_state_a_run_starts_anew_and_says_so() -> None:
     assert longer([spec(40, 5)], record(spec(10, 5)), kept=False) == Longer((spec(40, 5),), {}, 1)
     # how often it is evaluated makes no difference to what is said

@@ -311,6 +311,27 @@ def test_stop(stop: str, steps: int, status: str) -> None:
     assert state.seconds_to_target == state.clock[1]["train_seconds"]
 
 
+@pytest.mark.parametrize(
+    ("scores", "steps", "status"),
+    [
+        # flat from the eighth evaluation on: it ends at the twelfth, four later
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, *[0.8] * 12], 12 * 5, "finished"),
+        # flat from the start, but no third is long enough before
+        ([0.5] * 20, 12 * 5, "finished"),
+        # better at the 12th again: the last third of 16 begins at the 11th, of 18 at the 13th
+        ([*[0.5] * 8, 0.5, 0.5, 0.5, 0.6, *[0.6] * 8], 18 * 5, "finished"),
+        ([0.04 * place for place in range(20)], 20 * 5, "finished"),
+        ([0.1, 1.0, *[1.0] * 18], 12 * 5, "solved"),
+    ],
+)
+def test_stop_at_a_plateau(scores: list[float], steps: int, status: str) -> None:
+    """It ends where the run has flattened, and with its budget at the latest."""
+    script = Scripted([(score, 2.0) for score in scores])
+    budget = Budget(steps=100, batch=4, every=5, stop="plateau")
+    state = finish(*prepared(budget=budget, task=fresh_task(), recipe=Recipe(evaluate=script)))
+    assert (state.step, state.status) == (steps, status)
+
+
 def test_not_solved_is_finished() -> None:
     script = Scripted([(0.5, 2.0), (0.98, 1.0)])
     budget = Budget(steps=10, batch=4, every=5, stop="solved")

@@ -24,7 +24,7 @@ from results.record import Record
 from results.show import comparisons
 from results.tables.comparisons import overview_tables
 from results.tables.effects import effect_text, interval_text, side_text, verdict_text
-from tests.records import SUITE, failed, record
+from tests.records import SUITE, failed, record, with_curve
 
 A, B = "cell=lstm", "base"
 
@@ -377,6 +377,55 @@ def test_a_pair_at_80_columns() -> None:
     (tokens,) = [line for line in lines if line.startswith("tokens to target")]
     assert tokens.split()[:7] == ["tokens", "to", "target", "1.00k", "never", "<", "×0.25"]
     assert any("at least 6 are needed for a significant" in line for line in lines)
+
+
+RISING = [0.05 * place for place in range(12)]
+FLAT = [0.5] * 12
+
+
+def ended(scores: list[float], curve: list[float], **changes: Any) -> list[Record]:
+    """Runs with these scores on test, all with one curve on valid."""
+    return [with_curve(one, curve) for one in runs(list(scores), **changes)]
+
+
+def test_a_side_that_still_rises_is_named_once() -> None:
+    mine = ended([0.9] * 5, FLAT, cell="lstm")
+    mine += [with_curve(record(seed, 0.9, cell="lstm"), RISING) for seed in (5, 6, 7)]
+    rows = compare_variants([*mine, *ended([0.1] * 8, FLAT)], SUITE, A, B)
+    assert (row_of(rows)["rising_a"], row_of(rows)["rising_b"]) == (3, 0)
+    assert not row_of(rows)["settled"]
+    # of times it says nothing
+    assert row_of(rows, "tokens_per_second")["rising_a"] == 0
+    text = " ".join(shown(rows))
+    assert "still rising at the budget" in text
+    assert text.count("cell=lstm in 3 of 8 runs") == 1
+    assert "base in" not in text
+
+
+def test_sides_that_have_flattened_are_settled() -> None:
+    """One that diverged rises no further either; of one with too few evaluations nobody knows."""
+    flat = [*ended([0.9] * 8, FLAT, cell="lstm"), *ended([0.1] * 7, FLAT)]
+    for last, settled in ((record(7, None), True), (record(7, 0.1), False)):
+        rows = compare_variants([*flat, last], SUITE, A, B)
+        assert row_of(rows)["settled"] is settled
+        assert "still rising" not in " ".join(shown(rows))
+    # a quarter of the runs may still rise, as noise does
+    for count, settled in ((2, True), (3, False)):
+        rising = ended([0.1] * count, RISING)
+        others = [with_curve(record(seed, 0.1), FLAT) for seed in range(count, 8)]
+        rows = compare_variants([*flat[:8], *rising, *others], SUITE, A, B)
+        assert row_of(rows)["settled"] is settled
+
+
+def test_an_axis_names_its_values_that_still_rise() -> None:
+    found = [*ended([0.5] * 6, FLAT), *ended([0.6] * 6, RISING, cell="lstm")]
+    found += ended([0.7] * 6, RISING, cell="rnn")
+    rows = axis_effects.axis_effects(found, SUITE, "cell")
+    text = " ".join(" ".join(shown_effects(rows)).split())
+    assert text.count("cell=lstm in 6 of 6 runs, cell=rnn in 6 of 6 runs") == 1
+    page = axis_effects.every_axis(found, SUITE)
+    (table,) = overview_tables(page)
+    assert any(note.endswith("a side of 2 of 2 effects") for note in table.notes)
 
 
 def test_an_axis_at_80_columns() -> None:

@@ -13,7 +13,7 @@ from results.curves import CurveRow, average_curves
 from results.record import Record
 from results.show.curves import show_curves
 from results.show.run import show_run
-from tests.records import SUITE, failed, record
+from tests.records import SUITE, failed, record, with_curve
 
 ROW_KEYS = {"task", "setting", "variant", "metric", "seeds", "points"}
 POINT_KEYS = {"step", "mean", "least", "most"}
@@ -25,7 +25,7 @@ def run(seed: int, values: dict[int, float | None], **changes: Any) -> Record:
     return Record(whole.id, whole.spec, {**whole.outcome, "curve": curve}, whole.measured)
 
 
-def points(*runs: Record) -> dict[int, tuple[float | None, float | None, float | None]]:
+def points(*runs: Record) -> dict[float, tuple[float | None, float | None, float | None]]:
     (row,) = average_curves(runs, SUITE, "loss")
     return {
         point["step"]: (point["mean"], point["least"], point["most"]) for point in row["points"]
@@ -120,6 +120,21 @@ def test_one_run_is_shown_whatever_became_of_it(one: Record, width: int) -> None
         assert "Traceback" in text
     else:
         assert "人" in text
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([0.5] * 12, "it had flattened: no better in the last third"),
+        ([0.0] * 8 + [0.1, 0.2, 0.3, 0.25], "exact match got better by 0.300"),
+        ([0.5] * 3, "3 evaluations are too few to tell whether it had flattened"),
+    ],
+)
+def test_a_run_says_whether_it_had_flattened(scores: list[float], said: str) -> None:
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    show_run(with_curve(record(0), scores), SUITE, console)
+    assert isinstance(console.file, io.StringIO)
+    assert said in " ".join(console.file.getvalue().split())
 
 
 def test_a_few_curves_share_a_chart() -> None:
