@@ -214,7 +214,7 @@ def test_curves_are_compared_and_their_difference_is_drawn(store: Path) -> None:
     assert "4 more of each are needed" in str(answer)
     ax = bench.plot.along(answer)
     assert ax.get_xlabel() == "steps"
-    assert list(ax.lines[0].get_ydata()) == pytest.approx(list(frame["effect"]))
+    assert np.asarray(ax.lines[0].get_ydata()) == pytest.approx(frame["effect"].to_numpy())
     with pytest.raises(ValueError, match="one comparison along curves is drawn"):
         bench.plot.along(bench.compare("cell=mine", "cell=gru", store=store))
     with pytest.raises(ValueError, match="give one of them"):
