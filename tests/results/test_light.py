@@ -31,8 +31,13 @@ COMPUTING = (
 )
 """Packages that compute effects and intervals, and so may load numpy and scipy."""
 PRINTING_EFFECTS = {
-    *("results.show.claims", "results.show.comparisons"),
-    *("results.tables.claims", "results.tables.comparison_notes", "results.tables.comparisons"),
+    *("results.show.along", "results.show.claims", "results.show.comparisons"),
+    *(
+        "results.tables.along",
+        "results.tables.claims",
+        "results.tables.comparison_notes",
+        "results.tables.comparisons",
+    ),
     *("results.tables.effects", "results.tables.text_scores"),
 }
 """Modules beyond these packages that may, because they print what those computed."""
