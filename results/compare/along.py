@@ -29,7 +29,7 @@ from results.stats.inference import ALPHA, Values, fewest_pairs
 
 UNITS = ("steps", "tokens", "seconds")
 """Costs along which curves can be compared."""
-Details = Callable[[Sequence[str]], Iterable[Record]]
+ReadCurves = Callable[[Sequence[str]], Iterable[Record]]
 """Reads runs by their ids, with their curves."""
 Leader = Literal["a", "b", ""]
 """The side that is surely ahead; empty for neither."""
@@ -77,7 +77,7 @@ def compare_along(
     a: str,
     b: str,
     unit: str,
-    details: Details,
+    details: ReadCurves,
 ) -> list[AlongRow]:
     """Compare two variants in every task and setting that has both; one row per evaluation.
 

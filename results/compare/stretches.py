@@ -11,7 +11,7 @@ from results import metrics
 MOST_STRETCHES = 4
 """Stretches that a sentence names; of more it gives how many evaluations they have."""
 BAND = "95 % band along the whole curve"
-WORDS = {"a": "ahead", "b": "behind"}
+LEAD_WORDS = {"a": "ahead", "b": "behind"}
 """Words for the first side, by the side that is ahead."""
 
 
@@ -56,7 +56,7 @@ def says(a: str, unit: str, grid: Sequence[float], leaders: Sequence[str]) -> st
     if not found:
         return f"neither is surely ahead at any evaluation ({BAND})"
     if len(found) > MOST_STRETCHES:
-        counts = ", ".join(f"{WORDS[side]} at {leaders.count(side)}" for side in WORDS)
+        counts = ", ".join(f"{LEAD_WORDS[side]} at {leaders.count(side)}" for side in LEAD_WORDS)
         return f"{a} is surely {counts} of {len(leaders)} evaluations, by turns ({BAND})"
     written = [_written(stretch, unit, grid) for stretch in found]
     end = "" if found[-1].last == len(grid) - 1 else "; at the end neither is surely ahead"
@@ -70,7 +70,7 @@ def says(a: str, unit: str, grid: Sequence[float], leaders: Sequence[str]) -> st
 
 def _written(stretch: Stretch, unit: str, grid: Sequence[float]) -> str:
     """Return a stretch in words: `behind up to 1,200 steps`."""
-    word = WORDS[stretch.leader]
+    word = LEAD_WORDS[stretch.leader]
     first, last = (cost_text(grid[place], unit) for place in (stretch.first, stretch.last))
     at_start, at_end = stretch.first == 0, stretch.last == len(grid) - 1
     if at_start and at_end:

@@ -1,6 +1,6 @@
 """Says of a curve whether it had flattened when training ended, or whether it still rose.
 
-A run has flattened if over the last third of its evaluations, and at least FEWEST, neither its best
+A run has flattened if over the last third of its evaluations, and at least FEWEST_EVALUATIONS, neither its best
 score improved by what matters (`metrics.margin`) nor its best validation loss by LEAST_FALL; or if
 its score is as good as it can be. It is read from the curve alone, so that it can be said of every
 stored run.
@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 from results import metrics
 from results.record import Record, Trend
 
-FEWEST = 4
+FEWEST_EVALUATIONS = 4
 """Evaluations without improvement after which a run counts as flat, if it had others before."""
 LEAST_FALL = 0.01
 """Share by which the best validation loss must fall to count as an improvement."""
 ROUNDING = 1e-9
 """Difference that does not count: shares of as many examples differ by exactly what matters."""
-STOPS_FROM = 3 * FEWEST
-"""Evaluations before which no run ends as it has flattened: FEWEST are then the last third."""
+STOPS_FROM = 3 * FEWEST_EVALUATIONS
+"""Evaluations before which no run ends as it has flattened: FEWEST_EVALUATIONS are then the last third."""
 FLATTENED: Trend = "flattened"
 RISING: Trend = "still rising"
 UNCLEAR: Trend = "cannot tell"
@@ -33,8 +33,8 @@ Curve = Sequence[Mapping[str, Any]]
 def trend(curve: Curve, metric: str) -> Trend:
     """Return whether a curve had flattened at its end.
 
-    Of fewer than STOPS_FROM evaluations the last third is less than FEWEST. Then a run has
-    flattened if nothing improved over FEWEST, it still rises if something did over the last third,
+    Of fewer than STOPS_FROM evaluations the last third is less than FEWEST_EVALUATIONS. Then a run has
+    flattened if nothing improved over FEWEST_EVALUATIONS, it still rises if something did over the last third,
     and else nothing can be said.
 
     Args:
@@ -43,10 +43,10 @@ def trend(curve: Curve, metric: str) -> Trend:
     """
     if _at_its_best(curve, metric):
         return FLATTENED
-    if len(curve) <= FEWEST:
+    if len(curve) <= FEWEST_EVALUATIONS:
         return UNCLEAR
     third = last_third(curve)
-    if not _improved(curve, metric, max(third, FEWEST)):
+    if not _improved(curve, metric, max(third, FEWEST_EVALUATIONS)):
         return FLATTENED
     return RISING if _improved(curve, metric, third) else UNCLEAR
 
@@ -72,7 +72,7 @@ def _at_its_best(curve: Curve, metric: str) -> bool:
     return min(abs(bound - score) for score in scores) < metrics.margin(metric) - ROUNDING
 
 
-class Improvement(NamedTuple):
+class CurveGain(NamedTuple):
     """Says how much better the last evaluations are than all before them.
 
     score: by which the best score is better, negative if it is worse. fall: share by which the best
@@ -83,14 +83,14 @@ class Improvement(NamedTuple):
     fall: float
 
 
-def improvement(curve: Curve, metric: str, last: int) -> Improvement:
+def improvement(curve: Curve, metric: str, last: int) -> CurveGain:
     """Return the improvement over the last so many evaluations; 0 of what has no value."""
     before, after = curve[:-last], curve[-last:]
     sign = 1 if metrics.score(metric).higher else -1
     gain = _gain(_values(before, metric, sign), _values(after, metric, sign))
     fall = _gain(_values(before, "valid_loss", -1), _values(after, "valid_loss", -1))
     least = min(_values(before, "valid_loss"), default=0.0)
-    return Improvement(gain, fall / least if least > 0 else 0.0)
+    return CurveGain(gain, fall / least if least > 0 else 0.0)
 
 
 def last_third(curve: Curve) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from results.record import Record
 from results.stats.flattening import (
-    FEWEST,
+    FEWEST_EVALUATIONS,
     FLATTENED,
     RISING,
     UNCLEAR,
@@ -85,8 +85,8 @@ def test_bleu_has_a_margin_of_its_own() -> None:
     ("scores", "found"),
     [
         ([], UNCLEAR),
-        ([0.5] * FEWEST, UNCLEAR),
-        ([0.5] * (FEWEST + 1), FLATTENED),
+        ([0.5] * FEWEST_EVALUATIONS, UNCLEAR),
+        ([0.5] * (FEWEST_EVALUATIONS + 1), FLATTENED),
         ([0.1, 0.2, 0.3, 0.4, 0.5], RISING),
         # better than the first, but not within the last third: four more could not be seen
         ([0.1, 0.5, 0.5, 0.5, 0.5], UNCLEAR),
@@ -111,12 +111,14 @@ def test_training_goes_on_until_a_third_is_long_enough() -> None:
 
 @given(st.lists(st.floats(0.0, 0.9), min_size=1, max_size=40))
 def test_any_curve_that_stays_as_it_is_flattens(scores: list[float]) -> None:
-    """Half as many evaluations as there were, and FEWEST at least, make up the last third."""
-    longer = scores + [scores[-1]] * max(-(-len(scores) // 2) + 1, FEWEST)
+    """Half as many evaluations as there were, and FEWEST_EVALUATIONS at least, make up the last third."""
+    longer = scores + [scores[-1]] * max(-(-len(scores) // 2) + 1, FEWEST_EVALUATIONS)
     assert trend(curve(longer), "exact_match") == FLATTENED
 
 
-@given(st.lists(st.floats(0.0, 0.5), min_size=FEWEST, max_size=30), st.floats(0.01, 0.4))
+@given(
+    st.lists(st.floats(0.0, 0.5), min_size=FEWEST_EVALUATIONS, max_size=30), st.floats(0.01, 0.4)
+)
 def test_any_curve_whose_best_comes_last_still_rises(scores: list[float], gain: float) -> None:
     assert trend(curve([*scores, max(scores) + gain]), "exact_match") == RISING
 
