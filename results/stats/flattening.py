@@ -1,9 +1,9 @@
 """Says of a curve whether it had flattened when training ended, or whether it still rose.
 
-A run has flattened if over the last third of its evaluations, and at least FEWEST_EVALUATIONS, neither its best
-score improved by what matters (`metrics.margin`) nor its best validation loss by LEAST_FALL; or if
-its score is as good as it can be. It is read from the curve alone, so that it can be said of every
-stored run.
+A run has flattened if over the last third of its evaluations, and at least FEWEST_EVALUATIONS,
+neither its best score improved by what matters (`metrics.margin`) nor its best validation loss by
+LEAST_FALL; or if its score is as good as it can be. It is read from the curve alone, so that it can
+be said of every stored run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEAST_FALL = 0.01
 ROUNDING = 1e-9
 """Difference that does not count: shares of as many examples differ by exactly what matters."""
 STOPS_FROM = 3 * FEWEST_EVALUATIONS
-"""Evaluations before which no run ends as it has flattened: FEWEST_EVALUATIONS are then the last third."""
+"""Evaluations before which no run ends as it has flattened: then the last third is long enough."""
 FLATTENED: Trend = "flattened"
 RISING: Trend = "still rising"
 UNCLEAR: Trend = "cannot tell"
@@ -33,9 +33,9 @@ Curve = Sequence[Mapping[str, Any]]
 def trend(curve: Curve, metric: str) -> Trend:
     """Return whether a curve had flattened at its end.
 
-    Of fewer than STOPS_FROM evaluations the last third is less than FEWEST_EVALUATIONS. Then a run has
-    flattened if nothing improved over FEWEST_EVALUATIONS, it still rises if something did over the last third,
-    and else nothing can be said.
+    Of fewer than STOPS_FROM evaluations the last third is less than FEWEST_EVALUATIONS. Then a run
+    has flattened if nothing improved over FEWEST_EVALUATIONS, it still rises if something did over
+    the last third, and else nothing can be said.
 
     Args:
         curve: the evaluations, in their order; a value may be None where it was not finite.

@@ -111,7 +111,7 @@ def test_training_goes_on_until_a_third_is_long_enough() -> None:
 
 @given(st.lists(st.floats(0.0, 0.9), min_size=1, max_size=40))
 def test_any_curve_that_stays_as_it_is_flattens(scores: list[float]) -> None:
-    """Half as many evaluations as there were, and FEWEST_EVALUATIONS at least, make up the last third."""
+    """Half as many evaluations as there were make up the last third."""
     longer = scores + [scores[-1]] * max(-(-len(scores) // 2) + 1, FEWEST_EVALUATIONS)
     assert trend(curve(longer), "exact_match") == FLATTENED
 
