@@ -332,11 +332,14 @@ def _conclude(
     if state.best_weights:
         state.model.load_state_dict(state.best_weights)
     began = time.perf_counter()
-    tested = _test(state, setting)
+    # a run that tunes chooses by validation, and never reads test
+    tested = NOTHING_TESTED if spec.tuning else _test(state, setting)
     test_seconds = time.perf_counter() - began
     if weights is not None:
         save_weights(state.model, spec, weights)
     outcome = _outcome(state, setting.task, tested.scores)
+    if spec.tuning:
+        outcome["valid"][setting.task.metric] = (state.best or {}).get(setting.task.metric)
     outcome |= {"samples": tested.shown, "health": health}
     if request.keep is not None and tested.outputs:
         content = outputs.encode(tested.outputs)
@@ -414,6 +417,10 @@ class _Tested(NamedTuple):
     outputs: dict[str, outputs.SplitOutputs]
 
 
+NOTHING_TESTED = _Tested({}, [], {})
+"""Of a run that diverged, or that tunes: no scores and no outputs."""
+
+
 def _test(state: TrainState, setting: Setting) -> _Tested:
     """Test a model on every split that is neither trained nor selected on.
 
@@ -421,7 +428,7 @@ def _test(state: TrainState, setting: Setting) -> _Tested:
     before it diverged is in its curve.
     """
     if state.status == "diverged":
-        return _Tested({}, [], {})
+        return NOTHING_TESTED
     task, device = setting.task, setting.device
     scores, given = {}, {}
     for name, split in task.splits.items():

@@ -117,7 +117,8 @@ class RunSpec:
     the mode of an engine that has one of its own. decoding: how outputs of the test split are
     made; while training, they are made greedily. fault: name of a planted fault. plugin: digest of
     a plugin's source. numerics: NUMERICS. host: the machine, where the budget is in seconds, else
-    empty.
+    empty. tuning: the axes that the run helps to choose, separated by commas; empty for a run that
+    is reported, whose spec is written without it.
     """
 
     task: str
@@ -133,10 +134,13 @@ class RunSpec:
     plugin: str = ""
     numerics: int = NUMERICS
     host: str = ""
+    tuning: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return the spec as plain values, as JSON has them."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if not self.tuning:
+            del values["tuning"]  # ids are older than tuning
         return {**values, "variant": dict(self.variant), "budget": asdict(self.budget)}
 
     @cached_property
@@ -161,8 +165,8 @@ class RunSpec:
     def read(cls, plain: dict[str, Any]) -> RunSpec:
         """Return the spec of what `plain` returned; ValueError for unknown or missing keys."""
         names = {field.name for field in fields(cls)}
-        if set(plain) != names:
-            wrong = sorted(set(plain) ^ names)
+        wrong = sorted((set(plain) | {"tuning"}) ^ names)
+        if wrong:
             raise ValueError(f"a run's settings do not have these keys right: {', '.join(wrong)}")
         try:
             return cls(**{**plain, "budget": Budget(**plain["budget"])})
@@ -181,6 +185,7 @@ def make(
     plugin: str = "",
     execution: str = "eager",
     fault: str = "",
+    tuning: str = "",
 ) -> RunSpec:
     """Return a spec for the torch, the suite and, if its budget is in seconds, the host here."""
     return RunSpec(
@@ -196,6 +201,7 @@ def make(
         fault=fault,
         plugin=plugin,
         host=platform.node() if budget.seconds else "",
+        tuning=tuning,
     )
 
 

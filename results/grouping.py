@@ -7,6 +7,7 @@ as budget and device.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from results import metrics, naming
@@ -100,7 +101,7 @@ def by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list
     """
     named: dict[str, dict[str, list[Record]]] = {}
     for record in records:
-        versions = named.setdefault(naming.name(record.variant, base), {})
+        versions = named.setdefault(naming.name(record.named, base), {})
         versions.setdefault(_version(record), []).append(record)
     return {
         name if len(versions) == 1 else f"{name} [{version}]": runs
@@ -115,10 +116,13 @@ def namings(
     """Yield the base of a table and its runs by name relative to it, then those of the suite.
 
     Names that are compared must come from one of the two, because `base` of the one may be a
-    variant that has another name in the other.
+    variant that has another name in the other. Where tuning chose values, names with these values
+    instead of `tuned` come last.
     """
-    for base in (naming.shared_base([record.variant for record in group], suite), suite):
+    for base in (naming.shared_base([record.named for record in group], suite), suite):
         yield base, by_variant(list(group), base)
+    if any(record.tuned for record in group):
+        yield from namings([replace(record, tuned=None) for record in group], suite)
 
 
 def _version(record: Record) -> str:

@@ -63,7 +63,7 @@ def layer_rows(records: Iterable[Record], suite: Mapping[str, Any]) -> Iterator[
     """
     for (task, setting), runs in grouped(records).items():
         for record in runs:
-            name = naming.name(record.variant, suite)
+            name = naming.name(record.named, suite)
             for point in record.outcome.get("layers", ()):
                 for layer, figures in figures_by_layer(point).items():
                     for figure, value in figures.items():
@@ -108,7 +108,7 @@ def layer_curves(
         )
     curves: list[LayerCurve] = []
     for (task, setting), runs in grouped(recorded).items():
-        base = naming.shared_base([run.variant for run in runs], suite)
+        base = naming.shared_base([run.named for run in runs], suite)
         for name, seeds in sorted(by_variant(runs, base).items()):
             for layer, points in _points_by_layer(seeds, figure).items():
                 curves.append(

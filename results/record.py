@@ -19,6 +19,23 @@ HEAVY = {"outcome": ("curve", "samples", "traceback", "health", "layers"), "meas
 reading all runs for a table stays fast."""
 
 
+TUNED = "tuned"
+"""Stands for the value of an axis that tuning chose, in the names of variants."""
+
+
+@dataclass(frozen=True)
+class TunedAxes:
+    """Says on which axes a run has the values that tuning chose for its variant.
+
+    candidates: number of combinations that were tried. edges: axes on which the choice is the
+    smallest or largest value that was tried.
+    """
+
+    axes: tuple[str, ...]
+    candidates: int
+    edges: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Record:
     """Holds a finished run as plain, JSON-compatible values.
@@ -30,6 +47,8 @@ class Record:
         measured: times, memory and machine; never compared for equality.
         trend: whether the run had flattened, if this was read from its curve and the curve itself
             was left in the store; None if not.
+        tuned: what tuning chose of it, as far as the store that it was read from says; no part of
+            the run.
     """
 
     id: str
@@ -37,6 +56,7 @@ class Record:
     outcome: Mapping[str, Any]
     measured: Mapping[str, Any]
     trend: Trend | None = field(default=None, compare=False)
+    tuned: TunedAxes | None = field(default=None, compare=False)
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Record:
@@ -91,6 +111,13 @@ class Record:
         """The value of every axis, by the axis's name."""
         variant: Mapping[str, Any] = self.spec["variant"]
         return variant
+
+    @property
+    def named(self) -> Mapping[str, Any]:
+        """The variant as tables name it: with TUNED instead of values that tuning chose."""
+        if self.tuned is None:
+            return self.variant
+        return {**self.variant, **dict.fromkeys(self.tuned.axes, TUNED)}
 
     @property
     def trained_beside(self) -> int:

@@ -101,7 +101,7 @@ def table_bases(
     """
     found = {}
     for table, group in grouped(records).items():
-        variants = list({repr(record.variant): record.variant for record in group}.values())
+        variants = list({repr(record.named): record.named for record in group}.values())
         others = variants if len(variants) > 1 else [suite]
         base = naming.shared_base(variants, suite)
         found[table] = naming.spelled(base, others) or {"cell": naming.text(base.get("cell"))}

@@ -19,6 +19,7 @@ from results.grouping import (
     test_score,
 )
 from results.record import Record
+from results.tuning import chosen_text
 
 Outcome = Mapping[str, Any]
 
@@ -65,6 +66,8 @@ class SummaryRow(TypedDict):
     examined: int
     """Number of runs that the doctor examined."""
     signature: str | None
+    tuned: str
+    """Values that tuning chose for the variant, of how many; "" if it was not tuned."""
     runs: list[str]
     """Ids of the runs, by seed."""
 
@@ -101,7 +104,7 @@ def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Summa
 def _table_rows(
     task: str, setting: str, records: list[Record], suite: Mapping[str, Any]
 ) -> list[SummaryRow]:
-    base = naming.shared_base([record.variant for record in records], suite)
+    base = naming.shared_base([record.named for record in records], suite)
     # a variant of which every run failed has no metric of its own
     metric = next((r.outcome["metric"] for r in records if "metric" in r.outcome), "score")
     table = _Table(task, setting, naming.name(base, suite), metric)
@@ -141,6 +144,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "findings": _findings(outcomes),
         "examined": sum("findings" in outcome for outcome in outcomes),
         "signature": _first(map(signature, outcomes)),
+        "tuned": chosen_text(records[0]),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
 

@@ -37,6 +37,8 @@ def spec(seed: int = 0, task: str = "opposites", **changes: Any) -> dict[str, An
         "numerics": 1,
         "host": "",
     }
+    if "tuning" in changes:  # of runs that are reported, a spec does not have it
+        plain["tuning"] = changes.pop("tuning")
     for key, value in changes.items():
         place = next((p for p in (plain, plain["budget"]) if key in p), plain["variant"])
         place[key] = value

@@ -82,7 +82,7 @@ def run_claims(
         run: Does the runs of a plan, perhaps showing progress.
     """
     tasks = {entry.claim.task: entry.task for entry in planned}
-    run(store, whole_plan(planned), Estimate(tasks, store.records()), engine)
+    run(store, whole_plan(planned), Estimate(tasks, store.all_runs()), engine)
     return verdict_rows(planned, store)
 
 

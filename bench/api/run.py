@@ -6,7 +6,7 @@ For example:
     work = plan_runs(matrix, "cpu", "auto", folder)
     with closing(engine_of(EngineOptions(), "cpu", len(work.plan.specs), folder)) as engine:
         with writing(folder) as store:
-            execute(store, work.plan, work.cost(store.records()), engine)
+            execute(store, work.plan, work.cost(store.all_runs()), engine)
 
 `EngineOptions` and `engine_of` are those of `bench.engines.choose`.
 """
@@ -19,13 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.engines.choose import check_runs
+from bench.engines.choose import check_runs, check_runs_are_independent
 from bench.engines.contract import Engine, Event
 from bench.engines.driver import Watcher, drive, to_do
 from bench.plan.estimate import Estimate
 from bench.plan.longer import going_on
-from bench.plan.matrix import Matrix, Plan, check_size, from_options, plan
+from bench.plan.matrix import Matrix, Plan, check_size, from_options, plan, read_listed
 from bench.plan.matrix_file import read_matrix
+from bench.plan.tuning import next_stage
 from bench.specs import RunSpec
 from bench.training.pretrained import vector_note
 from bench.training.process import cached_task
@@ -34,6 +35,7 @@ from results import store as stores
 from results.record import Record
 from results.seeds import Seeds, write_seeds
 from results.store import Planned, Store
+from results.tuning import Choice
 from tasks import Task, canonical
 from variants import BASE
 
@@ -69,6 +71,7 @@ class MatrixOptions:
         fault: A fault to plant in every run, or several joined by +.
         stop: When training ends, of `bench.specs.STOPS`; None for the matrix's own.
         every: Steps between two evaluations, only with vary or base; None for what the budget asks.
+        tune: `axis=a,b,c` each, of which one is chosen for each variant on seeds of its own.
     """
 
     matrix: str | None = None
@@ -83,18 +86,28 @@ class MatrixOptions:
     fault: str | None = None
     stop: str | None = None
     every: int | None = None
+    tune: Sequence[str] = ()
 
     @property
     def varies(self) -> bool:
         """Return whether these options describe variants of their own, not a named matrix."""
-        return bool(self.vary) or self.base != "base"
+        own = bool(self.vary) or self.base != "base"
+        return own or (bool(self.tune) and self.matrix is None)
 
 
 class Work(NamedTuple):
-    """A plan together with the tasks that it needs, built."""
+    """A plan together with the tasks that it needs, built.
+
+    final: these are the runs that are reported. Where they are not, they tune: do them, and plan
+    again. choices: what tuning chose, once it is final. later: until then, the runs that are
+    reported, as they would be without tuning.
+    """
 
     plan: Plan
     tasks: Mapping[str, Task]
+    final: bool = True
+    choices: tuple[Choice, ...] = ()
+    later: Plan | None = None
 
     def cost(self, records: Iterable[Record]) -> Estimate:
         """Return an estimate of each run's seconds, scaled by finished runs of these tasks."""
@@ -108,7 +121,8 @@ def matrix_of(options: MatrixOptions) -> Matrix:
         budget = None  # already in it
     else:
         matrix, budget = _read(options), options.budget
-    return matrix.changed(options.seeds, budget, options.decoding, options.fault, options.stop)
+    matrix = matrix.changed(options.seeds, budget, options.decoding, options.fault, options.stop)
+    return matrix.tuned(read_listed("--tune", options.tune)) if options.tune else matrix
 
 
 def _base_alone(options: MatrixOptions) -> bool:
@@ -125,7 +139,7 @@ def _varied(options: MatrixOptions) -> Matrix:
     if options.matrix is not None:
         raise ValueError("--vary and --base make a matrix of their own; leave --matrix out")
     if not options.tasks:
-        raise ValueError("--vary and --base need to know on what; add --task NAME")
+        raise ValueError("--vary, --base and --tune need to know on what; add --task NAME")
     matrix = from_options(
         list(options.tasks),
         options.base,
@@ -181,14 +195,16 @@ def _read(options: MatrixOptions) -> Matrix:
     return matrix.narrowed(labels) if labels else matrix
 
 
-def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work:
-    """Build the tasks of a matrix and plan its runs.
+def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path, redo: bool = True) -> Work:
+    """Build the tasks of a matrix and plan its runs, or first those that tune.
 
     Args:
         matrix: What is to be run.
         device: `cpu` or `cuda`.
         execution: An execution mode, or `auto`.
         folder: The store, which holds corpora in its folder `data`.
+        redo: Tuning runs that failed by the machine's fault are to be done again; False where they
+            just were.
 
     Raises:
         ValueError: An option is wrong, or no combination applies.
@@ -196,12 +212,35 @@ def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path) -> Work
     check_size(matrix)
     labels = sorted({label for block in matrix.blocks for label in block.tasks})
     tasks = {label: cached_task(label, folder / "data") for label in labels}
-    planned = plan(matrix, tasks, device, folder / "data", execution)
+
+    def plan_of(asked: Matrix) -> Plan:
+        return plan(asked, tasks, device, folder / "data", execution)
+
+    if not any(block.tune for block in matrix.blocks):
+        return Work(_going_on(_checked(plan_of(matrix)), folder), tasks)
+    check_runs_are_independent()
+    stage = next_stage(matrix, _tuning_runs(folder, redo), plan_of)
+    if stage.final:
+        return Work(_going_on(_checked(stage.plan), folder), tasks, True, stage.choices)
+    return Work(_checked(stage.plan), tasks, False, later=plan_of(matrix))
+
+
+def _checked(planned: Plan) -> Plan:
+    """Return a plan; raise ValueError if it is empty, or its runs cannot be done."""
     if not planned.specs:
         reasons = "; ".join(sorted({row.reason for row in planned.inapplicable}))
         raise ValueError(f"nothing of this applies: {reasons}")
     check_runs(planned.specs)
-    return Work(_going_on(planned, folder), tasks)
+    return planned
+
+
+def _tuning_runs(folder: Path, redo: bool) -> list[Record]:
+    """Return the tuning runs of a store that count, which need not exist."""
+    if not stores.exists(folder):
+        return []
+    with stores.reading(folder) as store:
+        again = store.again() if redo else set()
+        return [record for record in store.tuning_runs() if record.id not in again]
 
 
 def _going_on(planned: Plan, folder: Path) -> Plan:
@@ -210,7 +249,7 @@ def _going_on(planned: Plan, folder: Path) -> Plan:
         return planned
     with stores.reading(folder) as store:
         longer = going_on(
-            planned.specs, store.records(), lambda run: store.training_state(run).is_file()
+            planned.specs, store.all_runs(), lambda run: store.training_state(run).is_file()
         )
     return replace(planned, specs=longer.specs, origins=longer.origins, anew=longer.anew)
 
@@ -267,7 +306,7 @@ def preview(work: Work, folder: Path, rerun: str = "") -> Preview:
     records: list[Record] = []
     if stores.exists(folder):
         with stores.reading(folder) as store:
-            finished, records = store.ids() - store.again(), list(store.records())
+            finished, records = store.ids() - store.again(), list(store.all_runs())
             finished -= _asked_again(store, rerun)
     cost = work.cost(records)
     specs = work.plan.specs

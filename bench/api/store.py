@@ -18,6 +18,7 @@ from results.stats.flattening import trend
 from results.store import Planned, Store
 from results.summary import summarise
 from results.tables.summaries import base_label
+from results.tuning import chosen_text, valid_score
 from tasks.choices import one_of
 
 
@@ -90,7 +91,7 @@ def choose(
         found = selection.of_row(list(store.records()), store.base(), int(given))
         if found:
             _check_task_of(found[0], given, tasks)
-            name = naming.name(found[0].variant, store.base())
+            name = naming.name(found[0].named, store.base())
             return _chosen(store, found, f"row {given}, {found[0].task} {name}", best)
         if sum(run.startswith(given) for run in store.ids()) != 1:
             raise StoreError(
@@ -145,8 +146,18 @@ def worst_of_last(store: Store, tasks: Sequence[str] | None = None) -> Chosen:
     return Chosen(ordered[0], tuple(ordered), "the worst of all")
 
 
+def tuning_runs(store: Store, tasks: Sequence[str] | None = None) -> list[Record]:
+    """Return the finished runs that tune, of some tasks or all; StoreError if there is none."""
+    records = store.tuning_runs()
+    if not records:
+        raise StoreError(f"no run in {store.folder} tunes; bench run --tune AXIS=A,B makes some")
+    if tasks:
+        check_tasks(records, tasks)
+    return [record for record in records if not tasks or is_of(record.task, tasks)]
+
+
 def run_rows(
-    store: Store, tasks: Sequence[str] | None = None, settings: bool = False
+    store: Store, tasks: Sequence[str] | None = None, settings: bool = False, tuning: bool = False
 ) -> list[dict[str, Any]]:
     """Return a row for each finished run, by table, variant and seed.
 
@@ -154,8 +165,9 @@ def run_rows(
         store: Opened for reading.
         tasks: Labels or names of tasks; None for all.
         settings: Include every axis and setting, all scores, and what was measured.
+        tuning: Return the runs that tune instead, with their scores on validation.
     """
-    records, suite = runs_of(store, tasks), store.base()
+    records, suite = tuning_runs(store, tasks) if tuning else runs_of(store, tasks), store.base()
     found = []
     for (task, setting), group in grouped(records).items():
         _, named = next(namings(group, suite))
@@ -170,7 +182,7 @@ def run_rows(
                     "seed": record.seed,
                     "status": record.status,
                     "metric": metric,
-                    "score": test_score(record.outcome),
+                    "score": valid_score(record) if tuning else test_score(record.outcome),
                 } | (_settings_of(record) if settings else {}))  # fmt: skip
     return found
 
@@ -182,6 +194,7 @@ def _settings_of(record: Record) -> dict[str, Any]:
     reached = outcome.get("to_target") or {}
     return {
         "axes": dict(record.variant),
+        "tuned": chosen_text(record),
         "budget": dict(spec["budget"]),
         **known,
         "scores": outcome.get("scores", {}),
@@ -286,7 +299,7 @@ class Status(NamedTuple):
 def status(store: Store) -> Status:
     """Return how far the last plan is, and whether a driver is at work on it."""
     plan = store.plan()
-    finished = {record.id: record.status for record in store.records()}
+    finished = {record.id: record.status for record in store.all_runs()}
     active, engine = stores.has_driver(store.folder), store.engine_state()
     unfinished = set(store.journal.unfinished()) if active else set()
     rows = [_status_row(planned, finished, unfinished) for planned in plan]
@@ -411,7 +424,7 @@ def verify(folder: Path) -> stores.Verification:
 
 def _matching(store: stores.Store, tasks: Sequence[str], statuses: Sequence[str]) -> set[str]:
     """Return the ids of runs that match both; no tasks, or no statuses, match every run."""
-    records = list(store.records())
+    records = list(store.all_runs())
     if tasks:
         check_tasks(records, tasks)
         records = [record for record in records if is_of(record.task, tasks)]

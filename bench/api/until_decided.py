@@ -182,7 +182,7 @@ def decide(
     looks = sequential.looks(len(most))
     undecided = dict.fromkeys(tasks, _Progress())
     with writing(folder) as store:
-        cost = Estimate(tasks, store.records())
+        cost = Estimate(tasks, store.all_runs())
         while undecided:
             label = _next(undecided)
             look = looks[undecided[label].looks]

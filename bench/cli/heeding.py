@@ -21,7 +21,16 @@ OF_TRAINING = frozenset({
     *("address", "time_limit", "memory_limit", "plugin", "store"),
 })  # fmt: skip
 """Options that every way of running heeds."""
-OF_MATRIX = OF_TRAINING | {"stop", "fault", "rerun", "keep_weights", "layers", "dry_run", "notes"}
+OF_MATRIX = OF_TRAINING | {
+    "stop",
+    "tune",
+    "fault",
+    "rerun",
+    "keep_weights",
+    "layers",
+    "dry_run",
+    "notes",
+}
 """Options that runs of any matrix heed."""
 
 OF_PAIRS = frozenset({

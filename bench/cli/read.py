@@ -25,6 +25,7 @@ from bench.cli.shared import (
     print_json,
     print_notice,
     reading,
+    say,
     user_errors,
 )
 from bench.cli.terminal.busy import Busy
@@ -61,19 +62,36 @@ def table(
     show_tables(rows, left_out, console(), labels, unfolded=every, all_notes=notes)
 
 
-def runs(task: TaskOption = None, as_json: JsonOption = False, store: StoreOption = STORE) -> None:
+def runs(
+    task: TaskOption = None,
+    tuning: Annotated[
+        bool,
+        typer.Option(
+            "--tuning",
+            help="List the runs that tune instead, with scores on validation, and what was chosen.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+    store: StoreOption = STORE,
+) -> None:
     """List finished runs with the ids that other verbs take."""
-    from bench.api.store import run_rows, runs_of
+    from bench.api.store import run_rows, runs_of, tuning_runs
     from results.selection import table_bases
     from results.show.runs import show_runs
+    from results.show.tuning import show_choices
+    from results.tuning import choices
 
     with reading(store) as opened:
-        rows = run_rows(opened, task)
-        bases = table_bases(runs_of(opened, task), opened.base())
+        rows, suite = run_rows(opened, task, tuning=tuning), opened.base()
+        listed = tuning_runs(opened, task) if tuning else runs_of(opened, task)
     if as_json:
         print_json(rows)
-    else:
-        show_runs(rows, console(), bases)
+        return
+    if tuning:
+        say("runs that tune, with their scores on validation; none of them was tested")
+    show_runs(rows, console(), table_bases(listed, suite))
+    if tuning:
+        show_choices(choices(listed).values(), suite, console())
 
 
 def curves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,6 +32,7 @@ from bench.cli.run_options import (
     SeedsOption,
     StopOption,
     TimeLimitOption,
+    TuneOption,
     UntilDecidedOption,
     VaryOption,
     WorkersOption,
@@ -46,6 +48,7 @@ from bench.cli.shared import (
     load_plugins,
     plural,
     print_notice,
+    reading,
     say,
     store_errors,
     user_errors,
@@ -90,6 +93,7 @@ def run(
     vary: VaryOption = None,
     base: BaseOption = "base",
     grid: GridOption = False,
+    tune: TuneOption = None,
     until_decided: UntilDecidedOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
@@ -119,7 +123,7 @@ def run(
     """
     from bench.engines.choose import EngineOptions, check_options, is_follower, prepare_start
 
-    refuse_unheeded(context, "run", _way(vary, base, until_decided))
+    refuse_unheeded(context, "run", _way(vary, base, until_decided, bool(tune) and not matrix))
     prepare_start()
     load_plugins(plugin)
     from bench.api.run import MatrixOptions
@@ -140,6 +144,7 @@ def run(
         "+".join(fault) if fault else None,
         stop,
         every,
+        tune or [],
     )
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     with user_errors():
@@ -147,7 +152,11 @@ def run(
     if until_decided is not None:
         _run_until_decided(until_decided, options, engines, device, execution, store)
         return
-    work = _planned(options, engines, device, execution, store)
+
+    def planned(redo: bool = True) -> Work:
+        return _planned(options, engines, device, execution, store, redo)
+
+    work = planned()
     if is_follower():
         _follow(work, store, dry_run)
         return
@@ -155,20 +164,28 @@ def run(
     if dry_run:
         _print_preview(work, engines, store, rerun)
     else:
+        work = _tune(work, engines, store, planned)
         _run_matrix(work, engines, store, Wishes(rerun, keep_weights, layers, notes))
 
 
-def _way(vary: list[str] | None, base: str, until_decided: tuple[str, str] | None) -> str:
+def _way(
+    vary: list[str] | None, base: str, until_decided: tuple[str, str] | None, tuned: bool
+) -> str:
     """Return in which way runs were asked for, as HEEDED names it."""
     if until_decided is not None:
         return "--until-decided"
     if vary:
         return "--vary"
-    return "--base" if base != "base" else "a matrix"
+    return "--base" if base != "base" or tuned else "a matrix"
 
 
 def _planned(
-    options: MatrixOptions, engines: EngineOptions, device: str, execution: str, store: Path
+    options: MatrixOptions,
+    engines: EngineOptions,
+    device: str,
+    execution: str,
+    store: Path,
+    redo: bool,
 ) -> Work:
     from bench.api.device import device_of
     from bench.api.run import data_notes, matrix_of, plan_runs
@@ -176,8 +193,8 @@ def _planned(
 
     with user_errors(), Busy("building tasks and planning runs"):
         mode = execution_of(execution, engines)
-        work = plan_runs(matrix_of(options), device_of(device), mode, store)
-    for note in data_notes(work, store):
+        work = plan_runs(matrix_of(options), device_of(device), mode, store, redo)
+    for note in data_notes(work, store) if redo else ():
         print_notice(note)
     return work
 
@@ -199,29 +216,50 @@ def _follow(work: Work, store: Path, dry_run: bool) -> None:
             follow(work.plan.specs[0].device, store)
 
 
-def _run_matrix(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> None:
-    """Train the runs of a plan and print its tables."""
+def _tune(work: Work, engines: EngineOptions, store: Path, planned: Callable[[bool], Work]) -> Work:
+    """Train the runs that tune, and return the plan of those that are reported."""
+    from results.show.tuning import show_choices
+
+    while not work.final:
+        say(f"tuning: {plural(len(work.plan.specs), 'run')}, which choose by validation alone")
+        _train(work, engines, store, Wishes("", False, False, False))
+        work = planned(False)
+    if work.choices:
+        with reading(store) as opened:
+            suite = opened.base()
+        show_choices(work.choices, suite, console())
+    return work
+
+
+def _train(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> None:
+    """Train the runs of a plan that the store does not hold."""
     from bench.engines.choose import engine_of
-    from results.selection import table_labels
-    from results.show.tables import show_tables
-    from results.summary import summarise
 
     specs = work.plan.specs
     with user_errors():
         chosen = engine_of(engines, specs[0].device, len(specs), store)
     with closing(chosen), writing(store) as opened:
-        cost = work.cost(opened.records())
         execute_with_progress(
             opened,
             work.plan,
-            cost,
+            work.cost(opened.all_runs()),
             chosen,
             rerun=wishes.rerun,
             keep_weights=wishes.keep_weights,
             layers=wishes.layers,
         )
+
+
+def _run_matrix(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> None:
+    """Train the runs of a plan and print its tables."""
+    from results.selection import table_labels
+    from results.show.tables import show_tables
+    from results.summary import summarise
+
+    _train(work, engines, store, wishes)
+    with reading(store) as opened:
         everything, suite = list(opened.records()), opened.base()
-    ids = {spec.id for spec in specs}
+    ids = {spec.id for spec in work.plan.specs}
     records = [record for record in everything if record.id in ids]
     labels = table_labels(records, summarise(everything, suite), suite)
     left_out = work.plan.inapplicable
@@ -237,17 +275,31 @@ def _print_preview(work: Work, engines: EngineOptions, store: Path, rerun: str) 
     with user_errors():
         workers = worker_count(engines, specs[0].device, len(specs), store)
         planned = preview(work, store, rerun)
-    _print_plan(planned, workers)
+        later = None if work.later is None else preview(work._replace(plan=work.later), store)
+    _print_rows(planned)
+    if later is not None:
+        console().print(
+            "The runs above tune; where a choice is the smallest or largest value, one more is "
+            "tried of all variants. Then each is run with its choice:"
+        )
+        _print_rows(later)
+        planned = planned._replace(
+            runs=planned.runs + later.runs, seconds=planned.seconds + later.seconds
+        )
+    _print_total(planned, workers)
 
 
-def _print_plan(planned: Preview, workers: int) -> None:
-    from bench.cli.terminal.busy import duration
-
+def _print_rows(planned: Preview) -> None:
     for row in planned.rows:
         how = ", as replicas" * (row.execution == "replicas")
         say(f"{row.task}  {row.variant}  {plural(row.seeds, 'seed')}, {row.budget}{how}")
     for left_out in planned.inapplicable:
         say(f"{left_out.task}  {left_out.variant}  not applicable: {left_out.reason}")
+
+
+def _print_total(planned: Preview, workers: int) -> None:
+    from bench.cli.terminal.busy import duration
+
     basis = f"from {planned.measured} stored runs" if planned.measured else "by rule of thumb"
     seconds = planned.seconds / workers
     say(

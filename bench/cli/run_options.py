@@ -24,6 +24,14 @@ BaseOption = Annotated[
     str,
     typer.Option(metavar="VARIANT", help="The variant to vary around, as axis=value,axis=value."),
 ]
+TuneOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="AXIS",
+        help="axis=a,b,c: choose one of these for each variant, by validation, on seeds of its own "
+        "that are not reported; then run each with its choice. Repeatable.",
+    ),
+]
 GridOption = Annotated[
     bool, typer.Option("--grid", help="With --vary: cross all axes with each other.")
 ]

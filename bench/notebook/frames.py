@@ -63,7 +63,7 @@ def runs(
     if stores is not None and store is not None:
         raise ValueError("store and stores were both given; give all folders as stores")
     records, suite = _records_of(stores or [folder_of(store)], names(task))
-    base = naming.shared_base([record.variant for record in records], suite)
+    base = naming.shared_base([record.named for record in records], suite)
     frame = pd.DataFrame([_run_row(record, base) for record in records]).set_index("run")
     present = {axis: [r.variant.get(axis, suite.get(axis)) for r in records] for axis in base}
     for axis, values in present.items():
@@ -112,7 +112,7 @@ def _run_row(record: Record, base: dict[str, Any]) -> dict[str, Any]:
         "run": record.id,
         "task": record.task,
         "setting": setting_text(record),
-        "variant": naming.name(record.variant, base),
+        "variant": naming.name(record.named, base),
         "seed": record.seed,
         "status": record.status,
         "trend": trend_of(record),
@@ -141,7 +141,7 @@ def curves(store: str | Path | None = None, task: Names = None) -> pd.DataFrame:
     """
     with reading(folder_of(store)) as opened:
         records, suite = runs_of(opened, names(task), details=True), opened.base()
-    base = naming.shared_base([record.variant for record in records], suite)
+    base = naming.shared_base([record.named for record in records], suite)
     return pd.DataFrame([row for record in records for row in _points(record, base)])
 
 
@@ -228,6 +228,6 @@ def _named(record: Record, base: dict[str, Any]) -> dict[str, Any]:
     return {
         "run": record.id,
         "task": record.task,
-        "variant": naming.name(record.variant, base),
+        "variant": naming.name(record.named, base),
         "seed": record.seed,
     }

@@ -8,20 +8,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from bench.api.device import device_of
-from bench.api.run import MatrixOptions, begin, matrix_of, plan_runs
+from bench.api.run import MatrixOptions, Work, begin, matrix_of, plan_runs
 from bench.engines.choose import EngineOptions, engine_of, execution_of
 from bench.engines.driver import drive
 from bench.notebook.answers import Answer
 from bench.notebook.progress import progress_of
 from bench.notebook.stores import Names, folder_of, names, sentences
-from bench.plan.matrix import Matrix
+from bench.plan.matrix import Matrix, read_listed
 from bench.plan.matrix_file import parse
 from bench.plugins import loading
 from results import naming
 from results.seeds import Seeds, write_seeds
 from results.show.tables import show_tables
-from results.store import writing
+from results.show.tuning import show_choices
+from results.store import reading, writing
 from results.summary import summarise
 
 
@@ -37,6 +40,7 @@ def run(
     stop: str | None = None,
     batch: int | None = None,
     decoding: str | None = None,
+    tune: Mapping[str, Sequence[Any]] | None = None,
     device: str = "auto",
     workers: int | None = None,
     keep_weights: bool = False,
@@ -58,6 +62,8 @@ def run(
         stop: When training ends: `budget`, or already at the task's target, `solved`.
         batch: Examples per training step; not with a matrix.
         decoding: `greedy` or `beam=5`, of the test set.
+        tune: Candidates by axis, of which one is chosen for each variant by validation, on seeds
+            that are not reported: `{"learning_rate": [1e-3, 3e-3, 1e-2]}`.
         device: `auto`, `cpu` or `cuda`.
         workers: Processes that train at the same time; None for one per core.
         keep_weights: Keep each run's best weights, for `bench.load`.
@@ -68,14 +74,35 @@ def run(
         ValueError: Something given is wrong, or no run can be started.
     """
     folder = folder_of(store)
-    options = _options(task, base, grid, seeds, budget, stop, batch, decoding, axes)
+    options = _options(task, base, grid, seeds, budget, stop, batch, decoding, tune, axes)
     chosen = _matrix(matrix, options)
     engines = EngineOptions(workers=workers, plugins=loading.files())
-    work = plan_runs(chosen, device_of(device), execution_of("auto", engines), folder)
+    where, mode = device_of(device), execution_of("auto", engines)
+    work = plan_runs(chosen, where, mode, folder)
+    while not work.final:
+        _train(work, engines, folder)
+        work = plan_runs(chosen, where, mode, folder, redo=False)
+    _train(work, engines, folder, keep_weights)
+    ids = {spec.id for spec in work.plan.specs}
+    with reading(folder) as opened:
+        # read among all, which know what tuning chose
+        records = [record for record in opened.records() if record.id in ids]
+        rows, suite = summarise(records, opened.base()), opened.base()
+
+    def draw(console: Console) -> None:
+        if work.choices:
+            show_choices(work.choices, suite, console)
+        show_tables(rows, work.plan.inapplicable, console)
+
+    return Answer(rows, draw)
+
+
+def _train(work: Work, engines: EngineOptions, folder: Path, keep_weights: bool = False) -> None:
+    """Train the runs of a plan that the store does not hold."""
     specs = work.plan.specs
     engine = engine_of(engines, specs[0].device, len(specs), folder)
     with closing(engine), writing(folder) as opened:
-        cost = work.cost(opened.records())
+        cost = work.cost(opened.all_runs())
         todo = begin(opened, work.plan)
         if todo:
             with progress_of({s.id: s for s in todo}, cost, engine.workers) as progress:
@@ -88,9 +115,6 @@ def run(
                     keep_weights,
                     origins=work.plan.origins,
                 )
-        records = list(opened.records([spec.id for spec in specs]))
-        rows = summarise(records, opened.base())
-    return Answer(rows, lambda console: show_tables(rows, work.plan.inapplicable, console))
 
 
 def _options(
@@ -102,13 +126,17 @@ def _options(
     stop: str | None,
     batch: int | None,
     decoding: str | None,
+    tune: Mapping[str, Sequence[Any]] | None,
     axes: Mapping[str, Any],
 ) -> MatrixOptions:
     """Return what the command line would have been given."""
     lists = {axis: value for axis, value in axes.items() if _is_list(value)}
     fixed = [f"{axis}={naming.text(v)}" for axis, v in axes.items() if axis not in lists]
     whole = ",".join([*filter(None, [base]), *fixed]) or "base"
-    vary = [f"{axis}={','.join(map(naming.text, values))}" for axis, values in lists.items()]
+    vary, tuned = (
+        [f"{axis}={','.join(map(naming.text, values))}" for axis, values in listed.items()]
+        for listed in (lists, tune or {})
+    )
     return MatrixOptions(
         tasks=names(task) or [],
         vary=vary,
@@ -119,6 +147,7 @@ def _options(
         batch=batch,
         decoding=decoding,
         stop=stop,
+        tune=tuned,
     )
 
 
@@ -129,12 +158,13 @@ def _is_list(value: Any) -> bool:
 def _matrix(given: str | Path | Mapping[str, Any] | None, options: MatrixOptions) -> Matrix:
     """Return the matrix that a caller means."""
     if isinstance(given, Mapping):
-        if options.varies:
+        if options.vary or options.base != "base":
             raise ValueError("matrix is a dict, which has its own variants; leave out the axes")
         matrix = parse(_toml(given), "matrix")
         labels = list(options.tasks)
         matrix = matrix.narrowed(labels) if labels else matrix
-        return matrix.changed(options.seeds, options.budget, options.decoding, stop=options.stop)
+        matrix = matrix.changed(options.seeds, options.budget, options.decoding, stop=options.stop)
+        return matrix.tuned(read_listed("tune", options.tune)) if options.tune else matrix
     if given is not None:
         options = MatrixOptions(**{**vars(options), "matrix": str(given)})
     elif not options.varies and options.tasks:

@@ -30,6 +30,7 @@ def as_installed(spec: RunSpec, **changes: Any) -> RunSpec:
         spec.decoding,
         digest_of(spec.task, spec.variant),
         fault=spec.fault,
+        tuning=spec.tuning,
     )
 
 

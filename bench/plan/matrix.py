@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from bench.plugins import loading
 from bench.specs import Budget, Epochs, RunSpec, make, make_budget
 from bench.training.decoding import read_decoding
 from results import naming
-from results.seeds import Seeds, read_seeds
+from results.seeds import TUNING_SEED, Seeds, read_seeds
 from results.store import Planned
 from tasks import Task, canonical
 from tasks.choices import one_of
@@ -26,6 +26,8 @@ from variants.precision import missing
 
 BUDGET_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*(steps|tokens|epochs?|s)?")
 """A budget as a user writes it: a number and a unit, steps if there is none."""
+TUNING_SEEDS = range(TUNING_SEED, TUNING_SEED + 3)
+"""Seeds of the runs of each candidate; no run that is reported has one of them."""
 MOST_RUNS = 1_000_000
 """Largest number of runs of a plan, which takes about half a minute to make."""
 
@@ -44,6 +46,8 @@ class Block:
         fault: The name of a fault that is planted in every run, or of several joined by +; empty
             for none.
         with_base: The base is run too, not only where it is in the star or the grid.
+        tune: Candidates by axis; each variant is run with the ones that tuning chooses for it.
+        tuning: Of runs that tune: the axes that they help to choose, separated by commas.
     """
 
     tasks: tuple[str, ...]
@@ -55,14 +59,20 @@ class Block:
     decoding: str = "greedy"
     fault: str = ""
     with_base: bool = True
+    tune: Mapping[str, tuple[axes.Value, ...]] = field(default_factory=dict)
+    tuning: str = ""
 
     @property
     def runs(self) -> int:
-        """Return the number of runs, without making them; repeated variants count twice."""
+        """Return the number of runs, without making them; repeated variants count twice.
+
+        Tuning may add some more, where a choice lies at an edge.
+        """
         variants = 1 + sum(map(len, self.star.values()))
         if self.grid:
             variants += math.prod(map(len, self.grid.values()))
-        return len(self.tasks) * variants * len(self.seeds)
+        tried = math.prod(map(len, self.tune.values())) * len(TUNING_SEEDS) if self.tune else 0
+        return len(self.tasks) * variants * (len(self.seeds) + tried)
 
     def variants(self) -> Iterator[Variant]:
         """Yield the base, if it is wanted, the star around it and the grid, each variant once."""
@@ -146,6 +156,18 @@ class Matrix:
             )
         return replace(self, blocks=blocks)
 
+    def tuned(self, tune: Mapping[str, tuple[axes.Value, ...]]) -> Matrix:
+        """Return the matrix with these candidates tuned in every block, besides its own.
+
+        Raises:
+            ValueError: There is nothing to choose, or an axis varies too.
+        """
+        for block in self.blocks:
+            check_tuned(tune, (*block.star, *block.grid))
+        return replace(
+            self, blocks=tuple(replace(block, tune={**block.tune, **tune}) for block in self.blocks)
+        )
+
 
 def _name(label: str) -> str:
     """Return the name of a task without its settings."""
@@ -208,7 +230,8 @@ def plan(
     check_size(matrix)
     specs: dict[str, RunSpec] = {}
     left_out: dict[tuple[str, str], Planned] = {}
-    digests = {label: task.digest() for label, task in tasks.items()}
+    labels = dict.fromkeys(label for block in matrix.blocks for label in block.tasks)
+    digests = {label: tasks[label].digest() for label in labels}
     for block in matrix.blocks:
         for label, variant in itertools.product(block.tasks, block.variants()):
             facts = tasks[label].facts
@@ -263,7 +286,26 @@ def _seeds(
             plugin,
             mode,
             block.fault,
+            block.tuning,
         )
+
+
+def check_tuned(tune: Mapping[str, Sequence[axes.Value]], varied: Iterable[str]) -> None:
+    """Raise ValueError for candidates that leave nothing to choose, or cannot be chosen from.
+
+    varied: axes that vary in the same block.
+    """
+    for axis, values in tune.items():
+        if axis in TOGETHER:
+            several = " and ".join(TOGETHER[axis])
+            raise ValueError(f"{axis} sets {several} together; tune one of them")
+        if len(set(values)) < 2:
+            raise ValueError(
+                f"{axis} has one candidate, {naming.text(values[0])}, so there is nothing to "
+                "choose; give two or more"
+            )
+        if axis in {name for each in varied for name in (each, *TOGETHER.get(each, ()))}:
+            raise ValueError(f"{axis} cannot vary and be tuned at once; leave one of the two out")
 
 
 def axis_values(axis: str, given: object) -> tuple[axes.Value, ...]:
@@ -327,12 +369,7 @@ def from_options(
     Raises:
         ValueError: An option is not allowed; the message says what is.
     """
-    varied: dict[str, tuple[axes.Value, ...]] = {}
-    for text in vary:
-        axis, values = _varied(text)
-        if axis in varied:
-            raise ValueError(f"--vary {axis} is given twice; give all its values at once")
-        varied[axis] = values
+    varied = read_listed("--vary", vary)
     block = Block(
         tasks=tuple(canonical(task) for task in tasks),
         base=axes.parse(base),
@@ -345,11 +382,25 @@ def from_options(
     return Matrix("options", (block,))
 
 
-def _varied(text: str) -> tuple[str, tuple[axes.Value, ...]]:
-    """Read one --vary option, `axis=value,value`."""
+def read_listed(option: str, given: Iterable[str]) -> dict[str, tuple[axes.Value, ...]]:
+    """Return the values by axis of an option's texts, `axis=value,value` each.
+
+    Raises:
+        ValueError: A text is not of this form, or an axis is given twice.
+    """
+    found: dict[str, tuple[axes.Value, ...]] = {}
+    for text in given:
+        axis, values = _listed(option, text)
+        if axis in found:
+            raise ValueError(f"{option} {axis} is given twice; give all its values at once")
+        found[axis] = values
+    return found
+
+
+def _listed(option: str, text: str) -> tuple[str, tuple[axes.Value, ...]]:
     axis, equals, listed = (part.strip() for part in text.partition("="))
     if not equals or not listed:
-        raise ValueError(f"--vary {text!r} is not of the form axis=value,value; write it so")
+        raise ValueError(f"{option} {text!r} is not of the form axis=value,value; write it so")
     axes.check_axis(axis)
     given = listed if listed == "all" else [value.strip() for value in listed.split(",")]
     return axis, axis_values(axis, given)

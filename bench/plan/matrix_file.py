@@ -11,6 +11,7 @@ batch = 32                                     # also every and stop: see bench.
 seeds = 5                                      # of this block, instead of the file's
 star.cell = ["rnn", "lstm"]                    # one axis changed at a time around the base
 grid.attention = "all"                         # all combinations of the grid's axes
+tune.learning_rate = [1e-3, 3e-3, 1e-2]        # chosen for each variant (bench.plan.tuning)
 decoding = "beam=5,length_penalty=0.6"         # of test outputs; greedy if left out
 """
 
@@ -22,7 +23,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bench.plan.matrix import Block, Matrix, axis_values
+from bench.plan.matrix import Block, Matrix, axis_values, check_tuned
 from bench.specs import Budget, Epochs, make_budget
 from bench.training import decoding
 from results.seeds import read_seeds
@@ -34,7 +35,7 @@ MATRICES = Path(__file__).parents[1] / "matrices"
 """Folder of the matrices that come with the suite."""
 TOP_KEYS = ("about", "seeds", "block")
 BUDGET_KEYS = ("epochs", *(field.name for field in fields(Budget)))
-BLOCK_KEYS = ("tasks", "base", "star", "grid", "seeds", "decoding", *BUDGET_KEYS)
+BLOCK_KEYS = ("tasks", "base", "star", "grid", "tune", "seeds", "decoding", *BUDGET_KEYS)
 
 
 class MatrixError(ValueError):
@@ -116,14 +117,16 @@ def _block(raw: dict[str, Any], file_seeds: range, position: FilePosition, numbe
             position.part, position.key = "base", axis
             base = axes.change(base, {axis: value})
         position.part = None
-        star, grid = (_axes(part, raw, position) for part in ("star", "grid"))
+        star, grid, tune = (_axes(part, raw, position) for part in ("star", "grid", "tune"))
+        position.key = "tune"
+        check_tuned(tune, (*star, *grid))
         position.key = "seeds"
         seeds = read_seeds(raw.get("seeds", file_seeds))
         position.key = "decoding"
         written = decoding.read_decoding(str(raw.get("decoding", "greedy"))).text
         position.key = next((key for key in BUDGET_KEYS if key in raw), None)
         budget = _budget({key: raw[key] for key in BUDGET_KEYS if key in raw}, position)
-    return Block(tasks, base, star, grid, seeds, budget, written)
+    return Block(tasks, base, star, grid, seeds, budget, written, tune=tune)
 
 
 def _table(raw: dict[str, Any], part: str, position: FilePosition) -> dict[str, Any]:
@@ -148,7 +151,7 @@ def _labels(given: object, position: FilePosition) -> tuple[str, ...]:
 def _axes(
     part: str, raw: dict[str, Any], position: FilePosition
 ) -> dict[str, tuple[axes.Value, ...]]:
-    """Read the values of each axis of a star or grid."""
+    """Read the values of each axis of a star or grid, or those to choose from."""
     given = _table(raw, part, position)
     read: dict[str, tuple[axes.Value, ...]] = {}
     for axis, listed in given.items():
@@ -173,7 +176,7 @@ class FilePosition:
 
     Attributes:
         block: The number of the block; None at the head of the file.
-        part: The table base, star or grid within the block, if one is being read.
+        part: The table base, star, grid or tune within the block, if one is being read.
         key: The key being read.
         value: The value being read, where it is one of a list.
     """

@@ -38,11 +38,11 @@ class CrossedRuns:
         # thousands of runs often share one variant, so each is only sorted once
         by_text: dict[str, list[Record]] = {}
         for record in group:
-            by_text.setdefault(repr(record.variant), []).append(record)
+            by_text.setdefault(repr(record.named), []).append(record)
         merged: dict[Rest, list[Record]] = {}
         for runs in by_text.values():
             # runs stored before an axis existed have the suite's value
-            key = tuple(sorted({**suite, **runs[0].variant}.items()))
+            key = tuple(sorted({**suite, **runs[0].named}.items()))
             merged.setdefault(key, []).extend(runs)
         self._sides = {key: by_seed(runs) for key, runs in merged.items()}
         self.base = naming.shared_base([dict(key) for key in self._sides], suite)

@@ -2,7 +2,8 @@
 
 For steps, tokens and seconds, scores are read from the curves at the point where both had spent
 the same, so these are scores on the validation split. At equal size, and at each variant's best
-learning rate, which the validation split chose, scores on test are compared.
+learning rate, scores on test are compared. The rate was chosen by the validation split of seeds
+that are not compared: by tuning runs, else by the first third of the seeds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from results.compare.pairs import (
 from results.compare.two_variants import runs_of_both
 from results.grouping import grouped
 from results.record import Record
+from results.tuning import best_of, candidate
 
 MODES = ("steps", "tokens", "seconds", "parameters", "learning_rate")
 """What can be held equal; for `learning_rate` each variant has its best one."""
@@ -171,21 +173,46 @@ def spent(record: Record, mode: str) -> list[float]:
 
 def _at_best_rates(question: _Question) -> Compared:
     sides = (question.ours, question.theirs)
+    if all(_rate_is_tuned(side) for side in sides):
+        at = f"{' and '.join(map(_written_rate, sides))}, tuned"
+        pairs = paired(question.score, question.reader, *([by_seed(side)] for side in sides))
+        return Compared(question.head("learning_rate", at), pairs)
     tried = [len(_rates(side, question.group)) for side in sides]
     if max(tried) == 1:
-        rate = naming.text(sides[0][0].variant["learning_rate"])
         why = (
-            f"only one learning rate was tried ({rate}), so none is the best; run both with "
-            "--vary learning_rate=..."
+            f"only one learning rate was tried ({_written_rate(sides[0])}), so none is the best; "
+            "run both with --tune learning_rate=..."
         )
         return question.refused("learning_rate", why)
-    ours, theirs = (_best_rate(side, question.group) for side in sides)
+    choosing = _choosing_seeds(sides, question.group)
+    chosen = [_best_rate(side, question.group, choosing) for side in sides]
     rates = [
-        naming.text(side[0].variant["learning_rate"]) + (" (the only one)" if count == 1 else "")
-        for side, count in zip((ours, theirs), tried, strict=True)
+        _written_rate(side) + (" (the only one)" if count == 1 else "")
+        for side, count in zip(chosen, tried, strict=True)
     ]
-    pairs = paired(question.score, question.reader, [by_seed(ours)], [by_seed(theirs)])
-    return Compared(question.head("learning_rate", f"{rates[0]} and {rates[1]}"), pairs)
+    ours, theirs = (by_seed(run for run in side if run.seed not in choosing) for side in chosen)
+    if not ours.keys() & theirs.keys():
+        why = "no seed is left to compare where the others chose the rate; --tune has its own"
+        return question.refused("learning_rate", why)
+    pairs = paired(question.score, question.reader, [ours], [theirs])
+    at = f"{rates[0]} and {rates[1]}, chosen on {_seeds_text(choosing)}"
+    return Compared(question.head("learning_rate", at), pairs)
+
+
+def _rate_is_tuned(side: Sequence[Record]) -> bool:
+    tuned = side[0].tuned
+    return tuned is not None and "learning_rate" in tuned.axes
+
+
+def _written_rate(side: Sequence[Record]) -> str:
+    return naming.text(side[0].variant["learning_rate"])
+
+
+def _choosing_seeds(sides: Sequence[list[Record]], group: Sequence[Record]) -> list[int]:
+    """Return the seeds that choose a rate, and are not compared: the first third of all."""
+    tried = [runs for side in sides for runs in _rates(side, group).values()]
+    seeds = sorted({run.seed for runs in tried for run in runs})
+    return seeds[: max(1, len(seeds) // 3)]
 
 
 def _rates(side: list[Record], group: Sequence[Record]) -> dict[Any, list[Record]]:
@@ -196,15 +223,23 @@ def _rates(side: list[Record], group: Sequence[Record]) -> dict[Any, list[Record
     return rates
 
 
-def _best_rate(side: list[Record], group: Sequence[Record]) -> list[Record]:
-    """Return the runs at the learning rate whose mean score on the validation split is best."""
+def _seeds_text(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+
+
+def _best_rate(
+    side: list[Record], group: Sequence[Record], choosing: Sequence[int]
+) -> list[Record]:
+    """Return the runs at the learning rate that is best on validation, by these seeds alone."""
     rates = _rates(side, group)
-    return max(rates.values(), key=lambda runs: float(np.mean([_valid(run) for run in runs])))
-
-
-def _valid(record: Record) -> float:
-    value = record.outcome.get("valid", {}).get(record.outcome.get("metric"))
-    return 0.0 if value is None else float(value)
+    by_rate = {
+        rate: [run for run in runs if run.seed in choosing] for rate, runs in sorted(rates.items())
+    }
+    metric = MeasureReader(group).metric
+    tried = [
+        candidate({"learning_rate": rate}, runs, metric) for rate, runs in by_rate.items() if runs
+    ]
+    return rates[best_of(tried, metric).values["learning_rate"]] if tried else side
 
 
 # numbers of parameters
@@ -238,5 +273,5 @@ def _at_equal_size(question: _Question, unmatched: Unmatched) -> Compared:
 
 def _differing_in(record: Record, group: Sequence[Record], axis: str) -> list[Record]:
     """Return the runs of a table whose variants differ from this one in one axis at most."""
-    rest = {key: value for key, value in record.variant.items() if key != axis}
-    return [r for r in group if {k: v for k, v in r.variant.items() if k != axis} == rest]
+    rest = {key: value for key, value in record.named.items() if key != axis}
+    return [r for r in group if {k: v for k, v in r.named.items() if k != axis} == rest]

@@ -110,7 +110,7 @@ def _scores(group: Sequence[Record], suite: Mapping[str, Any]) -> dict[str, list
     """Return the scores of all runs by variant, as shares; a run without one counts as 0."""
     reader = MeasureReader(group)
     known, full = measure(reader.metric), FULL_SCORES.get(reader.metric, 1.0)
-    named = by_variant(list(group), naming.shared_base([r.variant for r in group], suite))
+    named = by_variant(list(group), naming.shared_base([r.named for r in group], suite))
     return {
         name: [reading.value / full for run in runs if (reading := reader.read(run, known))]
         for name, runs in named.items()

@@ -66,7 +66,7 @@ def _same_variants(
 ) -> list[Compared]:
     """Pair the variants of one table that both sets have."""
     # one base for both, so that a variant has the same name in both
-    base = naming.telling_base([record.variant for record in (*ours, *theirs)], suite)
+    base = naming.telling_base([record.named for record in (*ours, *theirs)], suite)
     reader = MeasureReader([*ours, *theirs])
     our_variants, their_variants = by_variant(ours, base), by_variant(theirs, base)
     found: list[Compared] = []

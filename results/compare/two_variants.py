@@ -18,6 +18,7 @@ from results.compare.pairs import (
 )
 from results.grouping import grouped, namings
 from results.record import Record
+from results.tuning import chosen_text
 
 
 def compare_variants(
@@ -45,6 +46,8 @@ def compare_variants(
             first_seed = min(run.seed for runs in both for run in runs)
             head["decide"] = commands.until_decided(both[0][0], both[1][0], suite, first_seed)
             head["seed_seconds"] = sum(map(mean_seconds, both))
+            if tuned := tuning_text(*both):
+                head["tuned"] = tuned
             ours, theirs = map(by_seed, both)
             found += all_measures(head, MeasureReader(group), [ours], [theirs])
     if not found:
@@ -55,12 +58,33 @@ def compare_variants(
 def runs_of_both(
     group: Sequence[Record], suite: Mapping[str, Any], a: str, b: str
 ) -> tuple[list[Record], list[Record]] | None:
-    """Return the runs of two named variants of one table; None if it lacks one of them."""
-    for base, named in namings(group, suite):
-        ours, theirs = naming.canonical(a, base), naming.canonical(b, base)
-        if (a == b or ours != theirs) and ours in named and theirs in named:
-            return named[ours], named[theirs]
+    """Return the runs of two named variants of one table; None if it lacks one of them.
+
+    Tuned variants are found first, so that tuned meets tuned where both were.
+    """
+    tuned = [record for record in group if record.tuned]
+    for runs in filter(None, (tuned, group)):
+        for base, named in namings(runs, suite):
+            ours, theirs = naming.canonical(a, base), naming.canonical(b, base)
+            if (a == b or ours != theirs) and ours in named and theirs in named:
+                return named[ours], named[theirs]
     return None
+
+
+def tuning_text(ours: Sequence[Record], theirs: Sequence[Record]) -> str:
+    """Return what tuning chose for two variants, or for one of them; "" if for neither."""
+    texts, told = (
+        [chosen_text(runs[0]) for runs in (ours, theirs)],
+        [ours[0].tuned, theirs[0].tuned],
+    )
+    if not any(texts):
+        return ""
+    if not all(texts):
+        side, other, text = ("a", "b", texts[0]) if texts[0] else ("b", "a", texts[1])
+        return f"{side} was tuned ({text}), {other} was not"
+    counts = {(each.axes, each.candidates) for each in told if each}
+    unequal = "" if len(counts) == 1 else "; unequal tuning: bench run --tune gives both the same"
+    return f"both tuned on validation: a {texts[0]}, b {texts[1]}{unequal}"
 
 
 def spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:
@@ -68,7 +92,7 @@ def spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record
     base, other = (ours, theirs) if a == "base" else (theirs, ours)
     if "base" not in (a, b):
         return ""
-    values = naming.spelled(base[0].variant, [other[0].variant])
+    values = naming.spelled(base[0].named, [other[0].named])
     return ",".join(f"{axis}={value}" for axis, value in values.items())
 
 

@@ -59,7 +59,7 @@ class Section:
     @property
     def base(self) -> dict[str, Any]:
         """The variant at the table's centre."""
-        return naming.shared_base([record.variant for record in self.group], self.suite)
+        return naming.shared_base([record.named for record in self.group], self.suite)
 
 
 class SpeedPoint(NamedTuple):

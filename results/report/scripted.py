@@ -172,7 +172,7 @@ def _table(section: Section, state_size: StateSize) -> dict[str, Any]:
     summary, base = section.summary, section.base
     metric = metrics.score(summary[0]["metric"])
     named = by_variant(list(section.group), base)
-    variants = [named[row["variant"]][0].variant for row in summary]
+    variants = [named[row["variant"]][0].named for row in summary]
     axes = naming.spelled(base, variants)
     values = [_values(variant, base, axes) for variant in variants]
     return {

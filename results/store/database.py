@@ -14,10 +14,12 @@ from results.failing import by_machine
 from results.files import json_text, read_regular, regular_files, state_beside, utf8
 from results.journal import Journal
 from results.record import Record
+from results.seeds import TUNING_SEED
 from results.store import rows
 from results.store.failures import store_errors
 from results.store.lock import has_driver
 from results.store.outputs import OutputFiles
+from results.tuning import choices, labelled
 
 CHECKPOINT_LIFETIME = 30 * 24 * 3600.0
 """Seconds after which a checkpoint that no run resumed from is removed."""
@@ -189,17 +191,33 @@ class Store:
         """Yield finished runs in the order of their ids.
 
         Args:
-            ids: the runs to yield, as far as they exist; all if None.
+            ids: the runs to yield, as far as they exist. If None, all that are reported, with what
+                tuning chose of them; runs that tune are not among them.
             details: True to include curves, samples and tracebacks.
         """
-        query = rows.query(details)
-        parameters: tuple[str, ...] = ()
         if ids is not None:
             # one JSON array instead of a parameter per id, whose number SQLite limits
-            query += " WHERE runs.id IN (SELECT value FROM json_each(?))"
-            parameters = (json.dumps(list(ids)),)
+            condition = "runs.id IN (SELECT value FROM json_each(?))"
+            yield from self._selected(condition, (json.dumps(list(ids)),), details)
+            return
+        made = choices(self.tuning_runs())
+        for record in self._selected("runs.seed < ?", (TUNING_SEED,), details):
+            yield labelled(record, made) if made else record
+
+    def tuning_runs(self) -> list[Record]:
+        """Return the finished runs that tune, which no table, comparison or page shows."""
+        return list(self._selected("runs.seed >= ?", (TUNING_SEED,)))
+
+    def all_runs(self) -> Iterator[Record]:
+        """Yield all finished runs, those that are reported and those that tune."""
+        yield from self._selected("true", ())
+
+    def _selected(
+        self, condition: str, parameters: tuple[str | int, ...], details: bool = False
+    ) -> Iterator[Record]:
+        query = f"{rows.query(details)} WHERE {condition} ORDER BY runs.id"
         with store_errors(self.folder):
-            for run, *row in self.connection.execute(query + " ORDER BY runs.id", parameters):
+            for run, *row in self.connection.execute(query, parameters):
                 yield rows.record_of(run, row)
 
     def curves(self, ids: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

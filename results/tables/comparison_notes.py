@@ -33,6 +33,7 @@ def comparison_notes(rows: Sequence[ComparisonRow]) -> list[str]:
     judged = [row for row in rows if row["verdict"] is not None]
     concurrent = max((row["trained_beside"] for row in judged), default=0)
     return [
+        *dict.fromkeys(row["tuned"] for row in rows if "tuned" in row),
         *_rising_note(judged),
         *_large_note(judged),
         *(f"not compared: {why}" for why in sorted({row["refused"] for row in rows} - {""})),

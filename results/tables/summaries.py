@@ -130,6 +130,7 @@ def summary_notes(
     base: the values of the base on the axes that vary, of a table in which they are to be said.
     """
     notes = base_note(rows[0]["common"], base)
+    notes += _tuned_note(rows)
     notes += _without_score_note(rows)
     notes += _stopped_note(rows)
     concurrent = max(row["trained_beside"] for row in rows)
@@ -156,6 +157,12 @@ def base_note(common: str, base: Mapping[str, str]) -> list[str]:
     rest = ["all else as bench list axes says"] if len(base) > MOST_NOTED else []
     said = ", ".join(([",".join(parts)] if parts else []) + rest)
     return [f"base: {said}"] if said else []
+
+
+def _tuned_note(rows: Sequence[SummaryRow]) -> list[str]:
+    """Say which value tuning chose for each variant that was tuned."""
+    chosen = [f"{row['variant']}: {row['tuned']}" for row in rows if row["tuned"]]
+    return [f"tuned on validation: {'; '.join(chosen)}"] if chosen else []
 
 
 def _without_score_note(rows: Sequence[SummaryRow]) -> list[str]:

@@ -11,6 +11,7 @@ from bench.api.store import is_of
 from results.export.tracked import TrackedRun, Tracker, curve_values, export, final_values
 from results.record import Record
 from results.store import reading
+from results.tuning import is_reported
 
 Points = Sequence[Mapping[str, Any]]
 
@@ -49,12 +50,14 @@ class LiveExport:
         """
         sight = self._follower.look(now)
         for run in sight.running:
-            if self._is_asked_for(run.planned.task):
+            if self._is_asked_for(run.planned.task) and is_reported(run.begun.spec):
                 self._tell(run)
         new = [
             one
             for one in reversed(sight.done)
-            if self._is_asked_for(one.record.task) and self._ended.get(one.record.id) != one.at
+            if self._is_asked_for(one.record.task)
+            and is_reported(one.record.spec)
+            and self._ended.get(one.record.id) != one.at
         ]
         with reading(self._folder) as store:
             for record in store.records([one.record.id for one in new], details=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from results.compare import equal_cost
 from results.compare.judging import ComparisonRow
 from results.compare.pairs import ComparisonError
-from results.record import Record
+from results.record import Record, TunedAxes
 from tests.records import SUITE, failed, record
 
 A, B = "cell=lstm", "base"
@@ -86,9 +87,54 @@ def test_the_best_learning_rate_is_chosen_on_valid() -> None:
                 scored(seed, 0.6, 0.3 + gain, cell=cell, learning_rate=0.2),
             ]
     (row,) = equal_cost.compare_at_equal_cost(runs, suite, "cell=lstm", "base", ("learning_rate",))
-    assert row["at"] == "0.2 and 0.2"
+    assert row["at"] == "0.2 and 0.2, chosen on seeds 0 to 1"
+    assert row["pairs"] == 4
     assert row["effect"] == pytest.approx(0.1)
     assert row["a_mean"] == pytest.approx(0.4)
+
+
+def rates_of(side: dict[float, list[float]], cell: str) -> list[Record]:
+    """Runs of a cell: scores on validation by learning rate and seed; on test 1 minus that."""
+    return [
+        scored(seed, score, 1 - score, cell=cell, learning_rate=rate)
+        for rate, scores in side.items()
+        for seed, score in enumerate(scores)
+    ]
+
+
+def at_best_rates(runs: list[Record]) -> dict[str, Any]:
+    suite = {**SUITE, "learning_rate": 0.1}
+    modes = ("learning_rate",)
+    return only(equal_cost.compare_at_equal_cost(runs, suite, A, B, modes), modes[0])
+
+
+def test_seeds_that_choose_a_rate_are_not_compared() -> None:
+    """The first third of the seeds likes one rate, all others the other."""
+    side = {0.1: [0.9, 0.9, 0.1, 0.1, 0.1, 0.1], 0.2: [0.5] * 6}
+    row = at_best_rates([*rates_of(side, "gru"), *rates_of(side, "lstm")])
+    assert row["at"] == "0.1 and 0.1, chosen on seeds 0 to 1"
+    assert (row["pairs"], row["a_mean"]) == (4, pytest.approx(0.9))
+
+
+def test_one_rate_is_said_to_be_one() -> None:
+    one, two = {0.1: [0.5] * 3}, {0.1: [0.5] * 3, 0.2: [0.6] * 3}
+    row = at_best_rates([*rates_of(one, "gru"), *rates_of(one, "lstm")])
+    assert "only one learning rate was tried (0.1)" in row["refused"]
+    row = at_best_rates([*rates_of(one, "gru"), *rates_of(two, "lstm")])
+    assert row["at"] == "0.2 and 0.1 (the only one), chosen on seed 0"
+
+
+def test_a_single_seed_cannot_choose_and_be_compared() -> None:
+    side = {0.1: [0.5], 0.2: [0.6]}
+    row = at_best_rates([*rates_of(side, "gru"), *rates_of(side, "lstm")])
+    assert "no seed is left to compare" in row["refused"]
+
+
+def test_rates_that_tuning_chose_are_compared_on_all_seeds() -> None:
+    runs = [*rates_of({0.3: [0.5] * 6}, "gru"), *rates_of({0.1: [0.5] * 6}, "lstm")]
+    tuned = TunedAxes(("learning_rate",), 3)
+    row = at_best_rates([replace(run, tuned=tuned) for run in runs])
+    assert (row["at"], row["pairs"]) == ("0.1 and 0.3, tuned", 6)
 
 
 def sized(seed: int, score: float, parameters: int, **changes: Any) -> Record:
