@@ -47,7 +47,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TunedChoice:
     """Holds what tuning chose for one variant on one task.
 
     Attributes:
@@ -56,7 +56,8 @@ class Choice:
         best: the candidate that was chosen.
         second: the next best; None if there was no other.
         candidates: all, in order of their values.
-        edges: axes on whose smallest (False) or largest (True) value the choice lies.
+        edges: axes on whose smallest (False) or largest (True) value the choice lies, if no other
+            candidate is as good: a plateau says nothing of what lies beyond.
         seeds: number of tuning runs of each candidate.
         runs, steps, seconds: what all candidates together took.
     """
@@ -121,7 +122,7 @@ def question(spec: Mapping[str, Any], axes: Sequence[str]) -> str:
     return json.dumps([sorted(axes), rest], sort_keys=True)
 
 
-def choices(records: Iterable[Record]) -> dict[str, Choice]:
+def choices(records: Iterable[Record]) -> dict[str, TunedChoice]:
     """Return what tuning runs choose, by `question`; runs that are reported are not looked at.
 
     The best mean score on validation is chosen. Of equal ones it is the middle one in the order of
@@ -135,7 +136,7 @@ def choices(records: Iterable[Record]) -> dict[str, Choice]:
     return {key: _choice(group) for key, group in groups.items()}
 
 
-def _choice(records: Sequence[Record]) -> Choice:
+def _choice(records: Sequence[Record]) -> TunedChoice:
     axes = tuned_axes(records[0].spec)
     metric = next((str(r.outcome["metric"]) for r in records if "metric" in r.outcome), "score")
     by_values: dict[tuple[Any, ...], dict[int, Record]] = {}
@@ -152,13 +153,15 @@ def _choice(records: Sequence[Record]) -> Choice:
     )
     best = best_of(candidates, metric)
     others = [each for each in candidates if each is not best]
-    return Choice(
+    second = best_of(others, metric) if others else None
+    alone = second is None or abs(best.mean - second.mean) > EQUAL
+    return TunedChoice(
         example=finished[tuple(best.values[axis] for axis in axes)][0],
         metric=metric,
         best=best,
-        second=best_of(others, metric) if others else None,
+        second=second,
         candidates=candidates,
-        edges=_edges(best, candidates),
+        edges=_edges(best, candidates) if alone else {},
         seeds=seeds,
         runs=len(records),
         steps=sum(int(record.outcome.get("steps") or 0) for record in records),
@@ -240,11 +243,11 @@ def _equal_steps(known: Sequence[float]) -> bool:
 
 
 def _like(grown: float, known: Sequence[float]) -> float | None:
-    """Return a number in the kind of the others, without what is only rounding; None if it is none.
+    """Return a number with three digits in the kind of the others; None if it is no new one.
 
     Whole numbers go on with whole numbers above 0.
     """
-    rounded = float(f"{grown:.6g}")
+    rounded = float(f"{grown:.3g}")
     if rounded in known or rounded < 0:
         return None
     if all(isinstance(value, int) for value in known):
@@ -252,7 +255,7 @@ def _like(grown: float, known: Sequence[float]) -> float | None:
     return rounded
 
 
-def labelled(record: Record, made: Mapping[str, Choice]) -> Record:
+def labelled(record: Record, made: Mapping[str, TunedChoice]) -> Record:
     """Return a run that is reported, with the axes on which it has the values that tuning chose.
 
     made: of `choices`.

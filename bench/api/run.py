@@ -35,7 +35,7 @@ from results import store as stores
 from results.record import Record
 from results.seeds import Seeds, write_seeds
 from results.store import Planned, Store
-from results.tuning import Choice
+from results.tuning import TunedChoice
 from tasks import Task, canonical
 from variants import BASE
 
@@ -106,7 +106,7 @@ class Work(NamedTuple):
     plan: Plan
     tasks: Mapping[str, Task]
     final: bool = True
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[TunedChoice, ...] = ()
     later: Plan | None = None
 
     def cost(self, records: Iterable[Record]) -> Estimate:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from bench.plan.matrix import TUNING_SEEDS, Block, Matrix, Plan
 from bench.specs import RunSpec
 from results.record import Record
-from results.tuning import Choice, choices, next_value, question
+from results.tuning import TunedChoice, choices, next_value, question
 from variants import axes
 
 Candidates = Mapping[str, tuple[axes.Value, ...]]
@@ -36,7 +36,7 @@ class Stage(NamedTuple):
 
     plan: Plan
     final: bool
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[TunedChoice, ...] = ()
 
 
 def next_stage(matrix: Matrix, known: Sequence[Record], plan_of: PlanOf) -> Stage:
@@ -70,7 +70,7 @@ class _Contest:
     plan: Plan
     final: bool = False
     blocks: tuple[Block, ...] = ()
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[TunedChoice, ...] = ()
 
 
 def _contest(block: Block, known: Sequence[Record], plan_of: PlanOf) -> _Contest:
@@ -159,7 +159,7 @@ def _tuning_block(block: Block, variant: axes.Variant, candidates: Candidates) -
     )
 
 
-def _grown(given: Candidates, made: Iterable[Choice]) -> dict[str, list[axes.Value]]:
+def _grown(given: Candidates, made: Iterable[TunedChoice]) -> dict[str, list[axes.Value]]:
     """Return the values by which the grid grows, where the choice of some variant is at an edge."""
     ends = {end for choice in made for end in choice.edges.items()}
     found: dict[str, list[axes.Value]] = {axis: [] for axis in given}

@@ -9,7 +9,7 @@ from results import metrics, naming
 from results.grouping import setting_text
 from results.record import TUNED
 from results.tables.text import Texts, TextTable, grouped_rows
-from results.tuning import Candidate, Choice
+from results.tuning import Candidate, TunedChoice
 
 CHOICE_NOTES = {
     "flat": "flat: the next best lies within the spread over seeds, so chance may have chosen",
@@ -18,7 +18,7 @@ CHOICE_NOTES = {
 """Says what a word for the clearness of a choice means."""
 
 
-def choice_tables(made: Iterable[Choice], suite: Mapping[str, Any]) -> list[TextTable]:
+def choice_tables(made: Iterable[TunedChoice], suite: Mapping[str, Any]) -> list[TextTable]:
     """Return a table of what was chosen for the variants of each task and setting."""
     groups = grouped_rows(((each.task, setting_text(each.example)), each) for each in made)
     return [
@@ -27,14 +27,14 @@ def choice_tables(made: Iterable[Choice], suite: Mapping[str, Any]) -> list[Text
     ]
 
 
-def _table(heading: str, made: Sequence[Choice], suite: Mapping[str, Any]) -> TextTable:
+def _table(heading: str, made: Sequence[TunedChoice], suite: Mapping[str, Any]) -> TextTable:
     named = [{**each.variant, **dict.fromkeys(each.values, TUNED)} for each in made]
     base = naming.shared_base(named, suite)
     lines = [_line(each, naming.name(one, base)) for each, one in zip(made, named, strict=True)]
     return TextTable(heading, lines, _notes(made, base, suite))
 
 
-def _line(choice: Choice, name: str) -> Texts:
+def _line(choice: TunedChoice, name: str) -> Texts:
     failed = sum(each.failed for each in choice.candidates)
     return {
         "variant": name,
@@ -46,13 +46,13 @@ def _line(choice: Choice, name: str) -> Texts:
     }
 
 
-def _value(choice: Choice, axis: str) -> str:
+def _value(choice: TunedChoice, axis: str) -> str:
     """Return a value that was chosen, and whether it is the smallest or largest of all tried."""
     value, ends = naming.text(choice.values[axis]), {True: " (largest)", False: " (smallest)"}
     return value + (ends[choice.edges[axis]] if axis in choice.edges else "")
 
 
-def _clearness(choice: Choice) -> str:
+def _clearness(choice: TunedChoice) -> str:
     if choice.equal:
         return "equal"
     return "flat" if choice.flat else "clear"
@@ -69,7 +69,9 @@ def _runner_up(candidate: Candidate, metric: str) -> str:
     return f"{values}: {_score(candidate, metric)}"
 
 
-def _notes(made: Sequence[Choice], base: Mapping[str, Any], suite: Mapping[str, Any]) -> list[str]:
+def _notes(
+    made: Sequence[TunedChoice], base: Mapping[str, Any], suite: Mapping[str, Any]
+) -> list[str]:
     common, title = naming.name(base, suite), metrics.score(made[0].metric).title
     candidates = sorted({_tried(each) for each in made})
     of_all = "of all variants" if len(candidates) == 1 else "unequal"
@@ -87,7 +89,7 @@ def _notes(made: Sequence[Choice], base: Mapping[str, Any], suite: Mapping[str, 
     return notes
 
 
-def _tried(choice: Choice) -> str:
+def _tried(choice: TunedChoice) -> str:
     """Return the values of each axis that were tried: `learning_rate=0.001,0.003,0.01`."""
     values = {
         axis: dict.fromkeys(naming.text(each.values[axis]) for each in choice.candidates)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from results.record import Record
 from results.seeds import TUNING_SEED
-from results.tuning import Choice, choices, chosen_text, labelled, next_value, question
+from results.tuning import TunedChoice, choices, chosen_text, labelled, next_value, question
 from tests.records import record
 
 
@@ -32,7 +32,7 @@ def tried(
     return found
 
 
-def only(records: Sequence[Record]) -> Choice:
+def only(records: Sequence[Record]) -> TunedChoice:
     (choice,) = choices(records).values()
     return choice
 
@@ -100,6 +100,9 @@ def test_a_candidate_that_lacks_seeds_waits() -> None:
 def test_edges() -> None:
     assert only(tried({0.001: [0.1], 0.003: [0.2], 0.01: [0.9]})).edges == {"learning_rate": True}
     assert only(tried({0.001: [0.9], 0.003: [0.2], 0.01: [0.1]})).edges == {"learning_rate": False}
+    # a plateau that reaches inwards says nothing of what lies beyond, and failures neither
+    assert only(tried({0.001: [0.9], 0.003: [0.9], 0.01: [0.1]})).edges == {}
+    assert only(tried({0.001: [None], 0.003: [None]})).edges == {}
     # names have no edge
     assert only(tried({"adam": [0.1], "sgd": [0.9]}, "optimizer")).edges == {}
 
@@ -201,8 +204,8 @@ def test_a_geometric_grid_goes_on_by_its_ratio(first: float, ratio: float, count
     values = [first * ratio**place for place in range(count)]
     above = next_value(values, True)
     below = next_value(values, False)
-    assert above == pytest.approx(first * ratio**count, rel=1e-4)
-    assert below == pytest.approx(first / ratio, rel=1e-4)
+    assert above == pytest.approx(first * ratio**count, rel=1e-2)
+    assert below == pytest.approx(first / ratio, rel=1e-2)
 
 
 def test_a_question_does_not_depend_on_seed_or_candidate() -> None:
