@@ -168,7 +168,7 @@ def test_tuning_from_a_command(bench: Bench, store: Path, monkeypatch: pytest.Mo
     command = [*TUNE, *SMALL, "--seeds", "100:102"]
     code, out, _ = bench(*command, "--dry-run")
     assert code == 0
-    assert "these tune" in out
+    assert "The runs above tune" in out
     assert "22 runs, 0 of them finished" in out
 
     def killed(*arguments: object) -> None:
