@@ -78,7 +78,9 @@ def _check_variants(chosen: Mapping[tuple[str, str], Chosen], variants: Sequence
     for given in variants:
         if not any(given in names for names, _ in chosen.values()):
             known = sorted({name for _, named in chosen.values() for name in named})
-            raise ValueError(f"no curve is of the variant {given!r}; there are {', '.join(known)}")
+            raise ValueError(
+                f"no curve is of the variant {given!r}; {naming.suggestion(given, known)}"
+            )
 
 
 def _chosen(runs: Sequence[Record], suite: Mapping[str, Any], variants: Sequence[str]) -> Chosen:
@@ -116,7 +118,9 @@ def only_variants(rows: Sequence[RowOfCurve], variants: Sequence[str]) -> list[R
     known = sorted({row["variant"] for row in rows})
     for name in variants:
         if name not in known:
-            raise ValueError(f"no curve is of the variant {name!r}; there are {', '.join(known)}")
+            raise ValueError(
+                f"no curve is of the variant {name!r}; {naming.suggestion(name, known)}"
+            )
     # in the order asked for, but still grouped by table
     chosen = [row for name in variants for row in rows if row["variant"] == name]
     return sorted(chosen, key=lambda row: (row["task"], row["setting"]))

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 SHORTHANDS = {"depth": ("encoder_depth", "decoder_depth")}
 """Names for several axes that are set to one value together."""
 LISTED = 8
 """Number of names that an error message lists."""
+NEAR_ENOUGH = 0.75
+"""Likeness from which on a name is taken to be the one that was meant, of 1 for equal ones."""
 
 
 def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,6 +110,18 @@ def spelled(base: Mapping[str, Any], variants: Iterable[Mapping[str, Any]]) -> d
     differing = {axis for variant in variants for axis in differences(variant, base)}
     wanted = [axis for axis in (*SHORTHANDS, *base) if axis in differing]
     return {axis: text(base.get(SHORTHANDS.get(axis, (axis,))[0])) for axis in wanted}
+
+
+def suggestion(given: str, names: Iterable[str]) -> str:
+    """Return which of some names is meant by one that is not among them, or else what there is.
+
+    Case does not matter, and of `cell=lstm` the value alone will do.
+    """
+    known = sorted(names)
+    typed = given.strip().lower()
+    near = [name for name in known if typed in (name.lower(), name.lower().partition("=")[2])]
+    near = near or get_close_matches(typed, known, n=1, cutoff=NEAR_ENOUGH)
+    return f"did you mean {near[0]}?" if near else f"there are {listed(known)}"
 
 
 def listed(names: Iterable[str]) -> str:

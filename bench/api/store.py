@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +83,7 @@ def choose(
         found = selection.of_variant(records, store.base(), given)
         if not found:
             raise StoreError(
-                f"no finished run is of the variant {given}; {_there_are(store, given)}"
+                f"no finished run is of the variant {given}; {_suggestion(store, given)}"
             )
         return _chosen(store, found, given, best)
     if selection.is_row_number(given):
@@ -119,8 +118,8 @@ def _chosen(store: Store, found: Sequence[Record], asked: str, best: bool) -> Ch
     return Chosen(ordered[0], tuple(ordered), asked)
 
 
-def _there_are(store: Store, given: str) -> str:
-    """Return the variants that there are, and which of them the given name is near."""
+def _suggestion(store: Store, given: str) -> str:
+    """Return which variant may be meant by a name that none has, or those that there are."""
     records, suite = list(store.records()), store.base()
     bases = selection.table_bases(records, suite)
     names = {
@@ -129,10 +128,7 @@ def _there_are(store: Store, given: str) -> str:
         else row["variant"]
         for row in summarise(records, suite)
     }
-    known = names | {naming.name(record.variant, suite) for record in records}
-    near = get_close_matches(given, sorted(known - {"base"}), n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"there are {naming.listed(names)}{hint}"
+    return naming.suggestion(given, names)
 
 
 def worst_of_last(store: Store, tasks: Sequence[str] | None = None) -> Chosen:

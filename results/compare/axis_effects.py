@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from results import naming
 from results.compare.crossing import CrossedRuns, axes_of, level_text, other_levels
 from results.compare.judging import ComparisonRow, judged, judged_as_page
 from results.compare.pairs import (
@@ -34,11 +36,21 @@ def axis_effects(
     for (task, setting), group in grouped(records).items():
         found += _effects_in(CrossedRuns(group, suite), task, setting, axis)
     if not found:
+        _check_axis(axis, suite)
         raise ComparisonError(
             f"no finished runs differ in {axis} alone; make some, for example with bench run "
             f"--task reversal --vary {axis}=all"
         )
     return judged(found)
+
+
+def _check_axis(axis: str, suite: Mapping[str, Any]) -> None:
+    """Raise a ComparisonError for the name of no axis, with one that is near it."""
+    known = [*naming.SHORTHANDS, *suite]
+    if axis not in known:
+        near = get_close_matches(axis, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "bench list axes prints them"
+        raise ComparisonError(f"no axis is called {axis!r}; {hint}")
 
 
 def _effects_in(

@@ -113,7 +113,7 @@ def _nothing_in_common(
     for name, at in found.items():
         if not at:
             return ComparisonError(
-                f"no finished run is of the variant {name}; there are {naming.listed(places)}"
+                f"no finished run is of the variant {name}; {naming.suggestion(name, places)}"
             )
     at_a, at_b = found[a] or (), found[b] or ()
     return ComparisonError(

@@ -100,13 +100,20 @@ def _sure_lines(rows: Sequence[ComparisonRow]) -> list[str]:
     judged = [row for row in rows if row["verdict"] is not None]
     sure = [row for row in judged if row["verdict"] in SURE]
     # scores before costs, and what matters most first
-    sure.sort(key=lambda row: (row["ratio"], -abs(row["effect"] or 0.0)))
+    sure.sort(key=lambda row: (_place(row), -abs(row["effect"] or 0.0)))
     lines = [_sure_line(row) for row in sure[:SURE_SHOWN]]
     likely = sorted(filter(is_large, _leading(judged)), key=lambda row: -abs(row["effect"] or 0.0))
     lines += [_likely_line(row) for row in likely[: max(LIKELY_SHOWN - len(lines), 0)]]
     if len(sure) > SURE_SHOWN:
         lines.append(f"{len(sure) - SURE_SHOWN} more sure differences below")
     return [*lines, *_open_line(judged)] or ["nothing to compare"]
+
+
+def _place(row: ComparisonRow) -> int:
+    """Return the place of a measure: scores, then the cost to reach the target, then speeds."""
+    if not row["ratio"]:
+        return 0
+    return 1 if row["measure"] == "tokens_to_target" else 2
 
 
 def _leading(judged: Sequence[ComparisonRow]) -> list[ComparisonRow]:

@@ -50,9 +50,27 @@ def test_two_names_of_one_variant_are_no_comparison(bench: Bench, star: Path) ->
     code, out, err = bench("compare", "cell=gru", "base")
     assert (code, out) == (2, "")
     assert err == "bench: cell=gru and base are the same variant; give two\n"
-    code, _, err = bench("compare", "cell=gru", "cell=gruu")
+    code, _, err = bench("compare", "cell=gru", "no")
     assert code == 2
-    assert "no finished run is of the variant cell=gruu; there are base; cell=lstm" in err
+    assert "no finished run is of the variant no; there are base; cell=lstm; cell=rnn" in err
+
+
+@pytest.mark.parametrize("typed", ["cell=LSTM", "lstm", "cell=lst", "cel=lstm"])
+@pytest.mark.parametrize("verb", ["compare base", "doctor", "show", "curves --variant"])
+def test_misspelt_variants_are_answered_with_a_near_one(
+    bench: Bench, star: Path, typed: str, verb: str
+) -> None:
+    if typed == "lstm" and verb in ("doctor", "show"):
+        pytest.skip("would be the id of a run")
+    code, out, err = bench(*verb.split(), typed)
+    assert (code, out) == (2, "")
+    assert err.endswith("; did you mean cell=lstm?\n")
+
+
+def test_misspelt_axes_are_answered_with_a_near_one(bench: Bench, star: Path) -> None:
+    assert "no axis is called 'cel'; did you mean cell?" in bench("compare", "--axis", "cel")[2]
+    assert "no axis is called 'x'; bench list" in bench("compare", "--axis", "x")[2]
+    assert "no finished runs differ in hidden" in bench("compare", "--axis", "hidden")[2]
 
 
 def test_names_of_numbers_and_shorthands_are_read_as_numbers(bench: Bench, store: Path) -> None:
@@ -128,8 +146,7 @@ def test_a_variant_can_be_diagnosed(bench: Bench, star: Path) -> None:
     assert "reversal" in err
     code, _, err = bench("doctor", "cell=lstn")
     assert code == 2
-    assert "no finished run is of the variant cell=lstn; there are base (cell=gru); cell=l" in err
-    assert err.endswith("; did you mean cell=lstm?\n")
+    assert "no finished run is of the variant cell=lstn; did you mean cell=lstm?\n" in err
 
 
 def test_runs_are_listed_with_their_ids(bench: Bench, star: Path) -> None:
