@@ -53,7 +53,8 @@ def pair_tables(rows: Sequence[ComparisonRow]) -> list[TitledTable]:
 def _pair_line(row: ComparisonRow) -> Texts:
     title = measure(row["measure"]).title
     if row["refused"]:
-        return {"measure": title, "verdict": row["refused"]}
+        # empty cells, so that the columns stand in their order where the first row has no values
+        return {"measure": title, "a": "", "b": "", "effect": "", "verdict": row["refused"]}
     return {
         "measure": title,
         "a": side_text(row, "a"),
@@ -113,15 +114,21 @@ def _score_table(
         }
         for row in scores
     ]
-    notes = [_against_note(rows[0]), *interaction_notes(interactions), *comparison_notes(scores)]
+    notes = [_against_note(rows), *interaction_notes(interactions), *comparison_notes(scores)]
     return TextTable(_heading(rows), lines, notes)
 
 
-def _against_note(row: ComparisonRow) -> str:
+def _against_note(rows: Sequence[ComparisonRow]) -> str:
     """Say what the variants of a table are compared with."""
-    if "variant" in row:  # of two sets of runs, every line has the same a
-        return f"{row['a']} is compared with {row['b']}, each variant on the same seeds"
-    return f"each value is compared with {row['b']} on the same seeds"
+    if "variant" in rows[0]:  # of two sets of runs, every line has the same a
+        return f"{rows[0]['a']} is compared with {rows[0]['b']}, each variant on the same seeds"
+    return f"each value is compared with {_reference(rows)} on the same seeds"
+
+
+def _reference(rows: Sequence[ComparisonRow]) -> str:
+    """Return what the values of one axis are compared with, or those of several."""
+    references = {row["b"] for row in rows}
+    return references.pop() if len(references) == 1 else "the base's"
 
 
 def _cost_table(rows: Sequence[ComparisonRow]) -> TextTable:
@@ -132,7 +139,7 @@ def _cost_table(rows: Sequence[ComparisonRow]) -> TextTable:
         line = lines.setdefault(label, {"variant": _label(row)})
         line[measure(row["measure"]).title] = cost_text(row)
     notes = [
-        f"each as a multiple of the cost of {rows[0]['b']}; + better, - worse, = a tie, "
+        f"each as a multiple of the cost of {_reference(rows)}; + better, - worse, = a tie, "
         "~ no difference seen, ? not significant yet",
         *(note for note in comparison_notes(costs) if note.startswith(OF_COSTS)),
     ]

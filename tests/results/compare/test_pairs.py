@@ -22,7 +22,7 @@ from results.compare.pairs import STOPPED_AT_TARGET, ComparisonError
 from results.compare.two_variants import compare_variants
 from results.record import Record
 from results.show import comparisons
-from results.tables.comparisons import overview_tables
+from results.tables.comparisons import effect_tables, overview_tables
 from results.tables.effects import effect_text, interval_text, side_text, verdict_text
 from tests.records import SUITE, failed, record, with_curve
 
@@ -623,3 +623,15 @@ def test_scores_of_runs_that_stopped_at_the_target_are_said_not_to_be_compared()
     # no seed is left out for want of the other side's
     assert "left out" not in text
     assert "None" not in text
+    pair = shown(compare_variants(found, SUITE, A, B))
+    assert pair[2].split()[:5] == ["measure", "a", "b", "effect", "verdict"]
+
+
+def test_a_table_of_several_axes_names_no_single_reference() -> None:
+    found = [*runs([0.5] * 6), *runs([0.6] * 6, cell="lstm"), *runs([0.7] * 6, hidden=32)]
+    for rows, reference in (
+        (axis_effects.every_axis(found, SUITE), "the base's"),
+        (axis_effects.axis_effects(found, SUITE, "hidden"), "hidden=64"),
+    ):
+        (first, *_) = effect_tables(rows)[0].notes
+        assert first == f"each value is compared with {reference} on the same seeds"
