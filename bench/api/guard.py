@@ -183,7 +183,11 @@ def quality_matrix(matrix: Path | None, options: GuardOptions) -> str:
 
 
 def guard_quality(
-    against: Versions, matrix: str, folder: Path, report: GuardReport
+    against: Versions,
+    matrix: str,
+    folder: Path,
+    report: GuardReport,
+    count: Counting = uncounted,
 ) -> list[GuardRow]:
     """Run a small matrix by a git revision and by the present code, and compare the outcomes.
 
@@ -192,6 +196,7 @@ def guard_quality(
         matrix: The text of a matrix file.
         folder: The store, which keeps the revision's runs for the next time.
         report: Called with progress.
+        count: Called with how many runs of a version are done, and of how many.
 
     Raises:
         GuardError: One of the versions cannot run the matrix.
@@ -207,5 +212,5 @@ def guard_quality(
         file = Path(made) / "guard.toml"
         file.write_text(matrix, encoding="utf-8")
         return quality.compare_quality(
-            reference, revision.root, known, file, cores(), report, against.plugins
+            reference, revision.root, known, file, cores(), report, against.plugins, count
         )

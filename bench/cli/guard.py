@@ -232,8 +232,8 @@ def _quality_rows(
 
     with user_errors():
         chosen = guards.quality_matrix(matrix, options)
-    with _guard_errors(), Busy("running the matrix by both versions"):
-        return guards.guard_quality(versions, chosen, store, print_notice)
+    with _guard_errors(), Busy("running the matrix by both versions", "run") as busy:
+        return guards.guard_quality(versions, chosen, store, print_notice, busy.count)
 
 
 def _timed_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from os import environ
 from pathlib import Path
 
+from bench.engines.contract import Counting, uncounted
 from bench.guard.processes import GuardError
 from results.guard import quality
 from results.guard.verdict import GuardRow
@@ -17,6 +19,8 @@ from results.store import reading
 
 QUALITY_MATRIX = Path(__file__).parent.parent / "matrices" / "guard.toml"
 """The matrix that is run if no other is named."""
+RUNS_DONE = re.compile(r"(\d+) of (\d+) runs, ")
+"""Lines by which `bench run` tells how far it is."""
 
 
 def compare_quality(
@@ -27,6 +31,7 @@ def compare_quality(
     workers: int,
     report: Callable[[str], None],
     plugins: Sequence[str] = (),
+    count: Counting = uncounted,
 ) -> list[GuardRow]:
     """Compare the outcomes of two versions, and return a row per variant.
 
@@ -39,6 +44,7 @@ def compare_quality(
         known: The store that keeps the reference's runs for the next time.
         report: Called with sentences about the progress.
         plugins: Paths of plugins within each folder.
+        count: Called with how many runs of a version are done, and of how many.
 
     Raises:
         GuardError: One of the versions cannot run the matrix.
@@ -49,7 +55,7 @@ def compare_quality(
         def run_both(seeds: int | None, tasks: Sequence[str]) -> tuple[list[Record], list[Record]]:
             """Run both versions; return the records of the present code, then the reference's."""
             for folder, its_store in ((reference, known), (present, store)):
-                _run(folder, its_store, matrix, seeds, tasks, workers, plugins)
+                _run(folder, its_store, matrix, seeds, tasks, workers, plugins, count)
             return _read(store, tasks), _read(known, tasks)
 
         report("one seed of each variant, by both versions")
@@ -83,6 +89,7 @@ def _run(
     tasks: Sequence[str],
     workers: int,
     plugins: Sequence[str],
+    count: Counting,
 ) -> None:
     """Run the matrix by the code in a folder; its command line is the one stable interface."""
     command = [sys.executable, "-m", "bench", "run", "--matrix", str(matrix), "--device", "cpu"]
@@ -90,13 +97,18 @@ def _run(
     command += ["--seeds", str(seeds)] if seeds else []
     command += [part for task in tasks for part in ("--task", task)]
     command += [part for file in plugins for part in ("--plugin", str(folder / file))]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**environ, "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise GuardError(f"the code in {folder} does not run {matrix}: {last}")
+    environment = {**environ, "PYTHONPATH": str(folder)}
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            if told := RUNS_DONE.match(line):
+                count(int(told[1]), int(told[2]))
+        if process.wait():
+            errors.seek(0)
+            last = (errors.read().strip().splitlines() or ["no reason given"])[-1]
+            raise GuardError(f"the code in {folder} does not run {matrix}: {last}")

@@ -12,6 +12,7 @@ from bench.api import guard as guards
 from bench.api.guard import GuardOptions, quality_matrix
 from bench.cli import app
 from bench.guard import quality
+from bench.guard.processes import GuardError
 from bench.guard.quality_matrix import as_toml, chosen_blocks
 from bench.plan.matrix import Block
 from bench.plan.matrix_file import parse, read_matrix
@@ -132,3 +133,26 @@ def test_a_plugins_repository_gets_a_baseline_and_a_workflow(
     # what is there, and may have been changed, stays
     assert app.main(asked) == 3
     assert "is there already" in capsys.readouterr().err
+
+
+def test_runs_of_a_version_are_counted_and_its_last_words_told(tmp_path: Path) -> None:
+    """By code of its own that only prints, as `bench run` does."""
+    (tmp_path / "bench").mkdir()
+    main = tmp_path / "bench" / "__main__.py"
+    told = (
+        'print("0 of 8 runs, 0% of the work"); print("  x step 1"); print("3 of 8 runs, 3 solved")'
+    )
+    main.write_text(told)
+    counted: list[tuple[int, int]] = []
+
+    def count(done: int, total: int) -> None:
+        counted.append((done, total))
+
+    def run() -> None:
+        quality._run(tmp_path, tmp_path, tmp_path / "m.toml", 1, (), 1, (), count)
+
+    run()
+    assert counted == [(0, 8), (3, 8)]
+    main.write_text("import sys; print('first', file=sys.stderr); sys.exit('bench: not so')")
+    with pytest.raises(GuardError, match=r"does not run .*: bench: not so"):
+        run()
