@@ -34,11 +34,15 @@ SURE = ("better", "worse")
 def at_a_glance(sections: Sequence[Section], rows: Sequence[Sequence[ComparisonRow]]) -> list[str]:
     """Return a card for each task: the default's score, the best one, and what surely differs.
 
+    Tasks of which something is sure come first.
+
     Args:
         sections: The tables of the report.
         rows: The effects in each of them, on scores and on costs.
     """
-    cards = [_card(section, effects) for section, effects in zip(sections, rows, strict=True)]
+    paired = list(zip(sections, rows, strict=True))
+    paired.sort(key=lambda pair: not any(row["verdict"] in SURE for row in pair[1]))
+    cards = [_card(section, effects) for section, effects in paired]
     return ["<h2>At a glance</h2>", f'<div class="cards">{"".join(cards)}</div>', HOW_TO_READ]
 
 

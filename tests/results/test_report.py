@@ -40,12 +40,15 @@ def test_it_says_what_is_known() -> None:
     assert "processor P" in text
 
 
+def section_of(runs: list[Record]) -> Section:
+    summary = summarise(runs, SUITE)
+    (table,) = {(row["task"], row["setting"]) for row in summary}
+    return Section("t0", *table, runs, SUITE, summary, [], lambda ids: ())
+
+
 def card(runs: list[Record]) -> str:
     """The card of a task on the first screen, as text."""
-    (table,) = {(row["task"], row["setting"]) for row in summarise(runs, SUITE)}
-    summary = summarise(runs, SUITE)
-    section = Section("t0", *table, runs, SUITE, summary, [], lambda ids: ())
-    cards = at_a_glance([section], [page_of_axes(runs, SUITE, ("tokens_to_target",))])
+    cards = at_a_glance([section_of(runs)], [page_of_axes(runs, SUITE, ("tokens_to_target",))])
     return re.sub("<[^>]+>", "", cards[1])
 
 
@@ -58,12 +61,18 @@ def test_the_first_screen_says_what_is_sure_or_likely() -> None:
             for seed in range(seeds)
         ]
 
-    few = card([*stopped(3, 900), *stopped(3, 400, cell="lstm")])
+    few_runs = [*stopped(3, 900), *stopped(3, 400, cell="lstm")]
+    seven_runs = [*stopped(7, 900), *stopped(7, 400, cell="lstm")]
+    few, seven = card(few_runs), card(seven_runs)
     assert "cell=lstm against cell=gru: ×0.45 tokens to target (" in few
     assert "tokens to target: 1 large, not yet significant" in few
-    seven = card([*stopped(7, 900), *stopped(7, 400, cell="lstm")])
     assert "cell=lstm is better than cell=gru: ×0.4" in seven
     assert "nothing to compare" not in few + seven
+    # the tasks of which something is sure lead
+    both = [section_of(few_runs), section_of(seven_runs)]
+    effects = [page_of_axes(runs, SUITE, ("tokens_to_target",)) for runs in (few_runs, seven_runs)]
+    cards = at_a_glance(both, effects)[1]
+    assert cards.index("is <b") < cards.index("large, not yet significant")
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_typed_is_markup() -> None:
