@@ -12,6 +12,7 @@ from typing import Any
 from bench.engines.contract import Counting, EngineError, uncounted
 from bench.engines.in_process import run_in_process
 from bench.plan.again import as_advised, as_installed
+from bench.plugins.loading import digest_of
 from bench.specs import RunSpec
 from bench.training.process import cached_task
 from results.doctor.cure import improvement
@@ -38,9 +39,10 @@ def examine_again(record: Record, folder: Path, count: Counting = uncounted) -> 
     reached, and how many there are.
 
     Raises:
-        ValueError: The spec cannot be run by this version.
+        ValueError: The spec cannot be run by this version, or its plugin is not loaded.
         EngineError: The run fails now.
     """
+    _check_plugin(record)
     again = run_in_process(
         as_installed(RunSpec.read(dict(record.spec))), folder / "data", examined=True, count=count
     )
@@ -60,6 +62,12 @@ def examine_again(record: Record, folder: Path, count: Counting = uncounted) -> 
         with contextlib.suppress(StoreError), writing(folder) as store:
             store.add(examined)
     return examined
+
+
+def _check_plugin(record: Record) -> None:
+    """Raise a ValueError for a run of a plugin that is not loaded."""
+    if record.spec.get("plugin") and not digest_of(record.task, record.variant):
+        raise ValueError(f"run {record.id} was made with a plugin; give it with --plugin FILE")
 
 
 def _without_findings(record: Record) -> dict[str, Any]:
@@ -135,6 +143,7 @@ def confirm(
     found = findings(examined) if examined else []
     if not found:
         raise ValueError(f"nothing was found in run {record.id}, so there is no advice to test")
+    _check_plugin(record)
     first = found[0]
     for number, remedy in enumerate((first.remedy, *first.others)):
         try:

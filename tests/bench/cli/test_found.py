@@ -39,6 +39,12 @@ def test_runs_of_a_plugin_are_compared_without_it(bench: Bench, with_plugin: Pat
         assert bench(*verb)[0] == 0
 
 
+def test_runs_of_a_plugin_are_examined_with_it(bench: Bench, with_plugin: Path) -> None:
+    code, out, err = bench("doctor", "cell=mine")
+    assert (code, out) == (2, "")
+    assert err.endswith("was made with a plugin; give it with --plugin FILE\n")
+
+
 def test_one_learning_rate_is_not_the_best_one(bench: Bench, with_plugin: Path) -> None:
     out = bench("compare", "cell=mine", "base", "--fair", "learning_rate", "--notes")[1]
     flat = " ".join(out.split())
