@@ -72,7 +72,7 @@ def test_seeds_can_be_compared_apart(bench: Bench, store: Path) -> None:
         (["base"], "compare two variants"),
         (["base", "cell=lstm", "--axis", "cell"], "one of these"),
         (["base", "cell=lstmm"], "no finished run is of the variant cell=lstmm"),
-        (["--axis", "colour"], "no finished runs differ in colour alone"),
+        (["--axis", "colour"], "no axis is called 'colour'"),
         (["base", "cell=lstm", "--fair", "money"], "parameters"),
         (["base", "cell=lstm", "--along", "stpes"], "did you mean steps"),
         (["base", "cell=lstm", "--along", "steps", "--fair", "all"], "--fair does nothing with"),
