@@ -115,4 +115,5 @@ def _rows_of(planned: PlannedClaim, sides: Mapping[str, Sequence[Record]]) -> It
         "about": claim.about,
         "source": claim.source,
     }
-    return claim_rows(source, claim.task, claim.comparisons, sides, planned.task.metric)
+    tuned = claim.rates == "tuned"
+    return claim_rows(source, claim.task, claim.comparisons, sides, planned.task.metric, tuned)

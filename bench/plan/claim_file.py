@@ -5,6 +5,8 @@ source = "Britz et al. 2017, table 2"
 reported = "BLEU, EN-DE: LSTM 22.22 ± .08, GRU 21.78 ± .05"
 checked = "no"                          # or how the figures were checked
 scaled = "generated en-zh, hidden 64"   # what the experiment was scaled down to
+trained = "Adam at 0.0001, 2.5 M steps" # how the source trained: rate, length, when it ended
+rates = "common"                        # one rate for all sides; or tuned, or compared
 story = ["as seen", "what it was", "cured"]   # optional, for experiments that went wrong
 task = "en-zh"
 base = { attention = "additive" }
@@ -46,13 +48,25 @@ from variants import BASE, axes
 
 CLAIMS = Path(__file__).parents[1] / "claims"
 """Folder of the claims that come with the suite."""
-TEXT_KEYS = ("about", "source", "reported", "checked", "scaled", "task")
+TEXT_KEYS = ("about", "source", "reported", "checked", "scaled", "trained", "rates", "task")
 CLAIM_BUDGET_KEYS = ("steps", "epochs", "batch", "every", "stop")
 CLAIM_KEYS = (*TEXT_KEYS, "story", *CLAIM_BUDGET_KEYS, "base", "seeds", "side", "compare")
 COMPARISON_KEYS = ("says", "a", "b", "expected", "measure", "near", "within")
 STORY = ("as the author saw it", "what it was", "cured")
 """Parts of a claim's story."""
 EXPECTED = ("better", "worse", "tie")
+RATES = {
+    "common": "one learning rate for all sides, {}, tuned for none",
+    "tuned": "each side at the learning rate that was tuned for it",
+    "compared": "learning rates are part of what is compared",
+}
+"""What `rates` of a claim says of its sides; {} is their rate."""
+ENDS = {
+    "budget": "trained to the end",
+    "solved": "or until the target was reached",
+    "plateau": "or until it was flat",
+}
+"""What a claim's budget says of the end of its runs."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,8 @@ class Claim:
         reported: The figures that were reported.
         checked: Whether and how the figures were checked.
         scaled: What the experiment was scaled down to.
+        trained: How the source trained: its learning rate, and for how long.
+        rates: One of RATES.
         story: What the author saw, what it was, and how it is cured; empty for a claim that is no
             story of a mistake.
         task: The task's label.
@@ -77,6 +93,8 @@ class Claim:
     reported: str
     checked: str
     scaled: str
+    trained: str
+    rates: str
     story: tuple[str, ...]
     task: str
     blocks: Mapping[str, Block]
@@ -108,7 +126,9 @@ class Claim:
             + (f", fault {block.fault}" if block.fault else "")
             for side, block in self.blocks.items()
         }
-        budget = f"{block.budget.text()} of {block.budget.batch} examples"
+        end = ENDS[block.budget.stop]
+        budget = f"{block.budget.text()} of {block.budget.batch} examples, {end}"
+        rates = RATES[self.rates].format(naming.text(block.base.learning_rate))
         return {
             "claim": self.name,
             "about": self.about,
@@ -117,6 +137,8 @@ class Claim:
             "reported": self.reported,
             "checked": self.checked,
             "scaled": self.scaled,
+            "trained": self.trained,
+            "rates": rates,
             "story": dict(zip(STORY, self.story, strict=False)),
             "task": self.task,
             "budget": f"{budget}, {describe_seeds(block.seeds)}",
@@ -159,6 +181,7 @@ def _claim(name: str, raw: dict[str, Any]) -> Claim:
     blocks = _sides(raw, task)
     comparisons = tuple(_comparison(name, given, list(blocks)) for given in raw["compare"])
     texts = {key: str(raw[key]) for key in TEXT_KEYS if key != "task"}
+    _check_rates(texts["rates"], name, blocks)
     return Claim(
         name=name,
         task=task,
@@ -167,6 +190,17 @@ def _claim(name: str, raw: dict[str, Any]) -> Claim:
         story=_story(name, raw.get("story", [])),
         **texts,
     )
+
+
+def _check_rates(rates: str, name: str, blocks: Mapping[str, Block]) -> None:
+    """Raise ValueError for an unknown word, or for one rate where the sides have several."""
+    one_of(f"rates of the claim {name}", rates, RATES)
+    several = len({block.base.learning_rate for block in blocks.values()}) > 1
+    if rates == "common" and several:
+        raise ValueError(
+            f"rates of the claim {name} are said to be common, and its sides have several; write "
+            "tuned or compared"
+        )
 
 
 def _story(name: str, given: object) -> tuple[str, ...]:

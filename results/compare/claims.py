@@ -1,4 +1,8 @@
-"""Checks what others reported against this store's runs: reproduced, reversed, or undecided."""
+"""Checks what others reported against this store's runs: reproduced, another way, or undecided.
+
+A result that came out another way is `reversed` only where both sides were tuned and had flattened.
+Else less training, or a rate that suits one side, may be all there is to it, and the word says so.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,21 @@ from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader, measure, readable
 from results.compare.pairs import Compared, Head, by_seed, mean_seconds, paired
 from results.record import Record
+
+REPRODUCED = "reproduced"
+REVERSED = "reversed"
+"""Said where both sides were tuned and had flattened."""
+OTHER_WAY = "the other way round at this budget"
+"""Said of a difference where the other side was reported to be ahead."""
+DIFFERENT = "a difference at this budget"
+"""Said of a difference where none was reported."""
+OTHER_VALUE = "another value"
+"""Said where the comparison came out as reported, but not the value of a side."""
+NO_DIFFERENCE = "no difference"
+UNDECIDED = "undecided"
+WORST_FIRST = (UNDECIDED, REVERSED, OTHER_WAY, DIFFERENT, OTHER_VALUE, NO_DIFFERENCE)
+"""Words of comparisons, of which the first that one has is said of the whole claim: while a part is
+open, nothing is said of the whole."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ class JudgedRow(ComparisonRow):
     near: float | None
     within: float
     word: str
-    """reproduced, reversed, no difference or undecided."""
+    """REPRODUCED, or one of WORST_FIRST."""
 
 
 class ClaimRow(ClaimSource, JudgedRow):
@@ -74,6 +93,7 @@ def claim_rows(
     comparisons: Sequence[Comparison],
     sides: Mapping[str, Sequence[Record]],
     metric: str,
+    tuned: bool = False,
 ) -> list[ClaimRow]:
     """Return a row for each comparison of a claim.
 
@@ -83,8 +103,9 @@ def claim_rows(
         comparisons: what the claim says.
         sides: the runs of each side, by name.
         metric: key of the task's score.
+        tuned: each side has the learning rate that was tuned for it.
     """
-    judged_rows = judge(comparisons, sides, metric, task)
+    judged_rows = judge(comparisons, sides, metric, task, tuned)
     first_seed = min((run.seed for runs in sides.values() for run in runs), default=0)
     return [
         {
@@ -112,6 +133,7 @@ def judge(
     sides: Mapping[str, Sequence[Record]],
     metric: str,
     task: str = "",
+    tuned: bool = False,
 ) -> list[JudgedRow]:
     """Return a row for each comparison, with its verdict on the claim as `word`.
 
@@ -137,20 +159,24 @@ def judge(
             "expected": comparison.expected,
             "near": comparison.near,
             "within": comparison.within,
-            "word": _word(row, comparison),
+            "word": _word(row, comparison, tuned),
         }
         for row, comparison in zip(judged(found), comparisons, strict=True)
     ]
 
 
-def _word(row: ComparisonRow, comparison: Comparison) -> str:
+def _word(row: ComparisonRow, comparison: Comparison, tuned: bool) -> str:
     # a source that saw no difference had few runs too, and said nothing of rare failures
     verdict = "tie" if row["verdict"] == "alike" else row["verdict"]
     if verdict in (None, "undecided"):
-        return "undecided"
-    if verdict != comparison.expected:
-        return "no difference" if verdict == "tie" else "reversed"
-    return "reproduced" if _is_near(row["a_mean"], comparison) else "reversed"
+        return UNDECIDED
+    if verdict == comparison.expected:
+        return REPRODUCED if _is_near(row["a_mean"], comparison) else OTHER_VALUE
+    if verdict == "tie":
+        return NO_DIFFERENCE
+    if tuned and row["settled"]:
+        return REVERSED
+    return DIFFERENT if comparison.expected == "tie" else OTHER_WAY
 
 
 def _is_near(mean: float | None, comparison: Comparison) -> bool:
@@ -163,11 +189,7 @@ def _is_near(mean: float | None, comparison: Comparison) -> bool:
 def overall(rows: Sequence[JudgedRow]) -> str:
     """Return the verdict on a claim: it is reproduced if each of its comparisons is."""
     words = [row["word"] for row in rows]
-    # undecided comes first: while a part is open, nothing is said of the whole
-    for word in ("undecided", "reversed", "no difference"):
-        if word in words:
-            return word
-    return "reproduced"
+    return next((word for word in WORST_FIRST if word in words), REPRODUCED)
 
 
 def seeds_wanting(rows: Sequence[JudgedRow]) -> int | None:

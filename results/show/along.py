@@ -52,7 +52,9 @@ def _chart(rows: Sequence[AlongRow], width: int) -> list[Text]:
         {"step": row["at"] or 0.0, "mean": 0.0, "least": 0.0, "most": 0.0} for row in rows
     ]
     first = rows[0]
-    difference = f"{first['a']} minus {first['b']}, and its 95 % band (d)"
+    difference = f"{first['a']} minus {first['b']}"
+    if first["low"] is not None:
+        difference += ", and its 95 % band (d)"
     curves = [_curve(first, difference, effect), _curve(first, "no difference", none)]
     return curve_chart(
         curves, width, measure(first["measure"]).write, first["along"], DIFFERENCE_MARKS

@@ -34,11 +34,11 @@ def show_one(
         console: where to print.
     """
     console.print(Text(f"{about['claim']}: {about['about']}", style="bold"))
-    for key in ("source", "reported", "checked", "scaled"):
+    for key in ("source", "reported", "checked", "trained", "scaled"):
         console.print(Text(f"{key}: {about[key]}"))
     for part, text in about["story"].items():
         console.print(Text(f"{part}: {text}"))
-    console.print(Text(f"tried on {about['task']}, {about['budget']}:"))
+    console.print(Text(f"tried on {about['task']}, {about['budget']}; {about['rates']}:"))
     for side, name in about["sides"].items():
         console.print(Text(f"  {side}: {name}"))
     console.print()

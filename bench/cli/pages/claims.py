@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.cli.pages.tables import markdown_table
-from results.compare.claims import ClaimRow
+from results.compare.claims import OTHER_WAY, REPRODUCED, REVERSED, ClaimRow
 from results.compare.measures import measure
 from results.tables.claims import claim_verdict_text, verdict_counts
 from results.tables.effects import effect_text, interval_text
@@ -20,13 +20,19 @@ the store and all else from the files of the claims. A test holds all but the ve
 
 A claim is a file in [bench/claims](../bench/claims): its source, the reported figures, and the
 task, model size and budget to which it was scaled down (`bench claims show NAME` prints it all). A
-small task need not bear out a large one: a verdict holds for the task and budget used here. The
-published figures were taken as given to this project and were not checked against the papers.
+small task need not bear out a large one: a verdict holds for the task and budget used here. Each
+claim says how its source trained, as far as this project was told, and how it is tried here: at one
+rate or tuned, for how long, and to the end or until flat. The published figures were taken as given
+to this project and were not checked against the papers.
 
 | verdict of a claim | meaning |
 | --- | --- |
 | reproduced | the comparison came out as reported |
-| reversed | it came out the other way, or a reported value was missed |
+| the other way round at this budget | the other side was ahead, after this much training at these \
+rates; with more, or with a rate for each side, the order may turn |
+| reversed | the same, where each side had the rate that was tuned for it, and both had flattened |
+| a difference at this budget | there is one, and none was reported |
+| another value | the comparison came out as reported, but not the value of a side |
 | no difference | no difference that matters was seen |
 | not significant yet (about n more seeds) | so many would settle it if the difference stays as it \
 is: `bench claims run NAME --seeds N` |
@@ -40,7 +46,7 @@ CLAIMS_HEADING = "## Claims"
 """Opens the section of sources, reported figures and sides."""
 WHOLE_CLAIM = "A claim with several comparisons is reproduced only if each of them is."
 """Says what the verdict on a claim is made of."""
-IN_BOLD = ("reproduced", "reversed")
+IN_BOLD = (REPRODUCED, REVERSED, OTHER_WAY)
 """Verdicts that are printed in bold."""
 
 
@@ -62,8 +68,8 @@ def _claim_cells(claim: Mapping[str, Any]) -> list[str]:
         f"`{claim['claim']}`",
         "; ".join(claim["says"]),
         claim["source"],
-        claim["reported"],
-        f"{claim['task']}, {claim['budget']}; {claim['scaled']}",
+        f"{claim['reported']}; trained: {claim['trained']}",
+        f"{claim['task']}, {claim['budget']}; {claim['rates']}; {claim['scaled']}",
         "; ".join(f"{side}: `{name}`" for side, name in claim["sides"].items()),
     ]
 

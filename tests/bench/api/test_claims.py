@@ -23,6 +23,8 @@ source = "nobody"
 reported = "nothing"
 checked = "no"
 scaled = "tiny"
+trained = "for a week"
+rates = "common"
 task = "opposites"
 base = { hidden = 8, embedding = 8 }
 steps = 5

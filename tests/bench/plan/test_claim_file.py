@@ -19,6 +19,8 @@ source = "nobody"
 reported = "1 and 0"
 checked = "yes"
 scaled = "no"
+trained = "for a week"
+rates = "common"
 task = "opposites"
 base = { hidden = 24, embedding = 16, learning_rate = 0.02 }
 steps = 60
@@ -47,7 +49,9 @@ def tasks() -> dict[str, Task]:
 def test_every_claim_can_be_tried(name: str, tasks: dict[str, Task]) -> None:
     claim = claim_file.read_claim(name)
     texts = (claim.about, claim.source, claim.reported, claim.checked, claim.scaled)
-    assert all(texts)
+    assert all((*texts, claim.trained))
+    rates = {block.base.learning_rate for block in claim.blocks.values()}
+    assert (claim.rates == "compared") == (len(rates) > 1)
     assert claim.checked.startswith(("yes", "no"))
     task = tasks[claim.task]
     plans = claim.plans(task, "cpu", None)
@@ -74,6 +78,9 @@ def test_experiments_that_went_wrong_tell_their_story(capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "as the author saw it: translate('man')" in out
     assert "cured: outputs begin at step 0" in out
+    told = " ".join(out.split())
+    assert "trained: Adam at 0.001" in told
+    assert "trained to the end, 9 seeds; one learning rate for all sides, 0.001, tuned" in told
 
 
 def test_the_grid_of_rates_is_the_authors_own() -> None:
@@ -95,7 +102,8 @@ def written(folder: Path, text: str) -> str:
 
 @pytest.mark.usefixtures("no_workers")
 @pytest.mark.parametrize(
-    ("expected", "word", "strict"), [("better", "reproduced", 0), ("worse", "reversed", 1)]
+    ("expected", "word", "strict"),
+    [("better", "reproduced", 0), ("worse", "the other way round at this budget", 1)],
 )
 def test_a_claim_of_your_own(
     expected: str, word: str, strict: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -134,6 +142,8 @@ def test_a_claim_of_your_own(
         (("steps = 60", "steps = 0"), "budget"),
         (("seeds = 6", "seeds = 0"), "seeds=0"),
         (('source = "nobody"', ""), "source"),
+        (('rates = "common"', 'rates = "best"'), "compared"),
+        (('optimizer = "sgd"', "learning_rate = 0.5"), "said to be common, and its sides have"),
         (("[side]", "[side"), "not TOML"),
         (("sgd = {", "bridge = {"), "bridge"),
         (('scaled = "no"', 'scaled = "no"\nstory = ["seen"]'), "as the author saw it, what it was"),

@@ -21,7 +21,7 @@ from results.compare.claims import (
 from results.record import Record
 from results.show.claims import show_all
 from results.tables.claims import claim_verdict_text
-from tests.records import failed, record
+from tests.records import failed, record, with_curve
 
 
 def side(scores: list[float], **changes: Any) -> list[Record]:
@@ -40,8 +40,8 @@ HIGH, LOW = [0.9, 0.8, 0.85] * 2, [0.1, 0.2, 0.15] * 2
     [
         (HIGH, LOW, "better", "reproduced"),
         (LOW, HIGH, "worse", "reproduced"),
-        (HIGH, LOW, "worse", "reversed"),
-        (HIGH, LOW, "tie", "reversed"),
+        (HIGH, LOW, "worse", "the other way round at this budget"),
+        (HIGH, LOW, "tie", "a difference at this budget"),
         (HIGH, HIGH, "better", "no difference"),
         (HIGH, HIGH, "tie", "reproduced"),
         (HIGH[:4], LOW[:4], "better", "undecided"),
@@ -56,12 +56,31 @@ def test_words(a: list[float], b: list[float], expected: str, word: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("near", "word"), [(0.85, "reproduced"), (0.86, "reproduced"), (0.9, "reversed")]
+    ("near", "word"), [(0.85, "reproduced"), (0.86, "reproduced"), (0.9, "another value")]
 )
 def test_a_value_that_was_reported(near: float, word: str) -> None:
     sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
     (row,) = judge([claim("better", near)], sides, "exact_match")
     assert row["a_mean"] == pytest.approx(0.85)
+    assert row["word"] == word
+
+
+@pytest.mark.parametrize(
+    ("last", "tuned", "word"),
+    [
+        (0.5, True, "reversed"),
+        (0.5, False, "the other way round at this budget"),
+        (0.9, True, "the other way round at this budget"),
+    ],
+)
+def test_reversed_is_said_of_sides_that_were_tuned_and_are_flat(
+    last: float, tuned: bool, word: str
+) -> None:
+    """A curve that is flat at 0.5, or rises to 0.9 at its end."""
+    sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
+    curve = [*[0.5] * 15, last]
+    ended = {name: [with_curve(one, curve) for one in runs] for name, runs in sides.items()}
+    (row,) = judge([claim("worse")], ended, "exact_match", tuned=tuned)
     assert row["word"] == word
 
 
