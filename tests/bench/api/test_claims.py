@@ -58,7 +58,8 @@ def test_a_claim_is_judged_by_its_runs(claim: str, tmp_path: Path) -> None:
     assert not folder.exists()
     assert len(whole_plan(planned).specs) == 4
     description = planned[0].claim.description()
-    assert description["budget"] == "5 steps of 32 examples, 2 seeds"
+    assert description["budget"] == "5 steps of 32 examples, trained to the end, 2 seeds"
+    assert description["rates"].startswith("one learning rate for all sides, 0.")
     assert set(description["sides"]) == {"rnn", "gru"}
     options = EngineOptions(workers=1)
     with closing(engine_of(options, "cpu", 4, folder)) as engine, writing(folder) as store:
