@@ -194,7 +194,7 @@ def _claim(name: str, raw: dict[str, Any]) -> Claim:
 
 def _check_rates(rates: str, name: str, blocks: Mapping[str, Block]) -> None:
     """Raise ValueError for an unknown word, or for one rate where the sides have several."""
-    one_of(f"rates of the claim {name}", rates, RATES)
+    one_of(f"rates of the claim {name}", rates, tuple(RATES))
     several = len({block.base.learning_rate for block in blocks.values()}) > 1
     if rates == "common" and several:
         raise ValueError(
