@@ -58,7 +58,7 @@ def _uphill(recording: Recording) -> str | None:
 def _since(one: Round) -> int:
     """Return the number of calls before the part of a round that its last loss is made of."""
     backward = one.happened("backward")
-    return backward[-2].at if len(backward) > 1 else 0
+    return backward[-2].at if len(backward) > 1 and not backward[-1].handed_on else 0
 
 
 def _seen(reading: StepReading, since: int) -> LossesSeen:

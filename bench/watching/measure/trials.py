@@ -72,6 +72,7 @@ class Trials:
     def loss(self, one: Round, leaves: dict[int, Tensor], *, uncut: bool = False) -> Tensor:
         """Return the loss of a round with other values of the parameters."""
         roots = {n: leaves[id(t)] for n, t in one.tape.parameters.items()}
+        uncut = uncut or one.happened("backward")[-1].handed_on
         values = one.tape.replay(gradients=True, roots=roots, uncut=uncut)
         return torch.stack([values[n].sum().float() for n in _losses(one)]).sum()
 
@@ -127,7 +128,10 @@ class Trials:
 
 
 def _losses(one: Round) -> list[int]:
-    return [event.number for event in one.happened("backward") if event.number >= 0]
+    losses = one.happened("backward")
+    if losses and losses[-1].handed_on:
+        losses = losses[-1:]
+    return [event.number for event in losses if event.number >= 0]
 
 
 def _rate(recording: Recording) -> float:

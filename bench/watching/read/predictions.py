@@ -124,13 +124,12 @@ def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:
 
 
 def _no_criterion(tape: Tape, flow: Flow, loss: int) -> str:
-    root = tape.roots.get(loss)
-    if root is not None:
+    calls = [tape.calls[index] for index in flow.makers[loss]]
+    if not calls:
         return (
             "the loss was computed where no calls can be seen, as in compiled code or in a "
             "torch.autograd.Function"
         )
-    calls = [tape.calls[index] for index in flow.makers[loss]]
     calls += [tape.calls[index] for n in flow.sources(loss) for index in flow.makers[n]]
     names = ", ".join(dict.fromkeys(call.name.strip("_") for call in calls))
     return (

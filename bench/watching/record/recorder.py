@@ -282,10 +282,16 @@ class Recorder(HookedMode):
             return
         self.vocabularies.look()
         number = -1 if root is None else current.tape.number(root)
-        if not current.happened("backward"):
+        earlier = [event.number for event in current.happened("backward")]
+        if not earlier:
             with torch._C.DisableTorchFunction():
                 current.tape.settle()
-        current.events.append(RoundEvent("backward", len(current.tape.calls), place(), number))
+        # a script may cut the model in two, and hand the gradients at the cut to the first part
+        handed_on = bool(earlier) and root is not None and root.numel() > 1
+        if handed_on:
+            number = current.tape.sum_of(earlier)
+        at = len(current.tape.calls)
+        current.events.append(RoundEvent("backward", at, place(), number, handed_on=handed_on))
         parameters = list(current.tape.parameters.values())
         self.names.find(parameters)
         self._by_hand.know(parameters)

@@ -25,6 +25,9 @@ class RoundEvent:
     """The limit that gradients are clipped to."""
     parameters: frozenset[str] = frozenset()
     """Names of the parameters whose gradients are clipped."""
+    handed_on: bool = False
+    """Whether a backward pass goes on from gradients at which those before it ended: the loss is
+    the sum of theirs."""
 
 
 @dataclass

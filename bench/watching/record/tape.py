@@ -9,15 +9,17 @@ what.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten
 
-from bench.watching.record.calls import CHANGING, VIEWS
-from bench.watching.record.replaying import Call, Change, Manner, run
+from bench.watching.record.calls import CHANGING, CUTTING, VIEWS
+from bench.watching.record.places import place
+from bench.watching.record.replaying import Call, Change, Manner, Slot, run
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Tape:
         known = self.numbers.get(id(tensor))
         if known is not None:
             return known
+        made = None if parameter else self._cut_from(tensor)
         number = self._new(tensor)
+        if made is not None:
+            self.calls.append(_call("detach", Tensor.detach, [made], number))
+            return number
         self.roots[number] = self._root(tensor, earlier, parameter)
         if self.roots[number].parameter:
             self.parameters[number] = plain(tensor)
@@ -81,6 +87,14 @@ class Tape:
         """Return whether a call of this tape made the tensor."""
         number = self.numbers.get(id(tensor))
         return number is not None and number not in self.roots
+
+    def _cut_from(self, tensor: Tensor) -> int | None:
+        """Return the tensor of the tape that an unknown leaf was, as after `Variable(x.data)`."""
+        if isinstance(tensor, nn.Parameter) or not takes_gradients(tensor):
+            return None
+        at, shape = memory(tensor), tensor.shape
+        same = (n for n, t in enumerate(self.keep) if n not in self.roots and t.shape == shape)
+        return next((n for n in same if at and memory(self.keep[n]) == at), None)
 
     def _new(self, tensor: Tensor) -> int:
         number = len(self.keep)
@@ -118,6 +132,12 @@ class Tape:
             earlier,
         )
 
+    def sum_of(self, losses: Sequence[int]) -> int:
+        """Return the number of the sum of some losses, which is computed when the tape is run."""
+        number = self._new(torch.zeros(()))
+        self.calls.append(_call("sum", _sum, losses, number))
+        return number
+
     def settle(self) -> None:
         """Take the parameters' values anew and drop the calls that made them or wrote to them.
 
@@ -125,6 +145,8 @@ class Tape:
         they stayed, running the tape with other parameters would undo these.
         """
         leaves = {n: t for n, t in enumerate(self.keep) if _settles(t)}
+        if any(n not in self.roots and not isinstance(t, nn.Parameter) for n, t in leaves.items()):
+            leaves = {n: leaves[n] for n in leaves.keys() - self._cut_off()}
         pointers = {memory(tensor) for tensor in leaves.values()} - {0}
         own = leaves.keys() | {n for n, t in enumerate(self.keep) if memory(t) in pointers}
         self.calls = [call for call in self.calls if not own & _written(call)]
@@ -133,6 +155,20 @@ class Tape:
             if self.numbers.get(id(tensor)) == number:
                 self.roots[number] = self._root(tensor, None)
                 self.parameters[number] = plain(tensor)
+
+    def _cut_off(self) -> set[int]:
+        """Return what the script computed with parameters and cut off: such leaves are none."""
+        computed = {n for n, tensor in self.parameters.items() if isinstance(tensor, nn.Parameter)}
+        cut: set[int] = set()
+        for call in self.calls:
+            results = [number for number in call.results if number >= 0]
+            if call.name in CUTTING and computed.difference(self.parameters) & {*call.inputs}:
+                cut.update(results)
+            elif cut.intersection(call.inputs) and call.name in VIEWS | CUTTING:
+                cut.update(results)
+            elif call.gradients and call.name not in CUTTING and computed & {*call.inputs}:
+                computed.update(results)
+        return cut
 
     def close(self) -> None:
         """Let the tensors of the calls go; what is needed to run them again stays."""
@@ -189,6 +225,16 @@ class Tape:
                 values[number] = values[number].detach().clone().requires_grad_()
         values.update(roots or {})
         return run(self.calls, values, changes or {}, Manner(gradients, uncut, passed, stop))
+
+
+def _call(name: str, function: Callable[..., Tensor], taken: Sequence[int], made: int) -> Call:
+    """Return a call that the script did not make in a way that can be seen."""
+    leaves, structure = tree_flatten((tuple(map(Slot, taken)), {}))
+    return Call(name, function, leaves, structure, (made,), place(), (), gradients=True)
+
+
+def _sum(*losses: Tensor) -> Tensor:
+    return torch.stack([loss.sum().float() for loss in losses]).sum()
 
 
 def _written(call: Call) -> set[int]:
