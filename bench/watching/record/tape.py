@@ -161,13 +161,14 @@ class Tape:
         computed = {n for n, tensor in self.parameters.items() if isinstance(tensor, nn.Parameter)}
         cut: set[int] = set()
         for call in self.calls:
-            results = [number for number in call.results if number >= 0]
-            if call.name in CUTTING and computed.difference(self.parameters) & {*call.inputs}:
-                cut.update(results)
-            elif cut.intersection(call.inputs) and call.name in VIEWS | CUTTING:
-                cut.update(results)
-            elif call.gradients and call.name not in CUTTING and computed & {*call.inputs}:
-                computed.update(results)
+            taken, made = {*call.inputs}, {number for number in call.results if number >= 0}
+            cuts = call.name in CUTTING
+            if (cuts and taken & (computed - self.parameters.keys())) or (
+                taken & cut and call.name in VIEWS | CUTTING
+            ):
+                cut |= made
+            elif call.gradients and not cuts and taken & computed:
+                computed |= made
         return cut
 
     def close(self) -> None:
