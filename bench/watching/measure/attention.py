@@ -134,8 +134,9 @@ def _on_padding(
         if not batch_axes:
             continue
         lines_BXJ = lines.movedim(batch_axes[0], 0).reshape(examples, -1, positions).mean(1)
-        rows = padded_BJ.any(1)
-        found.append(float((lines_BXJ * padded_BJ)[rows].sum(1).mean()))
+        rows = padded_BJ.any(1) & lines_BXJ.isfinite().all(1)
+        if bool(rows.any()):
+            found.append(float((lines_BXJ * padded_BJ)[rows].sum(1).mean()))
     return sum(found) / len(found) if found else None
 
 

@@ -26,8 +26,8 @@ def cuts_seen(
     """Return where gradients are cut, and the cosine of the encoder's with and without cuts."""
     found: dict[str, CutSeen] = {}
     cosine = 1.0
-    for one, reading in recording.readings[:3]:
-        tape = one.tape
+    for _, reading in recording.readings[:3]:
+        tape = reading.tape
         for place, before in _rebuilt(tape, reading):
             found[place] = CutSeen(place, "rebuilt")
             for number in reading.flow.ancestors(before) & tape.parameters.keys():

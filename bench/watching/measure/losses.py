@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -82,7 +83,7 @@ def _seen(reading: StepReading, since: int) -> LossesSeen:
         place=str(criterion.place),
         function=criterion.name,
         normalisations=_unique(normalisations),
-        given=_given(reading, asked.criteria[0]),
+        given=_given(reading, asked.criteria[0], rows),
         gradient_sign=_sign(reading, asked.criteria[0]),
         predictions=int(counted.sum()),
         empty=empty,
@@ -209,16 +210,28 @@ def _empty(reading: StepReading, rows: dict[int, Tensor]) -> tuple[int, bool]:
     return (count, first) if len(symbols) > 1 else (0, False)
 
 
-def _given(reading: StepReading, index: int) -> str:
-    """Return whether a criterion is given logits, probabilities or their logarithms."""
-    value = reading.tape.replay(stop=index + 1)[reading.tape.calls[index].inputs[0]].double()
+def _given(reading: StepReading, index: int, rows: dict[int, Tensor]) -> str:
+    """Return whether a criterion is given logits, probabilities or their logarithms.
+
+    Slots that no layer wrote to, and rows of nan, as a wrong mask makes them, say nothing.
+    """
+    number = reading.tape.calls[index].inputs[0]
+    value = reading.tape.replay(stop=index + 1)[number].double()
     if value.dim() == 0:
         return "logits"
     axis = normalised_axis(reading.tape, index, value)
-    if value.shape[axis] > 1:
-        if bool((value >= 0).all()) and bool(((value.sum(axis) - 1).abs() < 1e-3).all()):
+    value_NV = value.movedim(axis, -1).reshape(-1, value.shape[axis])
+    said_N = (value_NV < math.inf).all(-1)
+    if number in rows and rows[number].shape == value.shape:
+        said_N &= (rows[number].movedim(axis, -1).reshape(value_NV.shape) != 0).any(-1)
+    value_NV = value_NV[said_N]
+    if not len(value_NV):
+        return "unknown"
+    if value_NV.shape[1] > 1:
+        if bool((value_NV >= 0).all()) and bool(((value_NV.sum(1) - 1).abs() < 1e-3).all()):
             return "probabilities"
-        if bool((value <= 1e-6).all()) and bool(((value.exp().sum(axis) - 1).abs() < 1e-2).all()):
+        sums_N = value_NV.exp().sum(1)
+        if bool((value_NV <= 1e-6).all()) and bool(((sums_N - 1).abs() < 1e-2).all()):
             return "log-probabilities"
     return "logits"
 

@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from statistics import median
 
+import torch
+
 from bench.watching.measure.cuts import cuts_seen
 from bench.watching.measure.parameters import KnownParameter, known_parameters
+from bench.watching.read.finite import first_not_finite
 from bench.watching.read.recording import Recording
 from bench.watching.record.optimizers import BY_HAND, OptimizerSeen
 from bench.watching.record.rounds import Round, RoundEvent
 from results.doctor.watched.updates import (
     ClipSeen,
+    NotFiniteSeen,
     OptimizerUse,
     ParameterSeen,
     UpdatesSeen,
@@ -36,7 +40,7 @@ def updates_seen(recording: Recording) -> UpdatesSeen | None:
         _clips(rounds),
         cuts,
         cosine,
-        _finite(recording, rounds),
+        _not_finite(_with_bad_loss(recording, rounds)),
     )
 
 
@@ -139,6 +143,16 @@ def _left_over(rounds: Iterable[Round]) -> dict[str, float]:
     return {name: share for name, share in medians.items() if share > 1e-2}
 
 
+def _with_bad_loss(recording: Recording, rounds: list[Round]) -> list[Round]:
+    """Return the rounds whose loss is no finite number."""
+    losses = recording.curve.losses
+    return [
+        one
+        for one in rounds
+        if one.index < len(losses) and not abs(losses[one.index]) < float("inf")
+    ]
+
+
 def _clips(rounds: list[Round]) -> tuple[ClipSeen, ...]:
     found: dict[str, list[ClipSeen]] = {}
     for one in rounds:
@@ -175,9 +189,14 @@ def _clip_events(events: list[RoundEvent]) -> Iterator[tuple[RoundEvent, bool]]:
             yield event, stepped
 
 
-def _finite(recording: Recording, rounds: list[Round]) -> int:
-    """Return the first step whose loss or gradient is no finite number; -1 if none."""
-    losses = recording.curve.losses
-    bad = [k for k, loss in enumerate(losses) if not abs(loss) < float("inf")]
-    bad += [one.index for one in rounds if not all(n.finite for n in one.norms.values())]
-    return min(bad, default=-1)
+def _not_finite(rounds: list[Round]) -> NotFiniteSeen | None:
+    """Return the call by which the loss of a round becomes nan or infinite, if one does."""
+    for one in rounds:
+        for event in one.happened("backward"):
+            found = None if event.number < 0 else first_not_finite(one.tape, event.number)
+            if found is not None:
+                call, given = found
+                empty = given.dim() > 0 and bool(torch.isneginf(given).all(-1).any())
+                place = str(call.place or "")
+                return NotFiniteSeen(one.index, call.name, place, tuple(given.shape), empty)
+    return None

@@ -76,9 +76,7 @@ def _chain(reading: StepReading, calls: list[Call]) -> ChainSeen | None:
 def overwritten(reading: StepReading) -> OverwrittenSeen | None:
     """Return where a loop writes into one and the same slot, so that only the last is left."""
     tape = reading.tape
-    wanted = set().union(
-        *(reading.flow.ancestors(head.number) for head in reading.predictions.heads)
-    )
+    wanted = reading.flow.ancestors(reading.loss)
     runs: dict[tuple[object, ...], int] = {}
     for call in tape.calls:
         if call.name != "__setitem__" or not call.inputs:

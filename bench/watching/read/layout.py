@@ -38,11 +38,16 @@ class Owners:
     """Whether several examples move it."""
     still_N: Tensor
     """Whether none does."""
+    finite_N: Tensor | None = None
+    """Whether it is made of numbers at all; None if all are."""
 
     @property
     def clean(self) -> float:
-        """Return the share of predictions that exactly one example moves."""
-        return float((self.owner_N >= 0).double().mean()) if len(self.owner_N) else 0.0
+        """Return the share of predictions that exactly one example moves, without nan."""
+        known_N = self.owner_N >= 0
+        if self.finite_N is not None:
+            known_N = known_N[self.finite_N]
+        return float(known_N.double().mean()) if len(known_N) else 0.0
 
 
 @dataclass
@@ -178,7 +183,8 @@ def owners(
         mixed_N |= moved[0] & moved[1]
         still_N |= ~moved[0] & ~moved[1]
     owner_N[mixed_N | still_N | (owner_N >= examples)] = -1
-    return Owners(owner_N, mixed_N, still_N)
+    finite_N = ~base_NV.isnan().any(-1)
+    return Owners(owner_N, mixed_N, still_N, None if bool(finite_N.all()) else finite_N)
 
 
 def moved_rows(asked: Predictions, base_NV: Tensor, values: dict[int, Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ y and w can be read from the gradient, however the loss was written.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -46,6 +47,12 @@ class LogitsCall:
     def rows(self) -> int:
         """Return the number of predictions."""
         return self.values.numel() // max(self.values.shape[self.axis], 1)
+
+    @property
+    def finite(self) -> Tensor:
+        """Return which predictions are numbers and get gradients that are; -inf bans a symbol."""
+        values_NV, gradient_NV = self.by_row(self.values), self.by_row(self.gradient)
+        return (values_NV < math.inf).all(-1) & gradient_NV.isfinite().all(-1)
 
     def by_row(self, tensor: Tensor) -> Tensor:
         """Return a tensor of this shape as (N, V)."""
@@ -96,6 +103,8 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
     criteria, by_hand = _criteria(tape, flow, loss)
     makers, between = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
     heads = _heads(tape, loss, makers, criteria[0])
+    if not any(bool(head.finite.any()) for head in heads):
+        raise UnreadableError("no prediction, or no gradient of one, is a finite number")
     found = Predictions(heads, criteria, sorted({*between, *criteria}))
     if by_hand and not all(map(_balances, heads)):
         raise UnreadableError(_no_criterion(tape, flow, loss))
@@ -238,6 +247,8 @@ def normalised_axis(tape: Tape, index: int, value: Tensor) -> int:
 def _asked(head: LogitsCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     values_NV = head.by_row(head.values).double()
     gradient_NV = head.by_row(head.gradient).double()
+    spoilt_N1 = ~head.finite[:, None]
+    values_NV, gradient_NV = (v.masked_fill(spoilt_N1, 0) for v in (values_NV, gradient_NV))
     p_NV = values_NV.softmax(-1)
     asked_N = gradient_NV.argmin(-1)
     others_NV = torch.ones_like(p_NV).scatter(-1, asked_N[:, None], 0)

@@ -19,6 +19,7 @@ from torch import Tensor
 from bench.watching.read.entries import Lookup, entries
 from bench.watching.read.flow import Flow
 from bench.watching.read.layout import Layout, disturbed, find_layout, moved_rows
+from bench.watching.read.microbatches import one_batch
 from bench.watching.read.norms import with_pinned_norms
 from bench.watching.read.predictions import Predictions, UnreadableError, predictions
 from bench.watching.record.places import CodeLine
@@ -126,7 +127,7 @@ def read(tape: Tape, loss: int) -> StepReading:
     Raises:
         UnreadableError: Its loss reads no predictions, or no symbols were seen to enter the model.
     """
-    tape = with_pinned_norms(tape)
+    tape, loss = one_batch(with_pinned_norms(tape), loss)
     flow = Flow(tape)
     asked = predictions(tape, flow, loss)
     ancestors = flow.ancestors(loss)
@@ -294,7 +295,7 @@ def _assign_roles(reading: StepReading) -> None:
         reach = group.reach_JT > 0
         if not bool(reach.any()):
             group.role = "source" if _moves(reading, group) else "unreached"
-        elif reach.shape[0] == 1 < reach.shape[1] and len(torch.unique(group.ids_BJ)) == 1:
+        elif _for_all_steps(group, reach):
             group.role = "start"
         elif reach.shape[0] > 1 and reach.shape[1] > 1 and _causal(reach):
             group.role = "decoder"
@@ -303,6 +304,15 @@ def _assign_roles(reading: StepReading) -> None:
     if [group.role for group in reading.groups] == ["decoder"] and not reading.aside:
         # one input whose positions line up with the outputs: a tagger
         reading.groups[0].role = "source"
+
+
+def _for_all_steps(group: Group, reach_JT: Tensor) -> bool:
+    """Return whether all steps are fed one symbol: the only one, or the first of a sequence."""
+    if reach_JT.shape[0] == 1 < reach_JT.shape[1] and len(torch.unique(group.ids_BJ)) == 1:
+        return True
+    others = bool(reach_JT[1:].any()) or len(torch.unique(group.ids_BJ[:, 0])) > 1
+    each = len(group.entries) == 1 and 1 < reach_JT.shape[1] <= group.entries[0].times
+    return each and not others and bool(reach_JT[0].all())
 
 
 def _moves(reading: StepReading, group: Group) -> bool:

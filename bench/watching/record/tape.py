@@ -134,7 +134,10 @@ class Tape:
 
     def sum_of(self, losses: Sequence[int]) -> int:
         """Return the number of the sum of some losses, which is computed when the tape is run."""
-        number = self._new(torch.zeros(()))
+        known = (n for call in self.calls for n in (*call.results, *call.inputs))
+        number = len(self.keep) or max((*self.roots, *known)) + 1
+        if self.keep:
+            self.keep.append(torch.zeros(()))
         self.calls.append(_call("sum", _sum, losses, number))
         return number
 

@@ -89,6 +89,7 @@ RULES: tuple[WatchedRule, ...] = (
     *_of("feeding", *feeding.FEEDING_RULES),
     *_of("data", *data.DATA_RULES),
     *_of("modes", *modes.MODES_RULES),
+    updates.not_finite,
     updates.never_stepped,
     updates.cleared_before_step,
     updates.uncleared,
@@ -126,7 +127,14 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "initialisation-constant": frozenset(
         "attention-constant query-constant source-cut unused-layer".split()
     ),
-    "mask-inverted": frozenset(["attention-constant", "padding-attended"]),
+    "mask-inverted": frozenset(["attention-constant", "padding-attended", "loss-not-finite"]),
+    "attention-constant": frozenset(["loss-not-finite"]),
+    "attention-over-wrong-axis": frozenset(["loss-not-finite"]),
+    "attention-over-batch": frozenset(["loss-not-finite"]),
+    "loss-not-finite": frozenset(
+        "one-label rate-too-high rate-too-low padding-in-loss query-constant pairs-misaligned "
+        "initialisation-too-large never-forced clip-after-step".split()
+    ),
     "state-not-advanced": frozenset(["query-constant", "state-reset"]),
     "targets-transposed": frozenset(["real-token-ignored", "never-forced", "padding-in-loss"]),
     "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
@@ -146,6 +154,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         "rate-too-high rate-too-low real-token-ignored only-padding-in-loss no-eos-in-loss".split()
     ),
     "loss-of-last-step-only": frozenset(["only-padding-in-loss"]),
+    "wrong-values": frozenset("first-slot-empty loss-of-last-step-only no-eos-in-loss".split()),
 }
 """What follows from a cause: it is not reported beside it."""
 SYMPTOMATIC = frozenset("one-label pairs-misaligned never-forced".split())

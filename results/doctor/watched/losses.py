@@ -45,7 +45,8 @@ class LossesSeen:
     normalisations: tuple[Normalisation, ...] = ()
     """All softmaxes from the last layer to the loss, the loss's own at the end."""
     given: str = "logits"
-    """What the loss is given: logits, probabilities or log-probabilities."""
+    """What the loss is given: logits, probabilities or log-probabilities; unknown where it is given
+    no finite numbers."""
     gradient_sign: float | None = None
     """Below 0 if the training makes the loss larger."""
     uphill: str | None = None
@@ -157,7 +158,7 @@ def loss_input(seen: LossesSeen) -> Iterator[Finding]:
             why="a softmax of probabilities is nearly even whatever the model says, so gradients "
             "are small and the loss cannot come near 0.",
         )
-    if seen.function == "nll_loss" and seen.given != "log-probabilities":
+    if seen.function == "nll_loss" and seen.given in ("logits", "probabilities"):
         yield Finding(
             "logits-as-log-probabilities",
             SURE,

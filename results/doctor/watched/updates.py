@@ -115,6 +115,19 @@ class CutSeen:
 
 
 @dataclass(frozen=True)
+class NotFiniteSeen:
+    """The call by which the loss of a round became nan or infinite."""
+
+    round: int
+    call: str
+    place: str
+    shape: tuple[int, ...]
+    """Shape of what the call was given."""
+    empty: bool
+    """Whether some rows of that are minus infinity throughout."""
+
+
+@dataclass(frozen=True)
 class UpdatesSeen:
     """Everything that became of the gradients of a training."""
 
@@ -130,8 +143,37 @@ class UpdatesSeen:
     cuts: tuple[CutSeen, ...]
     cosine: float
     """Smallest cosine of encoder's or decoder's gradients with and without cuts."""
-    not_finite: int
-    """First step with a loss or gradient that is no finite number; -1 if none."""
+    not_finite: NotFiniteSeen | None = None
+
+
+def not_finite(watched: Watched) -> Iterator[Finding]:
+    """Find the call by which the loss became nan or infinite."""
+    seen = watched.updates
+    if seen is None or seen.not_finite is None or _learned(watched):
+        return
+    one = seen.not_finite
+    rows = ", rows of which are -inf throughout," if one.empty else ""
+    yield Finding(
+        "loss-not-finite",
+        SURE,
+        f"in step {one.round:,} the loss is no finite number; {one.call} is the first call that "
+        f"makes such a number of others: it is given a tensor of shape {one.shape}{rows} and "
+        "returns nan or infinity",
+        _keep_finite(one),
+        place=one.place,
+        why="the gradients are nan then, and so is every weight after the step.",
+    )
+
+
+def _keep_finite(one: NotFiniteSeen) -> str:
+    """Return what to write so that a call returns finite numbers."""
+    if "softmax" in one.call:
+        return "leave one position of each row unmasked, or mask with -1e9 in place of -inf"
+    if one.call.startswith("log"):
+        return "take log_softmax(x, dim=-1) in place of log(softmax(x)), or log(x.clamp_min(1e-9))"
+    if one.call in ("div", "__truediv__", "cross_entropy", "nll_loss"):
+        return "do not divide by 0: where nothing is counted, divide by 1 (count.clamp_min(1))"
+    return f"look at what {one.call} is given there, and keep it within bounds"
 
 
 def never_stepped(watched: Watched) -> Iterator[Finding]:
