@@ -28,6 +28,8 @@ from results.doctor.watched.evaluations import (
 
 MOST = 0.9
 """Share of symbols that must be fed back in the same way."""
+FEWEST_FED = 4
+"""Steps without which a pass does not show whether a state is carried."""
 MOST_PASSES = 40
 """Passes of one evaluation that are looked at."""
 
@@ -119,13 +121,12 @@ def _state_lost(free: list[Pass], trained: Habits) -> str | None:
     """Return where a decoder is called without its state, if it has one in training."""
     if not trained.carries:
         return None
-    places = [place for one in free[:3] if (place := _lost(one)) is not None]
-    return places[0] if places and len(places) == len(free[:3]) else None
+    long = [one for one in free if one.by_steps and len(one.decoder) >= FEWEST_FED][:3]
+    places = [place for one in long if (place := _lost(one)) is not None]
+    return places[0] if places and len(places) == len(long) else None
 
 
 def _lost(one: Pass) -> str | None:
-    if not one.by_steps or len(one.decoder) < 4:
-        return None
     second, third = one.decoder[1], one.decoder[2]
     last = one.choices[min(len(one.choices), 5) - 1]
     own = one.chosen_after(second)
