@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.watching.read.flow import Flow
 from bench.watching.record.tape import Tape
 
-ADDING = frozenset("add __add__ __radd__ __iadd__ add_ sum mean stack".split())
+TOTALLING = frozenset("add __add__ __radd__ __iadd__ add_ sum mean stack".split())
 SCALING = frozenset("div __truediv__ div_ __itruediv__ mul __mul__ __rmul__ mul_ neg".split())
 
 
@@ -24,7 +24,7 @@ def one_batch(tape: Tape, loss: int) -> tuple[Tape, int]:
     They are those given if the loss is that of one batch.
     """
     flow = Flow(tape)
-    if not any(tape.calls[index].name in ADDING | SCALING for index in flow.makers[loss]):
+    if not any(tape.calls[index].name in TOTALLING | SCALING for index in flow.makers[loss]):
         return tape, loss
     batches = _apart(flow, list(_terms(flow, tape.replay(), loss)))
     if len(batches) < 2 or len({_lines(flow, batch) for batch in batches}) > 1:
@@ -49,7 +49,7 @@ def _terms(flow: Flow, values: dict[int, Tensor], loss: int) -> Iterator[int]:
         parts = [n for call in sums for n in call.inputs if n in flow.differentiable]
         names = {call.name for call in sums}
         single = all(n == number or _single(flow, values, n) for n in parts)
-        if not parts or not names <= ADDING | SCALING or not single:
+        if not parts or not names <= TOTALLING | SCALING or not single:
             yield number
             continue
         for part in parts:
