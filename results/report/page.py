@@ -113,7 +113,7 @@ def figure(svg: str, caption: str) -> str:
 def heat(
     weights: Sequence[Sequence[float]], across: Sequence[str], down: Sequence[str], caption: str
 ) -> str:
-    """Return attention weights as a table of coloured cells, with the numbers as titles.
+    """Return attention weights as a table of coloured cells, with the numbers in per cent.
 
     Args:
         weights: a row for each output symbol, a value for each source symbol.
@@ -134,7 +134,9 @@ def heat(
 
 
 def _heat_cell(weight: float) -> str:
-    return f'<td style="background:rgba(68,119,170,{weight:.2f})" title="{weight:.2f}"></td>'
+    percent = f"{100 * weight:.0f}"
+    shown = "" if percent == "0" else percent
+    return f'<td style="background:rgba(68,119,170,{weight:.2f})" title="{weight:.2f}">{shown}</td>'
 
 
 def note(lines: Sequence[str]) -> str:

@@ -186,7 +186,7 @@ def samples_part(section: Section) -> list[str]:
     best = section.summary[0]["variant"]
     parts = [f"<h3>What {for_html(best)} gives</h3>", table(lines, "sample outputs")]
     for sample in attended(samples):
-        caption = f"attention on {sample['source']}"
+        caption = f"attention in per cent on {sample['source']}"
         down = [*sample["output_symbols"], "end"]
         parts.append(heat(sample["attention"], sample["source_symbols"], down, caption))
     return parts

@@ -165,6 +165,44 @@ def test_the_keyboard_toggles_a_line(page: Page, file: Path) -> None:
 
 
 @in_a_browser
+def test_the_keyboard_reads_what_charts_say_under_the_mouse(page: Page, file: Path) -> None:
+    opened(page, file)
+    for kind, heads in (
+        ("curves", ["variant", "seed", "run", "step 10", "step 20", "step 30"]),
+        ("costs", ["variant", "exact match", "tokens per second", "seed", "run", "none beats it"]),
+    ):
+        chart = drawn(page, kind)
+        told = f"document.querySelector('{chart} details.told')"
+        page.value(f"{told}.querySelector('summary').focus()")
+        page.press("Enter")
+        texts = f"[...{told}.querySelectorAll('thead th')].map(head => head.textContent)"
+        page.wait(f"{told}.querySelector('tbody tr') !== null")
+        assert page.value(texts) == heads
+        rows = page.value(
+            f"[...{told}.querySelectorAll('tbody tr')]"
+            ".map(row => [...row.cells].map(cell => cell.textContent))"
+        )
+        assert len(rows) == 20
+        if kind == "curves":
+            assert rows[0][3:] == ["0.2", "0.1", "0.06667"]
+            assert "20 of 27 listed" in page.value(f"{told}.innerText")
+        else:
+            assert [row[3] for row in rows[:3]] == ["mean of 9"] * 3
+            assert [row[0] for row in rows if row[5]] == ["cell=lstm"]
+    # what the chart no longer shows is not listed either, and a run opens from the list
+    page.value("document.querySelector('[data-chart=curves] .chip').click()")
+    page.wait(
+        "document.querySelector('[data-chart=curves] .told output').textContent"
+        " === '18 of 18 listed'"
+    )
+    page.value("document.querySelector('[data-chart=curves] .told a').focus()")
+    page.press("Enter")
+    page.wait("document.querySelector('section.run') !== null")
+    assert not page.value(WIDE)
+    assert page.complaints == []
+
+
+@in_a_browser
 def test_each_run_has_a_section_of_its_own(page: Page, file: Path) -> None:
     opened(page, file)
     sought = next(one for one in RUNS if one.variant["cell"] == "lstm" and one.seed == 4)
@@ -183,6 +221,7 @@ def test_each_run_has_a_section_of_its_own(page: Page, file: Path) -> None:
     page.wait(f"{section}.querySelectorAll('.mark-line path').length === 2")  # both losses
     weight = f"{section}.querySelector('.heat tbody td').title"
     assert page.value(weight) == "90 %"
+    assert page.value(f"{section}.querySelector('.heat tbody td').textContent") == "90"
     assert not page.value(WIDE)
     page.value(f"{section}.querySelector('.close').click()")
     assert page.value(f"{section} === null")

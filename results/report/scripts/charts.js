@@ -8,7 +8,10 @@ dark.addEventListener('change', () => mounted.forEach(chart => chart.draw()));
 
 /** A chart with its heading, its controls, a button for each line, and buttons that zoom. */
 class Chart {
-  /** describe(): returns {spec, lines: [[name, colour]], note, zoomed: {x: field, y: field}}. */
+  /**
+   * describe(): returns {spec, lines: [[name, colour]], note, zoomed: {x: field, y: field}, numbers}.
+   * numbers(), if it is there, returns {titles, rows}: what the chart says under the mouse, as a table.
+   */
   constructor(place, title, controls, describe, opened) {
     this.describe = describe;
     this.opened = opened;
@@ -16,6 +19,8 @@ class Chart {
     this.lines = make('div', { class: 'chips', role: 'group', 'aria-label': 'what is drawn' });
     this.drawing = make('div', { class: 'drawing', role: 'img' });
     this.note = make('figcaption', {});
+    this.told = make('details', { class: 'told', hidden: true, ontoggle: () => this.tell() },
+      make('summary', {}, 'numbers of this chart'));
     this.title = title;
     this.zooms = make('span', { class: 'zooms', role: 'group', 'aria-label': 'zoom' },
       ...[['+', 'zoom in', 0.6], ['−', 'zoom out', 1 / 0.6]].map(([sign, label, factor]) =>
@@ -25,13 +30,15 @@ class Chart {
       ...(title ? [make('h3', {}, title)] : []),
       ...(controls.length ? [make('div', { class: 'controls' }, ...controls)] : []),
       make('figure', { class: 'live' },
-        make('div', { class: 'controls' }, this.lines, this.zooms), this.drawing, this.note));
+        make('div', { class: 'controls' }, this.lines, this.zooms), this.drawing, this.note), this.told);
     mounted.add(this);
   }
 
   async draw() {
-    const { spec, lines, note, label, zoomed } = this.describe(this.off);
-    this.zoomed = zoomed;
+    const { spec, lines, note, label, zoomed, numbers } = this.describe(this.off);
+    Object.assign(this, { zoomed, numbers });
+    this.told.hidden = !numbers;
+    this.tell();
     this.zooms.hidden = !zoomed;
     this.note.textContent = note;
     this.drawing.setAttribute('aria-label', label || this.title);
@@ -57,6 +64,19 @@ class Chart {
       if (datum && datum.run && this.opened) this.opened(datum.run);
     });
     this.drawing.dataset.drawn = 'yes';
+  }
+
+  /** Fill the table of numbers, if it is open: the keyboard reaches there what hovering says. */
+  tell() {
+    if (!this.told.open || !this.numbers) return;
+    const { titles, rows } = this.numbers();
+    const listing = new Listing(titles, {
+      label: `numbers of the chart: ${this.drawing.getAttribute('aria-label')}`, words: ['variant'],
+      cell: (value, title) => (value == null ? '' : title === 'run' && value ? linked(value)
+        : typeof value === 'number' ? String(Number(value.toPrecision(5))) : value),
+    });
+    this.told.replaceChildren(this.told.firstChild, ...listing.parts);
+    listing.list(rows);
   }
 
   /** Return the button of one line, which takes it away and brings it back. */
@@ -120,6 +140,9 @@ function scaled(values, ratio) {
   return wide(values, ratio) ? { type: 'log', nice: false } : { zero: false };
 }
 
+/** Sort runs by the place of their variant in the table, then by seed. */
+const inOrder = (a, b) => a.variant - b.variant || a.seed - b.seed;
+
 const words = key => key.replaceAll('_', ' ');
 
 /** Draw curves of runs: a line for each seed, a colour for each variant. */
@@ -150,6 +173,17 @@ function curvesChart(place, table, runs, filter, opened) {
            scale: scaled(values.map(point => point.value), 30) },
       color: coloured('variant', lines),
     };
+    // a line for each run, a column for each step that one of them has
+    const numbers = () => {
+      const inside = drawn.filter(run => shown.includes(run.variant) && run.curve[key]
+        && !off.has(table.variants[run.variant].name)).sort(inOrder);
+      const steps = [...new Set(inside.flatMap(run => run.curve.step))].sort((a, b) => a - b);
+      return { titles: ['variant', 'seed', 'run', ...steps.map(step => `step ${step}`)],
+               rows: inside.map(run => {
+                 const at = new Map(run.curve.step.map((step, number) => [step, run.curve[key][number]]));
+                 return [table.variants[run.variant].name, run.seed, run.id, ...steps.map(step => at.get(step))];
+               }) };
+    };
     const tooltip = ['variant', 'seed', 'run', 'step'].map(field => ({ field, type: 'nominal' }));
     tooltip.push({ field: 'value', title: words(key), format: '.4g' });
     const left = all.length - shown.length;
@@ -159,7 +193,7 @@ function curvesChart(place, table, runs, filter, opened) {
           encoding: { ...encoding, detail: { field: 'run' } } },
         hovered(encoding, tooltip),
       ] },
-      lines, zoomed: { x: 'step', y: 'value' },
+      lines, numbers, zoomed: { x: 'step', y: 'value' },
       label: `${words(key)} over training steps, a line for each run`,
       note: `A line for each seed. ${left > 0 ? `The best ${shown.length} of ${all.length} variants; filter to choose others. ` : ''}`
         + 'Hover to see the run, click to open it; drag or Ctrl + wheel to move and zoom.',
@@ -209,7 +243,7 @@ function costsChart(place, table, runs, filter, opened) {
     const lines = (split ? table.axes[axis] : ['all variants']).map((name, number) => (
       [name, COLOURS[number], split ? `${axis}=${name}` : name]));
     const values = scored.filter(run => run[cost] != null && filter.shows(run.variant) && !off.has(kind(run)))
-      .map(run => ({ cost: run[cost], score: run.score, kind: kind(run), seed: run.seed, run: run.id,
+      .sort(inOrder).map(run => ({ cost: run[cost], score: run.score, kind: kind(run), seed: run.seed, run: run.id,
                      variant: table.variants[run.variant].name }));
     const groups = byVariant(values);
     const mean = (list, key) => list.reduce((sum, one) => sum + one[key], 0) / list.length;
@@ -221,6 +255,11 @@ function costsChart(place, table, runs, filter, opened) {
     const x = { field: 'cost', type: 'quantitative', title,
                 scale: { ...scaled(values.map(v => v.cost), 5), padding: 20 }, axis: { format: '~s', tickCount: 6, labelOverlap: true } };
     const y = { field: 'score', type: 'quantitative', title: table.title, scale: { zero: false, nice: false, padding: 12 } };
+    const numbers = () => ({
+      titles: ['variant', table.title, title, 'seed', 'run', 'none beats it'],
+      rows: [...means.map(one => [one.variant, one.score, one.cost, `mean of ${one.seeds}`, '', best.includes(one) ? 'yes' : '']),
+        ...values.map(one => [one.variant, one.score, one.cost, one.seed, one.run, ''])],
+    });
     const said = [{ field: 'variant' }, { field: 'score', format }, { field: 'cost', title, format: '.4~s' }];
     return {
       spec: { height: 320, layer: [
@@ -233,7 +272,7 @@ function costsChart(place, table, runs, filter, opened) {
           encoding: { x, y, color: coloured('kind', lines),
             tooltip: [...said, { field: 'seeds', title: 'mean over seeds' }] } },
       ] },
-      lines, zoomed: { x: 'cost', y: 'score' },
+      lines, numbers, zoomed: { x: 'cost', y: 'score' },
       label: `${table.title} against ${title}`,
       note: `Small points are runs, diamonds means over seeds. Nothing is better at less cost than (dashed): ${
         best.slice(0, NAMED).map(point => point.variant).join('; ') || 'nothing drawn'}${

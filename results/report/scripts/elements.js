@@ -73,3 +73,44 @@ function sortRows(table) {
     body.append(...rows);
   });
 }
+
+const PAGE = 20;
+
+/** A table of rows that are listed a page at a time, and sorted by any column. */
+class Listing {
+  /** columns: titles, of which those in `words` are aligned left. cell(value, title): what is shown of a value. */
+  constructor(columns, { label, words = [], cell, sorted = null, up = false }) {
+    Object.assign(this, { columns, cell, sorted, up, rows: [], count: PAGE });
+    this.kinds = columns.map(title => (words.includes(title) ? 'text' : null));
+    this.body = make('tbody');
+    this.said = make('output', {});
+    this.more = make('button', { type: 'button', onclick: () => { this.count += 5 * PAGE; this.show(); } });
+    const heads = columns.map((title, column) => make('th', { scope: 'col', class: this.kinds[column] }, title));
+    const grid = make('table', {}, make('thead', {}, make('tr', {}, ...heads)), this.body);
+    sortable(grid, (column, way) => { Object.assign(this, { sorted: column, up: way }); this.show(); });
+    this.parts = [make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': label }, grid),
+      make('p', { class: 'controls' }, this.said, this.more)];
+  }
+
+  /** List these rows, each a list of values, from the first page on. */
+  list(rows) {
+    Object.assign(this, { rows, count: PAGE });
+    this.show();
+  }
+
+  show() {
+    const { rows, sorted, up, count } = this;
+    const listed = sorted == null ? rows
+      : [...rows].sort((a, b) => (up ? 1 : -1) * order(a[sorted], b[sorted]));
+    this.body.replaceChildren(...listed.slice(0, count).map(row => make('tr', {}, ...row.map(
+      (value, column) => make('td', { class: this.kinds[column] }, this.cell(value, this.columns[column]))))));
+    this.said.textContent = `${Math.min(count, rows.length)} of ${rows.length} listed`;
+    this.more.textContent = `list ${Math.min(5 * PAGE, rows.length - count)} more`;
+    this.more.hidden = rows.length <= count;
+  }
+}
+
+/** Return a link that opens a run. */
+function linked(run) {
+  return make('a', { href: `#run=${run}` }, run.slice(0, 8));
+}

@@ -1,6 +1,5 @@
 // Lists the runs of a table, and opens each in a section of its own.
 
-const PAGE = 20;
 const COLUMNS = [
   ['run', run => run.id], ['variant', (run, table) => table.variants[run.variant].name],
   ['score', run => run.score], ['seed', run => run.seed], ['status', run => run.status],
@@ -10,44 +9,19 @@ const COLUMNS = [
 
 class Runs {
   constructor(place, table, runs, filter) {
-    Object.assign(this, { table, runs, filter, count: PAGE, column: 2, up: false });
-    this.body = make('tbody');
-    this.said = make('output', {});
-    this.more = make('button', { type: 'button', onclick: () => { this.count += 5 * PAGE; this.show(); } });
+    Object.assign(this, { table });
     this.panel = make('div', {});
-    const head = COLUMNS.map(([title]) => make('th', { scope: 'col', class: this.kind(title) },
-      title === 'score' ? table.title : title));
-    const grid = make('table', {}, make('thead', {}, make('tr', {}, ...head)), this.body);
-    sortable(grid, (column, up) => { Object.assign(this, { column, up }); this.show(); });
+    const titles = COLUMNS.map(([title]) => (title === 'score' ? table.title : title));
+    const listing = new Listing(titles, {
+      label: `runs of ${table.task}`, words: ['variant', 'status', 'findings'], sorted: 2,
+      cell: (value, title) => (title === 'run' ? linked(value) : title === table.title ? scoreText(value, table)
+        : typeof value === 'number' && title !== 'seed' ? short(value) : String(value ?? '')),
+    });
     place.replaceChildren(make('h3', {}, 'Runs'),
       make('p', { class: 'note' }, 'Choose a run to see its settings, curve, outputs, attention and findings.'),
-      make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': `runs of ${table.task}` }, grid),
-      make('p', { class: 'controls' }, this.said, this.more), this.panel);
-    filter.listeners.push(() => { this.count = PAGE; this.show(); });
-  }
-
-  kind(title) {
-    return ['variant', 'status', 'findings'].includes(title) ? 'text' : null;
-  }
-
-  show() {
-    const value = COLUMNS[this.column][1];
-    const shown = this.runs.filter(run => this.filter.shows(run.variant)).sort(
-      (a, b) => (this.up ? 1 : -1) * order(value(a, this.table), value(b, this.table)));
-    this.body.replaceChildren(...shown.slice(0, this.count).map(run => this.row(run)));
-    this.said.textContent = `${Math.min(this.count, shown.length)} of ${shown.length} runs listed`;
-    this.more.textContent = `list ${Math.min(5 * PAGE, shown.length - this.count)} more`;
-    this.more.hidden = shown.length <= this.count;
-  }
-
-  row(run) {
-    return make('tr', {}, ...COLUMNS.map(([title, value]) => {
-      const raw = value(run, this.table);
-      if (title === 'run') return make('td', {}, make('a', { href: `#run=${raw}` }, raw.slice(0, 8)));
-      const text = title === 'score' ? scoreText(raw, this.table)
-        : typeof raw === 'number' && title !== 'seed' ? short(raw) : String(raw ?? '');
-      return make('td', { class: this.kind(title) }, text);
-    }));
+      ...listing.parts, this.panel);
+    filter.listeners.push(() => listing.list(runs.filter(run => filter.shows(run.variant))
+      .map(run => COLUMNS.map(([, value]) => value(run, table)))));
   }
 
   /** Show the section of a run, and bring it into view. */
@@ -124,7 +98,8 @@ function oneCurve(place, run) {
   const describe = off => {
     const names = chosen === 'losses' ? losses : [chosen];
     const lines = names.map((name, number) => [words(name), COLOURS[number]]);
-    const values = names.filter(name => !off.has(words(name))).flatMap(name => run.curve.step.map((step, number) => (
+    const drawn = names.filter(name => !off.has(words(name)));
+    const values = drawn.flatMap(name => run.curve.step.map((step, number) => (
       { step, value: run.curve[name][number], what: words(name) })).filter(point => point.value != null));
     const encoding = {
       x: { field: 'step', type: 'quantitative', title: 'training step', scale: { zero: false, nice: false } },
@@ -134,6 +109,8 @@ function oneCurve(place, run) {
     };
     const tooltip = [{ field: 'what' }, { field: 'step' }, { field: 'value', format: '.4g' }];
     return {
+      numbers: () => ({ titles: ['training step', ...drawn.map(words)],
+                        rows: run.curve.step.map((step, number) => [step, ...drawn.map(name => run.curve[name][number])]) }),
       spec: { height: 220, data: { values }, layer: [
         { params: ZOOM, mark: { type: 'line', clip: true }, encoding }, hovered(encoding, tooltip)] },
       lines, zoomed: { x: 'step', y: 'value' }, label: `${words(chosen)} over training steps`, note: '',
@@ -164,7 +141,7 @@ function outputs(run) {
   if (attended.length) {
     const place = make('div', {});
     const draw = number => place.replaceChildren(attention(attended[Number(number)]));
-    parts.push(make('h5', {}, 'Attention'),
+    parts.push(make('h5', {}, 'Attention, in per cent'),
       make('p', { class: 'controls' }, select('on', attended.map((one, n) => [String(n), one.source]), '0', draw)), place);
     draw(0);
   }
@@ -180,12 +157,13 @@ function counted(run, wrong) {
   return `Outputs: ${judged.length - judged.filter(wrong).length} of the ${judged.length} kept are right`;
 }
 
-/** Return the weights of attention as a table: a row for each output symbol. */
+/** Return the weights of attention in per cent as a table: a row for each output symbol. */
 function attention(sample) {
   const down = [...sample.output_symbols, 'end'];
   const head = make('tr', {}, make('td'), ...sample.source_symbols.map(symbol => make('th', { scope: 'col' }, symbol)));
   const rows = sample.attention.map((weights, row) => make('tr', {}, make('th', { scope: 'row' }, down[row] ?? ''),
-    ...weights.map(weight => make('td', { title: `${weight} %`, style: `background:rgba(68,119,170,${weight / 100})` }))));
-  return make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': `attention on ${sample.source}` },
+    ...weights.map(weight => make('td', { title: `${weight} %`, style: `background:rgba(68,119,170,${weight / 100})` },
+      weight ? String(weight) : null))));
+  return make('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': `attention on ${sample.source}, in per cent` },
     make('table', { class: 'heat' }, make('thead', {}, head), make('tbody', {}, ...rows)));
 }
