@@ -17,6 +17,8 @@ EXECUTIONS = ("eager", "replicas")
 STOPS = ("budget", "solved", "plateau")
 """Moments at which training can end: at the end of the budget, or already at the task's target, or
 when the run has flattened."""
+RERUNS = ("all", "failed")
+"""Finished runs that may be done again: every one, or those that failed."""
 LARGEST_BUDGET = 10**15
 """Largest number of steps, tokens or seconds: finite, and exact as a float."""
 LARGEST_BATCH = 1_000_000

@@ -140,6 +140,11 @@ def _built(label: str, data: Path) -> Task:
     return tasks.build(label, data)
 
 
+def forget_tasks() -> None:
+    """Build tasks anew when they are read next: a caller's own was defined again."""
+    _built.cache_clear()
+
+
 def example_rows(found: RunOutputs) -> list[ExampleRow]:
     """Return a row per example of a split, in its order."""
     task, split, kept = found.task, found.examples, found.kept

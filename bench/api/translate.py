@@ -42,12 +42,19 @@ def translate(folder: Path, run: str, text: str, decoding: str | None = None) ->
         StoreError: There is no such run.
     """
     model, task, spec = loaded(folder, run)
-    how = read_decoding(decoding or spec.decoding)
+    return answer(model, task, text, decoding or spec.decoding)
+
+
+def answer(model: Model, task: Task, text: str, decoding: str) -> dict[str, Any]:
+    """Return what a model outputs for a source text, and the words that it does not know.
+
+    Raises ValueError for an empty text or a decoding that is none.
+    """
     ids = task.encode(text)
     if not len(ids):
         raise ValueError("the source is empty; type at least one symbol")
-    answer = run_one(model, task, ids, "cpu", decoding=how, typed=text)
-    return answer | {"unknown": unknown_words(task, text)}
+    found = run_one(model, task, ids, "cpu", decoding=read_decoding(decoding), typed=text)
+    return found | {"unknown": unknown_words(task, text)}
 
 
 def unknown_words(task: Task, text: str) -> list[str]:
@@ -146,10 +153,15 @@ def lines_in(file: Path) -> Iterator[str]:
         yield from lines_of(parts[0])
 
 
-def loaded(folder: Path, run: str) -> tuple[Model, Task, RunSpec]:
-    """Return the trained model of a run, its task and its spec; arguments and errors as above."""
+def loaded(
+    folder: Path, run: str, labels: Sequence[str] | None = None
+) -> tuple[Model, Task, RunSpec]:
+    """Return the trained model of a run, its task and its spec; arguments and errors as above.
+
+    labels: Labels or names of tasks, for the runs of a variant; None for all.
+    """
     with reading(folder) as store:
-        record = choose(store, run, best=True).run
+        record = choose(store, run, labels, best=True).run
         found = record.id
         weights = store.weights(found)
     if not weights.is_file():

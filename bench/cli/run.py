@@ -55,13 +55,11 @@ from bench.cli.shared import (
     writing,
 )
 from bench.cli.terminal.busy import Busy
+from bench.specs import RERUNS
 
 if TYPE_CHECKING:
     from bench.api.run import MatrixOptions, Preview, Work
     from bench.engines.choose import EngineOptions
-
-RERUNS = ("all", "failed")
-"""Words that --rerun takes."""
 
 
 class RunCommand(TyperCommand):

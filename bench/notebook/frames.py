@@ -14,7 +14,7 @@ from bench.api.rescore import OwnMetric, rescore
 from bench.api.store import check_tasks, choose, is_of, runs_of, with_trends
 from bench.notebook.stores import Names, folder_of, names, sentences
 from results import naming
-from results.grouping import setting_text, test_score
+from results.grouping import budget_of, setting_text, test_score
 from results.mistakes import ExampleRow
 from results.record import Record
 from results.stats.flattening import trend_of
@@ -33,6 +33,18 @@ KINDS = {
     "parameters": "Int64",
 }
 """Data types of the columns of `runs` that are numbers; NaN where a run has none."""
+RUN_SETTINGS = (
+    "budget",
+    "batch",
+    "stop",
+    "decoding",
+    "fault",
+    "device",
+    "execution",
+    "data",
+    "torch",
+)
+"""Settings besides the axes that are columns of `runs` where they vary."""
 MIB = 2**20
 
 
@@ -49,7 +61,8 @@ def runs(
     ended: `flattened`, `still rising`, `cannot tell`), metric, score (on test), steps, tokens
     (target tokens trained on), train_seconds, tokens_per_second, tokens_to_target,
     seconds_to_target, peak_mib, parameters, findings (causes that the doctor found), machine (times
-    compare on one alone), and each axis that varies.
+    compare on one alone), and what varies of the axes and of budget, batch, stop, decoding, fault,
+    device, execution, data and torch.
 
     Args:
         store: Folder of the store; None for BENCH_STORE or `.bench`.
@@ -66,10 +79,20 @@ def runs(
     base = naming.shared_base([record.named for record in records], suite)
     frame = pd.DataFrame([_run_row(record, base) for record in records]).set_index("run")
     present = {axis: [r.variant.get(axis, suite.get(axis)) for r in records] for axis in base}
-    for axis, values in present.items():
+    for setting in RUN_SETTINGS:
+        present[setting] = [_setting(record, setting) for record in records]
+    for name, values in present.items():
         if len(set(map(str, values))) > 1:
-            frame[axis] = values
+            frame[name] = values
     return frame.astype(KINDS)
+
+
+def _setting(record: Record, name: str) -> Any:
+    """Return a setting of a run; its budget in words, such as `500 steps`."""
+    budget = record.spec["budget"]
+    if name == "budget":
+        return budget_of(setting_text(record))
+    return record.spec[name] if name in record.spec else budget.get(name)
 
 
 def _records_of(
@@ -142,7 +165,17 @@ def curves(store: str | Path | None = None, task: Names = None) -> pd.DataFrame:
     with reading(folder_of(store)) as opened:
         records, suite = runs_of(opened, names(task), details=True), opened.base()
     base = naming.shared_base([record.named for record in records], suite)
-    return pd.DataFrame([row for record in records for row in _points(record, base)])
+    frame = pd.DataFrame([row for record in records for row in _points(record, base)])
+    if frame.empty:  # no run was evaluated, but whoever groups by a column finds it
+        frame = pd.DataFrame(columns=[*NAMES_OF_RUN, *POINTS])
+    numbers = [column for column in frame if column not in NAMES_OF_RUN]
+    return frame.astype({**dict.fromkeys(numbers, "float64"), "step": "int64", "tokens": "int64"})
+
+
+NAMES_OF_RUN = ("run", "task", "variant", "seed")
+"""Columns of `curves` that say whose a row is."""
+POINTS = ("step", "tokens", "epoch", "loss", "valid_loss")
+"""Columns of `curves` that every evaluation has."""
 
 
 def _points(record: Record, base: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,16 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.api.store import find_run
-from bench.api.translate import loaded
-from bench.notebook.stores import folder_of, sentences
+from bench.api.translate import answer, loaded
+from bench.notebook.stores import Names, folder_of, names, sentences
 from bench.specs import RunSpec
 from bench.training.batching import collate
-from bench.training.decoding import read_decoding
-from bench.training.evaluation import run_one
 from bench.training.process import cached_task
 from bench.training.weights import first_model
-from results.store import reading
 from tasks import Split, Task
 from tasks import canonical as label_of
 from variants import Batch, Model, axes, inapplicable
@@ -120,8 +116,9 @@ class Trained:
             beam: Width of the beam; 1 for greedy decoding, 0 for the run's own decoding.
 
         Returns:
-            For each text a dict with `source`, `output`, `ended`, and where the model attends
-            `attention`, a row of weights over the source's symbols for each output symbol.
+            For each text a dict with `source`, `output`, `ended`, `unknown` (words that the model
+            does not know), and where the model attends `attention`, a row of weights over the
+            source's symbols for each output symbol.
 
         Raises:
             ValueError: A text is empty.
@@ -132,25 +129,21 @@ class Trained:
 
     def _one(self, text: str, beam: int) -> dict[str, Any]:
         how = {0: self.spec.decoding, 1: "greedy"}.get(beam, f"beam={beam}")
-        ids = self.task.encode(text)
-        if not len(ids):
-            raise ValueError("the source is empty; type at least one symbol")
-        return run_one(self.model, self.task, ids, "cpu", decoding=read_decoding(how))
+        return answer(self.model, self.task, text, how)
 
 
 @sentences()
-def load(run: str, *, store: str | Path | None = None) -> Trained:
+def load(run: str, *, task: Names = None, store: str | Path | None = None) -> Trained:
     """Return the trained model of a run that kept its weights.
 
     Args:
-        run: A run's id, or its first digits.
+        run: A run's id or its first digits, the number of a row of `bench table`, or a variant, of
+            whose runs the best is taken that kept its weights.
+        task: Labels or names of tasks, for the runs of a variant.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
 
     Raises:
         ValueError: There is no such run, it kept no weights, or its data or plugin changed.
     """
-    folder = folder_of(store)
-    with reading(folder) as opened:
-        found = find_run(opened, run)
-    trained, built, spec = loaded(folder, found)
-    return Trained(found, trained, built, spec)
+    trained, built, spec = loaded(folder_of(store), run, names(task))
+    return Trained(spec.id, trained, built, spec)

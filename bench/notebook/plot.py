@@ -21,6 +21,7 @@ from bench.api.store import runs_of
 from bench.notebook.answers import Answer
 from bench.notebook.frames import runs
 from bench.notebook.stores import Names, folder_of, names, sentences
+from results import metrics as known_metrics
 from results.curves import average_curves, only_variants
 from results.mistakes import ExampleRow
 from results.mistakes import by_length as by_lengths
@@ -180,14 +181,15 @@ def cost(
         place = (row[against], row["score"])
         ax.annotate(str(variant), place, (4, 4), textcoords="offset points", fontsize="small")
     ax.margins(0.2)  # room for names
-    best = _frontier(means["score"])
+    known = known_metrics.score(str(metrics[0]))
+    best = _frontier(means["score"] if known.higher else -means["score"])
     ax.plot(means[against][best], means["score"][best], color="gray", linewidth=0.8)
-    ax.set(xlabel=_title(against), ylabel=f"{_title(metrics[0])} on test, mean over seeds")
+    ax.set(xlabel=_title(against), ylabel=f"{known.title} on test, mean over seeds")
     return ax
 
 
 def _frontier(scores: pd.Series[float]) -> pd.Series[bool]:
-    """Return which scores are above all before them, where costs rise."""
+    """Return which scores, of which more is better, are above all before them as costs rise."""
     before = scores.cummax().shift(fill_value=float("-inf"))
     return scores > before
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
@@ -20,12 +20,22 @@ from bench.notebook.stores import Names, folder_of, names, sentences
 from bench.plan.matrix import Matrix, read_listed
 from bench.plan.matrix_file import parse
 from bench.plugins import loading
+from bench.specs import RERUNS
 from results import naming
 from results.seeds import Seeds, write_seeds
 from results.show.tables import show_tables
 from results.show.tuning import show_choices
 from results.store import reading, writing
 from results.summary import summarise
+from tasks.choices import one_of
+
+
+class TrainingWishes(NamedTuple):
+    """States how the runs of a plan are done: which again, and what is kept of them."""
+
+    rerun: str = ""
+    keep_weights: bool = False
+    layers: bool = False
 
 
 @sentences()
@@ -41,9 +51,13 @@ def run(
     batch: int | None = None,
     decoding: str | None = None,
     tune: Mapping[str, Sequence[Any]] | None = None,
+    fault: Names = None,
     device: str = "auto",
+    execution: str = "auto",
     workers: int | None = None,
+    rerun: str = "",
     keep_weights: bool = False,
+    layers: bool = False,
     store: str | Path | None = None,
     **axes: Any,
 ) -> Answer:
@@ -64,9 +78,14 @@ def run(
         decoding: `greedy` or `beam=5`, of the test set.
         tune: Candidates by axis, of which one is chosen for each variant by validation, on seeds
             that are not reported: `{"learning_rate": [1e-3, 3e-3, 1e-2]}`.
+        fault: A fault to plant in every run, or several, for `bench.diagnose` to find.
         device: `auto`, `cpu` or `cuda`.
+        execution: `replicas`, `eager` or `auto`, as of `bench run`.
         workers: Processes that train at the same time; None for one per core.
+        rerun: Do finished runs again: `all`, or those that `failed`. Each keeps its outcome until
+            it has a new one.
         keep_weights: Keep each run's best weights, for `bench.load`.
+        layers: Record every parameter and layer at each evaluation, for `bench show RUN --layers`.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
         axes: A list varies an axis, a single value belongs to the base: `hidden=128`.
 
@@ -74,15 +93,17 @@ def run(
         ValueError: Something given is wrong, or no run can be started.
     """
     folder = folder_of(store)
-    options = _options(task, base, grid, seeds, budget, stop, batch, decoding, tune, axes)
+    one_of("kind of runs to do again", rerun or RERUNS[0], RERUNS)
+    planted = "+".join(names(fault) or ()) or None
+    options = _options(task, base, grid, seeds, budget, stop, batch, decoding, planted, tune, axes)
     chosen = _matrix(matrix, options)
     engines = EngineOptions(workers=workers, plugins=loading.files())
-    where, mode = device_of(device), execution_of("auto", engines)
+    where, mode = device_of(device), execution_of(execution, engines)
     work = plan_runs(chosen, where, mode, folder)
     while not work.final:
-        _train(work, engines, folder)
+        _train(work, engines, folder, TrainingWishes())
         work = plan_runs(chosen, where, mode, folder, redo=False)
-    _train(work, engines, folder, keep_weights)
+    _train(work, engines, folder, TrainingWishes(rerun, keep_weights, layers))
     ids = {spec.id for spec in work.plan.specs}
     with reading(folder) as opened:
         # read among all, which know what tuning chose
@@ -97,13 +118,13 @@ def run(
     return Answer(rows, draw)
 
 
-def _train(work: Work, engines: EngineOptions, folder: Path, keep_weights: bool = False) -> None:
+def _train(work: Work, engines: EngineOptions, folder: Path, wishes: TrainingWishes) -> None:
     """Train the runs of a plan that the store does not hold."""
     specs = work.plan.specs
     engine = engine_of(engines, specs[0].device, len(specs), folder)
     with closing(engine), writing(folder) as opened:
         cost = work.cost(opened.all_runs())
-        todo = begin(opened, work.plan)
+        todo = begin(opened, work.plan, wishes.rerun)
         if todo:
             with progress_of({s.id: s for s in todo}, cost, engine.workers) as progress:
                 drive(
@@ -112,7 +133,8 @@ def _train(work: Work, engines: EngineOptions, folder: Path, keep_weights: bool 
                     opened,
                     engine,
                     progress,
-                    keep_weights,
+                    wishes.keep_weights,
+                    wishes.layers,
                     origins=work.plan.origins,
                 )
 
@@ -126,6 +148,7 @@ def _options(
     stop: str | None,
     batch: int | None,
     decoding: str | None,
+    fault: str | None,
     tune: Mapping[str, Sequence[Any]] | None,
     axes: Mapping[str, Any],
 ) -> MatrixOptions:
@@ -146,6 +169,7 @@ def _options(
         budget=budget,
         batch=batch,
         decoding=decoding,
+        fault=fault,
         stop=stop,
         tune=tuned,
     )
@@ -163,7 +187,9 @@ def _matrix(given: str | Path | Mapping[str, Any] | None, options: MatrixOptions
         matrix = parse(_toml(given), "matrix")
         labels = list(options.tasks)
         matrix = matrix.narrowed(labels) if labels else matrix
-        matrix = matrix.changed(options.seeds, options.budget, options.decoding, stop=options.stop)
+        matrix = matrix.changed(
+            options.seeds, options.budget, options.decoding, options.fault, options.stop
+        )
         return matrix.tuned(read_listed("tune", options.tune)) if options.tune else matrix
     if given is not None:
         options = MatrixOptions(**{**vars(options), "matrix": str(given)})

@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.plugins import GROUPS
 from bench.plugins.guarding import PluginError, no_longer_than, plugin_errors
-from bench.plugins.registering import check_parts, check_tasks
+from bench.plugins.registering import PART_KINDS, check_parts, check_tasks
 from results.files import read_regular
 from tasks import TASKS
 
@@ -55,6 +55,26 @@ def load(files: Sequence[Path]) -> None:
             ) from None
         digest = _digest(source)
         _loaded[path] = _register(_imported(file, digest), digest, str(file))
+
+
+def unload(file: Path) -> None:
+    """Take out what a file brought in, so that another version of it can be loaded."""
+    digest = _loaded.pop(str(file.resolve()), None)
+    for axis, value in [name for name, origin in _origins.items() if origin == digest]:
+        del _origins[axis, value]
+        if axis == "task":
+            TASKS[:] = [entry for entry in TASKS if entry.name != value]
+        for kind in PART_KINDS.get(axis, ()):
+            kind.registry.pop(value, None)
+
+
+def changed(file: Path) -> bool:
+    """Return whether a loaded file holds something else by now."""
+    digest = _loaded.get(str(file.resolve()))
+    try:
+        return digest is not None and _digest(read_regular(file)) != digest
+    except OSError:
+        return False
 
 
 def files() -> list[Path]:
