@@ -62,6 +62,8 @@ SCORES = {
     "perplexity": Metric("perplexity", "", False, lambda value: f"{value:.4g}"),
     "bleu": Metric("BLEU", "", True, points),
     "chrf": Metric("chrF2", "", True, points),
+    "chrf++": Metric("chrF2++", "", True, points),
+    "ter": Metric("TER", "", False, points),
     "character_error_rate": Metric("character error rate", "", False, share),
     "token_error_rate": Metric("token error rate", "", False, share),
     "typed_f1": Metric("typed span F1", "", True, share),
@@ -82,7 +84,7 @@ SCORES = {
     "exposure_gap_with_ends": Metric("forced (with ends) minus free accuracy", "", False, share),
 }
 """Scores of a task, by the key that records use."""
-MARGINS = {"bleu": 0.5, "chrf": 0.5}
+MARGINS = {"bleu": 0.5, "chrf": 0.5, "chrf++": 0.5, "ter": 0.5}
 """Smallest difference that matters, for scores where it is not 0.01."""
 COSTS = {
     "tokens_to_target": Metric("tokens to target", "tokens", False, short),

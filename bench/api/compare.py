@@ -6,17 +6,21 @@ there are none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.api.rescore import AnotherScore
 from bench.api.store import runs_of, with_trends
 from results.compare import along, axis_effects, equal_cost, interactions, stores
 from results.compare import two_variants as pairwise
 from results.compare.along import AlongRow
 from results.compare.interactions import InteractionRow
 from results.compare.judging import ComparisonRow
-from results.compare.text_scores import SentencesRow, rows_over_sentences
+from results.compare.pairs import ComparisonError
+from results.compare.sentences import SentencesRow, kept_counts, rows_over_sentences
+from results.grouping import grouped
 from results.record import Record
 from results.store import reading
 from tasks.choices import one_of
@@ -54,19 +58,63 @@ def _runs(folder: Path, among: Among) -> _Runs:
 
 
 class TwoVariants(NamedTuple):
-    """The effects of a variant against another, and for scored text both sources of chance."""
+    """The effects of a variant against another, and both sources of chance in that on the score."""
 
     effects: list[ComparisonRow]
     chance: list[SentencesRow]
 
 
-def two_variants(folder: Path, a: str, b: str, among: Among = ALL_RUNS) -> TwoVariants:
-    """Return the effect of variant a against b on every measure."""
+def two_variants(
+    folder: Path, a: str, b: str, among: Among = ALL_RUNS, metric: str | None = None
+) -> TwoVariants:
+    """Return the effect of variant a against b on every measure.
+
+    metric: the score to compare by, one of a task's own or of those that score outputs again; None
+    for the one by which each task selects. Raises ComparisonError if no task can be scored by it.
+    """
     with reading(folder) as store:
         records = with_trends(store, runs_of(store, among.tasks, seeds=among.seeds))
         suite = store.base()
-        effects = pairwise.compare_variants(records, suite, a, b)
-        return TwoVariants(effects, rows_over_sentences(store, records, suite, effects))
+        if metric is None:
+            effects = pairwise.compare_variants(records, suite, a, b)
+            counts = partial(kept_counts, store)
+            return TwoVariants(effects, rows_over_sentences(counts, records, suite, effects))
+        another = AnotherScore(store, metric)
+        records = _scored(another, records, suite, a, b)
+        effects = pairwise.compare_variants(records, suite, a, b, another.key)
+        return TwoVariants(effects, rows_over_sentences(another.counts, records, suite, effects))
+
+
+def _scored(
+    another: AnotherScore, records: Sequence[Record], suite: Mapping[str, Any], a: str, b: str
+) -> list[Record]:
+    """Return runs of which those of two variants have another score, where a task can have it."""
+    complaints: list[str] = []
+    scored: dict[str, Record] = {}
+    for group in grouped(records).values():
+        both = pairwise.runs_of_both(group, suite, a, b) or ()
+        try:
+            scored |= {run.id: another.scored(run) for side in both for run in side}
+        except ValueError as error:
+            complaints.append(str(error))
+    if complaints and not scored:
+        raise ComparisonError(complaints[0])
+    _check_signatures(another.key, scored.values())
+    return [scored.get(record.id, record) for record in records]
+
+
+def _check_signatures(key: str, runs: Iterable[Record]) -> None:
+    """Raise ComparisonError for runs of one task whose scores were computed in several ways."""
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        if signature := run.outcome.get("signatures", {}).get(key):
+            found.setdefault(run.task, set()).add(str(signature))
+    for task, signatures in found.items():
+        if len(signatures) > 1:
+            raise ComparisonError(
+                f"{key} of {task} was computed in {len(signatures)} ways "
+                f"({'; '.join(sorted(signatures))}), which do not compare; give runs of one version"
+            )
 
 
 def every_axis(folder: Path, among: Among = ALL_RUNS) -> list[ComparisonRow]:

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from results.compare.interactions import InteractionRow
 
 
+AT_EQUAL_COST = "two variants, at equal cost"
+ALONG_CURVES = "two variants, along curves"
+"""Ways of comparing two variants, as HEEDED names them."""
+
+
 class _Printing(NamedTuple):
     """Says how rows are printed: as JSON, or as tables with all notes or the first.
 
@@ -84,6 +89,14 @@ def compare(
             "seconds: who is ahead when, and where the order turns.",
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare two variants by this score: bleu, chrf, chrf++, ter, cer, wer, or a "
+            "score of the task. Default: the one it selects by.",
+        ),
+    ] = None,
     task: TaskOption = None,
     seeds: TheseSeedsOption = None,
     notes: NotesOption = False,
@@ -95,19 +108,19 @@ def compare(
 
     Where an effect is not significant yet, the number of seeds that would decide it is printed.
     """
-    way = _way(a, b, axis, with_store, dates)
-    if along is not None and way == "two variants":
-        way = "two variants, along curves"
+    way = _of_two(_way(a, b, axis, with_store, dates), fair, along)
     refuse_unheeded(context, "compare", way)
     if plugin:
         load_plugins(plugin)
     among = _among(task, seeds)
     printing = _Printing(as_json, notes, named_store(context, store))
     if a is not None and b is not None:
-        if along is not None:
-            _compare_along(a, b, along, among, printing, store)
+        if way == ALONG_CURVES:
+            _compare_along(a, b, str(along), among, printing, store)
+        elif way == AT_EQUAL_COST:
+            _compare_at_equal_cost(a, b, str(fair), among, printing, store)
         else:
-            _compare_variants(a, b, fair, among, printing, store)
+            _compare_variants(a, b, metric, among, printing, store)
     elif axis is not None:
         _compare_axis(axis, among, printing, store)
     else:
@@ -140,6 +153,13 @@ def _way(
             "or --dates: one of these; bench table shows the variants there are"
         )
     return asked[0]
+
+
+def _of_two(way: str, fair: str | None, along: str | None) -> str:
+    """Return in which way two variants are compared; any other way as it is."""
+    if way != "two variants" or (fair is None and along is None):
+        return way
+    return AT_EQUAL_COST if along is None else ALONG_CURVES
 
 
 def _compare_axis(axis: str, among: Among, printing: _Printing, store: Path) -> None:
@@ -185,24 +205,31 @@ def _compare_sets(
 
 
 def _compare_variants(
-    a: str, b: str, fair: str | None, among: Among, printing: _Printing, store: Path
+    a: str, b: str, metric: str | None, among: Among, printing: _Printing, store: Path
 ) -> None:
-    """Compare two variants, at equal cost if asked."""
+    """Compare two variants, by the score of their task or another."""
     from bench.api import compare as comparisons
     from results.commands import in_store
     from results.show import comparisons as shown
 
-    if fair is None:
-        with _comparison_errors():
-            found = comparisons.two_variants(store, a, b, among)
-        for row in found.effects:
-            row["decide"] = in_store(row.get("decide", ""), printing.folder)
-        if printing.as_json:
-            print_json([*found.effects, *found.chance])
-        else:
-            shown.show_pairs(found.effects, console(), printing.all_notes)
-            shown.show_chance(found.chance, console())
-        return
+    with _comparison_errors():
+        found = comparisons.two_variants(store, a, b, among, metric)
+    for row in found.effects:
+        row["decide"] = in_store(row.get("decide", ""), printing.folder)
+    if printing.as_json:
+        print_json([*found.effects, *found.chance])
+    else:
+        shown.show_pairs(found.effects, console(), printing.all_notes)
+        shown.show_chance(found.chance, console())
+
+
+def _compare_at_equal_cost(
+    a: str, b: str, fair: str, among: Among, printing: _Printing, store: Path
+) -> None:
+    """Compare two variants at equal cost of each kind."""
+    from bench.api import compare as comparisons
+    from results.show import comparisons as shown
+
     with user_errors():
         modes = comparisons.modes_of_cost(fair)
     with _comparison_errors():

@@ -52,7 +52,8 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
         "--until-decided": OF_TRAINING | {"until_decided", "base", "batch", "every"},
     },
     "compare": {
-        "two variants": OF_COMPARISON | {"a", "b", "fair", "plugin"},
+        "two variants": OF_COMPARISON | {"a", "b", "metric", "plugin"},
+        "two variants, at equal cost": OF_COMPARISON | {"a", "b", "fair", "plugin"},
         "two variants, along curves": OF_COMPARISON | {"a", "b", "along"},
         "--axis": OF_COMPARISON | {"axis"},
         "--with-store": OF_COMPARISON | {"with_store"},

@@ -28,6 +28,7 @@ def compare(
     a: str,
     b: str = "base",
     *,
+    metric: str | None = None,
     fair: str | None = None,
     along: str | None = None,
     task: Names = None,
@@ -36,11 +37,15 @@ def compare(
 ) -> Answer:
     """Return the effect of variant a against b over shared seeds, with intervals and verdicts.
 
+    Of the score both sources of chance are said: other seeds, and other examples of test.
+
         bench.compare("cell=lstm", "base", along="steps").frame()
 
     Args:
         a: A variant, as `axis=value,axis=value`.
         b: The variant to compare it with.
+        metric: A score of the task, or `bleu`, `chrf`, `chrf++`, `ter`, `cer`, `wer`, by which
+            outputs are scored again; None for the one by which the task selects.
         fair: Compare at equal cost: `steps`, `tokens`, `seconds`, `parameters`, `learning_rate`,
             several separated by commas, or `all`.
         along: Compare at every evaluation of the curves instead, along `steps`, `tokens` or
@@ -54,6 +59,8 @@ def compare(
         ValueError: There are no such runs, they cannot be compared, or fair and along were both
             given.
     """
+    if metric is not None and (fair is not None or along is not None):
+        raise ValueError("metric does nothing with fair or along; leave out one of them")
     folder, among = folder_of(store), _among(task, seeds)
     if along is not None:
         if fair is not None:
@@ -61,7 +68,7 @@ def compare(
         rows = comparisons.along_curves(folder, a, b, along, among)
         return Answer(rows, lambda console: show_along(rows, console))
     if fair is None:
-        found = comparisons.two_variants(folder, a, b, among)
+        found = comparisons.two_variants(folder, a, b, among, metric)
 
         def draw(console: Console) -> None:
             shown.show_pairs(found.effects, console)
@@ -131,7 +138,7 @@ def claim(
 
 
 @sentences()
-def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
+def diagnose(run: str, *, task: Names = None, store: str | Path | None = None) -> Answer:
     """Return why a run did not learn: causes with what was seen and what to change.
 
     A run that was not examined is done again, which short runs are quick to do.
@@ -139,6 +146,7 @@ def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
     Args:
         run: A run's id or its first digits, the number of a row of `bench table`, or a variant, of
             whose runs the worst is taken.
+        task: Labels or names of tasks, for the runs of a variant.
         store: Folder of the store; None for BENCH_STORE or `.bench`.
 
     Raises:
@@ -146,7 +154,7 @@ def diagnose(run: str, *, store: str | Path | None = None) -> Answer:
     """
     folder = folder_of(store)
     with reading(folder) as opened:
-        (record,) = opened.records([choose(opened, run).run.id], details=True)
+        (record,) = opened.records([choose(opened, run, names(task)).run.id], details=True)
         suite, everyone = opened.base(), list(opened.records())
         kept = opened.training_state(record.id).is_file()
     if examined_run(record) is None:

@@ -122,9 +122,10 @@ class MeasureReader:
         metric: key of the score that decides.
     """
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], metric: str = "") -> None:
+        """Read runs of one table, whose own metric decides unless another is given."""
         known = (str(r.outcome["metric"]) for r in records if "metric" in r.outcome)
-        self.metric = next(known, "score")
+        self.metric = metric or next(known, "score")
         # what a run that never reached the target counts as: the largest cost of the table
         self._largest = {
             "tokens_to_target": max(map(_tokens, records), default=1.0),

@@ -22,7 +22,7 @@ from results.tuning import chosen_text
 
 
 def compare_variants(
-    records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str
+    records: Iterable[Record], suite: Mapping[str, Any], a: str, b: str, metric: str = ""
 ) -> list[ComparisonRow]:
     """Compare two variants in every task and setting that has both; one row per measure.
 
@@ -31,6 +31,8 @@ def compare_variants(
         suite: the suite's base variant.
         a: a variant's name as in a table, or its difference from the suite's base.
         b: the variant to compare it with.
+        metric: a score on test that decides instead of the task's own; tables without it are left
+            out.
 
     Raises:
         ComparisonError: no setting has both.
@@ -39,20 +41,27 @@ def compare_variants(
     found: list[Compared] = []
     for (task, setting), group in groups.items():
         both = runs_of_both(group, suite, a, b)
-        if both:
+        if both and (not metric or any(metric in _tested(run) for side in both for run in side)):
             head: Head = {"task": task, "setting": setting, "a": a, "b": b}
             if base := spelled_base(a, b, *both):
                 head["base"] = base
+            # seeds are added until the task's own metric decides
             first_seed = min(run.seed for runs in both for run in runs)
-            head["decide"] = commands.until_decided(both[0][0], both[1][0], suite, first_seed)
+            decide = commands.until_decided(both[0][0], both[1][0], suite, first_seed)
+            head["decide"] = "" if metric else decide
             head["seed_seconds"] = sum(map(mean_seconds, both))
             if tuned := tuning_text(*both):
                 head["tuned"] = tuned
             ours, theirs = map(by_seed, both)
-            found += all_measures(head, MeasureReader(group), [ours], [theirs])
+            found += all_measures(head, MeasureReader(group, metric), [ours], [theirs])
     if not found:
         raise _nothing_in_common(groups, suite, a, b)
     return judged(found)
+
+
+def _tested(run: Record) -> Mapping[str, Any]:
+    scores: Mapping[str, Any] = run.outcome.get("scores", {}).get("test", {})
+    return scores
 
 
 def runs_of_both(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from results.compare.interactions import InteractionRow
 from results.compare.judging import ComparisonRow
-from results.compare.text_scores import SentencesRow
+from results.compare.sentences import SentencesRow
 from results.show.terminal import print_broken, print_table
 from results.tables.comparisons import (
     TitledTable,
@@ -17,8 +17,8 @@ from results.tables.comparisons import (
     overview_tables,
     pair_tables,
 )
+from results.tables.sentences import chance_tables
 from results.tables.text import Texts, TextTable, fitting_titles, used_titles
-from results.tables.text_scores import chance_tables
 
 
 def show_pairs(rows: Sequence[ComparisonRow], console: Console, all_notes: bool = True) -> None:
@@ -76,7 +76,7 @@ def _with_columns(lines: Sequence[Texts], columns: Sequence[str]) -> list[Texts]
 
 
 def show_chance(rows: Sequence[SentencesRow], console: Console) -> None:
-    """Print both sources of chance in differences of scored text, below their tables."""
+    """Print both sources of chance in differences of scores, below their tables."""
     for table in chance_tables(rows):
         if table.lines:
             print_table(table, console, all_notes=True)

@@ -1,7 +1,8 @@
 """Computes scores from counts that were summed over examples, for many sums at once.
 
 Counts are those that a run keeps of each example (`results/outputs.py`): two columns, right ones
-and of how many; three, right, given and wanted ones of an F1; BLEU and chrF2 as sacrebleu has them.
+and of how many; three, right, given and wanted ones of an F1; BLEU, chrF2, chrF2++ and TER as
+sacrebleu has them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ RECALL_WEIGHT = 4.0
 """Square of chrF2's beta (Popović 2015)."""
 FEW_COLUMNS = (2, 3)
 """Numbers of columns of the counts of scores that have no rule of their own."""
+COLUMNS_OF_TEXT = {"bleu": 2 + 2 * ORDERS_OF_BLEU, "chrf": 18, "chrf++": 24, "ter": 2}
+"""Numbers of columns of the counts of sacrebleu's scores."""
 
 
 def is_known(name: str, columns: int) -> bool:
     """Return whether a score can be computed from so many columns of counts."""
-    return columns == {"bleu": 2 + 2 * ORDERS_OF_BLEU, "chrf": 18}.get(name, columns) and (
-        name in ("bleu", "chrf") or columns in FEW_COLUMNS
-    )
+    if name in COLUMNS_OF_TEXT:
+        return columns == COLUMNS_OF_TEXT[name]
+    return columns in FEW_COLUMNS
 
 
 def scores(name: str, sums_RK: npt.ArrayLike) -> Values:
@@ -35,8 +38,10 @@ def scores(name: str, sums_RK: npt.ArrayLike) -> Values:
         raise ValueError(f"{name} cannot be computed from {sums.shape[1]} columns of counts")
     if name == "bleu":
         return _bleu(sums)
-    if name == "chrf":
+    if name in ("chrf", "chrf++"):
         return _chrf(sums)
+    if name == "ter":
+        return _ter(sums)
     if sums.shape[1] == 3:
         right, given, wanted = sums.T
         return _divided(2 * right, given + wanted)
@@ -72,7 +77,7 @@ def _bleu(sums_RK: Values) -> Values:
 
 
 def _chrf(sums_RK: Values) -> Values:
-    """Return chrF2 as sacrebleu computes it by default.
+    """Return chrF2, or chrF2++, as sacrebleu computes it by default.
 
     Columns: n-grams of the outputs, of the references, and in both, for each order.
     """
@@ -85,6 +90,13 @@ def _chrf(sums_RK: Values) -> Values:
     )
     found = _divided((1 + RECALL_WEIGHT) * precision * recall, RECALL_WEIGHT * precision + recall)
     return 100 * found
+
+
+def _ter(sums_RK: Values) -> Values:
+    """Return TER as sacrebleu computes it. Columns: edits, and words of the references."""
+    edits, wanted = sums_RK.T
+    found: Values = 100 * np.where(wanted > 0, _divided(edits, wanted), edits > 0)
+    return found
 
 
 def right_examples(

@@ -25,8 +25,8 @@ RESAMPLINGS = 1000
 SACREBLEU_SEED = 12345
 """Seed of the samples, sacrebleu's own, so that its `--paired-bs` gives the same p value."""
 
-CountsOfRun = npt.NDArray[np.int64]
-"""Counts of one run's outputs (N, K)."""
+CountsOfRun = npt.NDArray[np.int64] | Values
+"""Counts of one run's outputs (N, K); whole numbers, but for means over references."""
 
 
 class Chance(NamedTuple):
@@ -107,9 +107,15 @@ def _times_drawn(examples: int) -> Values:
 
 
 def _at_fixed_runs(drawn_R: Values, effect: float) -> Chance:
-    """Return the paired bootstrap's percentile interval, and sacrebleu's p value."""
+    """Return the paired bootstrap's percentile interval, and sacrebleu's p value.
+
+    Where no sample differs, as between two models that solve a task, the p value is 1: sacrebleu's
+    own would be the least that there is, and read as a sure difference.
+    """
     low, high = np.quantile(drawn_R, [ALPHA / 2, 1 - ALPHA / 2])
     distances = np.abs(drawn_R)
+    if not distances.any():
+        return Chance(0.0, 0.0, 1.0)
     beyond = int(np.sum(distances - distances.mean() > abs(effect)))
     return Chance(float(low), float(high), (beyond + 1) / (len(drawn_R) + 1))
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from tasks.parallel.scores import composed, error_rate, reference_streams
+import numpy as np
+import numpy.typing as npt
+
+from tasks.parallel.scores import composed, error_rate, error_statistics, reference_streams
 
 ASIAN = ("zh", "ja-mecab", "ko-mecab", "char")
 """Tokenizers of languages whose words TER cannot tell by spaces: it then edits characters."""
@@ -34,6 +37,22 @@ def text_score(
     metric = _metric(name, tokens)
     score = metric.corpus_score(outputs, reference_streams(references)).score
     return float(score), str(metric.get_signature().format())
+
+
+def text_counts(
+    name: str, outputs: Sequence[str], references: Sequence[tuple[str, ...]], tokens: str
+) -> npt.NDArray[np.float64]:
+    """Return the counts of each output (N, K) whose sums `text_score` is computed from.
+
+    Arguments as of `text_score`. Whole numbers, but for TER's mean length of several references.
+    """
+    references = [tuple(map(composed, texts)) for texts in references]
+    if name in ERROR_RATES:
+        firsts = [texts[0] for texts in references]
+        return error_statistics(outputs, firsts, ERROR_RATES[name]).astype(float)
+    metric = _metric(name, tokens)
+    rows = metric._extract_corpus_statistics(outputs, reference_streams(references))
+    return np.array(rows, dtype=float).reshape(len(outputs), -1)
 
 
 def _metric(name: str, tokens: str) -> Any:

@@ -38,7 +38,7 @@ PRINTING_EFFECTS = {
         "results.tables.comparison_notes",
         "results.tables.comparisons",
     ),
-    *("results.tables.effects", "results.tables.text_scores"),
+    *("results.tables.effects", "results.tables.sentences"),
 }
 """Modules beyond these packages that may, because they print what those computed."""
 

@@ -20,6 +20,7 @@ WAYS: dict[tuple[str, str], str] = {
     ("run", "--base"): "--base cell=lstm --task opposites",
     ("run", "--until-decided"): "--until-decided base cell=lstm --task opposites",
     ("compare", "two variants"): "base cell=lstm",
+    ("compare", "two variants, at equal cost"): "base cell=lstm --fair all",
     ("compare", "two variants, along curves"): "base cell=lstm --along steps",
     ("compare", "--axis"): "--axis cell",
     ("compare", "--with-store"): "--with-store x",
@@ -60,10 +61,11 @@ CHOOSING = {
     ("throughput", "made-up batches"): {"task"},
     ("guard", "a baseline"): {"against", *SELECTING},
     ("guard", "--against a revision"): {"quality"},
+    ("compare", "two variants"): {"fair", "along"},
+    ("compare", "two variants, at equal cost"): {"along"},
     ("list", "names"): {"markdown"},
     ("run", "--base"): {"vary"},
     ("show", "one run"): {"errors"},
-    ("compare", "two variants"): {"along"},
 }
 """Options that, added to a way, make another one of it that is allowed."""
 

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from sacrebleu.metrics.ter import TER
 from sacrebleu.significance import PairedTest, Result
 
-from results.stats import sentences
+from results.stats import aggregates, sentences
 from results.stats.inference import Values
 from results.stats.sentences import CountsOfRun, over_sentences
+from tasks.parallel.rescoring import text_counts, text_score
 from tasks.parallel.scores import Scorer
 
 WORDS = "我 你 他 她 看见 喜欢 认识 狗 茶 书 房子 米饭 的 了".split()
@@ -38,15 +40,25 @@ def test_it_is_sacrebleus_own_paired_bootstrap(
     base, system = (garbled(chance, references, rate) for rate in rates)
     theirs = PairedTest(
         [("base", base), ("system", system)],
-        {"BLEU": BLEU(tokenize="zh"), "chrF": CHRF()},
+        {
+            "BLEU": BLEU(tokenize="zh"),
+            "chrF": CHRF(),
+            "chrF++": CHRF(word_order=2),
+            "TER": TER(normalized=True, asian_support=True),
+        },
         [references],
         test_type="bs",
     )()[1]
-    counts = [
-        Scorer("zh", "").statistics(side, [(text,) for text in references])
+    wanted = [(text,) for text in references]
+    counts: list[dict[str, CountsOfRun]] = [
+        {
+            **Scorer("zh", "").statistics(side, wanted),
+            **{name: text_counts(name, side, wanted, "zh") for name in ("chrf++", "ter")},
+        }
         for side in (system, base)
     ]
-    for name, key in (("bleu", "BLEU"), ("chrf", "chrF2")):
+    names = {"bleu": "BLEU", "chrf": "chrF2", "chrf++": "chrF2++", "ter": "TER"}
+    for name, key in names.items():
         found = over_sentences(name, [counts[0][name]], [counts[1][name]])
         first, second = (one for one in theirs[key] if isinstance(one, Result))
         assert first.mean is not None
@@ -56,6 +68,18 @@ def test_it_is_sacrebleus_own_paired_bootstrap(
         drawn = sentences.resampled_differences(name, [counts[0][name]], [counts[1][name]])
         assert drawn.mean() == pytest.approx(second.mean - first.mean, abs=1e-3)
         assert found.both == (None, None, None)  # one seed says nothing about others
+
+
+@pytest.mark.parametrize("name", ["bleu", "chrf", "chrf++", "ter", "cer", "wer"])
+@pytest.mark.parametrize("tokens", ["zh", "13a"])
+def test_counts_of_texts_sum_to_their_score(name: str, tokens: str) -> None:
+    chance = np.random.default_rng(5)
+    references = texts(chance, 20)
+    outputs = [*garbled(chance, references[1:], 0.4), ""]
+    wanted = [(text, other) for text, other in zip(references, references[::-1], strict=True)]
+    counts = text_counts(name, outputs, wanted, tokens)
+    (found,) = aggregates.scores(name, counts.sum(axis=0, keepdims=True))
+    assert found == pytest.approx(text_score(name, outputs, wanted, tokens)[0])
 
 
 def right_and_all(right_N: Values) -> CountsOfRun:
@@ -106,4 +130,4 @@ def test_equal_runs_differ_by_nothing() -> None:
     found = over_sentences("exact_match", ours, ours)
     assert found.effect == 0
     assert found.both == (0.0, 0.0, 1.0)
-    assert found.sentences == (0.0, 0.0, 1 / 1001)  # as sacrebleu: no sample differs more
+    assert found.sentences == (0.0, 0.0, 1.0)  # sacrebleu's 1 / 1001 would read as sure

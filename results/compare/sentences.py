@@ -1,11 +1,12 @@
-"""Says of a difference in scored text what chance in sentences leaves of it, beside that in seeds.
+"""Says what chance in the examples of test leaves of a difference in scores, beside that in seeds.
 
-It reads the counts that runs keep of each output. Everything else about comparisons is in `pairs`.
+It reads the counts of each output, such as runs keep them. Everything else about comparisons is in
+`pairs`. Rows call examples sentences, which most of them are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict
 
 from results.compare.judging import ComparisonRow
@@ -14,13 +15,18 @@ from results.compare.two_variants import runs_of_both
 from results.grouping import grouped
 from results.outputs import decode
 from results.record import Record
+from results.stats import aggregates
 from results.stats.sentences import Chance, CountsOfRun, over_sentences
 from results.store import Store
 
-TEXT_SCORES = ("bleu", "chrf")
-"""Deciding scores of tasks whose outputs are scored as text."""
+TEXT_SCORES = (
+    *("bleu", "chrf", "chrf++", "ter", "character_error_rate", "token_error_rate"),
+)  # fmt: skip
+"""Scores of texts, whose examples are sentences."""
 TESTED = "test"
-"""The split whose sentences are drawn anew."""
+"""The split whose examples are drawn anew."""
+ReadCounts = Callable[[Record, str], CountsOfRun | None]
+"""Returns the counts of a run's outputs on test behind a score; None where there are none."""
 
 
 class SentencesRow(TypedDict):
@@ -58,52 +64,66 @@ class _Paired(NamedTuple):
 
 
 def rows_over_sentences(
-    store: Store,
+    counts: ReadCounts,
     records: Sequence[Record],
     suite: Mapping[str, Any],
     compared: Sequence[ComparisonRow],
 ) -> list[SentencesRow]:
-    """Return a row for each compared difference of a text score.
+    """Return a row for each compared difference of a score that is computed from counts.
+
+    A task whose test set is its training set has none: no other examples are meant there. Of a
+    score of texts there is a row even if nothing was kept, so that this is said.
 
     Args:
-        store: open for reading; it holds the outputs.
-        records: its runs.
+        counts: returns those of a run; `kept_counts` gives what a store kept.
+        records: the runs.
         suite: the suite's base variant.
         compared: rows of `compare_variants` on these runs.
     """
     groups = grouped(records)
     rows = []
     for row in compared:
-        if row["measure"] not in TEXT_SCORES or row["refused"]:
+        if row["ratio"] or row["refused"]:
             continue
         both = runs_of_both(groups[row["task"], row["setting"]], suite, row["a"], row["b"])
-        if both is not None:
-            rows.append(_row(row, _paired(store, *both, row["measure"])))
+        if both is None or any(one.outcome.get("memorisation") for side in both for one in side):
+            continue
+        paired = _paired(counts, *both, row["measure"])
+        if paired.ours or _nothing_kept(row["measure"], both):
+            rows.append(_row(row, paired))
     return rows
 
 
+def _nothing_kept(measure: str, both: Sequence[Sequence[Record]]) -> bool:
+    """Return whether sentences could be known, had the outputs been kept."""
+    kept = ("outputs" in one.outcome for side in both for one in side)
+    return measure in TEXT_SCORES and not all(kept)
+
+
 def _paired(
-    store: Store, ours: Sequence[Record], theirs: Sequence[Record], measure: str
+    counts: ReadCounts, ours: Sequence[Record], theirs: Sequence[Record], measure: str
 ) -> _Paired:
     a, b = by_seed(ours), by_seed(theirs)
     shared = sorted(a.keys() & b.keys())
     pairs = [
         (one, other)
         for seed in shared
-        if (one := _counts(store, a[seed], measure)) is not None
-        and (other := _counts(store, b[seed], measure)) is not None
+        if (one := counts(a[seed], measure)) is not None
+        and (other := counts(b[seed], measure)) is not None
         and one.shape == other.shape
     ]
     return _Paired([a for a, _ in pairs], [b for _, b in pairs], len(shared) - len(pairs))
 
 
-def _counts(store: Store, record: Record, measure: str) -> CountsOfRun | None:
-    """Return the counts of a run's outputs; None where none were kept, or they are damaged."""
+def kept_counts(store: Store, record: Record, measure: str) -> CountsOfRun | None:
+    """Return the counts that a store kept; None where there are none, or they are damaged."""
     try:
         kept = decode(store.outputs.read(record)).get(TESTED)
     except (OSError, ValueError):
         return None
-    return None if kept is None else kept.statistics.get(measure)
+    found = None if kept is None else kept.statistics.get(measure)
+    known = found is not None and len(found) and aggregates.is_known(measure, found.shape[1])
+    return found if known else None
 
 
 def _row(compared: ComparisonRow, paired: _Paired) -> SentencesRow:
