@@ -125,6 +125,29 @@ def namings(
         yield from namings([replace(record, tuned=None) for record in group], suite)
 
 
+def called(named: Mapping[str, list[Record]], name: str) -> list[Record] | None:
+    """Return the runs of a name; of a name with several versions, those of the latest.
+
+    named: runs by name, as `by_variant` gives them.
+    """
+    if name in named:
+        return named[name]
+    versions = [runs for other, runs in named.items() if other.startswith(f"{name} [")]
+    return max(versions, key=_last_begun) if versions else None
+
+
+def latest_version(runs: Sequence[Record]) -> list[Record]:
+    """Return the runs of a variant that were done with the latest version of its plugin."""
+    versions: dict[str, list[Record]] = {}
+    for record in runs:
+        versions.setdefault(_version(record), []).append(record)
+    return max(versions.values(), key=_last_begun)
+
+
+def _last_begun(runs: Sequence[Record]) -> float:
+    return max(float(run.measured.get("began") or 0.0) for run in runs)
+
+
 def _version(record: Record) -> str:
     plugin, vectors = record.spec.get("plugin"), record.spec.get("data", "").partition("+")[2]
     details = [f"plugin {plugin}"] * bool(plugin) + [f"vectors {vectors}"] * bool(vectors)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from results import metrics, naming
-from results.grouping import grouped, namings, test_score
+from results.grouping import called, grouped, namings, test_score
 from results.record import Record
 from results.summary import SummaryRow, summarise
 
@@ -39,13 +39,16 @@ def of_row(records: Sequence[Record], suite: Mapping[str, Any], number: int) -> 
 
 
 def of_variant(records: Iterable[Record], suite: Mapping[str, Any], given: str) -> list[Record]:
-    """Return the runs of a variant in all tables, named as in its table or by the suite's base."""
+    """Return the runs of a variant in all tables, named as in its table or by the suite's base.
+
+    A name without a version means the latest one.
+    """
     found: list[Record] = []
     for group in grouped(records).values():
         for base, named in namings(group, suite):
-            name = naming.canonical(given, base)
-            if name in named:
-                found += named[name]
+            runs = called(named, naming.canonical(given, base))
+            if runs is not None:
+                found += runs
                 break
     return found
 

@@ -50,6 +50,7 @@ class Answer:
 
     def _console(self) -> Console:
         """Return a console on which the answer was printed and kept."""
-        console = SafeConsole(file=io.StringIO(), width=WIDTH, record=True)
+        # in a notebook rich would show each part by itself, besides the answer as a whole
+        console = SafeConsole(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False)
         self._draw(console)
         return console

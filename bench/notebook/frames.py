@@ -12,7 +12,7 @@ import pandas as pd
 from bench.api.outputs import example_rows, read_outputs
 from bench.api.rescore import OwnMetric, rescore
 from bench.api.store import check_tasks, choose, is_of, runs_of, with_trends
-from bench.notebook.stores import Names, folder_of, names, sentences
+from bench.notebook.stores import Names, RunName, folder_of, names, run_of, sentences
 from results import naming
 from results.grouping import budget_of, setting_text, test_score
 from results.mistakes import ExampleRow
@@ -42,6 +42,7 @@ RUN_SETTINGS = (
     "device",
     "execution",
     "data",
+    "plugin",
     "torch",
 )
 """Settings besides the axes that are columns of `runs` where they vary."""
@@ -62,7 +63,7 @@ def runs(
     (target tokens trained on), train_seconds, tokens_per_second, tokens_to_target,
     seconds_to_target, peak_mib, parameters, findings (causes that the doctor found), machine (times
     compare on one alone), and what varies of the axes and of budget, batch, stop, decoding, fault,
-    device, execution, data and torch.
+    device, execution, data, plugin (its digest) and torch.
 
     Args:
         store: Folder of the store; None for BENCH_STORE or `.bench`.
@@ -75,6 +76,8 @@ def runs(
     """
     if stores is not None and store is not None:
         raise ValueError("store and stores were both given; give all folders as stores")
+    if stores is not None and not stores:
+        raise ValueError("stores is empty; give the folder of one store or more")
     records, suite = _records_of(stores or [folder_of(store)], names(task))
     base = naming.shared_base([record.named for record in records], suite)
     frame = pd.DataFrame([_run_row(record, base) for record in records]).set_index("run")
@@ -82,7 +85,9 @@ def runs(
     for setting in RUN_SETTINGS:
         present[setting] = [_setting(record, setting) for record in records]
     for name, values in present.items():
-        if len(set(map(str, values))) > 1:
+        # each task has data of its own, which is no difference
+        places = [record.task if name == "data" else "" for record in records]
+        if len(set(zip(places, map(str, values), strict=True))) > len(set(places)):
             frame[name] = values
     return frame.astype(KINDS)
 
@@ -186,7 +191,7 @@ def _points(record: Record, base: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @sentences()
 def outputs(
-    run: str, store: str | Path | None = None, *, split: str | None = None, task: Names = None
+    run: RunName, store: str | Path | None = None, *, split: str | None = None, task: Names = None
 ) -> pd.DataFrame:
     """Return all outputs of a run, one row per example of the splits that are scored at the end.
 
@@ -209,7 +214,7 @@ def outputs(
             are not in the store.
     """
     with reading(folder_of(store)) as opened:
-        (record,) = opened.records([choose(opened, run, names(task)).run.id], details=True)
+        (record,) = opened.records([choose(opened, run_of(run), names(task)).run.id], details=True)
         if "outputs" not in record.outcome and record.outcome.get("samples"):
             warnings.warn(
                 f"run {record.id} was done by an older version, which kept no outputs; these are "
@@ -230,7 +235,7 @@ def _output_row(row: ExampleRow) -> dict[str, Any]:
 
 @sentences()
 def score(
-    run: str,
+    run: RunName,
     metric: str | OwnMetric,
     *,
     split: str | None = None,
@@ -254,7 +259,7 @@ def score(
     Raises:
         ValueError: The metric is unknown, outputs were not kept, or they are no texts.
     """
-    return pd.DataFrame(rescore(folder_of(store), run, metric, names(task), split))
+    return pd.DataFrame(rescore(folder_of(store), run_of(run), metric, names(task), split))
 
 
 def _named(record: Record, base: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.api.translate import answer, loaded
-from bench.notebook.stores import Names, folder_of, names, sentences
+from bench.notebook.stores import Names, RunName, folder_of, names, run_of, sentences
 from bench.specs import RunSpec
 from bench.training.batching import collate
 from bench.training.process import cached_task
@@ -133,7 +133,7 @@ class Trained:
 
 
 @sentences()
-def load(run: str, *, task: Names = None, store: str | Path | None = None) -> Trained:
+def load(run: RunName, *, task: Names = None, store: str | Path | None = None) -> Trained:
     """Return the trained model of a run that kept its weights.
 
     Args:
@@ -145,5 +145,5 @@ def load(run: str, *, task: Names = None, store: str | Path | None = None) -> Tr
     Raises:
         ValueError: There is no such run, it kept no weights, or its data or plugin changed.
     """
-    trained, built, spec = loaded(folder_of(store), run, names(task))
+    trained, built, spec = loaded(folder_of(store), run_of(run), names(task))
     return Trained(spec.id, trained, built, spec)

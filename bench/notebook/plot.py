@@ -20,7 +20,7 @@ from bench.api.outputs import mistakes
 from bench.api.store import runs_of
 from bench.notebook.answers import Answer
 from bench.notebook.frames import runs
-from bench.notebook.stores import Names, folder_of, names, sentences
+from bench.notebook.stores import Names, RunName, folder_of, names, run_of, sentences
 from results import metrics as known_metrics
 from results.curves import average_curves, only_variants
 from results.mistakes import ExampleRow
@@ -196,7 +196,7 @@ def _frontier(scores: pd.Series[float]) -> pd.Series[bool]:
 
 @sentences()
 def by_length(
-    *runs: str,
+    *runs: RunName,
     measure: str | None = None,
     split: str = "test",
     task: Names = None,
@@ -219,12 +219,12 @@ def by_length(
     """
     if not runs:
         raise ValueError("no run was given; give at least one")
-    found = [mistakes(folder_of(store), run, names(task), split) for run in runs]
+    found = [mistakes(folder_of(store), run_of(run), names(task), split) for run in runs]
     ax = ax or _new()
     for run, one in zip(runs, found, strict=True):
         rows = by_lengths(one.rows if measure is None else _with_score(one.rows, measure))
         middles = [(row["shortest"] + row["longest"]) / 2 for row in rows]
-        ax.plot(middles, _values(rows, "score"), "o-", label=run)
+        ax.plot(middles, _values(rows, "score"), "o-", label=str(run))
     title = found[0].record.task
     ax.set(title=title, xlabel="symbols of the source", ylabel=_title(measure or "score"))
     ax.legend(frameon=False, fontsize="small")

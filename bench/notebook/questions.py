@@ -12,7 +12,7 @@ from bench.api.device import device_of
 from bench.api.doctor import examine_again
 from bench.api.store import choose
 from bench.notebook.answers import Answer
-from bench.notebook.stores import Names, folder_of, names, sentences
+from bench.notebook.stores import Names, RunName, folder_of, names, run_of, sentences
 from results.doctor import show as doctor_output
 from results.doctor.examined import examined_run
 from results.doctor.rows import diagnose as diagnosed
@@ -138,7 +138,7 @@ def claim(
 
 
 @sentences()
-def diagnose(run: str, *, task: Names = None, store: str | Path | None = None) -> Answer:
+def diagnose(run: RunName, *, task: Names = None, store: str | Path | None = None) -> Answer:
     """Return why a run did not learn: causes with what was seen and what to change.
 
     A run that was not examined is done again, which short runs are quick to do.
@@ -154,7 +154,7 @@ def diagnose(run: str, *, task: Names = None, store: str | Path | None = None) -
     """
     folder = folder_of(store)
     with reading(folder) as opened:
-        (record,) = opened.records([choose(opened, run, names(task)).run.id], details=True)
+        (record,) = opened.records([choose(opened, run_of(run), names(task)).run.id], details=True)
         suite, everyone = opened.base(), list(opened.records())
         kept = opened.training_state(record.id).is_file()
     if examined_run(record) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from results.errors import StoreError
 
 Names = str | Sequence[str] | None
 """One name, several, or None for all."""
+RunName = str | int
+"""A run's id or its first digits, the number of a row of `bench table`, or a variant."""
 
 
 def folder_of(store: str | Path | None) -> Path:
@@ -20,10 +22,22 @@ def folder_of(store: str | Path | None) -> Path:
 
 
 def names(given: Names) -> list[str] | None:
-    """Return names as a list; None for all."""
+    """Return names as a list; None for all. ValueError for what are no names."""
     if given is None:
         return None
-    return [given] if isinstance(given, str) else list(given)
+    found = [given] if isinstance(given, str) else given
+    if not isinstance(found, Iterable) or not all(isinstance(name, str) for name in found):
+        raise ValueError(f"{given!r} is neither a name nor several; give texts")
+    return list(found)
+
+
+def run_of(given: RunName) -> str:
+    """Return what a caller calls a run as text. ValueError for what calls none."""
+    if isinstance(given, str | int) and not isinstance(given, bool):
+        return str(given)
+    raise ValueError(
+        f"{given!r} calls no run; give its id, the number of its row in bench table, or a variant"
+    )
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +30,7 @@ from results.show.tuning import show_choices
 from results.store import reading, writing
 from results.summary import summarise
 from tasks.choices import one_of
+from variants import AXES
 
 
 class TrainingWishes(NamedTuple):
@@ -94,6 +97,7 @@ def run(
     """
     folder = folder_of(store)
     one_of("kind of runs to do again", rerun or RERUNS[0], RERUNS)
+    _check_arguments(axes)
     planted = "+".join(names(fault) or ()) or None
     options = _options(task, base, grid, seeds, budget, stop, batch, decoding, planted, tune, axes)
     chosen = _matrix(matrix, options)
@@ -137,6 +141,15 @@ def _train(work: Work, engines: EngineOptions, folder: Path, wishes: TrainingWis
                     wishes.layers,
                     origins=work.plan.origins,
                 )
+
+
+def _check_arguments(axes: Mapping[str, Any]) -> None:
+    """Raise ValueError for a name that is an argument's, misspelt, rather than an axis's."""
+    arguments = [*signature(run).parameters]
+    for name in axes:
+        near = get_close_matches(name, [*AXES, *arguments], n=1, cutoff=0.5)
+        if name not in AXES and near and near[0] in arguments:
+            raise ValueError(f"{name} is no argument and no axis; did you mean {near[0]}?")
 
 
 def _options(

@@ -13,6 +13,7 @@ from typing import Any
 from results import naming
 from results.compare.measures import MeasureReader
 from results.compare.pairs import Side, by_seed
+from results.grouping import latest_version
 from results.record import Record
 
 Level = tuple[Any, ...]
@@ -44,7 +45,8 @@ class CrossedRuns:
             # runs stored before an axis existed have the suite's value
             key = tuple(sorted({**suite, **runs[0].named}.items()))
             merged.setdefault(key, []).extend(runs)
-        self._sides = {key: by_seed(runs) for key, runs in merged.items()}
+        # two versions of a plugin's part are two models, whose seeds make no pairs
+        self._sides = {key: by_seed(latest_version(runs)) for key, runs in merged.items()}
         self.base = naming.shared_base([dict(key) for key in self._sides], suite)
 
     def axes(self) -> list[str]:

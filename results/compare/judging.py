@@ -199,8 +199,9 @@ def _judgement(
     # the verdict is asked for "more is better", the row has the sign of a minus b
     if not pairs.measure.higher:
         estimate, low, high = -estimate, -high, -low
-    # an interval of a mean may reach beyond what a difference of two shares can be
-    most = 1.0 if metrics.is_share(pairs.measure.key) else math.inf
+    # an interval of a mean may reach beyond what a difference of two shares can be; error rates
+    # may be above 1 themselves
+    most = 1.0 if metrics.is_share(pairs.measure.key) and pairs.measure.higher else math.inf
     found = verdict_at(pairs, weighed, p_values, own_alpha)
     detectable = inference.detectable(evidence.spread, evidence.pairs, own_alpha)
     return {

@@ -16,7 +16,7 @@ from results.compare.pairs import (
     by_seed,
     mean_seconds,
 )
-from results.grouping import grouped, namings
+from results.grouping import called, grouped, namings
 from results.record import Record
 from results.tuning import chosen_text
 
@@ -69,14 +69,16 @@ def runs_of_both(
 ) -> tuple[list[Record], list[Record]] | None:
     """Return the runs of two named variants of one table; None if it lacks one of them.
 
-    Tuned variants are found first, so that tuned meets tuned where both were.
+    Tuned variants are found first, so that tuned meets tuned where both were. A name without a
+    version means the latest one.
     """
     tuned = [record for record in group if record.tuned]
     for runs in filter(None, (tuned, group)):
         for base, named in namings(runs, suite):
-            ours, theirs = naming.canonical(a, base), naming.canonical(b, base)
-            if (a == b or ours != theirs) and ours in named and theirs in named:
-                return named[ours], named[theirs]
+            names = naming.canonical(a, base), naming.canonical(b, base)
+            ours, theirs = (called(named, name) for name in names)
+            if names[0] != names[1] and ours is not None and theirs is not None:
+                return ours, theirs
     return None
 
 
@@ -115,7 +117,7 @@ def _nothing_in_common(
             for name in named:
                 places.setdefault(name, set()).add(f"{task} ({setting})")
     canonical = {name: naming.canonical(name, suite) for name in (a, b)}
-    if a != b and canonical[a] == canonical[b]:
+    if canonical[a] == canonical[b]:
         return ComparisonError(f"{a} and {b} are the same variant; give two")
     # a misspelt name is the likelier mistake, so it is reported first
     found = {name: places.get(name) or places.get(known) for name, known in canonical.items()}

@@ -552,3 +552,15 @@ def test_fast_in_float32_is_near_plain_in_float64(name: str, padded: bool) -> No
     for mine, other in zip(derived(torch.float32, fast=True), exact, strict=True):
         near = (mine.detach().double() - other.detach()).abs().max() / other.detach().abs().max()
         assert float(near) < 1e-4
+
+
+def test_a_layer_cannot_take_the_name_of_an_attribute_of_cells() -> None:
+    """Python would find `Cell.recurrent`, a truth value, where the layer is meant."""
+
+    class Clash(LSTM):
+        def __init__(self, input_size: int, hidden: int) -> None:
+            super().__init__(input_size, hidden)
+            self.recurrent = nn.Linear(hidden, hidden)  # type: ignore[assignment]
+
+    with pytest.raises(ValueError, match="Clash calls a layer 'recurrent', which is an attribute"):
+        Clash(2, 3)

@@ -91,6 +91,18 @@ class Cell(nn.Module, ABC):
         self.input_size = input_size
         self.hidden = hidden
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; ValueError for a layer whose name the contract of cells has already.
+
+        Python would find the contract's attribute and never the layer.
+        """
+        if isinstance(value, nn.Module | nn.Parameter) and hasattr(type(self), name):
+            raise ValueError(
+                f"{type(self).__name__} calls a layer {name!r}, which is an attribute of all cells "
+                "already; give the layer another name"
+            )
+        super().__setattr__(name, value)
+
     @abstractmethod
     def project(self, inputs: Tensor) -> Tensor:
         """Return the share of the gates that comes from the inputs, (..., I) -> (..., G)."""

@@ -36,6 +36,7 @@ def test_the_notebook_runs_from_top_to_bottom(
     }
     texts = "\n".join(shown.values())
     assert "cell=leaky" in texts
+    assert "failed" not in texts
     assert "rate-too-low" in texts
     assert "exact match" in texts
     pictures = [
@@ -50,6 +51,16 @@ def test_the_notebook_runs_from_top_to_bottom(
         for cell in book.cells
         for output in cell.get("outputs", ())
         if "<progress" in (html := output.get("data", {}).get("text/html", ""))
+    ]
+    # a table is shown once
+    assert not [
+        cell.source
+        for cell in book.cells
+        if sum(
+            "<pre" in output.get("data", {}).get("text/html", "")
+            for output in cell.get("outputs", ())
+        )
+        > 1
     ]
     # each was replaced in place until its work was done, and no line was printed besides
     assert bars
