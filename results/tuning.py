@@ -38,12 +38,15 @@ class Candidate:
         mean: over tuning seeds; a failure counts as the worst score.
         spread: standard deviation over tuning seeds; None for one seed.
         failed: number of runs that diverged or failed.
+        loss: mean loss on validation, which decides between equal scores; infinite if a run failed
+            or has none.
     """
 
     values: Mapping[str, Any]
     mean: float
     spread: float | None
     failed: int
+    loss: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,13 @@ class TunedChoice:
 
     @property
     def equal(self) -> bool:
-        """Return whether the next best is as good as the best."""
+        """Return whether the next best has the same score as the best, so that the loss decided."""
         return self.second is not None and not abs(self.best.mean - self.second.mean) > EQUAL
+
+    @property
+    def tied(self) -> bool:
+        """Return whether the next best is as good as the best, in score and in loss."""
+        return self.second is not None and _tied(self.best, self.second)
 
     @property
     def flat(self) -> bool:
@@ -125,8 +133,9 @@ def question(spec: Mapping[str, Any], axes: Sequence[str]) -> str:
 def choices(records: Iterable[Record]) -> dict[str, TunedChoice]:
     """Return what tuning runs choose, by `question`; runs that are reported are not looked at.
 
-    The best mean score on validation is chosen. Of equal ones it is the middle one in the order of
-    their values (of an even number the smaller one), which is the safest place of a plateau.
+    The best mean score on validation is chosen, and of equal scores the lowest mean loss there. Of
+    those that are equal in both it is the middle one in the order of their values (of an even
+    number the smaller one), which is the safest place of a plateau.
     Candidates that have fewer runs than others are not finished yet, and wait.
     """
     groups: dict[str, list[Record]] = {}
@@ -154,14 +163,14 @@ def _choice(records: Sequence[Record]) -> TunedChoice:
     best = best_of(candidates, metric)
     others = [each for each in candidates if each is not best]
     second = best_of(others, metric) if others else None
-    alone = second is None or abs(best.mean - second.mean) > EQUAL
+    tied = second is not None and _tied(best, second)
     return TunedChoice(
         example=finished[tuple(best.values[axis] for axis in axes)][0],
         metric=metric,
         best=best,
         second=second,
         candidates=candidates,
-        edges=_edges(best, candidates) if alone else {},
+        edges={} if tied else _edges(best, candidates),
         seeds=seeds,
         runs=len(records),
         steps=sum(int(record.outcome.get("steps") or 0) for record in records),
@@ -179,7 +188,11 @@ def candidate(values: Mapping[str, Any], runs: Sequence[Record], metric: str) ->
     scores = [_counted(run, metric) for run in runs]
     mean = statistics.fmean(scores)
     spread = statistics.stdev(scores) if len(scores) > 1 and math.isfinite(mean) else None
-    return Candidate(values, mean, spread, sum(run.status in FAILED for run in runs))
+    losses = [run.outcome.get("valid", {}).get("valid_loss") for run in runs]
+    failed = sum(run.status in FAILED for run in runs)
+    known = not failed and all(loss is not None for loss in losses)
+    loss = statistics.fmean(losses) if known else math.inf
+    return Candidate(values, mean, spread, failed, loss)
 
 
 def valid_score(record: Record) -> float | None:
@@ -198,11 +211,23 @@ def _counted(record: Record, metric: str) -> float:
 
 
 def best_of(candidates: Sequence[Candidate], metric: str) -> Candidate:
-    """Return the best candidate, the middle one of those that are equally good."""
+    """Return the best candidate by score, then by loss; the middle one of those equally good."""
     sign = 1.0 if metrics.score(metric).higher else -1.0
     highest = max(sign * each.mean for each in candidates)
     equal = [each for each in candidates if not sign * each.mean < highest - EQUAL]
-    return equal[(len(equal) - 1) // 2]
+    lowest = min(equal, key=lambda each: each.loss)
+    tied = [each for each in equal if not _lower(lowest, each)]
+    return tied[(len(tied) - 1) // 2]
+
+
+def _tied(best: Candidate, second: Candidate) -> bool:
+    """Return whether the next best is as good as the best, in score and in loss."""
+    return not abs(best.mean - second.mean) > EQUAL and not _lower(best, second)
+
+
+def _lower(one: Candidate, other: Candidate) -> bool:
+    """Return whether a candidate's loss is lower than another's by more than rounding."""
+    return one.loss < other.loss and not math.isclose(one.loss, other.loss, rel_tol=EQUAL)
 
 
 def _edges(best: Candidate, candidates: Sequence[Candidate]) -> dict[str, bool]:

@@ -13,6 +13,7 @@ from results.tuning import Candidate, TunedChoice
 
 CHOICE_NOTES = {
     "flat": "flat: the next best lies within the spread over seeds, so chance may have chosen",
+    "by loss": "by loss: scores are equal, and the loss on validation is lower",
     "equal": "equal: the middle one of those that are equally good, or the smaller of two",
 }
 """Says what a word for the clearness of a choice means."""
@@ -53,8 +54,10 @@ def _value(choice: TunedChoice, axis: str) -> str:
 
 
 def _clearness(choice: TunedChoice) -> str:
-    if choice.equal:
+    if choice.tied:
         return "equal"
+    if choice.equal:
+        return "by loss"
     return "flat" if choice.flat else "clear"
 
 

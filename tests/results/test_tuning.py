@@ -72,6 +72,37 @@ def test_a_tie_goes_to_the_middle_or_the_smaller_of_two(
     assert only(tried(scores)).values == {"learning_rate": chosen}
 
 
+def with_loss(runs: Sequence[Record], losses: dict[float, float]) -> list[Record]:
+    """The runs with a loss on validation, by their learning rates."""
+    found = []
+    for run in runs:
+        loss = losses[run.variant["learning_rate"]]
+        valid = {**run.outcome["valid"], "valid_loss": loss}
+        found.append(replace(run, outcome={**run.outcome, "valid": valid}))
+    return found
+
+
+def test_of_equal_scores_the_loss_on_validation_decides() -> None:
+    """A score that all miss, or all reach, says nothing of a rate that is far too small."""
+    runs = tried({0.001: [0.0, 0.0], 0.003: [0.0, 0.0], 0.01: [0.0, 0.0]})
+    choice = only(with_loss(runs, {0.001: 3.3, 0.003: 2.5, 0.01: 1.1}))
+    assert choice.values == {"learning_rate": 0.01}
+    assert (choice.equal, choice.tied) == (True, False)
+    assert choice.edges == {"learning_rate": True}
+    # a better score comes before any loss
+    runs = tried({0.001: [0.1], 0.003: [0.2], 0.01: [0.1]})
+    choice = only(with_loss(runs, {0.001: 1.0, 0.003: 2.5, 0.01: 1.1}))
+    assert choice.values == {"learning_rate": 0.003}
+    # equal in both: the middle
+    choice = only(
+        with_loss(
+            tried({0.001: [1.0], 0.003: [1.0], 0.01: [1.0]}),
+            dict.fromkeys((0.001, 0.003, 0.01), 0.5),
+        )
+    )
+    assert (choice.values, choice.tied, choice.edges) == ({"learning_rate": 0.003}, True, {})
+
+
 def test_a_failure_counts_as_the_worst() -> None:
     choice = only(tried({0.001: [0.5, 0.5], 0.003: [0.9, None], 0.01: [None, None]}))
     assert choice.values == {"learning_rate": 0.001}
