@@ -107,6 +107,10 @@ class _Question:
             "at": at,
         }
 
+    def head_of_rates(self, at: str) -> Head:
+        """Return the head of a row at each side's best rate, which a note says too."""
+        return {**self.head("learning_rate", at), "tuned": f"learning rates of a and b: {at}"}
+
     def refused(self, mode: str, why: str) -> Compared:
         nothing: Side = {}
         pairs = paired(self.score, MeasureReader([]), [nothing], [nothing])
@@ -176,7 +180,7 @@ def _at_best_rates(question: _Question) -> Compared:
     if all(_rate_is_tuned(side) for side in sides):
         at = f"{' and '.join(map(_written_rate, sides))}, tuned"
         pairs = paired(question.score, question.reader, *([by_seed(side)] for side in sides))
-        return Compared(question.head("learning_rate", at), pairs)
+        return Compared(question.head_of_rates(at), pairs)
     tried = [len(_rates(side, question.group)) for side in sides]
     if max(tried) == 1:
         why = (
@@ -196,7 +200,7 @@ def _at_best_rates(question: _Question) -> Compared:
         return question.refused("learning_rate", why)
     pairs = paired(question.score, question.reader, [ours], [theirs])
     at = f"{rates[0]} and {rates[1]}, chosen on {_seeds_text(choosing)}"
-    return Compared(question.head("learning_rate", at), pairs)
+    return Compared(question.head_of_rates(at), pairs)
 
 
 def _rate_is_tuned(side: Sequence[Record]) -> bool:

@@ -46,7 +46,7 @@ class Head(TypedDict):
     """The command that adds seeds until a verdict stands, of two variants, or that adds as many as
     would decide, of a claim; "" if there is none."""
     tuned: NotRequired[str]
-    """Of two variants: which values tuning chose for them."""
+    """Of two variants: which values were chosen for them, and how."""
     seed_seconds: NotRequired[float]
     """Of two variants: mean seconds that one seed of both takes with one worker."""
     where: NotRequired[str]
