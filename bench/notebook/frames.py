@@ -213,8 +213,9 @@ def outputs(
         ValueError: There is no such store, run or split, or the data that the run was tested on
             are not in the store.
     """
+    asked, tasks = run_of(run), names(task)
     with reading(folder_of(store)) as opened:
-        (record,) = opened.records([choose(opened, run_of(run), names(task)).run.id], details=True)
+        (record,) = opened.records([choose(opened, asked, tasks).run.id], details=True)
         if "outputs" not in record.outcome and record.outcome.get("samples"):
             warnings.warn(
                 f"run {record.id} was done by an older version, which kept no outputs; these are "

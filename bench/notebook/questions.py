@@ -152,9 +152,9 @@ def diagnose(run: RunName, *, task: Names = None, store: str | Path | None = Non
     Raises:
         ValueError: There is no such run, or it cannot be done again.
     """
-    folder = folder_of(store)
+    folder, asked, tasks = folder_of(store), run_of(run), names(task)
     with reading(folder) as opened:
-        (record,) = opened.records([choose(opened, run_of(run), names(task)).run.id], details=True)
+        (record,) = opened.records([choose(opened, asked, tasks).run.id], details=True)
         suite, everyone = opened.base(), list(opened.records())
         kept = opened.training_state(record.id).is_file()
     if examined_run(record) is None:
