@@ -62,9 +62,10 @@ def test_another_loss_is_a_difference(loss: float) -> None:
     assert difference("gru", outcome(1.0), failed, TOLERANCE).wrong == "gru: out of memory"
 
 
+@pytest.mark.usefixtures("no_workers")
 def test_a_dry_run_on_the_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "kept.json"
     assert main(["--device", "cpu", "--quick", "--keep", str(file)]) == 0
     found = json.loads(file.read_text())["parts"]
     assert list(found) == [part.name for part in PARTS]
-    assert "| cells | 8 | 8 |" in capsys.readouterr().out
+    assert "| cells | 4 | 4 |" in capsys.readouterr().out

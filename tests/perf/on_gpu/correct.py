@@ -101,7 +101,7 @@ def _on_both(texts: Iterable[str], asked: Asked) -> Iterator[Difference]:
 
 def cells(asked: Asked) -> dict[str, Any]:
     """Check every cell, without attention and with it."""
-    names = axes.values("cell")[: 2 if asked.quick else None]
+    names = axes.values("cell")[: 1 if asked.quick else None]
     endings = ("", ",attention=general,input_feeding=on")
     return summed(
         _on_both((f"cell={name}{end}" for name, end in itertools.product(names, endings)), asked)
@@ -115,7 +115,7 @@ def structures(asked: Asked) -> dict[str, Any]:
         for axis in STRUCTURES
         for value in axes.values(axis)
     ]
-    return summed(_on_both(texts[:3] if asked.quick else texts, asked))
+    return summed(_on_both(texts[1:2] if asked.quick else texts, asked))
 
 
 def tasks(asked: Asked) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def precisions(asked: Asked) -> dict[str, Any]:
     """Check that bf16, fp16 and tf32 train as float32 does, within what they round."""
 
     def compared() -> Iterator[Difference]:
-        for precision in PRECISIONS:
+        for precision in PRECISIONS[: 1 if asked.quick else None]:
             if precision == "tf32" and asked.device == "cpu":
                 continue  # only GPUs have it
             for text in ("cell=gru,attention=dot", "cell=lstm,attention=general,input_feeding=on"):
