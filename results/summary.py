@@ -38,6 +38,8 @@ class SummaryRow(TypedDict):
     seeds: int
     solved: int
     """Number of runs that reached the target."""
+    has_target: bool
+    """False where the task has no target score, as a corpus of one's own has none."""
     metric: str
     memorisation: bool
     """True if the task tests on its training examples."""
@@ -124,6 +126,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "variant": variant,
         "seeds": len(records),
         "solved": len(outcomes) - len(_unreached(outcomes)),
+        "has_target": _has_target(outcomes),
         "metric": table.metric,
         "memorisation": any(outcome.get("memorisation") for outcome in outcomes),
         "score_mean": statistics.fmean(scores) if scores else None,
@@ -147,6 +150,11 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "tuned": chosen_text(records[0]),
         "runs": [record.id for record in sorted(records, key=lambda record: record.seed)],
     }
+
+
+def _has_target(outcomes: Sequence[Outcome]) -> bool:
+    """Return whether a run has a target; failed runs do not say, and are taken to have one."""
+    return any(outcome.get("solved_at", 1.0) is not None for outcome in outcomes)
 
 
 def _unreached(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -88,14 +88,18 @@ def summary_line(row: SummaryRow) -> Texts:
     tokens, seconds = row["tokens_to_target"], row["seconds_to_target"]
     # without a value it says how far away the target is at least
     later = f"> {metrics.short(row['tokens_spent_in_vain'])}" if row["tokens_spent_in_vain"] else ""
+    never = "never"
+    solved = f"{row['solved']}/{row['seeds']}"
+    if not row["has_target"]:
+        later = never = solved = ""
     return {
         "variant": row["variant"],
         metrics.score(row["metric"]).title: score_text(row),
-        "solved": f"{row['solved']}/{row['seeds']}",
+        "solved": solved,
         "status": ", ".join(f"{count} {status}" for status, count in broken.items()),
         "findings": _findings(row),
-        costs["tokens_to_target"].title: _written("tokens_to_target", tokens, later or "never"),
-        costs["seconds_to_target"].title: _written("seconds_to_target", seconds, "never"),
+        costs["tokens_to_target"].title: _written("tokens_to_target", tokens, later or never),
+        costs["seconds_to_target"].title: _written("seconds_to_target", seconds, never),
         costs["tokens_per_second"].title: _written("tokens_per_second", row["tokens_per_second"]),
         costs["parameters"].title: _written("parameters", row["parameters"]),
         costs["peak_bytes"].title: _written("peak_bytes", row["peak_bytes"]),

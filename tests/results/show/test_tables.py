@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import statistics
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from results.tables.text import TextTable, broken_at_commas
 from tests.records import BASE, SUITE, failed, record
 
 KEYS = set(
-    "task setting common variant seeds solved metric memorisation score_mean score_sd "
+    "task setting common variant seeds solved has_target metric memorisation score_mean score_sd "
     "other_scores_mean runs_without_score stopped_at_target tokens_to_target seconds_to_target "
     "tokens_spent_in_vain tokens_per_second peak_bytes parameters trained_beside core_share hosts "
     "status findings examined signature tuned runs".split()
@@ -81,6 +82,15 @@ def test_a_table_says_how_many_runs_stopped_at_the_target() -> None:
     assert "stops at the target" in row["setting"]
     assert "2 of 3 runs stopped at the target" in " ".join(shown([row]).split())
     assert one_row(record(0, 1.0, 300))["stopped_at_target"] == 0
+
+
+def test_a_task_without_a_target_has_no_column_of_it() -> None:
+    runs = [record(0, 0.5), record(1, 0.6)]
+    assert "never" in shown([one_row(*runs)])
+    open_ended = [replace(run, outcome=run.outcome | {"solved_at": None}) for run in runs]
+    text = shown([one_row(*open_ended)])
+    assert "exact match" in text
+    assert not any(word in text for word in ("solved", "never", "target"))
 
 
 def test_mean_and_sd_are_over_the_seeds() -> None:
