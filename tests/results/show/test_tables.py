@@ -87,7 +87,7 @@ def test_a_table_says_how_many_runs_stopped_at_the_target() -> None:
 def test_a_task_without_a_target_has_no_column_of_it() -> None:
     runs = [record(0, 0.5), record(1, 0.6)]
     assert "never" in shown([one_row(*runs)])
-    open_ended = [replace(run, outcome=run.outcome | {"solved_at": None}) for run in runs]
+    open_ended = [replace(run, outcome={**run.outcome, "solved_at": None}) for run in runs]
     text = shown([one_row(*open_ended)])
     assert "exact match" in text
     assert not any(word in text for word in ("solved", "never", "target"))
