@@ -32,6 +32,7 @@ OTHERS: dict[str, Any] = {
     "plugin": "p",
     "numerics": 99,
     "host": "here",
+    "tuning": "learning_rate",
 }
 BUDGETS = (
     Budget(tokens=100),
