@@ -105,7 +105,10 @@ def _right(reading: StepReading, tape: Tape, concerned_N: Tensor) -> float:
 
 
 def _passes_without(recording: Recording, symbol: int) -> int:
-    """Count the passes of evaluations whose sources have no padding."""
+    """Count the passes of evaluations without padding in their sources; 0 if any pass has some.
+
+    Where sources are padded in evaluations too, one that fills its row is no other habit.
+    """
     sides = habits(recording).sides
     seen = [
         one
@@ -114,7 +117,7 @@ def _passes_without(recording: Recording, symbol: int) -> int:
         for one in passes(evaluation.tape, evaluation.names, sides)
         if one.choices and one.source
     ]
-    return len([one for one in seen if not _has(one, symbol)])
+    return 0 if any(_has(one, symbol) for one in seen) else len(seen)
 
 
 def _has(one: Pass, symbol: int) -> bool:

@@ -209,7 +209,12 @@ def test_an_option_changes_what_comes_out_or_is_refused(bench: Bench, broad: Pat
 
 @pytest.mark.parametrize(
     ("verb", "chosen", "name"),
-    [(v, c, n) for v, beside in EXCLUDED.items() for c, names in beside.items() for n in names],
+    [
+        (v, c, n)
+        for v, beside in EXCLUDED.items()
+        for c, names in beside.items()
+        for n in sorted(names)
+    ],
 )
 def test_what_another_option_leaves_no_use_for_is_refused(
     bench: Bench, filled: Path, verb: str, chosen: str, name: str
