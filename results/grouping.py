@@ -43,7 +43,7 @@ def by_setting(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]
 
 def _distinctions(runs: Sequence[Record]) -> list[list[str]]:
     """Return for each of these runs what sets it apart from the others; mostly nothing."""
-    differing = [key for key in HIDDEN_KEYS if len({_hidden(run, key) for run in runs}) > 1]
+    differing = [key for key in HIDDEN_KEYS if _differs(runs, key)]
     signatures = _signatures(runs)
     found = [[f"{key} {_hidden(run, key)}" for key in differing] for run in runs]
     if len(signatures) > 1:
@@ -51,6 +51,13 @@ def _distinctions(runs: Sequence[Record]) -> list[list[str]]:
             # a failed run has no scores and so no signature; it stays with the first
             details.append(f"scored by {signature(run.outcome) or signatures[0]}")
     return found
+
+
+def _differs(runs: Sequence[Record], key: str) -> bool:
+    """Return whether runs differ in a hidden value; mostly not even the values of specs do."""
+    if len({run.spec.get(key) for run in runs}) == 1:
+        return False
+    return len({_hidden(run, key) for run in runs}) > 1
 
 
 def _signatures(runs: Sequence[Record]) -> list[str]:

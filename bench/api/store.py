@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,6 @@ from results.store import Planned, Store
 from results.summary import summarise
 from results.tables.summaries import base_label
 from results.tuning import chosen_text, valid_score
-from tasks.choices import one_of
 
 
 def find_run(store: Store, prefix: str) -> str:
@@ -225,7 +226,8 @@ def runs_of(
     Raises:
         StoreError: There is no finished run, or none of one of these tasks or of these seeds.
     """
-    records = list(store.records(details=details))
+    with _without_collection():
+        records = list(store.records(details=details))
     if not records:
         raise StoreError(
             f"the store in {store.folder} has no finished run; make one with bench run"
@@ -234,6 +236,18 @@ def runs_of(
         check_tasks(records, tasks)
         records = [record for record in records if is_of(record.task, tasks)]
     return records if seeds is None else _with_seeds(records, seeds)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Look for no garbage: all records that are read are kept, and to look takes ever longer."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _with_seeds(records: Sequence[Record], seeds: range) -> list[Record]:
@@ -264,6 +278,8 @@ def check_tasks(records: Iterable[Record], tasks: Sequence[str]) -> None:
     known = sorted(labels | {label.partition(":")[0] for label in labels})
     try:
         for task in tasks:
+            from tasks.choices import one_of  # loads numpy
+
             one_of("task with finished runs", task, known)
     except ValueError as error:
         raise StoreError(str(error)) from None
@@ -341,6 +357,8 @@ def chosen(
     if not (runs or tasks or statuses or every):
         raise ValueError("nothing was chosen; give ids, --task, --status or --all")
     for name in statuses:
+        from tasks.choices import one_of  # loads numpy
+
         one_of("status", name, STATUSES)
     _refuse_row_numbers(runs)
     ids = {find_run(store, run) for run in runs}

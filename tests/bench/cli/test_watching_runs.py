@@ -154,7 +154,7 @@ def test_without_a_driver_it_says_so_and_ends(bench: Bench, filled: Path) -> Non
 def test_it_is_refused_where_it_cannot_be_heeded(bench: Bench, filled: Path) -> None:
     code, _, said = bench("status", "--watch", "--json")
     assert code == 2
-    assert "leave out --watch" in said
+    assert "--json does nothing with --watch; leave one out" in said
     assert bench("status", "--watch", "--store", "elsewhere")[0] == 2
 
 
