@@ -26,14 +26,16 @@ from tests.records import SUITE, record
             "task setting common variant seeds solved has_target metric memorisation "
             "score_mean score_sd other_scores_mean runs_without_score stopped_at_target "
             "tokens_to_target seconds_to_target tokens_spent_in_vain tokens_per_second peak_bytes "
-            "parameters trained_beside core_share hosts status findings examined signature tuned runs",
+            "parameters trained_beside core_share hosts status findings examined signature "
+            "tuned runs",
         ),
         (
             ["export", "--format", "json"],
             "task setting common variant seeds solved has_target metric memorisation "
             "score_mean score_sd other_scores_mean runs_without_score stopped_at_target "
             "tokens_to_target seconds_to_target tokens_spent_in_vain tokens_per_second peak_bytes "
-            "parameters trained_beside core_share hosts status findings examined signature tuned runs",
+            "parameters trained_beside core_share hosts status findings examined signature "
+            "tuned runs",
         ),
     ],
 )
