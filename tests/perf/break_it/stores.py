@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -12,12 +13,33 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from results.store import writing
+from results import packing
+from results.errors import StoreError
+from results.record import Record
+from results.store import reading, writing
 from tests.perf.break_it.calling import call
 from tests.perf.break_it.trials import Attempt, Trial
 from tests.records import SUITE, failed, record
 
-RECORDS = (*(record(seed) for seed in range(4)), record(0, None, cell="lstm"), failed(7))
+
+def content_of(run: str) -> bytes:
+    """Return the outputs that a run has in these stores."""
+    return f"outputs of {run}".encode()
+
+
+def with_outputs(seed: int) -> Record:
+    """Return a record of a run whose outputs are kept."""
+    one = record(seed)
+    kept = {**one.outcome, "outputs": packing.digest(content_of(one.id))}
+    return Record(one.id, one.spec, kept, one.measured)
+
+
+RECORDS = (
+    *(with_outputs(seed) for seed in range(2)),
+    *(record(seed) for seed in range(2, 4)),
+    record(0, None, cell="lstm"),
+    failed(7),
+)
 VERBS = (["table", "--json"], ["curves", "--json"], ["status"], ["verify"], ["export"])
 PAGE = 4096
 STATEMENTS = (
@@ -118,6 +140,8 @@ def stores(folder: Path) -> Attempt:
     with writing(sound) as store:
         for one in RECORDS:
             store.begin(one.id, one.spec)
+            if "outputs" in one.outcome:
+                store.keep_outputs(one.id, content_of(one.id))
             store.add(one)
         store.set_plan([], SUITE)
     expected = _read(sound)
@@ -143,19 +167,45 @@ def _read(folder: Path) -> dict[str, Any]:
     return found
 
 
+def _outputs(folder: Path) -> dict[str, bytes]:
+    """Return the outputs of all runs that can be read, by id."""
+    found = {}
+    with contextlib.suppress(StoreError), reading(folder) as store:
+        for one in store.records():
+            with contextlib.suppress(OSError, ValueError):
+                found[one.id] = store.outputs.read(one)
+    return found
+
+
 def _judged(folder: Path, expected: dict[str, Any]) -> str:
     """Return what is wrong with how a damaged store was read and mended."""
     for verb in VERBS:
         if wrong := call(*verb, "--store", str(folder)).wrong:
             return wrong
-    if any(expected[run] != found for run, found in _read(folder).items()):
+    if _is_wrong(folder, expected):
         return "believed wrongly"
+    # what another store takes from it is right too
+    taking = folder.with_name(f"{folder.name}-merged")
+    wrong = call("merge", str(folder), "--store", str(taking)).wrong
+    if not wrong and _is_wrong(taking, expected):
+        wrong = "merged wrongly"
+    shutil.rmtree(taking, ignore_errors=True)
+    if wrong:
+        return wrong
     if wrong := call("rebuild", "--store", str(folder)).wrong:
         return wrong
-    mended = _read(folder)
-    if any(expected[run] != found for run, found in mended.items()):
+    if _is_wrong(folder, expected):
         return "believed wrongly"
+    mended = _read(folder)
     # one damage never hits both a run's journal and its row, unless the whole folder is no store
     if len(mended) < len(expected) and call("table", "--store", str(folder)).code == 0:
         return "lost"
     return ""
+
+
+def _is_wrong(folder: Path, expected: dict[str, Any]) -> bool:
+    """Return whether anything that a store gives is not what was stored."""
+    runs, outputs = _read(folder), _outputs(folder)
+    return any(expected[run] != found for run, found in runs.items()) or any(
+        content_of(run) != found for run, found in outputs.items()
+    )
