@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from bench.training.replicas.stacked import Replicas, repeat
 from bench.training.state import Recipe
 from results.stats.median import median_interval
 from tests.perf.against_joeynmt import ROWS, Ours, Row, data_of
+from tests.perf.peer_process import PeerProcess
 
 PYTHON = os.environ.get("JAX_PYTHON", ".venv-jax/bin/python")
 REPLICAS = 8
@@ -40,50 +40,20 @@ CLOSE = 1e-4
 ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
-class Jax:
-    """Holds JAX's side, a process of its own."""
-
-    def __init__(self, ours: Ours, folder: Path) -> None:
-        batch = collate(ours.split, ours.facts, "cpu")
-        given = {name: value.detach().numpy() for name, value in ours.model.named_parameters()}
-        inputs_BT, targets_BT = batch.inputs_BT, batch.targets[0]
-        given |= {
-            "source": batch.source_BS.numpy(),
-            "inputs": inputs_BT.numpy(),
-            "targets": targets_BT.numpy(),
-        }
-        np.savez(folder / "given.npz", **given)  # type: ignore[arg-type]
-        case = {"learning_rate": ours.variant.learning_rate, "replicas": REPLICAS}
-        (folder / "case.json").write_text(json.dumps(case))
-        self.process = subprocess.Popen(
-            [PYTHON, str(Path(__file__).with_name("jax_worker.py")), str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "XLA_FLAGS": ONE_THREAD},
-        )
-        self._answer()
-
-    def train(self, form: str, steps: int) -> dict[str, float]:
-        """Take so many steps; return their seconds, the first loss and the seconds of compiling."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"train {form} {steps}\n")
-        self.process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, float]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("JAX's process ended; what it printed above says why")
-        answer: dict[str, float] = json.loads(line)
-        return answer
-
-    def end(self) -> None:
-        """Let the process go."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+def jax_process(ours: Ours, folder: Path) -> PeerProcess:
+    """Return JAX's side, with our weights and batch; `train FORM N` takes N steps in a form."""
+    batch = collate(ours.split, ours.facts, "cpu")
+    given = {name: value.detach().numpy() for name, value in ours.model.named_parameters()}
+    given |= {
+        "source": batch.source_BS.numpy(),
+        "inputs": batch.inputs_BT.numpy(),
+        "targets": batch.targets[0].numpy(),
+    }
+    np.savez(folder / "given.npz", **given)  # type: ignore[arg-type]
+    case = {"learning_rate": ours.variant.learning_rate, "replicas": REPLICAS}
+    (folder / "case.json").write_text(json.dumps(case))
+    worker = str(Path(__file__).with_name("jax_worker.py"))
+    return PeerProcess("JAX", [PYTHON, worker, str(folder)], {"XLA_FLAGS": ONE_THREAD})
 
 
 def replicas_of(ours: Ours) -> Callable[[], float]:
@@ -109,10 +79,10 @@ def compare(name: str, row: Row, rounds: int) -> dict[str, Any]:
     sides: dict[str, list[float]] = {}
     compiling = {}
     with tempfile.TemporaryDirectory() as folder:
-        peer = Jax(ours, Path(folder))
+        peer = jax_process(ours, Path(folder))
         loss = ours.work()["loss"]
         for form in FORMS[name]:
-            first = peer.train(form, 1)
+            first = peer.ask(f"train {form} 1")
             if abs(first["loss"] - loss) > CLOSE:
                 raise SystemExit(f"{form}: not the same work: {loss} and {first['loss']}")
             compiling[form] = first["compiling"]
@@ -126,7 +96,7 @@ def compare(name: str, row: Row, rounds: int) -> dict[str, Any]:
             for form in FORMS[name]:
                 models = REPLICAS if form == "vmap" else 1
                 steps = max(row.turn // models, 1)
-                took[f"JAX, {form}"] = peer.train(form, steps)["seconds"] / steps / models
+                took[f"JAX, {form}"] = peer.ask(f"train {form} {steps}")["seconds"] / steps / models
             if number:  # the first round warms up
                 for side, seconds in took.items():
                     sides.setdefault(side, []).append(seconds)

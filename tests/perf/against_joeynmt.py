@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from bench.training.state import Recipe, start
 from results.stats.median import median_interval
 from tasks import EOS, Facts, Ragged, Split
 from tests.peers.joeynmt_weights import theirs
+from tests.perf.peer_process import PeerProcess
 from variants import Batch, build
 from variants.axes import parse
 from variants.seq2seq import Seq2Seq
@@ -203,23 +203,13 @@ class Theirs:
         }
         np.savez(folder / "given.npz", **given)  # type: ignore[arg-type]
         (folder / "case.json").write_text(json.dumps(case))
-        self.process = subprocess.Popen(
-            [PYTHON, str(Path(__file__).with_name("joeynmt_worker.py")), str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self._answer()
+        worker = str(Path(__file__).with_name("joeynmt_worker.py"))
+        self.process = PeerProcess("JoeyNMT", [PYTHON, worker, str(folder)])
 
     def work(self) -> dict[str, float]:
         """What the row asks for, once, and its seconds."""
-        assert self.process.stdin is not None
-        order = {"step": f"train {self.row.turn}", "epoch": "epoch", "decode": "decode"}[
-            self.row.work
-        ]
-        self.process.stdin.write(order + "\n")
-        self.process.stdin.flush()
-        return self._answer()
+        order = {"step": f"train {self.row.turn}", "epoch": "epoch", "decode": "decode"}
+        return self.process.ask(order[self.row.work])
 
     def outputs(self) -> list[Any]:
         """Of the last decoding, up to eos."""
@@ -227,20 +217,6 @@ class Theirs:
         rows = [found[name] for name in found.files]
         ends = (np.flatnonzero(row == EOS) for row in rows)
         return [row[: end[0]] if len(end) else row for row, end in zip(rows, ends, strict=True)]
-
-    def _answer(self) -> dict[str, float]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit("JoeyNMT's process ended; what it printed above says why")
-        answer: dict[str, float] = json.loads(line)
-        return answer
-
-    def end(self) -> None:
-        """Let the process go."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def compare(row: Row, repeats: int, device: str) -> dict[str, Any]:
@@ -256,7 +232,7 @@ def compare(row: Row, repeats: int, device: str) -> dict[str, Any]:
         for _ in range(WARM_UP if row.work == "step" else 0):
             ours.work(), peer.work()
         turns = [(ours.work()["seconds"], peer.work()["seconds"]) for _ in range(repeats)]
-        peer.end()
+        peer.process.end()
     mine, other = (sorted(side)[len(side) // 2] for side in zip(*turns, strict=True))
     ratio = median_interval([theirs / ours for ours, theirs in turns])
     counted = None
