@@ -19,8 +19,8 @@ from results import metrics
 from results.compare.equal_cost import spent
 from results.compare.measures import unlike_machines
 from results.compare.pairs import UNLIKE_MACHINES, ComparisonError, Side, by_seed
-from results.compare.stretches import says
-from results.compare.two_variants import runs_of_both, spelled_base
+from results.compare.stretches import order, says
+from results.compare.two_variants import runs_of_both, spelled_base, tuning_text
 from results.grouping import core_share, grouped
 from results.record import Record
 from results.stats.along import Band, paired_band, unpaired_band, unpaired_can_reject
@@ -47,6 +47,8 @@ class AlongRow(TypedDict):
     a: str
     b: str
     base: NotRequired[str]
+    tuned: NotRequired[str]
+    """Which values were chosen for the two variants, and how; missing if for neither."""
     along: str
     at: float | None
     measure: str
@@ -102,6 +104,8 @@ def compare_along(
             head = _head(task, setting, a, b, unit)
             if base := spelled_base(a, b, *both):
                 head["base"] = base
+            if tuned := tuning_text(*both):
+                head["tuned"] = tuned
             rows += _Curves(unit, ours, theirs).rows(head)
     if not rows:
         raise ComparisonError(
@@ -109,6 +113,25 @@ def compare_along(
             "budget"
         )
     return rows
+
+
+def order_along_steps(a: str, ours: Iterable[Record], theirs: Iterable[Record]) -> str:
+    """Return who of two sides is surely ahead at which steps, in one sentence.
+
+    It is empty where too few seeds, or no evaluations in common, can show nothing.
+
+    Args:
+        a: name of the first side.
+        ours: runs of the first side, with their curves.
+        theirs: runs of the other side, with their curves.
+    """
+    curves = _Curves("steps", by_seed(ours), by_seed(theirs))
+    if not curves.ours or not curves.theirs or curves.missing():
+        return ""
+    rows = curves.rows(_head("", "", a, "", "steps"))
+    if rows[0]["refused"]:
+        return ""
+    return order(a, "steps", [row["at"] or 0.0 for row in rows], [row["ahead"] for row in rows])
 
 
 def _head(task: str, setting: str, a: str, b: str, unit: str) -> AlongRow:
@@ -177,7 +200,7 @@ class _Curves:
         )
         band = paired_band(ours - theirs) if self.shared else unpaired_band(ours, theirs)
         ahead = leaders(band, metric)
-        sentence = self._missing() or says(head["a"], self.unit, list(grid), ahead)
+        sentence = self.missing() or says(head["a"], self.unit, list(grid), ahead)
         means = ours.mean(axis=0), theirs.mean(axis=0)
         return [
             {
@@ -210,7 +233,7 @@ class _Curves:
             "core_share": core_share(runs) if timed else None,
         }
 
-    def _missing(self) -> str:
+    def missing(self) -> str:
         """Return how many seeds are missing before anything can be shown; "" if none are."""
         first, second = len(self.ours), len(self.theirs)
         if self.shared:

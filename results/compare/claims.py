@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from results import commands
+from results.compare.along import order_along_steps
 from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader, measure, readable
 from results.compare.pairs import Compared, Head, by_seed, mean_seconds, paired
@@ -74,6 +75,8 @@ class JudgedRow(ComparisonRow):
     within: float
     word: str
     """REPRODUCED, or one of WORST_FIRST."""
+    along: str
+    """Who is ahead at which steps, by the score on validation; "" where no curves tell."""
 
 
 class ClaimRow(ClaimSource, JudgedRow):
@@ -160,9 +163,17 @@ def judge(
             "near": comparison.near,
             "within": comparison.within,
             "word": _word(row, comparison, tuned),
+            "along": _along(comparison, sides),
         }
         for row, comparison in zip(judged(found), comparisons, strict=True)
     ]
+
+
+def _along(comparison: Comparison, sides: Mapping[str, Sequence[Record]]) -> str:
+    """Return who is ahead at which steps; "" for a comparison of anything but the task's score."""
+    if comparison.key:
+        return ""
+    return order_along_steps(comparison.a, sides[comparison.a], sides[comparison.b])
 
 
 def _word(row: ComparisonRow, comparison: Comparison, tuned: bool) -> str:

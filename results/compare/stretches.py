@@ -44,6 +44,11 @@ def turns(leaders: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def says(a: str, unit: str, grid: Sequence[float], leaders: Sequence[str]) -> str:
+    """Return the sentence of `order`, and on what it rests."""
+    return f"{order(a, unit, grid, leaders)} ({BAND})"
+
+
+def order(a: str, unit: str, grid: Sequence[float], leaders: Sequence[str]) -> str:
     """Return a sentence such as `a is behind up to 1,200 steps, ahead from 1,600 steps on`.
 
     Args:
@@ -54,10 +59,10 @@ def says(a: str, unit: str, grid: Sequence[float], leaders: Sequence[str]) -> st
     """
     found = stretches(leaders)
     if not found:
-        return f"neither is surely ahead at any evaluation ({BAND})"
+        return "neither is surely ahead at any evaluation"
     if len(found) > MOST_STRETCHES:
         counts = ", ".join(f"{LEAD_WORDS[side]} at {leaders.count(side)}" for side in LEAD_WORDS)
-        return f"{a} is surely {counts} of {len(leaders)} evaluations, by turns ({BAND})"
+        return f"{a} is surely {counts} of {len(leaders)} evaluations, by turns"
     written = [_written(stretch, unit, grid) for stretch in found]
     end = "" if found[-1].last == len(grid) - 1 else "; at the end neither is surely ahead"
     between = "".join(
@@ -65,7 +70,7 @@ def says(a: str, unit: str, grid: Sequence[float], leaders: Sequence[str]) -> st
         f"{cost_text(grid[other], unit)} {unit}"
         for one, other in turns(leaders)
     )
-    return f"{a} is {', '.join(written)}{between}{end} ({BAND})"
+    return f"{a} is {', '.join(written)}{between}{end}"
 
 
 def _written(stretch: Stretch, unit: str, grid: Sequence[float]) -> str:

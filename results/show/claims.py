@@ -11,12 +11,20 @@ from rich.text import Text
 from results.compare.claims import ClaimRow
 from results.record import Record
 from results.show.terminal import print_table
-from results.tables.claims import claims_table, sides_table
+from results.tables.claims import along_table, claims_table, sides_table
 
 
 def show_all(rows: Sequence[ClaimRow], console: Console, all_notes: bool = True) -> None:
-    """Print a line for each comparison; those of one claim stand together."""
+    """Print a line for each comparison, and what curves say of it; those of a claim together."""
     print_table(claims_table("claims", rows), console, all_notes)
+    _show_along(rows, console)
+
+
+def _show_along(rows: Sequence[ClaimRow], console: Console) -> None:
+    """Print who is ahead at which steps, where curves tell."""
+    if table := along_table(rows):
+        console.print()
+        print_table(table, console)
 
 
 def show_one(
@@ -47,4 +55,5 @@ def show_one(
         print_table(ran, console)
         console.print()
     print_table(claims_table("what came out", rows), console)
-    console.print(Text(f"do its runs with: bench claims run {about['claim']}", style="dim"))
+    _show_along(rows, console)
+    console.print(Text(f"do its runs with: bench claims run {rows[0]['given']}", style="dim"))

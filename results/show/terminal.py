@@ -25,7 +25,7 @@ from results.tables.text import (
     used_titles,
 )
 
-LEFT_ALIGNED = ("run", "status", "findings", "verdict", "holds for")
+LEFT_ALIGNED = ("run", "status", "findings", "verdict", "holds for", "who is ahead when")
 """Columns of words, aligned to the left like the names; all others to the right."""
 COMMAND = ": bench "
 """What comes before a command in a note."""

@@ -61,7 +61,8 @@ def _notes(rows: Sequence[AlongRow], shown: int) -> list[str]:
     first = rows[0]
     sides = [(first["a"], first["rising_a"], first["runs_a"])]
     sides.append((first["b"], first["rising_b"], first["runs_b"]))
-    notes = rising_notes([rising_text(*side) for side in sides if side[1]])
+    notes = [first["tuned"]] if "tuned" in first else []
+    notes += rising_notes([rising_text(*side) for side in sides if side[1]])
     notes.append(f"{measure(first['measure']).title} on valid, {_runs(first)}")
     if shown < len(rows):
         notes[-1] += f", {shown} of {len(rows)} evaluations (--json has all)"

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from results.compare.claims import ClaimRow
 from results.compare.measures import measure
+from results.compare.stretches import BAND
 from results.grouping import counted_score
 from results.record import Record
 from results.stats.flattening import RISING, UNCLEAR, trend_of
@@ -26,6 +27,8 @@ NOT_RUN = "not run yet"
 """Said of a claim or a comparison without runs."""
 OPEN_CLAIM = "not significant yet"
 """Said of a claim with a comparison that its seeds do not settle."""
+WHO_IS_AHEAD = "who is ahead when"
+"""Title of the column that says what the curves show."""
 MORE_OF_CLAIM = "; bench claims run CLAIM --seeds N adds them"
 """Says how seeds are added to a claim."""
 
@@ -33,6 +36,20 @@ MORE_OF_CLAIM = "; bench claims run CLAIM --seeds N adds them"
 def claims_table(heading: str, rows: Sequence[ClaimRow]) -> TextTable:
     """Return a table with a line for each comparison; those of one claim stand together."""
     return TextTable(heading, [_line(row) for row in rows], _notes(rows))
+
+
+def along_table(rows: Sequence[ClaimRow]) -> TextTable | None:
+    """Return a table of who is ahead at which steps; None where no curves tell."""
+    lines: list[Texts] = [
+        {"claim": f"{row['claim']}: {row['says']}", WHO_IS_AHEAD: row["along"]}
+        for row in rows
+        if row["along"]
+    ]
+    notes = [
+        f"by the score on validation at each evaluation ({BAND}); verdicts are of each run's best "
+        "weights, on test"
+    ]
+    return TextTable("along the curves", lines, notes) if lines else None
 
 
 def _line(row: ClaimRow) -> Texts:

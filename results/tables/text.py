@@ -16,7 +16,7 @@ NAME_WIDTH = 28
 """Characters that the column of names keeps, even where other columns do not fit."""
 LEADING = ("#", "run")
 """Columns before the names: what opens a row."""
-WRAPPED = {"verdict": 24, "findings": 24}
+WRAPPED = {"verdict": 24, "findings": 24, "who is ahead when": 44}
 """Columns of words that may take several lines, and the characters that they keep."""
 MOST_NOTES = 3
 """Lines below a table, unless all notes are asked for."""

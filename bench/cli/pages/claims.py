@@ -44,8 +44,11 @@ VERDICTS_HEADING = "## Verdicts"
 """Opens the section of verdicts, the only one that depends on runs."""
 CLAIMS_HEADING = "## Claims"
 """Opens the section of sources, reported figures and sides."""
-WHOLE_CLAIM = "A claim with several comparisons is reproduced only if each of them is."
-"""Says what the verdict on a claim is made of."""
+WHOLE_CLAIM = (
+    "A claim with several comparisons is reproduced only if each of them is. The verdict is that at "
+    "the end of training; along the curves it is said who was ahead when, with less training."
+)
+"""Says what the verdict on a claim is made of, and what stands beside it."""
 IN_BOLD = (REPRODUCED, REVERSED, OTHER_WAY)
 """Verdicts that are printed in bold."""
 
@@ -76,14 +79,14 @@ def _claim_cells(claim: Mapping[str, Any]) -> list[str]:
 
 def _verdicts(rows: Sequence[ClaimRow]) -> str:
     """Return the section of verdicts."""
-    header = ["claim", "reported by", "here", "effect, 95 % interval"]
+    header = ["claim", "reported by", "here", "effect, 95 % interval", "along the curves"]
     table = markdown_table(header, [_verdict_cells(row) for row in rows])
     return f"{VERDICTS_HEADING}\n\n{verdict_counts(rows)}. {WHOLE_CLAIM}\n\n{table}"
 
 
 def _verdict_cells(row: ClaimRow) -> list[str]:
     verdict = f"**{row['word']}**" if row["word"] in IN_BOLD else claim_verdict_text(row)
-    return [f"`{row['claim']}`: {row['says']}", row["source"], verdict, _effect(row)]
+    return [f"`{row['claim']}`: {row['says']}", row["source"], verdict, _effect(row), row["along"]]
 
 
 def _effect(row: ClaimRow) -> str:

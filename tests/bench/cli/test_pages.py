@@ -118,10 +118,11 @@ def test_claims_with_runs_have_verdicts() -> None:
         "why": "",
         "near": None,
         "verdict_of_claim": "reproduced",
+        "along": "dot is ahead from 160 steps on",
     }
     page = claims_page([], [cast(ClaimRow, row)])
     assert "| `attention`: dot is better \\| than none | Luong 2015 | **reproduced** | " in page
-    assert "exact match +0.250 (+0.125 to +0.375)" in page
+    assert "exact match +0.250 (+0.125 to +0.375) | dot is ahead from 160 steps on |" in page
 
 
 def test_a_claim_has_to_be_named_unless_all_are_a_page(

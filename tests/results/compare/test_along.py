@@ -6,6 +6,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from rich.console import Console
 from results.compare.along import UNITS, AlongRow, compare_along
 from results.compare.pairs import ComparisonError
 from results.compare.stretches import says, stretches, turns
-from results.record import Record
+from results.record import Record, TunedAxes
 from results.show.along import show_along
 from tests.records import SUITE, failed, record, with_curve
 
@@ -217,6 +218,22 @@ def test_it_fits_the_screen(unit: str, width: int) -> None:
     assert lines[0].startswith("cell=lstm  against")
     assert "and its 95 % band" in text(rows)
     assert re.search(r"1[23] of 20 evaluations \(--json has all\)", " ".join(text(rows).split()))
+
+
+def test_it_says_which_values_were_tuned_as_the_table_does() -> None:
+    axes = ("learning_rate",)
+    runs = [
+        replace(run, tuned=TunedAxes(axes, 4, axes if run.variant["cell"] == "lstm" else ()))
+        for run in (*late(learning_rate=0.01), *early(learning_rate=0.003))
+    ]
+    rows = compared(runs)
+    told = (
+        "both tuned on validation: a learning_rate=0.01, at the edge of 4 tried, b "
+        "learning_rate=0.003 of 4 tried"
+    )
+    assert {row["tuned"] for row in rows} == {told}
+    assert told in " ".join(text(rows).split())
+    assert "tuned" not in compared([*late(), *early()])[0]
 
 
 # the sentence

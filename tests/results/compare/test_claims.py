@@ -84,6 +84,32 @@ def test_reversed_is_said_of_sides_that_were_tuned_and_are_flat(
     assert row["word"] == word
 
 
+def turning(leads: int) -> dict[str, list[Record]]:
+    """Sides of which a is behind at first, and ahead at the last of 20 evaluations."""
+    late, early = ([max(0.0, 0.05 * (n - leads)) for n in range(20)], [0.3] * 20)
+    return {
+        name: [with_curve(one, [s + 0.001 * one.seed for s in curve]) for one in runs]
+        for name, runs, curve in (
+            ("a", side(HIGH, cell="lstm"), late),
+            ("b", side(LOW), early),
+        )
+    }
+
+
+def test_what_the_curves_say_stands_beside_the_verdict_at_the_budget() -> None:
+    (row,) = judge([claim("better")], turning(5), "exact_match")
+    assert row["word"] == "reproduced"
+    assert row["along"] == (
+        "a is behind up to 110 steps, ahead from 130 steps on; the order turns between 110 and 130 "
+        "steps"
+    )
+    # few seeds, no runs, and measures that no curve has: nothing is said
+    few = {name: runs[:4] for name, runs in turning(5).items()}
+    assert judge([claim("better")], few, "exact_match")[0]["along"] == ""
+    assert judge([claim("better")], {"a": [], "b": []}, "exact_match")[0]["along"] == ""
+    assert judge([claim("better", key="loss")], turning(5), "exact_match")[0]["along"] == ""
+
+
 def test_of_several_the_worst_counts() -> None:
     def rows(*words: str) -> list[JudgedRow]:
         return [cast(JudgedRow, {"word": word, "more_seeds": 3}) for word in words]
@@ -163,7 +189,19 @@ def printed(rows: list[ClaimRow]) -> str:
     console = Console(file=io.StringIO(), width=80, highlight=False)
     show_all(rows, console)
     assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    # a command stands on one line, however long
+    assert max(len(line) for line in lines if ": bench " not in line) <= 80
     return " ".join(console.file.getvalue().split())
+
+
+def test_the_curves_are_a_table_of_their_own() -> None:
+    source: ClaimSource = {"claim": "mine", "given": "mine", "about": "", "source": ""}
+    rows = claim_rows(source, "opposites", [claim("better")], turning(5), "exact_match")
+    text = printed(rows)
+    assert "along the curves" in text
+    assert "mine: a is ... a is behind up to 110 steps, ahead from 130 steps on;" in text
+    assert "along the curves" not in printed(rows_of(LOW[:4], HIGH[:4]))
 
 
 def test_what_is_open_is_said_in_plain_words_with_the_command_that_decides_it() -> None:
