@@ -45,8 +45,8 @@ VERDICTS_HEADING = "## Verdicts"
 CLAIMS_HEADING = "## Claims"
 """Opens the section of sources, reported figures and sides."""
 WHOLE_CLAIM = (
-    "A claim with several comparisons is reproduced only if each of them is. The verdict is that at "
-    "the end of training; along the curves it is said who was ahead when, with less training."
+    "A claim with several comparisons is reproduced only if each of them is. The verdict is "
+    "that at the end of training; along the curves stands who was ahead when, with less of it."
 )
 """Says what the verdict on a claim is made of, and what stands beside it."""
 IN_BOLD = (REPRODUCED, REVERSED, OTHER_WAY)
