@@ -246,6 +246,8 @@ def _without_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
+        gc.unfreeze()  # all of it is old now, and looked through only when much more is
         if enabled:
             gc.enable()
 
