@@ -24,7 +24,13 @@ from variants import Batch, Model, axes, inapplicable
 class TaskData:
     """Holds a task's examples: as arrays, as text, and as batches of tensors."""
 
+    label: str
     task: Task
+
+    def __repr__(self) -> str:
+        """Return the task's name and the examples of each split: `reversal: train 10,000, ...`."""
+        counts = ", ".join(f"{name} {len(split):,}" for name, split in self.task.splits.items())
+        return f"{self.label}: {counts} examples"
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -64,7 +70,7 @@ def task(label: str, *, store: str | Path | None = None) -> TaskData:
     Raises:
         ValueError: The label is wrong, or its corpus was not fetched.
     """
-    return TaskData(_built(label, folder_of(store)))
+    return TaskData(label_of(label), _built(label, folder_of(store)))
 
 
 def _built(label: str, folder: Path) -> Task:

@@ -23,7 +23,9 @@ class Peak:
     """Measures the most memory that was held since this was made, over what was held then.
 
     On CUDA what torch allocated there; on the CPU the resident size of the process, so that what
-    a worker already held (torch itself, cached tasks) does not count as a run's own.
+    a worker already held (torch itself, cached tasks) does not count as a run's own. Neither does
+    the code of libraries, which Linux reads from its file as it is first used: some 20 MiB that
+    whichever run comes first would be charged with.
     """
 
     def __init__(self, device: str) -> None:
@@ -38,11 +40,19 @@ class Peak:
             with contextlib.suppress(OSError):
                 Path("/proc/self/clear_refs").write_text("5")
         self.before = _held(device, "VmRSS")
+        self.of_files = _held("cpu", "RssFile")
 
     def added(self) -> int | None:
         """Return the bytes; None where the system does not say."""
         peak = _held(self.device, "VmHWM")
-        return None if peak is None or self.before is None else max(peak - self.before, 0)
+        if peak is None or self.before is None:
+            return None
+        return max(peak - self.before - self._read_from_files(), 0)
+
+    def _read_from_files(self) -> int:
+        """Return the bytes of the files' pages that came into memory since this was made."""
+        now = None if self.device == "cuda" else _held("cpu", "RssFile")
+        return 0 if now is None or self.of_files is None else max(now - self.of_files, 0)
 
     def reserved(self) -> int | None:
         """Return the most bytes that torch's allocator took from CUDA; None on the CPU."""

@@ -248,6 +248,7 @@ def test_a_model_begins_with_the_weights_of_a_run() -> None:
     assert all(torch.equal(a, b) for a, b, _ in pairs)
     assert not all(torch.equal(a, c) for a, _, c in pairs)
     data = bench.task("reversal")
+    assert repr(data) == "reversal: train 8,000, valid 500, test 500 examples"
     logits = first.score(data.batch("train", 3))
     assert logits[0].shape[-1] == data.task.facts.target_sizes[0]
 
