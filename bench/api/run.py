@@ -219,7 +219,7 @@ def plan_runs(matrix: Matrix, device: str, execution: str, folder: Path, redo: b
     if not any(block.tune for block in matrix.blocks):
         return Work(_going_on(_checked(plan_of(matrix)), folder), tasks)
     check_runs_are_independent()
-    stage = next_stage(matrix, _tuning_runs(folder, redo), plan_of)
+    stage = next_stage(matrix, tuning_runs(folder, redo), plan_of)
     if stage.final:
         return Work(_going_on(_checked(stage.plan), folder), tasks, True, stage.choices)
     return Work(_checked(stage.plan), tasks, False, later=plan_of(matrix))
@@ -234,7 +234,7 @@ def _checked(planned: Plan) -> Plan:
     return planned
 
 
-def _tuning_runs(folder: Path, redo: bool) -> list[Record]:
+def tuning_runs(folder: Path, redo: bool) -> list[Record]:
     """Return the tuning runs of a store that count, which need not exist."""
     if not stores.exists(folder):
         return []

@@ -19,6 +19,7 @@ from bench.cli.shared import (
     StoreOption,
     console,
     named_store,
+    plural,
     print_json,
     say,
     user_errors,
@@ -85,9 +86,12 @@ def run_claims(
         check_runs_are_independent()
         check_options(options)
         where = device_of(device)
-        planned = trials.planned_claims(claims or [], where, store, seeds)
-        runs = len(trials.whole_plan(planned).specs)
+        planned = trials.planned_claims(claims or [], where, store, seeds, redo=True)
+        tuning = len(trials.tuning_plan(planned).specs)
+        runs = max(len(trials.whole_plan(planned).specs), tuning)
         engine = engine_of(options, where, runs, store)
+    if tuning:
+        console(as_json).print(f"first {plural(tuning, 'run')}, which choose by validation alone")
     run = partial(execute_with_progress, to_stderr=as_json)
     with closing(engine), writing(store) as opened:
         rows = trials.run_claims(planned, opened, engine, run)
@@ -134,7 +138,7 @@ def show_claim(
 ) -> None:
     """Show the source, the reported figures and the verdict of a claim."""
     refuse_excluded(context, "claims show")
-    from bench.api.claims import stored_records, stored_verdicts
+    from bench.api.claims import described, stored_records, stored_verdicts
     from bench.cli.pages.claims import claims_page
     from results.show.claims import show_one
 
@@ -147,9 +151,9 @@ def show_claim(
     if as_json:
         print_json(rows)
     elif markdown:
-        say(claims_page([entry.claim.description() for entry in planned], rows))
+        say(claims_page([described(entry) for entry in planned], rows))
     else:
-        show_one(planned[0].claim.description(), rows, sides[0], console())
+        show_one(described(planned[0]), rows, sides[0], console())
 
 
 def _planned(

@@ -132,7 +132,7 @@ def claim(
     sides = trials.stored_records(planned, folder)
 
     def draw(console: Console) -> None:
-        show_one(planned.claim.description(), rows, sides, console)
+        show_one(trials.described(planned), rows, sides, console)
 
     return Answer(rows, draw)
 

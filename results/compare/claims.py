@@ -1,6 +1,7 @@
 """Checks what others reported against this store's runs: reproduced, another way, or undecided.
 
-A result that came out another way is `reversed` only where both sides were tuned and had flattened.
+A result that came out another way is `reversed` only where both sides were tuned and had flattened,
+and neither's rate was the smallest or largest tried, beyond which a better one may lie.
 Else less training, or a rate that suits one side, may be all there is to it, and the word says so.
 """
 
@@ -15,11 +16,12 @@ from results.compare.along import order_along_steps
 from results.compare.judging import ComparisonRow, judged
 from results.compare.measures import MeasureReader, measure, readable
 from results.compare.pairs import Compared, Head, by_seed, mean_seconds, paired
+from results.compare.two_variants import rate_is_tuned, tuning_text
 from results.record import Record
 
 REPRODUCED = "reproduced"
 REVERSED = "reversed"
-"""Said where both sides were tuned and had flattened."""
+"""Said where both sides were well tuned and had flattened."""
 OTHER_WAY = "the other way round at this budget"
 """Said of a difference where the other side was reported to be ahead."""
 DIFFERENT = "a difference at this budget"
@@ -96,7 +98,6 @@ def claim_rows(
     comparisons: Sequence[Comparison],
     sides: Mapping[str, Sequence[Record]],
     metric: str,
-    tuned: bool = False,
 ) -> list[ClaimRow]:
     """Return a row for each comparison of a claim.
 
@@ -106,9 +107,8 @@ def claim_rows(
         comparisons: what the claim says.
         sides: the runs of each side, by name.
         metric: key of the task's score.
-        tuned: each side has the learning rate that was tuned for it.
     """
-    judged_rows = judge(comparisons, sides, metric, task, tuned)
+    judged_rows = judge(comparisons, sides, metric, task)
     first_seed = min((run.seed for runs in sides.values() for run in runs), default=0)
     return [
         {
@@ -136,7 +136,6 @@ def judge(
     sides: Mapping[str, Sequence[Record]],
     metric: str,
     task: str = "",
-    tuned: bool = False,
 ) -> list[JudgedRow]:
     """Return a row for each comparison, with its verdict on the claim as `word`.
 
@@ -152,6 +151,8 @@ def judge(
             "a": comparison.a,
             "b": comparison.b,
         }
+        if tuned := _tuning(comparison, sides):
+            head["tuned"] = tuned
         ours, theirs = by_seed(sides[comparison.a]), by_seed(sides[comparison.b])
         key = readable(comparison.key or metric, (*ours.values(), *theirs.values()))
         pairs = paired(measure(key), reader, [ours], [theirs])
@@ -162,11 +163,27 @@ def judge(
             "expected": comparison.expected,
             "near": comparison.near,
             "within": comparison.within,
-            "word": _word(row, comparison, tuned),
+            "word": _word(row, comparison, _well_tuned(comparison, sides)),
             "along": _along(comparison, sides),
         }
         for row, comparison in zip(judged(found), comparisons, strict=True)
     ]
+
+
+def _tuning(comparison: Comparison, sides: Mapping[str, Sequence[Record]]) -> str:
+    """Return what tuning chose for two sides; "" if for neither, or if one was not run."""
+    ours, theirs = sides[comparison.a], sides[comparison.b]
+    return tuning_text(ours, theirs) if ours and theirs else ""
+
+
+def _well_tuned(comparison: Comparison, sides: Mapping[str, Sequence[Record]]) -> bool:
+    """Return whether the rates of both sides were tuned, and none lies at an edge."""
+    both = [sides[comparison.a], sides[comparison.b]]
+    return all(side and rate_is_tuned(side) and not _at_edge(side[0]) for side in both)
+
+
+def _at_edge(record: Record) -> bool:
+    return record.tuned is not None and "learning_rate" in record.tuned.edges
 
 
 def _along(comparison: Comparison, sides: Mapping[str, Sequence[Record]]) -> str:
@@ -176,7 +193,7 @@ def _along(comparison: Comparison, sides: Mapping[str, Sequence[Record]]) -> str
     return order_along_steps(comparison.a, sides[comparison.a], sides[comparison.b])
 
 
-def _word(row: ComparisonRow, comparison: Comparison, tuned: bool) -> str:
+def _word(row: ComparisonRow, comparison: Comparison, well_tuned: bool) -> str:
     # a source that saw no difference had few runs too, and said nothing of rare failures
     verdict = "tie" if row["verdict"] == "alike" else row["verdict"]
     if verdict in (None, "undecided"):
@@ -185,7 +202,7 @@ def _word(row: ComparisonRow, comparison: Comparison, tuned: bool) -> str:
         return REPRODUCED if _is_near(row["a_mean"], comparison) else OTHER_VALUE
     if verdict == "tie":
         return NO_DIFFERENCE
-    if tuned and row["settled"]:
+    if well_tuned and row["settled"]:
         return REVERSED
     return DIFFERENT if comparison.expected == "tie" else OTHER_WAY
 

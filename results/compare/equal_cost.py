@@ -27,7 +27,7 @@ from results.compare.pairs import (
     by_seed,
     paired,
 )
-from results.compare.two_variants import runs_of_both
+from results.compare.two_variants import rate_is_tuned, runs_of_both
 from results.grouping import grouped
 from results.record import Record
 from results.tuning import best_of, candidate
@@ -177,7 +177,7 @@ def spent(record: Record, mode: str) -> list[float]:
 
 def _at_best_rates(question: _Question) -> Compared:
     sides = (question.ours, question.theirs)
-    if all(_rate_is_tuned(side) for side in sides):
+    if all(map(rate_is_tuned, sides)):
         at = f"{' and '.join(map(_written_rate, sides))}, tuned"
         pairs = paired(question.score, question.reader, *([by_seed(side)] for side in sides))
         return Compared(question.head_of_rates(at), pairs)
@@ -201,11 +201,6 @@ def _at_best_rates(question: _Question) -> Compared:
     pairs = paired(question.score, question.reader, [ours], [theirs])
     at = f"{rates[0]} and {rates[1]}, chosen on {_seeds_text(choosing)}"
     return Compared(question.head_of_rates(at), pairs)
-
-
-def _rate_is_tuned(side: Sequence[Record]) -> bool:
-    tuned = side[0].tuned
-    return tuned is not None and "learning_rate" in tuned.axes
 
 
 def _written_rate(side: Sequence[Record]) -> str:

@@ -98,6 +98,12 @@ def tuning_text(ours: Sequence[Record], theirs: Sequence[Record]) -> str:
     return f"both tuned on validation: a {texts[0]}, b {texts[1]}{unequal}"
 
 
+def rate_is_tuned(side: Sequence[Record]) -> bool:
+    """Return whether tuning chose the learning rate of a side, of which there is a run."""
+    tuned = side[0].tuned
+    return tuned is not None and "learning_rate" in tuned.axes
+
+
 def spelled_base(a: str, b: str, ours: Sequence[Record], theirs: Sequence[Record]) -> str:
     """Return the values of the side that was named `base` where the other differs from it."""
     base, other = (ours, theirs) if a == "base" else (theirs, ours)

@@ -49,6 +49,7 @@ def show_one(
     console.print(Text(f"tried on {about['task']}, {about['budget']}; {about['rates']}:"))
     for side, name in about["sides"].items():
         console.print(Text(f"  {side}: {name}"))
+    console.print(Text(f"what it takes: {about['cost']}"))
     console.print()
     ran = sides_table(sides)
     if ran:

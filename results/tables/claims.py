@@ -22,11 +22,14 @@ from results.tables.effects import (
     verdict_text,
 )
 from results.tables.text import Texts, TextTable, grouped_rows
+from results.tuning import chosen_text
 
 NOT_RUN = "not run yet"
 """Said of a claim or a comparison without runs."""
 OPEN_CLAIM = "not significant yet"
 """Said of a claim with a comparison that its seeds do not settle."""
+EACH_TUNED = ", each side tuned"
+"""Follows a verdict where validation chose values for both sides."""
 WHO_IS_AHEAD = "who is ahead when"
 """Title of the column that says what the curves show."""
 MORE_OF_CLAIM = "; bench claims run CLAIM --seeds N adds them"
@@ -73,10 +76,15 @@ def claim_verdict_text(row: ClaimRow) -> str:
     For example `not significant yet (about 3 more seeds)`.
     """
     if row["word"] != "undecided":
-        return row["word"]
+        return row["word"] + EACH_TUNED * is_tuned(row)
     if row["verdict"] is None:
         return "not compared" if row["runs"] else NOT_RUN
-    return verdict_text(row)
+    return verdict_text(row) + EACH_TUNED * is_tuned(row)
+
+
+def is_tuned(row: ClaimRow) -> bool:
+    """Return whether validation chose values for both sides."""
+    return row.get("tuned", "").startswith("both")
 
 
 def verdict_counts(rows: Sequence[ClaimRow]) -> str:
@@ -97,7 +105,7 @@ def _notes(rows: Sequence[ClaimRow]) -> list[str]:
     """Count the verdicts of whole claims, say what would decide more, and name the measures."""
     names = {row["measure"] for row in rows if row["pairs"]}
     titles = ", ".join(sorted(measure(name).title for name in names))
-    notes = [verdict_counts(rows), *_rising_note(rows), *_decide_notes(rows)]
+    notes = [verdict_counts(rows), *_rising_note(rows), *_decide_notes(rows), *_tuned_notes(rows)]
     notes += more_seeds_note(rows, MORE_OF_CLAIM)
     return [*notes, f"effects on {titles}"] if titles else notes
 
@@ -125,6 +133,15 @@ def _rising_note(rows: Sequence[ClaimRow]) -> list[str]:
     return [f"{RISING_AT_END}: {', '.join(rising)}"] if rising else []
 
 
+def _tuned_notes(rows: Sequence[ClaimRow]) -> list[str]:
+    """Say which values were chosen for the sides of each comparison."""
+    return [
+        f"{row['claim']}, {row['a']} (a) against {row['b']} (b): {row['tuned']}"
+        for row in rows
+        if "tuned" in row
+    ]
+
+
 def sides_table(sides: Mapping[str, Sequence[Record]]) -> TextTable | None:
     """Return a table of what each side of a claim achieved; None if none was run."""
     lines = [_side_line(side, records) for side, records in sides.items() if records]
@@ -141,6 +158,7 @@ def _side_line(side: str, records: Sequence[Record]) -> Texts:
         "side": side,
         "loss at the end": _last_loss(records),
         known.title: known.write_value(fmean(scores)) if scores else "none",
+        "tuned": chosen_text(records[0]),
         "solved": f"{solved}/{len(records)}",
         "still rising": _rising(records),
         "found": _findings(records),

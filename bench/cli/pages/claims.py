@@ -30,12 +30,15 @@ to this project and were not checked against the papers.
 | reproduced | the comparison came out as reported |
 | the other way round at this budget | the other side was ahead, after this much training at these \
 rates; with more, or with a rate for each side, the order may turn |
-| reversed | the same, where each side had the rate that was tuned for it, and both had flattened |
+| reversed | the same, where each side had the rate that was tuned for it, not the smallest or \
+largest tried, and both had flattened |
 | a difference at this budget | there is one, and none was reported |
 | another value | the comparison came out as reported, but not the value of a side |
 | no difference | no difference that matters was seen |
 | not significant yet (about n more seeds) | so many would settle it if the difference stays as it \
 is: `bench claims run NAME --seeds N` |
+| ..., each side tuned | validation chose the learning rate of each side, of the same candidates, \
+on seeds that are not reported |
 | not run yet, not compared | there are no runs, or what is compared was not measured in them |
 
 How the comparison itself is decided: [verdicts](verdicts.md). What went wrong in the experiments of
@@ -72,7 +75,7 @@ def _claim_cells(claim: Mapping[str, Any]) -> list[str]:
         "; ".join(claim["says"]),
         claim["source"],
         f"{claim['reported']}; trained: {claim['trained']}",
-        f"{claim['task']}, {claim['budget']}; {claim['rates']}; {claim['scaled']}",
+        f"{claim['task']}, {claim['budget']}; {claim['rates']}; {claim['scaled']}; {claim['cost']}",
         "; ".join(f"{side}: `{name}`" for side, name in claim["sides"].items()),
     ]
 

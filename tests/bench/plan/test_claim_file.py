@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bench.cli.app import main
 from bench.plan import claim_file
+from bench.plan.matrix import Plan
+from bench.specs import RunSpec
 from bench.training.process import cached_task
 from results.compare.measures import COMPARED_COSTS
+from results.record import Record
 from tasks import Task
 
 TINY = """
@@ -54,7 +59,7 @@ def test_every_claim_can_be_tried(name: str, tasks: dict[str, Task]) -> None:
     assert (claim.rates == "compared") == (len(rates) > 1)
     assert claim.checked.startswith(("yes", "no"))
     task = tasks[claim.task]
-    plans = claim.plans(task, "cpu", None)
+    plans = claim.plans(task, "cpu", None).plans
     assert all(len(plan.specs) >= 6 for plan in plans.values())
     used = {side for one in claim.comparisons for side in (one.a, one.b)}
     assert used == set(claim.blocks), "a side that nothing is compared with"
@@ -143,6 +148,14 @@ def test_a_claim_of_your_own(
         (("seeds = 6", "seeds = 0"), "seeds=0"),
         (('source = "nobody"', ""), "source"),
         (('rates = "common"', 'rates = "best"'), "compared"),
+        (('rates = "common"', 'rates = "tuned"'), "tune.learning_rate is missing"),
+        (
+            ("steps = 60", "tune.learning_rate = [0.1, 0.2]\nsteps = 60"),
+            "is tuned, so neither base",
+        ),
+        (("steps = 60", "tune.clip = [1]\nsteps = 60"), "clip has one candidate"),
+        (("steps = 60", "tune.clip = 1\nsteps = 60"), "is not a list of values"),
+        (("steps = 60", "tune = 1\nsteps = 60"), "items"),
         (('optimizer = "sgd"', "learning_rate = 0.5"), "said to be common, and its sides have"),
         (("[side]", "[side"), "not TOML"),
         (("sgd = {", "bridge = {"), "bridge"),
@@ -165,7 +178,7 @@ def test_a_claim_is_tried_with_other_seeds(tasks: dict[str, Task], tmp_path: Pat
     task = tasks[claim.task]
 
     def seeds(tried: claim_file.Claim) -> set[int]:
-        plans = tried.plans(task, "cpu", None)
+        plans = tried.plans(task, "cpu", None).plans
         return {spec.seed for plan in plans.values() for spec in plan.specs}
 
     own = seeds(claim)
@@ -183,3 +196,118 @@ def test_names_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "inc-floor" in capsys.readouterr().err
     assert main(["claims", "show", "nowhere.toml"]) == 2
     assert "there is no claim file nowhere.toml" in capsys.readouterr().err
+
+
+# claims whose sides are tuned
+
+TUNED = TINY.replace("EXPECTED", "worse").replace("learning_rate = 0.02 ", "clip = 1 ")
+TUNED = TUNED.replace(
+    'rates = "common"', 'rates = "tuned"\ntune.learning_rate = [0.003, 0.01, 0.03]'
+)
+
+
+def tuning_runs(specs: Sequence[RunSpec], best: Mapping[str, float]) -> list[Record]:
+    """The records of tuning runs: the nearer to its optimizer's best rate, the better."""
+    return [
+        Record(
+            spec.id,
+            spec.plain(),
+            {
+                "status": "finished",
+                "metric": "exact_match",
+                "valid": {"exact_match": -abs(rate - best[str(spec.variant["optimizer"])])},
+            },
+            {},
+        )
+        for spec in specs
+        if (rate := float(spec.variant["learning_rate"]))
+    ]
+
+
+def rates(plan: Plan) -> set[float]:
+    return {float(spec.variant["learning_rate"]) for spec in plan.specs}
+
+
+def test_the_sides_of_a_tuned_claim_get_the_same_candidates(
+    tasks: dict[str, Task], tmp_path: Path
+) -> None:
+    """SGD does best at the largest rate, so one more is tried of Adam too."""
+    claim = claim_file.read_claim(written(tmp_path, TUNED))
+    task = tasks["opposites"]
+    first = claim.plans(task, "cpu", None)
+    assert not first.chosen
+    assert rates(first.tuning) == {0.003, 0.01, 0.03}
+    assert len(first.tuning.specs) == 2 * 3 * 3
+    best = {"adam": 0.01, "sgd": 1.0}
+    known = tuning_runs(first.tuning.specs, best)
+    grown = claim.plans(task, "cpu", None, known)
+    assert not grown.chosen
+    assert rates(grown.tuning) == {0.003, 0.01, 0.03, 0.1}
+    assert len(grown.tuning.specs) == 2 * 4 * 3
+    final = claim.plans(task, "cpu", None, tuning_runs(grown.tuning.specs, best))
+    assert final.chosen
+    assert {side: rates(plan) for side, plan in final.plans.items()} == {
+        "adam": {0.01},
+        "sgd": {0.1},
+    }
+    assert {spec.seed for plan in final.plans.values() for spec in plan.specs} == set(range(6))
+    told = claim.description()
+    assert told["rates"].endswith("that validation chose for it, of 0.003, 0.01, 0.03 at first")
+    assert "optimizer=sgd,learning_rate=tuned" in told["sides"]["sgd"]
+
+
+def test_a_planted_fault_is_tuned_too(tasks: dict[str, Task], tmp_path: Path) -> None:
+    """Sides that differ in a fault alone are two, each with its own choice."""
+    text = TUNED.replace('optimizer = "sgd"', 'fault = "never-stops"')
+    claim = claim_file.read_claim(written(tmp_path, text))
+    task = tasks["opposites"]
+    first = claim.plans(task, "cpu", None)
+    assert {spec.fault for spec in first.tuning.specs} == {"", "never-stops"}
+    known = [
+        replace(record, outcome={**record.outcome, "valid": {"exact_match": score}})
+        for spec, record in zip(
+            first.tuning.specs,
+            tuning_runs(first.tuning.specs, {"adam": 0.01}),
+            strict=True,
+        )
+        if (score := float(spec.variant["learning_rate"] == (0.01 if spec.fault else 0.003))) >= 0
+    ]
+    # 0.003 is the smallest, so the grid grows once for both
+    grown = claim.plans(task, "cpu", None, known)
+    assert min(rates(grown.tuning)) < 0.003
+    more = [s for s in grown.tuning.specs if s.id not in {record.id for record in known}]
+    assert {spec.fault for spec in more} == {"", "never-stops"}
+    final = claim.plans(task, "cpu", None, [*known, *tuning_runs(more, {"adam": 9.0})])
+    assert {side: rates(plan) for side, plan in final.plans.items()} == {
+        "adam": {0.003},
+        "sgd": {0.01},
+    }
+    assert {spec.fault for spec in final.plans["sgd"].specs} == {"never-stops"}
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_a_tuned_claim_compares_tuned_with_tuned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = TUNED.replace("steps = 60", "steps = 20").replace("every = 20", "every = 10")
+    path = written(tmp_path, text.replace("hidden = 24", "hidden = 8"))
+    store = ["--store", str(tmp_path / "store"), "--device", "cpu"]
+    assert main(["claims", "show", path, *store]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "what it takes: 12 runs and 18 that tune, about " in shown
+    assert main(["claims", "run", path, *store, "--workers", "1", "--notes"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "first 18 runs, which choose by validation alone" in out
+    assert "mine, adam (a) against sgd (b): both tuned on validation: a learning_rate=0." in out
+    assert "each side tuned" in out
+    assert main(["claims", "list", path, *store, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["runs"] == 12
+    assert row["tuned"].startswith("both tuned on validation")
+    assert main(["claims", "show", path, *store]) == 0
+    assert "tuned" in capsys.readouterr().out.partition("each side")[2].splitlines()[1]
+    # nothing is left to do, and nothing to tune
+    assert main(["claims", "run", path, *store, "--workers", "1"]) == 0
+    captured = capsys.readouterr()
+    assert "12 of 12 runs are finished already" in captured.out + captured.err
+    assert "choose by validation" not in captured.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -18,14 +19,14 @@ from results.compare.claims import (
     overall,
     seeds_wanting,
 )
-from results.record import Record
+from results.record import Record, TunedAxes
 from results.show.claims import show_all
 from results.tables.claims import claim_verdict_text
 from tests.records import failed, record, with_curve
 
 
 def side(scores: list[float], **changes: Any) -> list[Record]:
-    return [record(seed, score, **changes) for seed, score in enumerate(scores)]
+    return [record(seed, score, learning_rate=0.01, **changes) for seed, score in enumerate(scores)]
 
 
 def claim(expected: str, near: float | None = None, key: str = "") -> Comparison:
@@ -66,22 +67,31 @@ def test_a_value_that_was_reported(near: float, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "tuned", "word"),
+    ("last", "tuned", "edges", "word"),
     [
-        (0.5, True, "reversed"),
-        (0.5, False, "the other way round at this budget"),
-        (0.9, True, "the other way round at this budget"),
+        (0.5, "ab", (), "reversed"),
+        (0.5, "", (), "the other way round at this budget"),
+        (0.5, "a", (), "the other way round at this budget"),
+        (0.5, "ab", ("learning_rate",), "the other way round at this budget"),
+        (0.9, "ab", (), "the other way round at this budget"),
     ],
 )
 def test_reversed_is_said_of_sides_that_were_tuned_and_are_flat(
-    last: float, tuned: bool, word: str
+    last: float, tuned: str, edges: tuple[str, ...], word: str
 ) -> None:
     """A curve that is flat at 0.5, or rises to 0.9 at its end."""
     sides = {"a": side(HIGH, cell="lstm"), "b": side(LOW)}
     curve = [*[0.5] * 15, last]
-    ended = {name: [with_curve(one, curve) for one in runs] for name, runs in sides.items()}
-    (row,) = judge([claim("worse")], ended, "exact_match", tuned=tuned)
+    chosen = TunedAxes(("learning_rate",), 3, edges)
+    ended = {
+        name: [
+            replace(with_curve(one, curve), tuned=chosen if name in tuned else None) for one in runs
+        ]
+        for name, runs in sides.items()
+    }
+    (row,) = judge([claim("worse")], ended, "exact_match")
     assert row["word"] == word
+    assert row.get("tuned", "").startswith({"ab": "both", "a": "a was", "": ""}[tuned])
 
 
 def turning(leads: int) -> dict[str, list[Record]]:
