@@ -342,15 +342,25 @@ def _conclude(
         outcome["valid"][setting.task.metric] = (state.best or {}).get(setting.task.metric)
     outcome |= {"samples": tested.shown, "health": health}
     if request.keep is not None and tested.outputs:
-        content = outputs.encode(tested.outputs)
-        outcome["outputs"] = packing.digest(content)
-        request.keep(spec.id, content)
+        outcome["outputs"] = _keep_outputs(tested, spec, request.keep)
     if state.layers:
         outcome["layers"] = state.layers
     found = examined_run(Record(spec.id, spec.plain(), outcome, {}))
     if found:
         outcome["findings"] = [finding.cause for finding in findings(found)]
-    measured = {
+    return outcome, _measured(state, test_seconds, examine_seconds)
+
+
+def _keep_outputs(tested: _Tested, spec: RunSpec, keep: KeepOutputs) -> str:
+    """Hand over a run's outputs on test splits, and return their digest."""
+    content = outputs.encode(tested.outputs)
+    keep(spec.id, content)
+    return packing.digest(content)
+
+
+def _measured(state: TrainState, test_seconds: float, examine_seconds: float) -> dict[str, Any]:
+    """Return what was measured while a run was trained, examined and tested."""
+    return {
         "train_seconds": state.seconds,
         "tokens_per_second": state.tokens / max(state.seconds, 1e-9),
         "evaluate_seconds": sum(row["evaluate_seconds"] for row in state.clock),
@@ -360,7 +370,6 @@ def _conclude(
         "resumed": state.resumed,
         "clock": state.clock,
     }
-    return outcome, measured
 
 
 def _outcome(state: TrainState, task: Task, scores: dict[str, dict[str, float]]) -> dict[str, Any]:

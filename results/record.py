@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -129,3 +129,8 @@ class Record:
     def seed(self) -> int:
         """The seed of all random draws of the run."""
         return int(self.spec["seed"])
+
+
+def deciding_metric(records: Iterable[Record]) -> str:
+    """Return the key of the score that decides; `score` if no run got far enough to name it."""
+    return next((str(r.outcome["metric"]) for r in records if "metric" in r.outcome), "score")

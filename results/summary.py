@@ -18,7 +18,7 @@ from results.grouping import (
     signature,
     test_score,
 )
-from results.record import Record
+from results.record import Record, deciding_metric
 from results.tuning import chosen_text
 
 Outcome = Mapping[str, Any]
@@ -108,16 +108,14 @@ def _table_rows(
 ) -> list[SummaryRow]:
     base = naming.shared_base([record.named for record in records], suite)
     # a variant of which every run failed has no metric of its own
-    metric = next((r.outcome["metric"] for r in records if "metric" in r.outcome), "score")
-    table = _Table(task, setting, naming.name(base, suite), metric)
+    table = _Table(task, setting, naming.name(base, suite), deciding_metric(records))
     rows = [_row(table, name, runs) for name, runs in by_variant(records, base).items()]
     return sorted(rows, key=_rank)
 
 
 def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
-    counted = [counted_score(outcome, table.metric) for outcome in outcomes]
-    scores = [score for score in counted if score is not None]
+    scores = _counted_scores(outcomes, table.metric)
     alike = _of_one_machine(records)
     return {
         "task": table.task,
@@ -132,7 +130,7 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "score_mean": statistics.fmean(scores) if scores else None,
         "score_sd": _deviation(scores),
         "other_scores_mean": _other_scores(outcomes, table.metric),
-        "runs_without_score": sum(test_score(outcome) is None for outcome in outcomes),
+        "runs_without_score": _without_score(outcomes),
         "stopped_at_target": sum(record.stopped_at_target for record in records),
         "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
         "seconds_to_target": _median_to_target(map(_seconds_to_target, alike)),
@@ -152,6 +150,12 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     }
 
 
+def _counted_scores(outcomes: Sequence[Outcome], metric: str) -> list[float]:
+    """Return the deciding score of each run, the worst one if it has none, where there is such."""
+    counted = (counted_score(outcome, metric) for outcome in outcomes)
+    return [score for score in counted if score is not None]
+
+
 def _has_target(outcomes: Sequence[Outcome]) -> bool:
     """Return whether a run has a target; failed runs do not say, and are taken to have one."""
     return any(outcome.get("solved_at", 1.0) is not None for outcome in outcomes)
@@ -160,6 +164,10 @@ def _has_target(outcomes: Sequence[Outcome]) -> bool:
 def _unreached(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the outcomes of runs that did not reach the target."""
     return [outcome for outcome in outcomes if outcome.get("to_target") is None]
+
+
+def _without_score(outcomes: Sequence[Outcome]) -> int:
+    return sum(test_score(outcome) is None for outcome in outcomes)
 
 
 def _deviation(scores: Sequence[float]) -> float | None:
@@ -187,7 +195,7 @@ def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
                 if (split == "test") != (name == metric):
                     key = name if split == "test" else f"{split} {name}"
                     values.setdefault(key, []).append(value)
-    without = sum(test_score(outcome) is None for outcome in outcomes)
+    without = _without_score(outcomes)
     for name, found in values.items():
         worst = metrics.worst(name.split()[-1])
         found += [] if worst is None else [worst] * without

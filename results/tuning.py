@@ -17,7 +17,7 @@ from typing import Any
 
 from results import metrics
 from results.naming import text
-from results.record import Record, TunedAxes
+from results.record import Record, TunedAxes, deciding_metric
 from results.seeds import TUNING_SEED
 
 APART = ("seed", "variant", "tuning", "execution", "decoding", "budget")
@@ -146,16 +146,9 @@ def choices(records: Iterable[Record]) -> dict[str, TunedChoice]:
 
 
 def _choice(records: Sequence[Record]) -> TunedChoice:
-    axes = tuned_axes(records[0].spec)
-    metric = next((str(r.outcome["metric"]) for r in records if "metric" in r.outcome), "score")
-    by_values: dict[tuple[Any, ...], dict[int, Record]] = {}
-    for record in records:
-        values = tuple(record.variant[axis] for axis in axes)
-        by_values.setdefault(values, {})[record.seed] = record
-    seeds = max(map(len, by_values.values()))
-    finished = {
-        values: list(runs.values()) for values, runs in by_values.items() if len(runs) == seeds
-    }
+    """Return what the tuning runs of one question choose."""
+    axes, metric = tuned_axes(records[0].spec), deciding_metric(records)
+    finished = _finished(records, axes)
     candidates = tuple(
         candidate(dict(zip(axes, values, strict=True)), finished[values], metric)
         for values in sorted(finished, key=_order)
@@ -164,18 +157,42 @@ def _choice(records: Sequence[Record]) -> TunedChoice:
     others = [each for each in candidates if each is not best]
     second = best_of(others, metric) if others else None
     tied = second is not None and _tied(best, second)
+    runs_of_best = finished[tuple(best.values[axis] for axis in axes)]
     return TunedChoice(
-        example=finished[tuple(best.values[axis] for axis in axes)][0],
+        example=runs_of_best[0],
         metric=metric,
         best=best,
         second=second,
         candidates=candidates,
         edges={} if tied else _edges(best, candidates),
-        seeds=seeds,
+        seeds=len(runs_of_best),
         runs=len(records),
-        steps=sum(int(record.outcome.get("steps") or 0) for record in records),
-        seconds=sum(float(record.measured.get("run_seconds") or 0.0) for record in records),
+        steps=sum(map(_steps, records)),
+        seconds=sum(map(_seconds, records)),
     )
+
+
+def _steps(record: Record) -> int:
+    return int(record.outcome.get("steps") or 0)
+
+
+def _seconds(record: Record) -> float:
+    return float(record.measured.get("run_seconds") or 0.0)
+
+
+def _finished(
+    records: Iterable[Record], axes: Sequence[str]
+) -> dict[tuple[Any, ...], list[Record]]:
+    """Return the runs of each candidate that has as many seeds as any, by its values of the axes.
+
+    Of several runs with one seed it is the last.
+    """
+    by_values: dict[tuple[Any, ...], dict[int, Record]] = {}
+    for record in records:
+        values = tuple(record.variant[axis] for axis in axes)
+        by_values.setdefault(values, {})[record.seed] = record
+    seeds = max(map(len, by_values.values()))
+    return {values: list(runs.values()) for values, runs in by_values.items() if len(runs) == seeds}
 
 
 def _order(values: Sequence[Any]) -> tuple[tuple[bool, Any], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -137,18 +137,22 @@ def _indexed(row: dict[str, Any]) -> str:
 
 def _show_rows(rows: Sequence[dict[str, Any]], out: Console, asked: str) -> None:
     """Print tables of rows; of one axis its values too, or that alone which was asked for."""
-    from rich.text import Text
-
     for kind, title in LISTED_KINDS.values():
         _show_kind([row for row in rows if row["kind"] == kind], title, out)
     if len(rows) == 1:
-        meanings = rows[0].get("meanings") or {}
-        for value, meaning in meanings.items():
-            if asked not in meanings or value == asked:
-                out.print(Text.assemble((value, "bold"), f": {meaning}"))
+        _show_meanings(rows[0].get("meanings") or {}, out, asked)
     together = {short: row["name"] for row in rows for short in row.get("together", ())}
     for short in together:
         out.print(f"{short} sets encoder_{short} and decoder_{short} together.")
+
+
+def _show_meanings(meanings: Mapping[str, str], out: Console, asked: str) -> None:
+    """Print what each value of an axis means, or that alone which was asked for."""
+    from rich.text import Text
+
+    for value, meaning in meanings.items():
+        if asked not in meanings or value == asked:
+            out.print(Text.assemble((value, "bold"), f": {meaning}"))
 
 
 def _show_kind(rows: Sequence[dict[str, Any]], title: str, out: Console) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import environ
 from pathlib import Path
 
@@ -95,8 +95,8 @@ def _run(
     command = [sys.executable, "-m", "bench", "run", "--matrix", str(matrix), "--device", "cpu"]
     command += ["--store", str(store), "--workers", str(workers)]
     command += ["--seeds", str(seeds)] if seeds else []
-    command += [part for task in tasks for part in ("--task", task)]
-    command += [part for file in plugins for part in ("--plugin", str(folder / file))]
+    command += _repeated("--task", tasks)
+    command += _repeated("--plugin", [str(folder / file) for file in plugins])
     environment = {**environ, "PYTHONPATH": str(folder)}
     with (
         tempfile.TemporaryFile("w+") as errors,
@@ -112,3 +112,7 @@ def _run(
             errors.seek(0)
             last = (errors.read().strip().splitlines() or ["no reason given"])[-1]
             raise GuardError(f"the code in {folder} does not run {matrix}: {last}")
+
+
+def _repeated(option: str, values: Iterable[str]) -> list[str]:
+    return [part for value in values for part in (option, value)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,22 +74,39 @@ def runs(
     Raises:
         ValueError: There is no store, or no such run; or both store and stores were given.
     """
-    if stores is not None and store is not None:
-        raise ValueError("store and stores were both given; give all folders as stores")
-    if stores is not None and not stores:
-        raise ValueError("stores is empty; give the folder of one store or more")
-    records, suite = _records_of(stores or [folder_of(store)], names(task))
+    records, suite = _records_of(_folders(store, stores), names(task))
     base = naming.shared_base([record.named for record in records], suite)
     frame = pd.DataFrame([_run_row(record, base) for record in records]).set_index("run")
-    present = {axis: [r.variant.get(axis, suite.get(axis)) for r in records] for axis in base}
-    for setting in RUN_SETTINGS:
-        present[setting] = [_setting(record, setting) for record in records]
-    for name, values in present.items():
+    tasks = [record.task for record in records]
+    for name, values in _present(records, base, suite).items():
         # each task has data of its own, which is no difference
-        places = [record.task if name == "data" else "" for record in records]
-        if len(set(zip(places, map(str, values), strict=True))) > len(set(places)):
+        if _varies(values, of_each=tasks if name == "data" else [""] * len(tasks)):
             frame[name] = values
     return frame.astype(KINDS)
+
+
+def _folders(store: str | Path | None, stores: Sequence[str | Path] | None) -> Sequence[str | Path]:
+    """Return the folders of the stores to read, of which a caller names one or several."""
+    if stores is None:
+        return [folder_of(store)]
+    if store is not None:
+        raise ValueError("store and stores were both given; give all folders as stores")
+    if not stores:
+        raise ValueError("stores is empty; give the folder of one store or more")
+    return stores
+
+
+def _present(
+    records: Sequence[Record], axes: Iterable[str], suite: dict[str, Any]
+) -> dict[str, list[Any]]:
+    """Return the value of each axis and of each setting, run by run."""
+    values = {axis: [r.variant.get(axis, suite.get(axis)) for r in records] for axis in axes}
+    return values | {name: [_setting(r, name) for r in records] for name in RUN_SETTINGS}
+
+
+def _varies(values: Sequence[Any], of_each: Sequence[str]) -> bool:
+    """Return whether runs of which these are alike have different values."""
+    return len(set(zip(of_each, map(str, values), strict=True))) > len(set(of_each))
 
 
 def _setting(record: Record, name: str) -> Any:
@@ -107,23 +124,34 @@ def _records_of(
 
     A store need not have runs of these tasks if another has.
     """
+    if len(folders) == 1:
+        # what is lacking is said of this store
+        with reading(Path(folders[0])) as opened:
+            records = with_trends(opened, runs_of(opened, tasks))
+            return sorted(records, key=lambda record: record.id), opened.base()
+    found, suite = _each_once(folders)
+    if not found:
+        raise ValueError(f"none of {', '.join(map(str, folders))} has a finished run; name others")
+    if tasks:
+        check_tasks(found, tasks)
+    return [record for record in found if not tasks or is_of(record.task, tasks)], suite
+
+
+def _each_once(folders: Sequence[str | Path]) -> tuple[list[Record], dict[str, Any]]:
+    """Return all runs of several stores by id, and the base of the first store that has one.
+
+    A run that several have is taken from the first in which it did not fail.
+    """
     found: dict[str, Record] = {}
     suite: dict[str, Any] = {}
     for folder in folders:
         with reading(Path(folder)) as opened:
             suite = suite or opened.base()
-            # of a single store, what is lacking is said of that store
-            records = runs_of(opened, tasks) if len(folders) == 1 else list(opened.records())
-            for record in with_trends(opened, records):
+            for record in with_trends(opened, list(opened.records())):
                 known = found.get(record.id)
                 if known is None or (known.status == "failed" and record.status != "failed"):
                     found[record.id] = record
-    if not found:
-        raise ValueError(f"none of {', '.join(map(str, folders))} has a finished run; name others")
-    if tasks:
-        check_tasks(found.values(), tasks)
-    kept = [found[run] for run in sorted(found)]
-    return [record for record in kept if not tasks or is_of(record.task, tasks)], suite
+    return [found[run] for run in sorted(found)], suite
 
 
 def _machine(record: Record) -> str:

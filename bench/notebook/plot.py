@@ -113,12 +113,7 @@ def along(answer: Answer, *, task: str | None = None, ax: Axes | None = None) ->
     Raises:
         ValueError: The answer has no such curve, or several.
     """
-    rows = [row for row in answer.rows if row.get("along") and row["effect"] is not None]
-    rows = [row for row in rows if task is None or row["task"] == task]
-    tables = sorted({f"{row['task']} ({row['setting']})" for row in rows})
-    if len(tables) != 1:
-        known = "; ".join(tables) or "none"
-        raise ValueError(f"one comparison along curves is drawn at a time; there are: {known}")
+    table, rows = _one_along_curves(answer, task)
     ax, at = ax or _new(), [row["at"] for row in rows]
     effect, low, high = (_values(rows, key) for key in ("effect", "low", "high"))
     ax.plot(at, effect, color="tab:blue")
@@ -128,11 +123,22 @@ def along(answer: Answer, *, task: str | None = None, ax: Axes | None = None) ->
     ax.axhline(0, color="gray", linewidth=0.8)
     first = rows[0]
     ax.set(
-        title=tables[0],
+        title=table,
         xlabel=first["along"],
         ylabel=f"{_title(first['measure'])}: {first['a']} minus {first['b']}, 95 % band",
     )
     return ax
+
+
+def _one_along_curves(answer: Answer, task: str | None) -> tuple[str, list[Mapping[str, Any]]]:
+    """Return the one comparison along curves that an answer has of a task: its name and rows."""
+    rows = [row for row in answer.rows if row.get("along") and row["effect"] is not None]
+    rows = [row for row in rows if task is None or row["task"] == task]
+    tables = sorted({f"{row['task']} ({row['setting']})" for row in rows})
+    if len(tables) != 1:
+        known = "; ".join(tables) or "none"
+        raise ValueError(f"one comparison along curves is drawn at a time; there are: {known}")
+    return tables[0], rows
 
 
 def _with_effects(answer: Answer, measure: str | None) -> tuple[list[Mapping[str, Any]], str]:

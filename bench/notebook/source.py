@@ -56,21 +56,27 @@ class ModuleWriter:
             self.add(own, value, user)
             return str(own)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            pairs = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value) if f.init]
-            inside = [f"{key}={self.expression(part, user, name)}" for key, part in pairs]
-            return f"{self.expression(type(value), user, name)}({', '.join(inside)})"
+            return self._dataclass(value, user, name)
         if isinstance(value, dict):
-            pairs_ = [
-                f"{self.expression(key, user, name)}: {self.expression(part, user, name)}"
-                for key, part in value.items()
-            ]
-            return f"{{{', '.join(pairs_)}}}"
+            return self._dict(value, user, name)
         if isinstance(value, tuple | list | set | frozenset):
             return self._collection(value, user, name)
         raise ValueError(
             f"{user} uses {name}, a {type(value).__name__}, which cannot be written to a file; "
             "make it inside, or make a plugin file (docs/plugins.md)"
         )
+
+    def _dataclass(self, value: Any, user: str, name: str) -> str:
+        pairs = [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value) if f.init]
+        inside = [f"{key}={self.expression(part, user, name)}" for key, part in pairs]
+        return f"{self.expression(type(value), user, name)}({', '.join(inside)})"
+
+    def _dict(self, value: dict[Any, Any], user: str, name: str) -> str:
+        pairs = [
+            f"{self.expression(key, user, name)}: {self.expression(part, user, name)}"
+            for key, part in value.items()
+        ]
+        return f"{{{', '.join(pairs)}}}"
 
     def _collection(self, value: Any, user: str, name: str) -> str:
         # a set's own order differs from process to process, and would change the digest
@@ -181,15 +187,17 @@ def _defined_in(lines: Sequence[str], name: str, inside: int | None = None) -> s
         ]
     except SyntaxError:  # a cell with a magic
         return None
-    spans = [
-        (min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.end_lineno or 0)
-        for node in nodes
-    ]
+    spans = [_span(node) for node in nodes]
     spans = [(first, last) for first, last in spans if inside is None or first <= inside <= last]
     if not spans:
         return None
     first, last = max(spans)
     return textwrap.dedent("".join(lines[first - 1 : last]))
+
+
+def _span(node: ast.ClassDef | ast.FunctionDef) -> tuple[int, int]:
+    """Return the first and last line of a definition, with its decorators."""
+    return min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.end_lineno or 0
 
 
 def _texts_of(module: str) -> Iterator[list[str]]:

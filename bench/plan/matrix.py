@@ -126,35 +126,21 @@ class Matrix:
         Raises:
             ValueError: One of the values is not allowed.
         """
-        blocks = self.blocks
+        changes: dict[str, Any] = {}
         if fault is not None:
-            fault = read_faults(fault)
-            blocks = tuple(replace(block, fault=fault) for block in blocks)
+            changes["fault"] = read_faults(fault)
         if decoding is not None:
-            written = read_decoding(decoding).text
-            blocks = tuple(replace(block, decoding=written) for block in blocks)
+            changes["decoding"] = read_decoding(decoding).text
         if seeds is not None:
-            chosen = read_seeds(seeds)
-            blocks = tuple(replace(block, seeds=chosen) for block in blocks)
-        if budget is not None:
-            limit = read_budget(budget)
-            blocks = tuple(
-                replace(
-                    block,
-                    budget=make_budget(
-                        **limit,
-                        batch=block.budget.batch,
-                        every=block.budget.every,
-                        stop=block.budget.stop,
-                    ),
-                )
-                for block in blocks
-            )
-        if stop is not None:
-            blocks = tuple(
-                replace(block, budget=replace(block.budget, stop=stop)) for block in blocks
-            )
-        return replace(self, blocks=blocks)
+            changes["seeds"] = read_seeds(seeds)
+        limit = None if budget is None else read_budget(budget)
+        return replace(
+            self,
+            blocks=tuple(
+                replace(block, budget=_changed_budget(block.budget, limit, stop), **changes)
+                for block in self.blocks
+            ),
+        )
 
     def tuned(self, tune: Mapping[str, tuple[axes.Value, ...]]) -> Matrix:
         """Return the matrix with these candidates tuned in every block, besides its own.
@@ -167,6 +153,15 @@ class Matrix:
         return replace(
             self, blocks=tuple(replace(block, tune={**block.tune, **tune}) for block in self.blocks)
         )
+
+
+def _changed_budget(
+    given: Budget | Epochs, limit: Mapping[str, Any] | None, stop: str | None
+) -> Budget | Epochs:
+    """Return a budget with another limit, of `read_budget`, or another end; None leaves it."""
+    if limit is not None:
+        given = make_budget(**limit, batch=given.batch, every=given.every, stop=given.stop)
+    return given if stop is None else replace(given, stop=stop)
 
 
 def _name(label: str) -> str:
@@ -234,12 +229,8 @@ def plan(
     digests = {label: tasks[label].digest() for label in labels}
     for block in matrix.blocks:
         for label, variant in itertools.product(block.tasks, block.variants()):
-            facts = tasks[label].facts
-            reason = (
-                inapplicable(variant, facts.tagging)
-                or missing(variant.precision, device)
-                or inapplicable_fault(block.fault, variant, facts.tagging)
-            )
+            tagging = tasks[label].facts.tagging
+            reason = _left_out_for(block, variant, tagging, device)
             plain = asdict(variant)
             if reason is not None:
                 name = naming.name(plain, asdict(BASE))
@@ -251,9 +242,18 @@ def plan(
             if isinstance(budget, Epochs):
                 budget = budget.over(len(tasks[label].splits["train"]))
             timed = replace(block, budget=budget)
-            for spec in _seeds(timed, label, plain, facts.tagging, digest, device, executed):
+            for spec in _seeds(timed, label, plain, tagging, digest, device, executed):
                 specs[spec.id] = spec
     return Plan(tuple(specs.values()), tuple(left_out.values()))
+
+
+def _left_out_for(block: Block, variant: Variant, tagging: bool, device: str) -> str | None:
+    """Return why a variant of a block is not run on a task; None or "" if it is."""
+    return (
+        inapplicable(variant, tagging)
+        or missing(variant.precision, device)
+        or inapplicable_fault(block.fault, variant, tagging)
+    )
 
 
 def _seeds(

@@ -12,7 +12,7 @@ and one that is done trains nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -46,22 +46,32 @@ def next_stage(matrix: Matrix, known: Sequence[Record], plan_of: PlanOf) -> Stag
     Raises:
         ValueError: Candidates of one variant cannot be compared.
     """
-    results = [
-        _contest((replace(block, tasks=(label,)),), known, plan_of)
-        for block in matrix.blocks
-        if block.tune
-        for label in block.tasks
-    ]
-    left_out = tuple({row: None for each in results for row in each.plan.inapplicable})
-    waiting = [each.plan for each in results if not each.final]
+    contests = [_contest((block,), known, plan_of) for block in _blocks_to_tune(matrix)]
+    left_out = tuple({row: None for each in contests for row in each.plan.inapplicable})
+    waiting = [each.plan for each in contests if not each.final]
     if waiting:
-        specs = {spec.id: spec for plan in waiting for spec in plan.specs}
-        return Stage(Plan(tuple(specs.values()), left_out), False)
-    plain = tuple(block for block in matrix.blocks if not block.tune)
-    tuned = tuple(block for each in results for block in each.blocks)
-    found = plan_of(replace(matrix, blocks=(*plain, *tuned)))
-    made = tuple(choice for each in results for choice in each.choices)
+        return Stage(Plan(_specs_of_all(waiting), left_out), False)
+    found = plan_of(replace(matrix, blocks=_blocks_to_report(matrix, contests)))
+    made = tuple(choice for each in contests for choice in each.choices)
     return Stage(replace(found, inapplicable=(*found.inapplicable, *left_out)), True, made)
+
+
+def _blocks_to_tune(matrix: Matrix) -> Iterator[Block]:
+    """Yield every block that tunes, once for each of its tasks."""
+    for block in matrix.blocks:
+        if block.tune:
+            yield from (replace(block, tasks=(label,)) for label in block.tasks)
+
+
+def _specs_of_all(plans: Iterable[Plan]) -> tuple[RunSpec, ...]:
+    """Return the runs of several plans, each once."""
+    return tuple({spec.id: spec for plan in plans for spec in plan.specs}.values())
+
+
+def _blocks_to_report(matrix: Matrix, contests: Iterable[_Contest]) -> tuple[Block, ...]:
+    """Return the blocks that do not tune, then those of the variants that tuning chose."""
+    plain = tuple(block for block in matrix.blocks if not block.tune)
+    return plain + tuple(block for each in contests for block in each.blocks)
 
 
 class TunedSides(NamedTuple):
@@ -127,7 +137,6 @@ class _Tried:
     Attributes:
         plan: these runs.
         done: all of them are known.
-        made: what they choose for each variant, beside its block, if done.
     """
 
     def __init__(
@@ -139,31 +148,41 @@ class _Tried:
     ) -> None:
         self._axes = tuple(sorted(candidates))
         plans = [plan_of(Matrix("tuning", _tuning_blocks(each, candidates))) for each in blocks]
-        specs = {spec.id: spec for each in plans for spec in each.specs}
         left_out = dict.fromkeys(row for each in plans for row in each.inapplicable)
-        self.plan = Plan(tuple(specs.values()), tuple(left_out))
+        self.plan = Plan(_specs_of_all(plans), tuple(left_out))
         # in the order of the blocks' variants
-        asked = [
+        self._asked = [
             (block, key)
             for block, each in zip(blocks, plans, strict=True)
-            for key in dict.fromkeys(question(spec.plain(), self._axes) for spec in each.specs)
+            for key in self._questions(each)
         ]
-        keys = {key for _, key in asked}
-        self._check(len(keys))
-        tasks = {task for block in blocks for task in block.tasks}
-        self._of_these = [
-            record
-            for record in known
-            if record.spec["task"] in tasks and question(record.spec, self._axes) in keys
-        ]
-        mine = [record for record in self._of_these if record.id in specs]
-        self.done = len(mine) == len(specs)
-        made = choices(mine)
-        self.made = [(block, made[key]) for block, key in asked] if self.done else []
+        self._check()
+        self._of_these = self._on_these_questions(known)
+        ids = {spec.id for spec in self.plan.specs}
+        self._mine = [record for record in self._of_these if record.id in ids]
+        self.done = len(self._mine) == len(ids)
 
-    def _check(self, asked: int) -> None:
+    @property
+    def made(self) -> list[tuple[Block, TunedChoice]]:
+        """Return what these runs choose for each variant, beside its block, once all are done."""
+        found = choices(self._mine)
+        return [(block, found[key]) for block, key in self._asked]
+
+    def _questions(self, plan: Plan) -> dict[str, None]:
+        """Return what the runs of a plan ask, each question once."""
+        return dict.fromkeys(question(spec.plain(), self._axes) for spec in plan.specs)
+
+    def _on_these_questions(self, known: Sequence[Record]) -> list[Record]:
+        """Return the stored runs that help to answer what is asked here, whatever they try."""
+        tasks = {task for block, _ in self._asked for task in block.tasks}
+        keys = {key for _, key in self._asked}
+        of_tasks = [record for record in known if record.spec["task"] in tasks]
+        return [record for record in of_tasks if question(record.spec, self._axes) in keys]
+
+    def _check(self) -> None:
+        asked = {key for _, key in self._asked}
         variants = {_without(spec, self._axes) for spec in self.plan.specs}
-        if asked > len(variants):
+        if len(asked) > len(variants):
             raise ValueError(
                 f"the candidates of {' and '.join(self._axes)} differ in more than that, as in "
                 "the code of a plugin; vary them instead"

@@ -22,7 +22,7 @@ from results.compare.pairs import UNLIKE_MACHINES, ComparisonError, Side, by_see
 from results.compare.stretches import order, says
 from results.compare.two_variants import runs_of_both, spelled_base, tuning_text
 from results.grouping import core_share, grouped
-from results.record import Record
+from results.record import Record, deciding_metric
 from results.stats.along import Band, paired_band, unpaired_band, unpaired_can_reject
 from results.stats.flattening import RISING, trend_of
 from results.stats.inference import ALPHA, Values, fewest_pairs
@@ -186,7 +186,7 @@ class _Curves:
     def rows(self, head: AlongRow) -> list[AlongRow]:
         """Return a row per evaluation; a single one, which says why, if curves do not compare."""
         runs = [*self.ours, *self.theirs]
-        metric = next((str(r.outcome["metric"]) for r in runs if "metric" in r.outcome), "score")
+        metric = deciding_metric(runs)
         head = self._with_counts({**head, "measure": metric}, runs)
         grid = _grid(runs, self.unit)
         if self.unit == "seconds" and unlike_machines(runs):

@@ -182,12 +182,22 @@ def _at_best_rates(question: _Question) -> Compared:
         pairs = paired(question.score, question.reader, *([by_seed(side)] for side in sides))
         return Compared(question.head_of_rates(at), pairs)
     tried = [len(_rates(side, question.group)) for side in sides]
-    if max(tried) == 1:
-        why = (
-            f"only one learning rate was tried ({_written_rate(sides[0])}), so none is the best; "
-            "run both with --tune learning_rate=..."
-        )
-        return question.refused("learning_rate", why)
+    if max(tried) > 1:
+        return _at_rates_chosen_on_some_seeds(question, sides, tried)
+    why = (
+        f"only one learning rate was tried ({_written_rate(sides[0])}), so none is the best; "
+        "run both with --tune learning_rate=..."
+    )
+    return question.refused("learning_rate", why)
+
+
+def _at_rates_chosen_on_some_seeds(
+    question: _Question, sides: Sequence[list[Record]], tried: Sequence[int]
+) -> Compared:
+    """Choose each side's rate by some seeds, and compare on the others.
+
+    tried: the number of rates of each side.
+    """
     choosing = _choosing_seeds(sides, question.group)
     chosen = [_best_rate(side, question.group, choosing) for side in sides]
     rates = [

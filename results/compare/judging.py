@@ -109,14 +109,19 @@ def _judged(
     family_of: Callable[[Compared], tuple[str, ...]],
     correct: Callable[[Sequence[Sample]], list[float]],
 ) -> list[ComparisonRow]:
-    grouped: dict[tuple[str, ...], list[int]] = {}
-    for place, compared in enumerate(found):
-        grouped.setdefault(family_of(compared), []).append(place)
-    rows: dict[int, ComparisonRow] = {}
-    for places in grouped.values():
-        # what was not tested must not make the correction of others stricter
-        tested = [place for place in places if not found[place].pairs.refused]
-        rows |= {p: _row(found[p], _no_judgement(), None, 0) for p in places if p not in tested}
+    """Return a row for each of these. family_of: those of which it is the same are corrected as
+    one family, by `correct`."""
+    rows = {
+        place: _row(compared, _no_judgement(), None, 0)
+        for place, compared in enumerate(found)
+        if compared.pairs.refused
+    }
+    # what was not tested must not make the correction of others stricter
+    by_family: dict[tuple[str, ...], list[int]] = {}
+    for place in range(len(found)):
+        if place not in rows:
+            by_family.setdefault(family_of(found[place]), []).append(place)
+    for tested in by_family.values():
         weighed = {place: weigh(found[place].pairs) for place in tested}
         corrected = _corrected([weighed[place].evidence for place in tested], correct)
         own_alpha = _own_alpha(corrected, correct is families.page_wise)

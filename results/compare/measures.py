@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from results import metrics
-from results.record import Record
+from results.record import Record, deciding_metric
 
 RATIO_MARGIN = math.log(1.05)
 """Smallest ratio of speed or memory that matters, as a logarithm."""
@@ -124,8 +124,7 @@ class MeasureReader:
 
     def __init__(self, records: Sequence[Record], metric: str = "") -> None:
         """Read runs of one table, whose own metric decides unless another is given."""
-        known = (str(r.outcome["metric"]) for r in records if "metric" in r.outcome)
-        self.metric = metric or next(known, "score")
+        self.metric = metric or deciding_metric(records)
         # what a run that never reached the target counts as: the largest cost of the table
         self._largest = {
             "tokens_to_target": max(map(_tokens, records), default=1.0),

@@ -5,6 +5,7 @@ An effect is the mean of a minus b over shared seeds; for ratios, of their logar
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NotRequired, TypedDict
@@ -25,6 +26,8 @@ UNLIKE_MACHINES = "timed on unlike machines, which do not compare"
 RISING_SHARE = 0.25
 """Share of a side's runs that may still have risen, if the side as a whole counts as flat: the
 best of several noisy scores gets better by chance."""
+NO_SHARED_SEED = "no shared seed was measured"
+"""Reason why nothing is compared."""
 STOPPED_AT_TARGET = "stopped at the target: scores not compared"
 """Reason why scores are not compared: who stopped early had less training than the other."""
 
@@ -129,51 +132,65 @@ def paired(
         theirs: the runs of b in the same contexts.
     """
     # a and b alternate: a in the first context, b in the first, a in the second, ...
-    sides = [side for both in zip(ours, theirs, strict=True) for side in both]
+    sides = list(itertools.chain.from_iterable(zip(ours, theirs, strict=True)))
     shared = sorted(set.intersection(*map(set, sides)))
-    # a ratio of times from two machines would say more of the machines than of the variants
-    readings: dict[int, list[Reading]] = {}
-    if measure.timed and unlike_machines(_runs(sides, shared)):
-        refused = UNLIKE_MACHINES
-    elif measure.of_end and any(run.stopped_at_target for run in _runs(sides, shared)):
-        refused = STOPPED_AT_TARGET
-    else:
-        readings = _readings(measure, reader, sides, shared)
-        refused = "" if readings else "no shared seed was measured"
-    values = [[reading.value for reading in row] for row in readings.values()]
-    censored = [[reading.censored for reading in row] for row in readings.values()]
-    shape = len(readings), len(ours), 2
+    refused = _refusal(measure, _runs(sides, shared))
+    readings = {} if refused else _readings(measure, reader, sides, shared)
+    if not readings:
+        refused = refused or NO_SHARED_SEED
+    values, censored = _arrays(readings.values(), contexts=len(ours))
     timed = _runs(sides, readings) if measure.timed else []
-    ends = [[_end(side[seed]) for side in sides] for seed in readings if measure.of_end]
+    ends_a, ends_b = (_Ends(each, readings if measure.of_end else ()) for each in (ours, theirs))
     return Pairs(
         measure,
         tuple(readings),
-        np.array(values, dtype=float).reshape(shape),
-        np.array(censored, dtype=bool).reshape(shape),
+        values,
+        censored,
         len(set.union(*map(set, sides))) - len(readings),
         max((run.trained_beside for run in timed), default=0),
         core_share(timed),
         refused,
-        (_rising(ends, 0), _rising(ends, 1)),
-        bool(ends) and all(_has_flattened(ends, side) for side in (0, 1)),
+        (ends_a.rising, ends_b.rising),
+        ends_a.flattened and ends_b.flattened,
     )
+
+
+def _refusal(measure: Measure, runs: Sequence[Record]) -> str:
+    """Return why this measure of these runs is not compared; "" if it is."""
+    # a ratio of times from two machines would say more of the machines than of the variants
+    if measure.timed and unlike_machines(runs):
+        return UNLIKE_MACHINES
+    if measure.of_end and any(run.stopped_at_target for run in runs):
+        return STOPPED_AT_TARGET
+    return ""
+
+
+def _arrays(rows: Iterable[Sequence[Reading]], contexts: int) -> tuple[Values, Mask]:
+    """Return values_NC2 and censored_NC2 of one row of readings per seed."""
+    readings = [reading for row in rows for reading in row]
+    values = np.array([reading.value for reading in readings], dtype=float)
+    censored = np.array([reading.censored for reading in readings], dtype=bool)
+    return values.reshape(-1, contexts, 2), censored.reshape(-1, contexts, 2)
+
+
+class _Ends:
+    """Says how the runs of a or of b ended, for the seeds whose scores are compared."""
+
+    def __init__(self, sides: Sequence[Side], seeds: Iterable[int]) -> None:
+        """sides: the runs in each context."""
+        self._trends = [_end(run) for run in _runs(sides, seeds)]
+        self.rising = self._trends.count(RISING)
+
+    @property
+    def flattened(self) -> bool:
+        """Return whether the side has: of every run it is known, and few enough still rose."""
+        known = bool(self._trends) and set(self._trends) <= {FLATTENED, RISING}
+        return known and self.rising <= RISING_SHARE * len(self._trends)
 
 
 def _end(record: Record) -> Trend | None:
     """Return whether a run had flattened; one that broke off will not rise any more either."""
     return FLATTENED if record.status in ("diverged", "failed") else trend_of(record)
-
-
-def _rising(ends: Sequence[Sequence[Trend | None]], side: int) -> int:
-    """Return how many runs of a or of b still rose; both alternate in each row."""
-    return sum(end == RISING for row in ends for end in row[side::2])
-
-
-def _has_flattened(ends: Sequence[Sequence[Trend | None]], side: int) -> bool:
-    """Return whether a side has: of every run it is known, and few enough still rose."""
-    found = [end for row in ends for end in row[side::2]]
-    known = all(end in (FLATTENED, RISING) for end in found)
-    return known and _rising(ends, side) <= RISING_SHARE * len(found)
 
 
 def _runs(sides: Sequence[Side], seeds: Iterable[int]) -> list[Record]:

@@ -41,14 +41,12 @@ def compare_variants(
     found: list[Compared] = []
     for (task, setting), group in groups.items():
         both = runs_of_both(group, suite, a, b)
-        if both and (not metric or any(metric in _tested(run) for side in both for run in side)):
+        if both and (not metric or _has_score(both, metric)):
             head: Head = {"task": task, "setting": setting, "a": a, "b": b}
             if base := spelled_base(a, b, *both):
                 head["base"] = base
             # seeds are added until the task's own metric decides
-            first_seed = min(run.seed for runs in both for run in runs)
-            decide = commands.until_decided(both[0][0], both[1][0], suite, first_seed)
-            head["decide"] = "" if metric else decide
+            head["decide"] = "" if metric else _until_decided(*both, suite)
             head["seed_seconds"] = sum(map(mean_seconds, both))
             if tuned := tuning_text(*both):
                 head["tuned"] = tuned
@@ -59,9 +57,18 @@ def compare_variants(
     return judged(found)
 
 
-def _tested(run: Record) -> Mapping[str, Any]:
-    scores: Mapping[str, Any] = run.outcome.get("scores", {}).get("test", {})
-    return scores
+def _until_decided(
+    ours: Sequence[Record], theirs: Sequence[Record], suite: Mapping[str, Any]
+) -> str:
+    """Return the command that adds seeds to both sides until a verdict stands."""
+    first_seed = min(run.seed for run in (*ours, *theirs))
+    return commands.until_decided(ours[0], theirs[0], suite, first_seed)
+
+
+def _has_score(sides: Iterable[Sequence[Record]], metric: str) -> bool:
+    """Return whether a run of some side has this score on test."""
+    runs = [run for side in sides for run in side]
+    return any(metric in run.outcome.get("scores", {}).get("test", {}) for run in runs)
 
 
 def runs_of_both(
@@ -117,11 +124,7 @@ def _nothing_in_common(
     groups: Mapping[tuple[str, str], Sequence[Record]], suite: Mapping[str, Any], a: str, b: str
 ) -> ComparisonError:
     """Return an error that says which of two variants is where."""
-    places: dict[str, set[str]] = {}
-    for (task, setting), group in groups.items():
-        for _, named in namings(group, suite):
-            for name in named:
-                places.setdefault(name, set()).add(f"{task} ({setting})")
+    places = _places(groups, suite)
     canonical = {name: naming.canonical(name, suite) for name in (a, b)}
     if canonical[a] == canonical[b]:
         return ComparisonError(f"{a} and {b} are the same variant; give two")
@@ -137,3 +140,15 @@ def _nothing_in_common(
         f"{a} and {b} have no task and setting in common: {a} has {naming.listed(at_a)}, {b} "
         f"has {naming.listed(at_b)}; run both with the same task and budget"
     )
+
+
+def _places(
+    groups: Mapping[tuple[str, str], Sequence[Record]], suite: Mapping[str, Any]
+) -> dict[str, set[str]]:
+    """Return the tasks and settings that each variant was run in, by each name it may be given."""
+    places: dict[str, set[str]] = {}
+    for (task, setting), group in groups.items():
+        for _, named in namings(group, suite):
+            for name in named:
+                places.setdefault(name, set()).add(f"{task} ({setting})")
+    return places

@@ -10,7 +10,7 @@ from results.compare.claims import ClaimRow
 from results.compare.measures import measure
 from results.compare.stretches import BAND
 from results.grouping import counted_score
-from results.record import Record
+from results.record import Record, deciding_metric
 from results.stats.flattening import RISING, UNCLEAR, trend_of
 from results.tables.comparison_notes import RISING_AT_END, duration_text, more_seeds_note
 from results.tables.effects import (
@@ -149,7 +149,7 @@ def sides_table(sides: Mapping[str, Sequence[Record]]) -> TextTable | None:
 
 
 def _side_line(side: str, records: Sequence[Record]) -> Texts:
-    metric = next((str(r.outcome["metric"]) for r in records if "metric" in r.outcome), "score")
+    metric = deciding_metric(records)
     known = measure(metric)
     counted = [counted_score(record.outcome, metric) for record in records]
     scores = [score for score in counted if score is not None]

@@ -106,14 +106,23 @@ def _failures_note(judged: Sequence[ComparisonRow]) -> list[str]:
     rate = max(row["rate_excluded"] or 0.0 for row in scores)
     note = (
         "scores of runs that do not fail; a side may still fail in up to "
-        f"{rate * 100:.0f} % of runs"
+        f"{rate * 100:.0f} % of runs{_allowed_to_tie(scores)}{_lead_at_risk(scores, rate)}"
     )
-    if any(row["verdict"] == "alike" for row in scores):
-        note += f" (at most {TIE_RATE * 100:.0f} % for a tie)"
-    if len(scores) == 1 and (enough := _outweighed(scores[0])) < rate:
-        note += f", and {max(enough * 100, 1):.0f} % would outweigh this lead"
     failed = any(row["failed_a"] or row["failed_b"] for row in scores)
     return [note, FAILED_NOTE] if failed else [note]
+
+
+def _allowed_to_tie(scores: Sequence[ComparisonRow]) -> str:
+    """Say which failure rate a tie allows, if there is one."""
+    tie = any(row["verdict"] == "alike" for row in scores)
+    return f" (at most {TIE_RATE * 100:.0f} % for a tie)" if tie else ""
+
+
+def _lead_at_risk(scores: Sequence[ComparisonRow], rate: float) -> str:
+    """Say which failure rate would undo the one lead there is, if it lies below this rate."""
+    if len(scores) != 1 or (enough := _outweighed(scores[0])) >= rate:
+        return ""
+    return f", and {max(enough * 100, 1):.0f} % would outweigh this lead"
 
 
 def _outweighed(row: ComparisonRow) -> float:

@@ -153,14 +153,22 @@ def base_note(common: str, base: Mapping[str, str]) -> list[str]:
     What its row says (`base_label`) is not said again. Of many axes that vary, the note has no room
     for the values that are as in the suite's.
     """
-    parts, spelled = [] if common == "base" else common.split(","), _spelled(base).split(",")
+    said = [",".join(_noted_values(common, base))]
+    if len(base) > MOST_NOTED:
+        said.append("all else as bench list axes says")
+    note = ", ".join(filter(None, said))
+    return [f"base: {note}"] if note else []
+
+
+def _noted_values(common: str, base: Mapping[str, str]) -> list[str]:
+    """Return the values, `axis=value`, that the note on the base says."""
+    otherwise = [] if common == "base" else common.split(",")
+    varying = _spelled(base).split(",")
     if len(base) <= MOST_SPELLED:
-        parts = [part for part in parts if part not in spelled]
-    elif len(base) <= MOST_NOTED:
-        parts += [part for part in spelled if part not in parts]
-    rest = ["all else as bench list axes says"] if len(base) > MOST_NOTED else []
-    said = ", ".join(([",".join(parts)] if parts else []) + rest)
-    return [f"base: {said}"] if said else []
+        return [part for part in otherwise if part not in varying]
+    if len(base) <= MOST_NOTED:
+        return otherwise + [part for part in varying if part not in otherwise]
+    return otherwise
 
 
 def _tuned_note(rows: Sequence[SummaryRow]) -> list[str]:

@@ -78,18 +78,22 @@ def _notes(
     common, title = naming.name(base, suite), metrics.score(made[0].metric).title
     candidates = sorted({_tried(each) for each in made})
     of_all = "of all variants" if len(candidates) == 1 else "unequal"
-    runs, steps = sum(each.runs for each in made), sum(each.steps for each in made)
-    seconds = sum(each.seconds for each in made)
     notes = [f"base: {common}"] if common != "base" else []
     notes += [
         f"chosen by {title} on validation: mean ± standard deviation over tuning seeds",
         f"tried {of_all}, {made[0].seeds} seeds each: {'; '.join(candidates)}",
-        f"it cost {runs} runs, {steps:,} steps, {seconds:,.0f} s of one worker",
+        _cost_note(made),
     ]
     notes += [note for word, note in CHOICE_NOTES.items() if word in map(_clearness, made)]
     if any(each.edges for each in made):
         notes.append("smallest, largest: of all values tried, so a better one may lie beyond")
     return notes
+
+
+def _cost_note(made: Sequence[TunedChoice]) -> str:
+    runs, steps = sum(each.runs for each in made), sum(each.steps for each in made)
+    seconds = sum(each.seconds for each in made)
+    return f"it cost {runs} runs, {steps:,} steps, {seconds:,.0f} s of one worker"
 
 
 def _tried(choice: TunedChoice) -> str:

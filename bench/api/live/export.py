@@ -50,23 +50,18 @@ class LiveExport:
         """
         sight = self._follower.look(now)
         for run in sight.running:
-            if self._is_asked_for(run.planned.task) and is_reported(run.begun.spec):
+            if self._is_asked_for(run.begun.spec):
                 self._tell(run)
-        new = [
-            one
-            for one in reversed(sight.done)
-            if self._is_asked_for(one.record.task)
-            and is_reported(one.record.spec)
-            and self._ended.get(one.record.id) != one.at
-        ]
+        new = [one for one in reversed(sight.done) if self._is_asked_for(one.record.spec)]
+        new = [one for one in new if self._ended.get(one.record.id) != one.at]
         with reading(self._folder) as store:
             for record in store.records([one.record.id for one in new], details=True):
                 self._end(record)
         self._ended |= {one.record.id: one.at for one in new}
         return sight
 
-    def _is_asked_for(self, task: str) -> bool:
-        return self._tasks is None or is_of(task, self._tasks)
+    def _is_asked_for(self, spec: Mapping[str, Any]) -> bool:
+        return is_reported(spec) and (self._tasks is None or is_of(str(spec["task"]), self._tasks))
 
     def _tell(self, run: RunUnderWay) -> None:
         """Tell the evaluations of a run that is being done, as far as they are new."""
