@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
-
-if TYPE_CHECKING:
-    from results.doctor.watched import Watched
 
 MOST_CHANGED = 0.04
 """Share of chosen symbols that randomness may change without a finding."""
@@ -160,7 +157,15 @@ class EvaluationsSeen:
     misread: MisreadIds | None = None
 
 
-def dropout(watched: Watched) -> Iterator[Finding]:
+class HasEvaluations(Protocol):
+    """Offers what the rules about evaluations read of all that was seen."""
+
+    @property
+    def evaluations(self) -> EvaluationsSeen | None:
+        """Return what was seen of the evaluations."""
+
+
+def dropout(watched: HasEvaluations) -> Iterator[Finding]:
     """Find dropout, or statistics of the batch, in evaluation."""
     seen = watched.evaluations
     if seen is None:
@@ -191,7 +196,7 @@ def dropout(watched: Watched) -> Iterator[Finding]:
         )
 
 
-def start(watched: Watched) -> Iterator[Finding]:
+def start(watched: HasEvaluations) -> Iterator[Finding]:
     """Find a first symbol that differs from that of training."""
     seen = watched.evaluations
     if seen is None or seen.start is None:
@@ -213,7 +218,7 @@ def start(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def state_lost(watched: Watched) -> Iterator[Finding]:
+def state_lost(watched: HasEvaluations) -> Iterator[Finding]:
     """Find a decoder that forgets its state from step to step, in evaluation only."""
     seen = watched.evaluations
     if seen is None or seen.state_lost is None:
@@ -230,7 +235,7 @@ def state_lost(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def other_ids(watched: Watched) -> Iterator[Finding]:
+def other_ids(watched: HasEvaluations) -> Iterator[Finding]:
     """Find symbols that are fed back with another offset than in training."""
     seen = watched.evaluations
     if seen is None or seen.ids is None:
@@ -248,7 +253,7 @@ def other_ids(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def other_labels(watched: Watched) -> Iterator[Finding]:
+def other_labels(watched: HasEvaluations) -> Iterator[Finding]:
     """Find a number that is added to chosen symbols before they are compared or written down."""
     seen = watched.evaluations
     if seen is None or seen.handed is None:
@@ -269,7 +274,7 @@ def other_labels(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def renamed(watched: Watched) -> Iterator[Finding]:
+def renamed(watched: HasEvaluations) -> Iterator[Finding]:
     """Find chosen symbols that are read by another vocabulary."""
     seen = watched.evaluations
     if seen is None or seen.renamed is None:
@@ -288,7 +293,7 @@ def renamed(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def misread(watched: Watched) -> Iterator[Finding]:
+def misread(watched: HasEvaluations) -> Iterator[Finding]:
     """Find chosen symbols that are read by the vocabulary of the source."""
     seen = watched.evaluations
     if seen is None or seen.misread is None:
@@ -305,7 +310,7 @@ def misread(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def forced(watched: Watched) -> Iterator[Finding]:
+def forced(watched: HasEvaluations) -> Iterator[Finding]:
     """Find scores of symbols that were chosen while the reference was fed."""
     seen = watched.evaluations
     if seen is None or seen.forced is None or seen.forced.passes < seen.passes:
@@ -324,7 +329,7 @@ def forced(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def padding(watched: Watched) -> Iterator[Finding]:
+def padding(watched: HasEvaluations) -> Iterator[Finding]:
     """Find scores that count padding."""
     seen = watched.evaluations
     if seen is None or seen.padded is None:
@@ -346,7 +351,7 @@ def padding(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def never_stops(watched: Watched) -> Iterator[Finding]:
+def never_stops(watched: HasEvaluations) -> Iterator[Finding]:
     """Find decoding that goes on behind the end symbol, whose output is never cut."""
     seen = watched.evaluations
     if seen is None or seen.overrun is None or seen.overrun.compared:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
-from results.doctor.watched.updates import listed
-
-if TYPE_CHECKING:
-    from results.doctor.watched import Watched
+from results.doctor.watched.updates import HasUpdates, listed
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,15 @@ class FinishedSeen:
     dropout: DropoutAlive | None = None
 
 
-def dropout_alive(watched: Watched) -> Iterator[Finding]:
+class HasFinished(HasUpdates, Protocol):
+    """Offers what the rules about a finished model read of all that was seen."""
+
+    @property
+    def finished(self) -> FinishedSeen | None:
+        """Return the facts that only an examination has, if it was one."""
+
+
+def dropout_alive(watched: HasFinished) -> Iterator[Finding]:
     """Find dropout that model.eval() does not switch off."""
     if watched.finished is None or watched.finished.dropout is None:
         return
@@ -49,7 +54,7 @@ def dropout_alive(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def never_used(watched: Watched) -> Iterator[Finding]:
+def never_used(watched: HasFinished) -> Iterator[Finding]:
     """Find parameters that no pass of a finished model takes, unless it has learned."""
     seen = watched.updates
     learned = watched.rates is not None and watched.rates.learned

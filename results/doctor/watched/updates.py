@@ -8,12 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
-
-if TYPE_CHECKING:
-    from results.doctor.watched import Watched
+from results.doctor.watched.rates import RatesSeen
 
 Part = Literal["encoder", "decoder", ""]
 MOST_NAMES = 4
@@ -146,7 +144,19 @@ class UpdatesSeen:
     not_finite: NotFiniteSeen | None = None
 
 
-def not_finite(watched: Watched) -> Iterator[Finding]:
+class HasUpdates(Protocol):
+    """Offers what the rules about updates read of all that was seen."""
+
+    @property
+    def updates(self) -> UpdatesSeen | None:
+        """Return what was seen of parameters, gradients and the optimizer."""
+
+    @property
+    def rates(self) -> RatesSeen | None:
+        """Return what was seen of the learning rate, and whether the model learned."""
+
+
+def not_finite(watched: HasUpdates) -> Iterator[Finding]:
     """Find the call by which the loss became nan or infinite."""
     seen = watched.updates
     if seen is None or seen.not_finite is None or _learned(watched):
@@ -176,7 +186,7 @@ def _keep_finite(one: NotFiniteSeen) -> str:
     return f"look at what {one.call} is given there, and keep it within bounds"
 
 
-def never_stepped(watched: Watched) -> Iterator[Finding]:
+def never_stepped(watched: HasUpdates) -> Iterator[Finding]:
     """Find an optimizer that never steps although its parameters get gradients."""
     seen = watched.updates
     if seen is None:
@@ -206,7 +216,7 @@ def _kept_first_values(parameters: Sequence[ParameterSeen]) -> dict[str, list[st
     return names
 
 
-def cleared_before_step(watched: Watched) -> Iterator[Finding]:
+def cleared_before_step(watched: HasUpdates) -> Iterator[Finding]:
     """Find gradients that are cleared between the backward pass and the step."""
     seen = watched.updates
     if seen is None or not seen.cleared[1]:
@@ -223,7 +233,7 @@ def cleared_before_step(watched: Watched) -> Iterator[Finding]:
     )
 
 
-def made_anew(watched: Watched) -> Iterator[Finding]:
+def made_anew(watched: HasUpdates) -> Iterator[Finding]:
     """Find an optimizer that is made anew for each batch."""
     seen = watched.updates
     if seen is None:
@@ -243,7 +253,7 @@ def made_anew(watched: Watched) -> Iterator[Finding]:
             return
 
 
-def uncleared(watched: Watched) -> Iterator[Finding]:
+def uncleared(watched: HasUpdates) -> Iterator[Finding]:
     """Find gradients that are added to those of earlier steps."""
     seen = watched.updates
     if seen is None or not seen.left_over:
@@ -270,7 +280,7 @@ def _clear(seen: UpdatesSeen, names: Sequence[str]) -> str:
     return "call optimizer.zero_grad() once for every step, before loss.backward()"
 
 
-def unregistered(watched: Watched) -> Iterator[Finding]:
+def unregistered(watched: HasUpdates) -> Iterator[Finding]:
     """Find layers that the model uses and does not register, so that no optimizer has them."""
     seen = watched.updates
     if seen is None:
@@ -290,7 +300,7 @@ def unregistered(watched: Watched) -> Iterator[Finding]:
         )
 
 
-def left_out(watched: Watched) -> Iterator[Finding]:
+def left_out(watched: HasUpdates) -> Iterator[Finding]:
     """Find parameters that get gradients and are in no optimizer."""
     seen = watched.updates
     if seen is None or not (out := _without_holder(seen.parameters)):
@@ -316,7 +326,7 @@ def _never_reaching(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:
     return [p for p in parameters if p.steps and not p.reaches]
 
 
-def _learned(watched: Watched) -> bool:
+def _learned(watched: HasUpdates) -> bool:
     """Return whether the training is known to have learned."""
     return watched.rates is not None and watched.rates.learned
 
@@ -407,7 +417,7 @@ def _add_to(stepping: Sequence[OptimizerUse], cause: str) -> str:
     return f"give them to {stepping[0].name} too: {stepping[0].kind}(model.parameters(), ...)"
 
 
-def detached(watched: Watched) -> Iterator[Finding]:
+def detached(watched: HasUpdates) -> Iterator[Finding]:
     """Find trained parameters whose gradients the script cuts off."""
     seen = watched.updates
     if seen is None or not seen.cuts:
@@ -465,7 +475,7 @@ def _written(call: str) -> str:
     return WRITTEN.get(call, call)
 
 
-def badly_clipped(watched: Watched) -> Iterator[Finding]:
+def badly_clipped(watched: HasUpdates) -> Iterator[Finding]:
     """Find gradients that are clipped after the step, or others than those applied."""
     seen = watched.updates
     rates = watched.rates
@@ -508,7 +518,7 @@ def _clipped_elsewhere(clips: Sequence[ClipSeen]) -> Iterator[Finding]:
         )
 
 
-def unused_layers(watched: Watched) -> Iterator[Finding]:
+def unused_layers(watched: HasUpdates) -> Iterator[Finding]:
     """Find layers that the optimizer holds and that the loss never reaches."""
     seen = watched.updates
     if seen is None or watched.rates is None or watched.rates.learned:
