@@ -15,6 +15,7 @@ from bench.api.rescore import AnotherScore
 from bench.api.store import runs_of, with_trends
 from results.compare import along, axis_effects, equal_cost, interactions, stores
 from results.compare import two_variants as pairwise
+from results.compare.again import RowsOf, beside_again
 from results.compare.along import AlongRow
 from results.compare.interactions import InteractionRow
 from results.compare.judging import ComparisonRow
@@ -117,19 +118,35 @@ def _check_signatures(key: str, runs: Iterable[Record]) -> None:
             )
 
 
-def every_axis(folder: Path, among: Among = ALL_RUNS) -> list[ComparisonRow]:
-    """Return the effect on the score of each value of every axis."""
+def every_axis(
+    folder: Path, among: Among = ALL_RUNS, again: range | None = None
+) -> list[ComparisonRow]:
+    """Return the effect on the score of each value of every axis.
+
+    again: seeds that are kept apart, whose words stand beside those of the others.
+    """
     records, suite = _runs(folder, among)
-    return axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
+    return _with_again(
+        records,
+        again,
+        lambda runs: axis_effects.every_axis(runs, suite, axis_effects.OVERVIEW_COSTS),
+    )
 
 
 def one_axis(
-    folder: Path, axis: str, among: Among = ALL_RUNS
+    folder: Path, axis: str, among: Among = ALL_RUNS, again: range | None = None
 ) -> tuple[list[ComparisonRow], list[InteractionRow]]:
-    """Return the effects of an axis's values, and their interactions with other axes."""
+    """Return the effects of an axis's values, and their interactions with other axes.
+
+    again: as in `every_axis`; interactions are those of all seeds.
+    """
     records, suite = _runs(folder, among)
-    effects = axis_effects.axis_effects(records, suite, axis)
+    effects = _with_again(records, again, lambda runs: axis_effects.axis_effects(runs, suite, axis))
     return effects, interactions.axis_interactions(records, suite, axis)
+
+
+def _with_again(records: list[Record], again: range | None, rows_of: RowsOf) -> list[ComparisonRow]:
+    return rows_of(records) if again is None else beside_again(records, again, rows_of)
 
 
 def two_stores(folder: Path, other: Path, among: Among = ALL_RUNS) -> list[ComparisonRow]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.api.store import run_rows, runs_of, with_trends
-from results.compare import axis_effects
-from results.compare.judging import ComparisonRow
+from bench.api.compare import Among, every_axis
+from bench.api.store import run_rows, runs_of
 from results.export import files, tracked
 from results.export.mlflow_tracker import MlflowTracker
 from results.export.tensorboard_tracker import TensorboardTracker
@@ -36,7 +35,12 @@ class MissingPackageError(Exception):
 
 
 def check_export(
-    form: str, has_output: bool, effects: bool, layers: bool = False, runs: bool = False
+    form: str,
+    has_output: bool,
+    effects: bool,
+    layers: bool = False,
+    runs: bool = False,
+    again: bool = False,
 ) -> None:
     """Raise a ValueError for an unknown format, or one that does not go with the other options."""
     one_of("format", form, (*files.FORMATS, *TRACKERS))
@@ -44,6 +48,8 @@ def check_export(
         raise ValueError(f"{form} is no text; name where it goes with --output")
     if sum((effects, layers, runs)) > 1:
         raise ValueError("--effects, --layers and --runs are exports of their own; give one")
+    if again and not effects:
+        raise ValueError("--again goes with --effects; give both")
     if layers and (effects or form not in LAYER_FORMATS):
         raise ValueError(
             f"--layers goes with --format {', '.join(LAYER_FORMATS)} and not with --effects"
@@ -58,6 +64,7 @@ def rendered(
     ascii_only: bool = False,
     layers: bool = False,
     runs: bool = False,
+    again: range | None = None,
 ) -> bytes:
     """Return the tables of a store in a format of `results.export.files.FORMATS`.
 
@@ -70,6 +77,7 @@ def rendered(
         layers: Instead, every recorded figure of every parameter and layer; as csv, json or
             parquet.
         runs: Instead, a row for each run, with its settings, scores and costs.
+        again: With effects, seeds that are kept apart, whose words stand beside those of others.
 
     Raises:
         ValueError: There are no runs to compare.
@@ -79,8 +87,11 @@ def rendered(
     tables: list[TextTable] = []
     if layers:
         rows = _layers(folder, tasks)
+    elif effects:
+        rows = every_axis(folder, Among(tasks), again)
+        tables = effect_tables(rows)
     else:
-        rows, tables = (_runs if runs else _effects if effects else _summary)(folder, tasks)
+        rows, tables = (_runs if runs else _summary)(folder, tasks)
     if form == "json":
         return files.as_json(rows, ascii_only).encode()
     if form == "csv":
@@ -98,15 +109,6 @@ def _summary(folder: Path, tasks: Sequence[str] | None) -> tuple[list[SummaryRow
     with reading(folder) as store:
         rows = summarise(runs_of(store, tasks), store.base())
     return rows, summary_tables(rows)
-
-
-def _effects(
-    folder: Path, tasks: Sequence[str] | None
-) -> tuple[list[ComparisonRow], list[TextTable]]:
-    with reading(folder) as store:
-        records, suite = with_trends(store, runs_of(store, tasks)), store.base()
-    rows = axis_effects.every_axis(records, suite, axis_effects.OVERVIEW_COSTS)
-    return rows, effect_tables(rows)
 
 
 def _runs(

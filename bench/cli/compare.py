@@ -12,6 +12,7 @@ import typer
 from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     STORE,
+    AgainOption,
     CommandError,
     JsonOption,
     NotesOption,
@@ -99,6 +100,7 @@ def compare(
     ] = None,
     task: TaskOption = None,
     seeds: TheseSeedsOption = None,
+    again: AgainOption = None,
     notes: NotesOption = False,
     as_json: JsonOption = False,
     plugin: PluginOption = None,
@@ -122,7 +124,7 @@ def compare(
         else:
             _compare_variants(a, b, metric, among, printing, store)
     elif axis is not None:
-        _compare_axis(axis, among, printing, store)
+        _compare_axis(axis, among, _seeds(again), printing, store)
     else:
         _compare_sets(with_store, dates, among, printing, store)
 
@@ -130,10 +132,16 @@ def compare(
 def _among(task: list[str] | None, seeds: str | None) -> Among:
     """Return which runs are compared; CommandError for what are no seeds."""
     from bench.api.compare import Among
+
+    return Among(task, _seeds(seeds))
+
+
+def _seeds(given: str | None) -> range | None:
+    """Return the seeds that are meant, None for all; CommandError for what are no seeds."""
     from results.seeds import read_seeds
 
     with user_errors():
-        return Among(task, None if seeds is None else read_seeds(seeds))
+        return None if given is None else read_seeds(given)
 
 
 def _way(
@@ -162,7 +170,9 @@ def _of_two(way: str, fair: str | None, along: str | None) -> str:
     return AT_EQUAL_COST if along is None else ALONG_CURVES
 
 
-def _compare_axis(axis: str, among: Among, printing: _Printing, store: Path) -> None:
+def _compare_axis(
+    axis: str, among: Among, again: range | None, printing: _Printing, store: Path
+) -> None:
     """Compare the values of one axis, or of all."""
     from bench.api import compare as comparisons
     from results.show import comparisons as shown
@@ -170,9 +180,9 @@ def _compare_axis(axis: str, among: Among, printing: _Printing, store: Path) -> 
     interactions: list[InteractionRow] = []
     with _comparison_errors():
         if axis == "all":
-            rows = comparisons.every_axis(store, among)
+            rows = comparisons.every_axis(store, among, again)
         else:
-            rows, interactions = comparisons.one_axis(store, axis, among)
+            rows, interactions = comparisons.one_axis(store, axis, among, again)
     if printing.as_json:
         print_json([*rows, *interactions])
     elif axis == "all":

@@ -11,6 +11,7 @@ from bench.cli.heeding import refuse_unheeded
 from bench.cli.shared import (
     NOTHING_MEASURED,
     STORE,
+    AgainOption,
     CommandError,
     StoreOption,
     TaskOption,
@@ -73,22 +74,25 @@ def export(
             "when it is there.",
         ),
     ] = False,
+    again: AgainOption = None,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
     """Export the tables with every column, or the runs to a tracker."""
     from bench.api.export import TRACKERS, MissingPackageError, check_export, rendered
+    from results.seeds import read_seeds
 
     refuse_unheeded(context, "export", "a tracker" if form in TRACKERS else "tables")
     with user_errors():
-        check_export(form, output is not None, effects, layers, runs)
+        check_export(form, output is not None, effects, layers, runs, again is not None)
+        seeds = None if again is None else read_seeds(again)
     try:
         if form in TRACKERS:
             _track(form, str(output), follow, task, store)
             return
         with user_errors(), Busy("reading the store"):
             ascii_only = output is None and not writes_unicode()
-            content = rendered(store, form, task, effects, ascii_only, layers, runs)
+            content = rendered(store, form, task, effects, ascii_only, layers, runs, seeds)
     except MissingPackageError as error:
         raise CommandError(str(error)) from error
     if output is not None:

@@ -55,7 +55,7 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
         "two variants": OF_COMPARISON | {"a", "b", "metric", "plugin"},
         "two variants, at equal cost": OF_COMPARISON | {"a", "b", "fair", "plugin"},
         "two variants, along curves": OF_COMPARISON | {"a", "b", "along"},
-        "--axis": OF_COMPARISON | {"axis"},
+        "--axis": OF_COMPARISON | {"axis", "again"},
         "--with-store": OF_COMPARISON | {"with_store"},
         "--dates": OF_COMPARISON | {"dates"},
     },
@@ -67,7 +67,9 @@ HEEDED: Mapping[str, Mapping[str, frozenset[str]]] = {
         "--all": frozenset({"everything", "task", "as_json", "store"}),
     },
     "export": {
-        "tables": frozenset({"form", "output", "effects", "layers", "runs", "task", "store"}),
+        "tables": frozenset({
+            *("form", "output", "effects", "again", "layers", "runs", "task", "store"),
+        }),
         "a tracker": frozenset({"form", "output", "follow", "task", "store"}),
     },
     "guard": {

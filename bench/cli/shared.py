@@ -62,6 +62,15 @@ TheseSeedsOption = Annotated[
         help="Only runs of these seeds: N for 0 to N - 1, A:B for A to B - 1.",
     ),
 ]
+AgainOption = Annotated[
+    str | None,
+    typer.Option(
+        "--again",
+        metavar="A:B",
+        help="Keep the seeds A to B - 1 apart, and say of each word better or worse of the others "
+        "what these find.",
+    ),
+]
 AllRowsOption = Annotated[
     bool, typer.Option("--all", help="Print every row, also those of equal result.")
 ]

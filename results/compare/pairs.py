@@ -56,6 +56,10 @@ class Head(TypedDict):
     """Of an axis: what the axis was crossed with; "" for the base alone."""
     variant: NotRequired[str]
     """Of two sets of runs: the variant that both have."""
+    again_effect: NotRequired[float | None]
+    """Of an axis: its effect with other seeds; None if it has none there."""
+    again_verdict: NotRequired[str | None]
+    """Of an axis: the verdict with other seeds; None if these were not compared."""
     mode: NotRequired[str]
     """Of equal cost: what is equal."""
     at: NotRequired[str]

@@ -158,9 +158,9 @@ def _side_line(side: str, records: Sequence[Record]) -> Texts:
         "side": side,
         "loss at the end": _last_loss(records),
         known.title: known.write_value(fmean(scores)) if scores else "none",
-        "tuned": chosen_text(records[0]),
         "solved": f"{solved}/{len(records)}",
         "still rising": _rising(records),
+        "tuned": chosen_text(records[0]),
         "found": _findings(records),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from results.compare.again import came_again
 from results.compare.interactions import InteractionRow
 from results.compare.judging import ComparisonRow
 from results.compare.measures import measure
@@ -167,6 +168,19 @@ def rising_page_note(rows: Sequence[ComparisonRow]) -> list[str]:
     rising = sum(bool(row["rising_a"] or row["rising_b"]) for row in rows)
     judged = sum(row["verdict"] is not None for row in rows)
     return [f"{RISING_AT_END}: a side of {rising} of {judged} effects"] if rising else []
+
+
+def again_notes(rows: Sequence[ComparisonRow]) -> list[str]:
+    """Say how many words came again with other seeds, and how they are marked."""
+    if not any("again_verdict" in row for row in rows):
+        return []
+    words, same, opposite = came_again(rows)
+    if not words:
+        return ["no effect is better or worse and was compared with other seeds too"]
+    return [
+        f"again (or a second sign): with other seeds; of {words} words better or worse {same} "
+        f"came again, {opposite} the other way round"
+    ]
 
 
 def page_note(rows: Sequence[ComparisonRow]) -> list[str]:

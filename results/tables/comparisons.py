@@ -11,12 +11,14 @@ from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import measure
 from results.grouping import budget_of
 from results.tables.comparison_notes import (
+    again_notes,
     comparison_notes,
     interaction_notes,
     page_note,
     rising_page_note,
 )
 from results.tables.effects import (
+    again_text,
     cost_text,
     effect_text,
     interval_text,
@@ -108,13 +110,19 @@ def _score_table(
             "variant": _label(row),
             measure(row["measure"]).title: effect_text(row),
             "verdict": verdict_text(row),
+            "again": again_text(row),
             "95% interval": interval_text(row),
             "seeds": str(row["pairs"]),
             "p": p_text(row),
         }
         for row in scores
     ]
-    notes = [_against_note(rows), *interaction_notes(interactions), *comparison_notes(scores)]
+    notes = [
+        _against_note(rows),
+        *again_notes(scores),
+        *interaction_notes(interactions),
+        *comparison_notes(scores),
+    ]
     return TextTable(_heading(rows), lines, notes)
 
 
@@ -180,6 +188,7 @@ def _overview_notes(scores: Sequence[ComparisonRow]) -> list[str]:
         "scores of test: " + ", ".join(f"{task} {title}" for task, title in titles.items()),
         "+ better than the base's value, - worse, = a tie, ~ no difference seen, ? not "
         "significant yet; bench compare --axis has intervals, seeds and costs",
+        *again_notes(scores),
         *page_note(scores),
         *rising_page_note(scores),
         *(note for note in comparison_notes(scores) if note.startswith("too few")),

@@ -143,6 +143,7 @@ VALUES = {
     "time_limit": "3",
     "memory_limit": "3",
     "seeds": "0",
+    "again": "1",
     "device": "none",
 }
 """Values of options."""
