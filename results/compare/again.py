@@ -14,7 +14,7 @@ from results.compare.pairs import ComparisonError
 from results.record import Record
 from results.seeds import write_seeds
 
-WORDS = ("better", "worse")
+OF_DIFFERENCE = ("better", "worse")
 """Verdicts that name a difference."""
 RowsOf = Callable[[list[Record]], list[ComparisonRow]]
 """Compares runs, for example all values of all axes."""
@@ -66,7 +66,7 @@ class CameAgain(NamedTuple):
 
 def came_again(rows: Sequence[ComparisonRow]) -> CameAgain:
     """Count how many of the words better and worse came again with the other seeds."""
-    asked = [row for row in rows if row["verdict"] in WORDS and row.get("again_verdict")]
+    asked = [row for row in rows if row["verdict"] in OF_DIFFERENCE and row.get("again_verdict")]
     same = sum(row["again_verdict"] == row["verdict"] for row in asked)
-    named = sum(row["again_verdict"] in WORDS for row in asked)
+    named = sum(row["again_verdict"] in OF_DIFFERENCE for row in asked)
     return CameAgain(len(asked), same, named - same)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from results import metrics
-from results.compare.again import WORDS
+from results.compare.again import OF_DIFFERENCE
 from results.compare.judging import NEITHER, ComparisonRow
 from results.compare.measures import measure
 from results.stats.verdicts import FAILS_LESS, FAILS_MORE
@@ -42,13 +42,13 @@ def cost_text(row: ComparisonRow) -> str:
 def _sign_again(row: ComparisonRow) -> str:
     """Return the sign of other seeds, of a word better or worse that was asked twice."""
     again = row.get("again_verdict")
-    return SIGNS[again] if again and row["verdict"] in WORDS else ""
+    return SIGNS[again] if again and row["verdict"] in OF_DIFFERENCE else ""
 
 
 def again_text(row: ComparisonRow) -> str:
     """Return the effect and the verdict of other seeds: `+0.110, better`; "" of all but words."""
     effect, verdict = row.get("again_effect"), row.get("again_verdict")
-    if verdict is None or row["verdict"] not in WORDS:
+    if verdict is None or row["verdict"] not in OF_DIFFERENCE:
         return ""
     word = VERDICT_LABELS.get(verdict, verdict)
     return word if effect is None else f"{measure(row['measure']).write(effect)}, {word}"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from bench.api.claims import planned_claims, stored_verdicts
 from bench.cli.pages.tables import markdown_table
-from results.compare.again import WORDS, row_key
+from results.compare.again import OF_DIFFERENCE, row_key
 from results.compare.axis_effects import page_of_axes
 from results.compare.claims import ClaimRow
 from results.compare.judging import ComparisonRow
@@ -53,7 +53,7 @@ class SameEffect(NamedTuple):
     @property
     def named(self) -> bool:
         """Return whether a half says that there is a difference."""
-        return any(row["verdict"] in WORDS for row in self.rows)
+        return any(row["verdict"] in OF_DIFFERENCE for row in self.rows)
 
 
 def of_axes(records: Sequence[Record], suite: Mapping[str, Any], again: range) -> list[SameEffect]:
@@ -121,7 +121,7 @@ def _share_cells(kind: str, found: Sequence[SameEffect]) -> list[str]:
 
 
 def _are_opposite(effect: SameEffect) -> bool:
-    return {row["verdict"] for row in effect.rows} == set(WORDS)
+    return {row["verdict"] for row in effect.rows} == set(OF_DIFFERENCE)
 
 
 def difference_table(effects: Sequence[SameEffect]) -> str:
