@@ -38,8 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 LONGEST_FILES = (
-    "bench/engines/test_ray.py",
+    "bench/engines/test_ray_failing_processes.py",
+    "bench/engines/test_ray_failing_nodes.py",
     "bench/engines/test_kill.py",
+    "bench/engines/test_ray.py",
     "bench/engines/test_local.py",
     "bench/notebook/test_notebook.py",
     "bench/cli/test_doctor_script.py",

@@ -84,7 +84,7 @@ class Stack(nn.Module):
     def dropped(
         self, batch: int, steps: int, dropout: torch.Generator | None, like: Tensor
     ) -> Dropped:
-        """Return the masks of a pass, T = steps, in the shapes of Dropped."""
+        """Return the masks of T steps, (B, T, H) of inputs and (B, H) of states, None for none."""
         shape = (batch, steps, self.layers.hidden)
         # none on the lowest layer's inputs, where the model drops embeddings itself
         above = [mask(shape, self.layers.dropout, dropout, like) for _ in self.cells[1:]]

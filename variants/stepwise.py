@@ -13,7 +13,8 @@ class Steps(Protocol):
     """A decoder as this module calls it."""
 
     @property
-    def output(self) -> Callable[[Tensor], Tensor]: ...
+    def output(self) -> Callable[[Tensor], Tensor]:
+        """Return the layer that makes logits (B, V) of a readout (B, H)."""
 
     def __call__(
         self, tokens_BT: Tensor, state: Any, memory: Any, masks: Any

@@ -72,7 +72,7 @@ class _CellSteps(NamedTuple):
 
 
 def _means(values: Tensor) -> list[float]:
-    """Return the mean over all axes but the first."""
+    """Return the mean of values (T, ...) over all axes but the first."""
     means: list[float] = values.double().flatten(1).mean(1).tolist()
     return means
 
@@ -175,11 +175,11 @@ def source_gradient(patient: Patient, batch: Batch) -> SourceGradient:
         return SourceGradient(None, None)
     kept: list[Tensor] = []
 
-    def keep(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+    def keep(_: nn.Module, __: Any, embedded_BSE: Tensor) -> Tensor:
         # a leaf of its own, so that its gradient is known even if the embedding is frozen
-        output = output.detach().requires_grad_()
-        kept.append(output)
-        return output
+        leaf_BSE = embedded_BSE.detach().requires_grad_()
+        kept.append(leaf_BSE)
+        return leaf_BSE
 
     handle = parts.source_embedding.register_forward_hook(keep)
     try:

@@ -55,14 +55,14 @@ def batch_contents(patient: Patient, batch: Batch) -> BatchContents:
 
 
 def _rows_equal(actual: Tensor, proper: Tensor, mask: Tensor) -> float:
-    """Return the share of rows that are equal wherever the mask is true."""
+    """Return the share of rows (B, S) or (B, T) that are equal wherever the mask is true."""
     if actual.shape != proper.shape:
         return 0.0
     return float(((actual == proper) | ~mask).all(1).double().mean())
 
 
 def _equal(actual: Tensor, proper: Tensor) -> float:
-    """Return the share of positions that are equal."""
+    """Return the share of positions of two tensors (B, S) or (B, T) that are equal."""
     return float((actual == proper).double().mean()) if actual.shape == proper.shape else 0.0
 
 
@@ -133,7 +133,7 @@ def repetition(patient: Patient, batch: Batch, logits: Logits) -> Repetition:
 
 
 def _score_second(patient: Patient, first: Batch, second: Batch) -> tuple[Tensor, ...]:
-    """Return logits of the second batch after the first, both with the same random draws."""
+    """Return logits_NV of the second batch after the first, both with the same random draws."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         patient.model.score(first)
@@ -181,7 +181,10 @@ def _with_other_tokens(split: Split, places: np.ndarray, size: int) -> Split:
 
 @torch.no_grad()
 def source_use(patient: Patient, batch: Batch, logits: tuple[Tensor, ...]) -> SourceUse:
-    """Measure the loss with other sources, and what ids at padding positions change."""
+    """Measure the loss with other sources, and what ids at padding positions change.
+
+    logits: (N, V) of each head, of the batch as it is.
+    """
     own_loss = float(mean_loss(logits, batch, patient.facts))
     under_padding = _change_under_padding(patient, batch, logits)
     if patient.facts.tagging:

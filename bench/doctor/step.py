@@ -106,7 +106,7 @@ def _gradient_of(
 
 
 def gradients_of(loss: Tensor, trained: Sequence[nn.Parameter]) -> list[Tensor]:
-    """Return the gradient of a loss by parameter; zeros where it does not depend on one."""
+    """Return the gradient of a loss () by parameter; zeros where it does not depend on one."""
     gradients = torch.autograd.grad(loss, list(trained), allow_unused=True)
     return [
         torch.zeros_like(parameter) if gradient is None else gradient
@@ -194,7 +194,7 @@ def _where(tensors: Sequence[Tensor], kept: Sequence[bool]) -> list[Tensor]:
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the norm of all tensors together, in double precision.
+    """Return the norm () of all tensors together, in double precision.
 
     The squares of large gradients would overflow in single precision.
     """

@@ -107,7 +107,7 @@ class TinyProblem(NamedTuple):
         return _batch(EXAMPLES, self.tagging)
 
     def loss(self, model: Model, batch: Batch) -> Tensor:
-        """Return the mean loss per token of a teacher-forced pass, a scalar."""
+        """Return the mean loss () per token of a teacher-forced pass."""
         return mean_loss(model.score(batch), batch, _facts(self.tagging))
 
 

@@ -38,7 +38,7 @@ class Decoding(NamedTuple):
         return f"beam={self.width}{penalty}"
 
     def normalised(self, log_p: Tensor, length: int) -> Tensor:
-        """Return scores, of the shape of log_p, of hypotheses of so many tokens, eos included."""
+        """Return scores (...) of hypotheses of so many tokens, eos included. log_p: (...)."""
         return log_p / float(((5.0 + length) / 6.0) ** self.length_penalty)
 
 

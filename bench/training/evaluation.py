@@ -198,7 +198,7 @@ def _stack_answers(model: Model, count: int, batch: Batch, facts: Facts) -> list
 
 
 def _by_model(head: torch.Tensor | Readout, count: int) -> list[Any]:
-    """Return what a head of a stack is for each of its `count` models."""
+    """Return what a head of a stack is for each of its `count` models: logits_NV or a Readout."""
     if isinstance(head, torch.Tensor):
         return list(by_replica(head, count))
     values = by_replica(head.values_NH, count)

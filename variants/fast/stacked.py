@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 def stack_size(weight: Tensor, axes: int) -> int:
-    """Return R of a weight that has the axis R in front of its own `axes`; 0 without R."""
+    """Return R of a weight (R, ...) that has R in front of its own `axes`; 0 without R."""
     return len(weight) if weight.ndim > axes else 0
 
 

@@ -190,6 +190,7 @@ def repeat(
     own = OwnShape(rows, length, batch.inputs_BT.shape[1])
 
     def times(values: Tensor) -> Tensor:
+        """Return values (...) once for each replica, (R, ...)."""
         return values.cpu().expand(count, *values.shape).contiguous()
 
     return StackedBatch(
