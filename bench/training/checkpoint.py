@@ -114,12 +114,6 @@ class Checkpoint:
             return None
         return shared
 
-    def _fits(self, header: Mapping[str, Any]) -> bool:
-        """Return whether a file is of these runs, or of a run of the same course."""
-        if header["runs"] == self._runs:
-            return True
-        return bool(self._course) and header.get("course") == self._course
-
 
 def _read_checked(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return a file's header and tensors; raise ValueError where its digest is not theirs."""
