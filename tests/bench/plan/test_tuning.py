@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from bench.plan.matrix import TUNING_SEEDS, Matrix, Plan, from_options, plan, read_listed
-from bench.plan.matrix_file import MatrixError, parse
+from bench.plan.matrix_file import MatrixError, parse, read_matrix
 from bench.plan.tuning import Stage, next_stage
 from bench.specs import RunSpec
 from bench.training.process import cached_task
 from results.record import Record
 from results.seeds import TUNING_SEED
+from variants import axes
 
 Scored = Callable[[dict[str, Any]], float]
 RATES = ("learning_rate=1e-3,3e-3,1e-2",)
@@ -131,6 +132,22 @@ def test_it_grows_at_both_ends_where_variants_disagree() -> None:
 
     grown = stages_of(matrix_of("cell=gru,lstm"), scored)[1]
     assert rates(grown) == of_both(0.0003, 0.001, 0.003, 0.01, 0.03)
+
+
+def test_the_reference_matrix_tunes_wherever_tests_are_unseen() -> None:
+    """But for blocks that vary the rate itself; whatever is tuned has a base that is tuned."""
+    blocks = read_matrix("full").blocks
+    assert {block.seeds for block in blocks} == {range(10)}
+    tried: dict[str, set[object]] = {}
+    for block in blocks:
+        unseen = not {"increment", "opposites"}.intersection(block.tasks)
+        assert ("learning_rate" in block.tune) == (unseen and "learning_rate" not in block.star)
+        for task in block.tasks:
+            tried.setdefault(task, set()).update(
+                {block.base.optimizer, *block.star.get("optimizer", ())}
+            )
+    for task in ("increment:mode=fresh", "reversal", "keyphrase", "en-zh"):
+        assert tried[task] == set(axes.values("optimizer")), task
 
 
 def test_what_is_not_allowed_is_not_tried() -> None:
