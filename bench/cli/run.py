@@ -234,7 +234,7 @@ def _train(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> N
     from bench.engines.choose import engine_of
 
     specs = work.plan.specs
-    with user_errors():
+    with user_errors(), Busy("starting the engine"):
         chosen = engine_of(engines, specs[0].device, len(specs), store)
     with closing(chosen), writing(store) as opened:
         execute_with_progress(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ EXCLUDED_FOR = 10.0
 """Seconds until a node that could not do its work is tried again; twice as long each time."""
 CONNECT_TIMEOUT = 10.0
 """Seconds in which a cluster must answer."""
+STARTS_WITHIN = 120.0
+"""Seconds in which Ray must have started; it takes a few, and many on a machine that is busy."""
 OBJECT_STORE_BYTES = 256 * 2**20
 """Size of Ray's object store where a cluster is started here: corpora and records pass through."""
 
@@ -155,19 +159,60 @@ def connect(address: str | None) -> Any:
         # Ray has its workers look for modules in the driver's working directory, which may well
         # hold a tasks.py of the user's
         with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty):
-            ray.init(
+            _start(
+                ray,
                 address=address or "local",
                 logging_level=logging.ERROR,
                 log_to_driver=False,
                 **options,
             )
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise EngineError(
-            f"there is no Ray cluster at {address or 'hand'} ({first}); start one with: "
-            "ray start --head, or leave --address out"
-        ) from error
+    except Exception as error:  # Ray raises bare ones too
+        raise EngineError(_no_cluster(address, str(error).strip().partition("\n")[0])) from error
     return ray
+
+
+def _no_cluster(address: str | None, reason: str) -> str:
+    """Return the sentence for a cluster that cannot be had, or not be started here."""
+    if address is None:
+        return f"Ray cannot be started here ({reason}); give the command again"
+    return (
+        f"there is no Ray cluster at {address} ({reason}); start one with: ray start --head, "
+        "or leave --address out"
+    )
+
+
+def _start(ray: Any, **options: Any) -> None:
+    """Initialise Ray in a thread, so that it can be given up.
+
+    Ray waits for ever, deaf to Ctrl-C, where one of its processes dies as it starts.
+
+    Raises:
+        TimeoutError: It has not started within STARTS_WITHIN.
+    """
+    ended = threading.Event()
+    errors: list[BaseException] = []
+
+    def start() -> None:
+        try:
+            ray.init(**options)
+        except BaseException as error:
+            errors.append(error)
+        ended.set()
+        # Linux ends the processes that Ray started as the thread ends that started them
+        threading.Event().wait()
+
+    threading.Thread(target=start, daemon=True).start()
+    in_time = False
+    try:
+        in_time = ended.wait(STARTS_WITHIN)
+    finally:
+        if not ended.is_set():
+            # it would wait for the thread; what Ray started ends with this process anyway
+            atexit.unregister(ray.shutdown)
+    if not in_time:
+        raise TimeoutError(f"it did not start within {STARTS_WITHIN:g} s")
+    if errors:
+        raise errors[0]
 
 
 def _check_reachable(address: str) -> None:

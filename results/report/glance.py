@@ -53,14 +53,22 @@ def doctor_at_a_glance(sections: Sequence[Section]) -> list[str]:
         return []
     head = '<h2 id="doctor">What the doctor found</h2>'
     found = list(found_causes(sections))
-    unsolved = sum(row["seeds"] - row["solved"] for section in sections for row in section.summary)
-    rest = f"{unsolved:,} of all runs did not reach their target: bench doctor --all says how "
-    rest += "they stand."
+    rest = _unsolved([row for section in sections for row in section.summary])
     if not found:
         return [head, note([f"No fault in {examined:,} examined runs. {rest}"])]
     lines = "".join(map(_cause_line, found))
     told = f"{examined:,} runs were examined; a run can have several causes. {rest}"
     return [head, f'<ul class="causes">{lines}</ul>', note([told])]
+
+
+def _unsolved(rows: Sequence[SummaryRow]) -> str:
+    """Return a sentence on the runs that did not reach a target that they have."""
+    with_target = [row for row in rows if row["has_target"]]
+    count = sum(row["seeds"] - row["solved"] for row in with_target)
+    if not count:
+        return "All runs that have a target reached it." if with_target else ""
+    told = f"{count:,} run{'s' * (count != 1)} did not reach their target"
+    return f"{told}: bench doctor --all says how they stand."
 
 
 def _cause_line(found: FoundCause) -> str:

@@ -172,7 +172,7 @@ def test_what_the_doctor_found_is_summarised_with_its_evidence() -> None:
     (cause,) = ill["certain"]
     assert f"<b>{cause}</b> in 2 runs: opposites cell=lstm." in summary
     assert "2 runs were examined" in summary
-    assert "4 of all runs did not reach their target" in summary
+    assert "4 runs did not reach their target" in summary
     examined = examined_run(sick[0])
     assert examined is not None
     (found,) = (one for one in findings(examined) if one.cause == cause)
@@ -186,8 +186,18 @@ def test_what_the_doctor_found_is_summarised_with_its_evidence() -> None:
 def test_runs_without_a_fault_are_said_to_have_none() -> None:
     healthy = [record(seed, 0.9) for seed in range(2)]
     runs = [Record(r.id, r.spec, {**r.outcome, "findings": []}, r.measured) for r in healthy]
-    assert "No fault in 2 examined runs. 2 of all runs did not reach their target" in report(runs)
+    assert "No fault in 2 examined runs. 2 runs did not reach their target" in report(runs)
     assert 'id="doctor"' not in report(healthy)
+    solved = [
+        Record(
+            r.id,
+            r.spec,
+            {**r.outcome, "to_target": {"steps": 50, "tokens": 900, "seconds": 1.0}},
+            r.measured,
+        )
+        for r in runs
+    ]
+    assert "All runs that have a target reached it." in report(solved)
 
 
 def test_all_outputs_are_read_of_as_many_runs_as_can_be_waited_for(
