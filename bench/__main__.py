@@ -19,9 +19,14 @@ def main() -> None:
         unwanted.add(str(Path.cwd()))
     sys.path[:] = [home, *(entry for entry in sys.path if entry not in unwanted)]
 
-    from bench.cli.app import main
+    try:
+        from bench.cli.app import main
 
-    sys.exit(main(sys.argv[1:]))
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # while verbs are imported and options read
+        print("bench: stopped by Ctrl-C", file=sys.stderr)
+        code = 130
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import main as start
 from bench.cli import app
 from bench.cli.shared import UNREAD, USAGE, user_errors
 from results.store import reading
@@ -148,3 +149,16 @@ def test_a_working_directory_that_was_removed_is_no_traceback(filled: Path, tmp_
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_while_verbs_are_imported_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.cli.app.main", stopped)
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "bench: stopped by Ctrl-C\n"

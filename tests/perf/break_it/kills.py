@@ -147,7 +147,9 @@ def _ended(driver: subprocess.Popen[bytes]) -> str:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.communicate()
         return "hung"
-    return "traceback" if "Traceback (most" in error else ""
+    # Python itself may be stopped before it knows of the suite
+    ours = "Traceback (most" in error and f'File "{ROOT}/bench' in error
+    return "traceback" if ours else ""
 
 
 def _compared(store: Path, expected: Outcomes) -> str:
