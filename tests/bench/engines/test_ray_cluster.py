@@ -1,4 +1,4 @@
-"""Tests how a cluster that cannot be had ends, without one: Ray is played by a module of this test."""
+"""Tests how a cluster that cannot be had ends, with a module of this test in the place of Ray."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_whatever_ray_raises_is_a_sentence(
 
     play_ray(monkeypatch, init)
     with pytest.raises(
-        EngineError, match="timed out during startup.*give the command again"
+        EngineError, match=r"timed out during startup.*give the command again"
     ) as told:
         connect(None)
     assert "\n" not in str(told.value)
-    with pytest.raises(EngineError, match="no Ray cluster at auto .*ray start --head"):
+    with pytest.raises(EngineError, match=r"no Ray cluster at auto .*ray start --head"):
         connect("auto")
 
 
