@@ -15,7 +15,7 @@ from bench.engines.contract import EngineError
 from bench.engines.ray_cluster import connect
 
 
-def play_ray(monkeypatch: pytest.MonkeyPatch, init: Callable[..., None]) -> Any:
+def play_ray(monkeypatch: pytest.MonkeyPatch, init: Callable[..., object]) -> Any:
     """Let this be what `import ray` gives."""
     played = SimpleNamespace(init=init, shutdown=lambda: None)
     monkeypatch.setitem(sys.modules, "ray", played)
