@@ -23,7 +23,7 @@ EXCLUDED_FOR = 10.0
 """Seconds until a node that could not do its work is tried again; twice as long each time."""
 CONNECT_TIMEOUT = 10.0
 """Seconds in which a cluster must answer."""
-STARTS_WITHIN = 120.0
+ANSWERS_WITHIN = 120.0
 """Seconds in which Ray must have started; it takes a few, and many on a machine that is busy."""
 OBJECT_STORE_BYTES = 256 * 2**20
 """Size of Ray's object store where a cluster is started here: corpora and records pass through."""
@@ -187,7 +187,7 @@ def _start(ray: Any, **options: Any) -> None:
     Ray waits for ever, deaf to Ctrl-C, where one of its processes dies as it starts.
 
     Raises:
-        TimeoutError: It has not started within STARTS_WITHIN.
+        TimeoutError: It has not started within ANSWERS_WITHIN.
     """
     ended = threading.Event()
     errors: list[BaseException] = []
@@ -204,13 +204,13 @@ def _start(ray: Any, **options: Any) -> None:
     threading.Thread(target=start, daemon=True).start()
     in_time = False
     try:
-        in_time = ended.wait(STARTS_WITHIN)
+        in_time = ended.wait(ANSWERS_WITHIN)
     finally:
         if not ended.is_set():
             # it would wait for the thread; what Ray started ends with this process anyway
             atexit.unregister(ray.shutdown)
     if not in_time:
-        raise TimeoutError(f"it did not start within {STARTS_WITHIN:g} s")
+        raise TimeoutError(f"it did not start within {ANSWERS_WITHIN:g} s")
     if errors:
         raise errors[0]
 

@@ -24,7 +24,7 @@ def play_ray(monkeypatch: pytest.MonkeyPatch, init: Callable[..., object]) -> An
 
 def test_ray_that_never_starts_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it waits for ever for a process of its own that was killed as it started."""
-    monkeypatch.setattr(ray_cluster, "STARTS_WITHIN", 0.05)
+    monkeypatch.setattr(ray_cluster, "ANSWERS_WITHIN", 0.05)
     play_ray(monkeypatch, lambda **_: threading.Event().wait())
     with pytest.raises(EngineError, match=r"cannot be started here \(it did not start within 0.05"):
         connect(None)
@@ -51,7 +51,7 @@ def test_ctrl_c_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     waited = threading.Event.wait
 
     def stopped(event: threading.Event, timeout: float | None = None) -> bool:
-        if timeout == ray_cluster.STARTS_WITHIN:
+        if timeout == ray_cluster.ANSWERS_WITHIN:
             raise KeyboardInterrupt
         return waited(event, timeout)
 
