@@ -14,7 +14,6 @@ from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.optimizers import BY_HAND
 from bench.watching.record.replaying import Change
-from bench.watching.record.rounds import Round
 from bench.watching.record.tape import instead
 from results.doctor.watched.losses import LossesSeen, Normalisation
 
@@ -36,7 +35,7 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
     """Return what the losses of the rounds read are computed from."""
     if not recording.readings:
         return None
-    seen = [_seen(reading, _since(one)) for one, reading in recording.readings]
+    seen = [_seen(reading) for _, reading in recording.readings]
     most = max(seen, key=lambda one: (one.ignored_inside, one.transposed is not None))
     return replace(
         most,
@@ -56,13 +55,7 @@ def _uphill(recording: Recording) -> str | None:
     return str(by_hand[0].place)
 
 
-def _since(one: Round) -> int:
-    """Return the number of calls before the part of a round that its last loss is made of."""
-    backward = one.happened("backward")
-    return backward[-2].at if len(backward) > 1 and not backward[-1].handed_on else 0
-
-
-def _seen(reading: StepReading, since: int) -> LossesSeen:
+def _seen(reading: StepReading) -> LossesSeen:
     tape, asked = reading.tape, reading.predictions
     criterion = tape.calls[asked.criteria[0]]
     rows, symbols = _labels(reading)
@@ -91,7 +84,7 @@ def _seen(reading: StepReading, since: int) -> LossesSeen:
         share=min(_share(reading), _written_share(reading)),
         steps=reading.steps,
         transposed=_transposed(reading, asked_BT, weight_BT),
-        made_steps=_made_steps(reading, since),
+        made_steps=_made_steps(reading),
         counted_steps=int((weight_BT != 0).any(0).sum()),
         only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
         ignored_inside=int(inside.sum()),
@@ -357,11 +350,11 @@ def _written_share(reading: StepReading) -> float:
     return 1 - smoothing + smoothing / reading.predictions.symbols
 
 
-def _made_steps(reading: StepReading, since: int) -> int:
+def _made_steps(reading: StepReading) -> int:
     """Return how many predictions of an example the last layer makes, read by the loss or not."""
     calls, heads = reading.tape.calls, reading.predictions.heads
     first = calls[heads[0].call]
-    same = [c for c in calls[since:] if c.name == first.name and c.place == first.place]
+    same = [c for c in calls[reading.since :] if c.name == first.name and c.place == first.place]
     return max(reading.steps, len(same) if len(heads) == 1 else 0)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from bench.watching.measure.renumbered import renumbered_seen
 from bench.watching.read.layout import CLEAN, disturbed, owners
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
@@ -19,7 +21,12 @@ DIFFERENT = 0.1
 
 
 def rows_seen(recording: Recording) -> RowsSeen | None:
-    """Return whether predictions depend on several examples, and the call that first mixes them."""
+    """Return whether predictions depend on several examples, and what first mixes them."""
+    found, torn = _mixed(recording), renumbered_seen(recording)
+    return found if torn is None else replace(found or RowsSeen(0, 0.0), renumbered=torn)
+
+
+def _mixed(recording: Recording) -> RowsSeen | None:
     found = None
     for _, reading in recording.readings:
         if reading.examples > 1:

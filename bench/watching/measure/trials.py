@@ -45,8 +45,7 @@ class Trials:
     """The recorded rounds of a training, ready to be trained on again."""
 
     def __init__(self, recording: Recording) -> None:
-        usable = [one for one in recording.rounds if one.happened("backward")]
-        self.rounds = [one for one in usable if _losses(one)]
+        self.rounds = [one for one in recording.rounds if one.losses()]
         self.optimizers = _last_of_each_place(recording)
         self.rate = _rate(recording)
         self.parameters: dict[int, Tensor] = {}
@@ -72,9 +71,9 @@ class Trials:
     def loss(self, one: Round, leaves: dict[int, Tensor], *, uncut: bool = False) -> Tensor:
         """Return the loss of a round with other values of the parameters."""
         roots = {n: leaves[id(t)] for n, t in one.tape.parameters.items()}
-        uncut = uncut or one.happened("backward")[-1].handed_on
+        uncut = uncut or any(event.handed_on for event in one.happened("backward"))
         values = one.tape.replay(gradients=True, roots=roots, uncut=uncut)
-        return torch.stack([values[n].sum().float() for n in _losses(one)]).sum()
+        return torch.stack([values[n].sum().float() for n in one.losses()]).sum()
 
     def mean_loss(self, rounds: list[Round], leaves: dict[int, Tensor]) -> float:
         """Return the mean loss of some rounds."""
@@ -125,13 +124,6 @@ class Trials:
             chosen = [leaves[key] for key in keys] or list(leaves.values())
             if math.isfinite(event.limit):
                 torch.nn.utils.clip_grad_norm_(chosen, event.limit)
-
-
-def _losses(one: Round) -> list[int]:
-    losses = one.happened("backward")
-    if losses and losses[-1].handed_on:
-        losses = losses[-1:]
-    return [event.number for event in losses if event.number >= 0]
 
 
 def _rate(recording: Recording) -> float:

@@ -1,4 +1,4 @@
-"""Takes one batch out of a loss that is the sum of several.
+"""Takes one batch out of a round of training that has several, or that has it in parts.
 
 To accumulate gradients, some add the losses of several batches and run backward once. These batches
 have nothing in common but the parameters, and the same lines of code compute them.
@@ -12,10 +12,37 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from bench.watching.read.flow import Flow
+from bench.watching.record.rounds import Round
 from bench.watching.record.tape import Tape
 
 TOTALLING = frozenset("add __add__ __radd__ __iadd__ add_ sum mean stack".split())
 SCALING = frozenset("div __truediv__ div_ __itruediv__ mul __mul__ __rmul__ mul_ neg".split())
+
+
+def last_batch(one: Round) -> tuple[Tape, int, int] | None:
+    """Return the last batch of a round: a tape, its loss, and the calls before it is computed.
+
+    To save memory, some compute the loss of a batch part by part, each with its own backward pass:
+    then it is the sum of these. None if no backward pass of the round can be followed.
+    """
+    losses = one.losses()
+    if not losses:
+        return None
+    parts = _parts(one.tape, losses)
+    others = set(losses) - set(parts)
+    since = max((e.at for e in one.happened("backward") if e.number in others), default=0)
+    if len(parts) == 1:
+        return one.tape, parts[0], since
+    whole = dataclasses.replace(one.tape, calls=list(one.tape.calls))
+    return whole, whole.sum_of(parts), since
+
+
+def _parts(tape: Tape, losses: list[int]) -> list[int]:
+    """Return the losses that are computed from the same data as the last one."""
+    if len(losses) < 2:
+        return losses
+    batches = _apart(Flow(tape), losses)
+    return next((batch for batch in batches if losses[-1] in batch), losses[-1:])
 
 
 def one_batch(tape: Tape, loss: int) -> tuple[Tape, int]:

@@ -77,6 +77,8 @@ class StepReading:
     """The step of each prediction within its example; -1 if it has no owner."""
     followed: int
     """The example whose steps were followed."""
+    since: int = 0
+    """Number of calls before those of its batch."""
 
     @property
     def examples(self) -> int:
@@ -121,8 +123,13 @@ class StepReading:
         return table_BT
 
 
-def read(tape: Tape, loss: int) -> StepReading:
+def read(tape: Tape, loss: int, since: int = 0) -> StepReading:
     """Return what can be found about a round.
+
+    Args:
+        tape: the calls of the round.
+        loss: number of the loss of its last batch.
+        since: number of calls before those of that batch.
 
     Raises:
         UnreadableError: Its loss reads no predictions, or no symbols were seen to enter the model.
@@ -153,6 +160,7 @@ def read(tape: Tape, loss: int) -> StepReading:
         owners.owner_N,
         _steps(owners.owner_N),
         _longest(owners.owner_N, asked.weight_N),
+        since,
     )
     _follow(result)
     _assign_roles(result)
@@ -301,9 +309,22 @@ def _assign_roles(reading: StepReading) -> None:
             group.role = "decoder"
         else:
             group.role = "source"
+    _tell_concatenated(reading.of_role("decoder"))
     if [group.role for group in reading.groups] == ["decoder"] and not reading.aside:
         # one input whose positions line up with the outputs: a tagger
         reading.groups[0].role = "source"
+
+
+def _tell_concatenated(decoders: list[Group]) -> None:
+    """Give groups of sequences that lie one behind the other their roles.
+
+    There the source of an example comes before that of the next, as what the decoder is fed does.
+    """
+    several = [group for group in decoders if group.first_steps.count(0) > 1]
+    flat = all(len(group.entries[0].shape) == 1 for group in decoders)
+    if flat and len(several) < len(decoders):
+        for group in several:
+            group.role = "source"
 
 
 def _for_all_steps(group: Group, reach_JT: Tensor) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from bench.watching.read.microbatches import last_batch
 from bench.watching.read.predictions import UnreadableError
 from bench.watching.read.reading import StepReading, read
 from bench.watching.record.names import Names
@@ -104,9 +105,9 @@ class Recording:
     def _read(self) -> Iterator[tuple[Round, StepReading]]:
         first = self.first_read
         for one in [*self.rounds[:first], *self.rounds[first:][-1:]]:
-            losses = one.happened("backward")
-            if losses and losses[-1].number >= 0:
+            batch = last_batch(one)
+            if batch is not None:
                 try:
-                    yield one, read(one.tape, losses[-1].number)
+                    yield one, read(*batch)
                 except UnreadableError as error:
                     self._reasons.append(str(error))

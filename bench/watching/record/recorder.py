@@ -244,8 +244,7 @@ class Recorder(HookedMode):
     # gradients
 
     def _backward(self, func: Any, args: Any, kwargs: Any) -> Any:
-        root = args[0] if args and isinstance(args[0], Tensor) else None
-        self._guarded(self._before_backward)(root)
+        self._guarded(self._before_backward)(_roots(args, kwargs))
         if self._stages.round is None or self.error is not None:
             result = func(*args, **kwargs)
         else:
@@ -262,41 +261,47 @@ class Recorder(HookedMode):
 
     def _returned(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Compute gradients that are returned instead of being left in `.grad`."""
-        root = next((t for t in tree_flatten(args[0])[0] if isinstance(t, Tensor)), None)
-        self._guarded(self._before_backward)(root)
+        self._guarded(self._before_backward)(_roots(args, {})[:1])
         with torch._C.DisableTorchFunction():
             result = func(*args, **kwargs)
         self._guarded(self._after_returned)(tree_flatten(args[1])[0], tree_flatten(result)[0])
         return result
 
-    def _before_backward(self, root: Tensor | None) -> None:
+    def _before_backward(self, roots: list[Tensor]) -> None:
         self._end_update()
         self._clipping = None
-        self._stages.begin_backward(root)
+        self._stages.begin_backward(roots[0] if roots else None)
         self.backwards += 1
-        if root is not None and root.numel() == 1:
+        if roots and all(root.numel() == 1 for root in roots):
             before, count = self._loss
-            self._loss = (before + float(plain(root).detach()), count + 1)
+            self._loss = (before + sum(float(plain(root).detach()) for root in roots), count + 1)
         current = self._stages.round
         if current is None:
             return
         self.vocabularies.look()
-        number = -1 if root is None else current.tape.number(root)
-        earlier = [event.number for event in current.happened("backward")]
-        if not earlier:
-            with torch._C.DisableTorchFunction():
-                current.tape.settle()
-        # a script may cut the model in two, and hand the gradients at the cut to the first part
-        handed_on = bool(earlier) and root is not None and root.numel() > 1
-        if handed_on:
-            number = current.tape.sum_of(earlier)
-        at = len(current.tape.calls)
-        current.events.append(RoundEvent("backward", at, place(), number, handed_on=handed_on))
+        self._note_backward(current, roots)
         parameters = list(current.tape.parameters.values())
         self.names.find(parameters)
         self._by_hand.know(parameters)
         with torch._C.DisableTorchFunction():
             self._gradients.before_backward([*parameters, *self.optimizers.parameters()])
+
+    def _note_backward(self, current: Round, roots: list[Tensor]) -> None:
+        """Note in a round that a backward pass begins."""
+        tape = current.tape
+        numbers = [tape.number(root) for root in roots]
+        if not current.happened("backward"):
+            with torch._C.DisableTorchFunction():
+                tape.settle()
+        # a script may cut the model in two, and hand the gradients at the cut to the first part
+        before = current.not_handed_on()
+        handed_on = bool(before) and any(root.numel() > 1 for root in roots)
+        parts = before if handed_on else numbers
+        number = parts[0] if len(parts) == 1 and not handed_on else -1
+        if handed_on or len(parts) > 1:
+            number = tape.sum_of(parts)
+        at = len(tape.calls)
+        current.events.append(RoundEvent("backward", at, place(), number, handed_on=handed_on))
 
     def _after_backward(self) -> None:
         if self._stages.round is not None:
@@ -448,6 +453,12 @@ class _Updating:
 
     name: str
     tensors: list[Tensor]
+
+
+def _roots(args: Any, kwargs: Any) -> list[Tensor]:
+    """Return the tensors at which a backward pass begins."""
+    given = args[0] if args else kwargs.get("tensors", ())
+    return [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, Tensor)]
 
 
 def _name(func: Any) -> str:

@@ -45,6 +45,18 @@ class Round:
         """Return the events of a kind, in order."""
         return [event for event in self.events if event.kind == kind]
 
+    def not_handed_on(self) -> list[int]:
+        """Return the losses of the backward passes after the last that went on from others."""
+        found: list[int] = []
+        for event in self.happened("backward"):
+            found = [] if event.handed_on else [*found, event.number]
+        return [number for number in found if number >= 0]
+
+    def losses(self) -> list[int]:
+        """Return the losses whose sum the round makes smaller, each once."""
+        handed_on = [event.number for event in self.happened("backward") if event.handed_on]
+        return [*handed_on, *self.not_handed_on()]
+
 
 @dataclass
 class EvaluationCalls:

@@ -62,6 +62,8 @@ class Stages:
         self._calling: set[Chain] = set()
         self._evaluations = 0
         self._passed_over = False
+        self._modules_called = 0
+        self._calls_modules = False
 
     @property
     def updating(self) -> Round | None:
@@ -124,7 +126,7 @@ class Stages:
         """Note that the forward pass of a training step begins."""
         if self.begun:
             return
-        self.begun, self._passed_over = True, False
+        self.begun, self._passed_over, self._calls_modules = True, False, False
         self._finish(self.ending)
         self.ending = None
         evaluation = self.evaluation
@@ -208,11 +210,20 @@ class Stages:
             self.end_evaluation()
 
     def _evaluates(self, chain: Chain, with_gradients: bool) -> None:
+        """Note that modules are called in what is no training step."""
+        if not self._calls_modules:
+            self._calls_modules = True
+            self._modules_called += 1
         current = self.evaluation
         if current is None:
             if self.stepped:
                 self.begin_round()
-            self._begin_evaluation()
+            if self._passed_over and self._modules_called < self.steps:
+                # something without gradients comes before each step, but no modules are called
+                self._passed_over = False
+                self._record_evaluation(self._modules_called - 1)
+            else:
+                self._begin_evaluation()
         elif current.full and chain not in current.chains:
             self._new_evaluation(FEW_EVALUATION_CALLS)
         if self.evaluation is not None:
@@ -227,6 +238,9 @@ class Stages:
         if self._every_step and self.round is None:
             self._passed_over = True
             return None
+        return self._record_evaluation(index)
+
+    def _record_evaluation(self, index: int) -> Tape:
         return self._new_evaluation(
             MOST_EVALUATION_CALLS if sampled_evaluation(index) else FEW_EVALUATION_CALLS
         )

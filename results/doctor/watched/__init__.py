@@ -118,11 +118,10 @@ RULES: tuple[WatchedRule, ...] = (
 ROWS_MIXED = frozenset(
     "view-for-transpose axes-swapped attention-over-batch rows-not-restored".split()
 )
+OF_MIXED = frozenset("attention-over-wrong-axis targets-transposed padding-attended".split())
 CONSEQUENCES: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ROWS_MIXED,
-        frozenset("attention-over-wrong-axis targets-transposed padding-attended".split()),
-    ),
+    **dict.fromkeys(ROWS_MIXED, OF_MIXED),
+    "view-for-transpose": OF_MIXED | frozenset("real-token-ignored no-eos-in-loss".split()),
     **dict.fromkeys(["softmax-over-time", "softmax-over-batch"], frozenset(["no-eos-in-loss"])),
     "initialisation-constant": frozenset(
         "attention-constant query-constant source-cut unused-layer".split()

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from results.doctor.examined import SURE, Finding
+from results.doctor.examined import LIKELY, SURE, Finding
 
 MIXED = 0.02
 """Share of predictions that depend on several examples above which examples mix."""
 RECURRENT = ("gru", "lstm", "rnn_tanh", "rnn_relu", "gru_cell", "lstm_cell", "rnn_tanh_cell")
 RESHAPING = ("view", "reshape", "flatten", "_unsafe_view", "view_as", "reshape_as", "unflatten")
+
+
+@dataclass(frozen=True)
+class RenumberedSeen:
+    """The symbols of a batch that read as sequences only before a view, not after it."""
+
+    call: str
+    """The call that renumbered them; empty if it was made outside torch."""
+    place: str
+    """The line of that call, or the one where the symbols enter the model."""
+    shape: tuple[int, int]
+    """The shape afterwards."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,26 @@ class RowsSeen:
     exchanged: tuple[float, str] | None = None
     """Share of predictions whose source is that of another example than what the decoder is fed,
     and the line where the source enters."""
+    renumbered: RenumberedSeen | None = None
+
+
+def renumbered(seen: RowsSeen) -> Iterator[Finding]:
+    """Find symbols that lie in an order in which they are no sequences."""
+    torn = seen.renumbered
+    if torn is None:
+        return
+    by = f"{torn.call} makes" if torn.call else "the symbols enter as"
+    yield Finding(
+        "view-for-transpose",
+        SURE if torn.call else LIKELY,
+        f"{by} a tensor of shape {torn.shape}, which is made of pieces of several sequences; "
+        f"in the shape {torn.shape[::-1]}, with the same order of numbers, all sequences are whole "
+        "(they begin with the same symbol or have padding at one end only)",
+        "exchange axes with transpose, not with view or reshape, which only renumber: "
+        "batch.transpose(0, 1)",
+        place=torn.place,
+        why="each sequence that the model is given is made of pieces of several examples.",
+    )
 
 
 def exchanged(seen: RowsSeen) -> Iterator[Finding]:
@@ -50,7 +82,8 @@ def exchanged(seen: RowsSeen) -> Iterator[Finding]:
 
 def mixing(seen: RowsSeen) -> Iterator[Finding]:
     """Find the call that makes examples of a batch affect each other."""
-    if seen.mixed < MIXED or seen.exchanged is not None or not seen.call:
+    elsewhere = seen.exchanged is not None or seen.renumbered is not None
+    if seen.mixed < MIXED or elsewhere or not seen.call:
         return
     evidence = (
         f"changing one of the {seen.examples} examples changes the predictions of others; it "
@@ -94,4 +127,4 @@ def _named(seen: RowsSeen) -> tuple[str, str]:
     )
 
 
-ROWS_RULES = (exchanged, mixing)
+ROWS_RULES = (renumbered, exchanged, mixing)
