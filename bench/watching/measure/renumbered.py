@@ -14,8 +14,8 @@ from results.doctor.watched.rows import RESHAPING, RenumberedSeen
 
 WHOLE = 1.0
 """Likeness by which sequences exceed what has been torn: a first symbol or padding in common."""
-FEWEST = 3
-"""Examples and steps without which rows are alike by chance."""
+SHORTEST_AXIS = 3
+"""Examples and steps; fewer are alike by chance."""
 
 
 def renumbered_seen(recording: Recording) -> RenumberedSeen | None:
@@ -53,7 +53,7 @@ def _reshaping(reading: StepReading, numbers: set[int]) -> Iterator[Call]:
 def _exchanges(call: Call, values: dict[int, Tensor]) -> bool:
     """Return whether a call gives each of two axes the length of the other."""
     before, after = values[call.inputs[0]], values[call.results[0]]
-    large = after.dim() == 2 and min(after.shape) >= FEWEST
+    large = after.dim() == 2 and min(after.shape) >= SHORTEST_AXIS
     return large and after.shape[0] != after.shape[1] and before.shape == after.shape[::-1]
 
 
@@ -68,7 +68,7 @@ def _tears(after: Tensor) -> bool:
 
 def _is_torn(value: Tensor) -> bool:
     """Return whether symbols are sequences only if the lengths of their axes are exchanged."""
-    if value.dim() != 2 or min(value.shape) < FEWEST or value.shape[0] == value.shape[1]:
+    if value.dim() != 2 or min(value.shape) < SHORTEST_AXIS or value.shape[0] == value.shape[1]:
         return False
     return _likeness(value) == 0 and _likeness(_renumbered(value)) >= WHOLE
 
