@@ -300,19 +300,21 @@ def _assign_roles(reading: StepReading) -> None:
     only its own step and later ones.
     """
     for group in reading.groups:
-        reach = group.reach_JT > 0
-        if not bool(reach.any()):
-            group.role = "source" if _moves(reading, group) else "unreached"
-        elif _for_all_steps(group, reach):
-            group.role = "start"
-        elif reach.shape[0] > 1 and reach.shape[1] > 1 and _causal(reach):
-            group.role = "decoder"
-        else:
-            group.role = "source"
+        group.role = _role(reading, group)
     _tell_concatenated(reading.of_role("decoder"))
     if [group.role for group in reading.groups] == ["decoder"] and not reading.aside:
         # one input whose positions line up with the outputs: a tagger
         reading.groups[0].role = "source"
+
+
+def _role(reading: StepReading, group: Group) -> str:
+    reach_JT = group.reach_JT > 0
+    if not bool(reach_JT.any()):
+        return "source" if _moves(reading, group) else "unreached"
+    if _for_all_steps(group, reach_JT):
+        return "start"
+    several = reach_JT.shape[0] > 1 and reach_JT.shape[1] > 1
+    return "decoder" if several and _causal(reach_JT) else "source"
 
 
 def _tell_concatenated(decoders: list[Group]) -> None:
