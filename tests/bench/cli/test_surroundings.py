@@ -157,6 +157,7 @@ def test_ctrl_c_while_verbs_are_imported_is_a_sentence(
     def stopped(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr("bench.cli.app.main", stopped)
     with pytest.raises(SystemExit) as ended:
         start()
