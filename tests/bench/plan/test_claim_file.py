@@ -287,8 +287,9 @@ def test_a_planted_fault_is_tuned_too(tasks: dict[str, Task], tmp_path: Path) ->
 
 @pytest.mark.usefixtures("no_workers")
 def test_a_tuned_claim_compares_tuned_with_tuned(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # at 80 the column `tuned` may have no room
     text = TUNED.replace("steps = 60", "steps = 20").replace("every = 20", "every = 10")
     path = written(tmp_path, text.replace("hidden = 24", "hidden = 8"))
     store = ["--store", str(tmp_path / "store"), "--device", "cpu"]
