@@ -19,23 +19,27 @@ HIDDEN_KEYS = ("torch", "data", "execution", "numerics", "host")
 """Keys of a spec that a setting names only where runs differ in them."""
 
 
-def grouped(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
+Groups = dict[tuple[str, str], list[Record]]
+"""Runs that may be compared, by task and setting."""
+
+
+def grouped(records: Iterable[Record]) -> Groups:
     """Group runs that may be compared, by task and setting, in alphabetical order.
 
     Runs that share the text of a setting may still differ in something else that is part of a
     run's id (torch's version, the data, ...) or in how their scores were computed. Those are kept
     apart too, and their settings then name the difference.
     """
-    found: dict[tuple[str, str], list[Record]] = {}
+    found: Groups = {}
     for (task, setting), runs in by_setting(records).items():
         for record, details in zip(runs, _distinctions(runs), strict=True):
             found.setdefault((task, ", ".join([setting, *details])), []).append(record)
     return dict(sorted(found.items()))
 
 
-def by_setting(records: Iterable[Record]) -> dict[tuple[str, str], list[Record]]:
+def by_setting(records: Iterable[Record]) -> Groups:
     """Group runs by task and the text of their setting alone."""
-    found: dict[tuple[str, str], list[Record]] = {}
+    found: Groups = {}
     for record in records:
         found.setdefault((record.task, setting_text(record)), []).append(record)
     return found

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from results import metrics, naming
-from results.grouping import called, grouped, namings, test_score
+from results.grouping import Groups, called, grouped, namings, test_score
 from results.record import Record
 from results.summary import SummaryRow, summarise
 
@@ -82,28 +82,26 @@ class TableLabels(NamedTuple):
 
 
 def table_labels(
-    shown: Iterable[Record], rows: Iterable[SummaryRow], suite: Mapping[str, Any]
+    shown: Groups, rows: Iterable[SummaryRow], suite: Mapping[str, Any]
 ) -> TableLabels:
     """Return the labels of the tables of some runs.
 
     Args:
-        shown: the runs of the tables.
+        shown: the runs of the tables, as `grouped` gives them.
         rows: of the whole store, so that a row has one number whatever is shown.
         suite: the suite's base variant.
     """
     return TableLabels(row_numbers(rows), table_bases(shown, suite))
 
 
-def table_bases(
-    records: Iterable[Record], suite: Mapping[str, Any]
-) -> dict[tuple[str, str], dict[str, str]]:
+def table_bases(groups: Groups, suite: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, str]]:
     """Return the values of each table's base on the axes that vary in it.
 
     Of a table with one variant alone, these are the axes on which it differs from the suite's base,
     or its cell if there are none.
     """
     found = {}
-    for table, group in grouped(records).items():
+    for table, group in groups.items():
         variants = list({repr(record.named): record.named for record in group}.values())
         others = variants if len(variants) > 1 else [suite]
         base = naming.shared_base(variants, suite)

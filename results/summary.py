@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from results import metrics, naming
 from results.grouping import (
+    Groups,
     by_variant,
     core_share,
     counted_score,
@@ -97,8 +98,13 @@ def summarise(records: Iterable[Record], suite: Mapping[str, Any]) -> list[Summa
         records: runs of any tasks and settings.
         suite: the suite's base variant.
     """
+    return summarise_groups(grouped(records), suite)
+
+
+def summarise_groups(groups: Groups, suite: Mapping[str, Any]) -> list[SummaryRow]:
+    """Return what `summarise` does, of runs that are grouped already."""
     rows = []
-    for (task, setting), group in grouped(records).items():
+    for (task, setting), group in groups.items():
         rows += _table_rows(task, setting, group, suite)
     return rows
 

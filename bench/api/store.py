@@ -17,7 +17,7 @@ from results.record import STATUSES, Record
 from results.seeds import write_seeds
 from results.stats.flattening import trend
 from results.store import Planned, Store
-from results.summary import summarise
+from results.summary import summarise_groups
 from results.tables.summaries import base_label
 from results.tuning import chosen_text, valid_score
 
@@ -122,12 +122,13 @@ def _chosen(store: Store, found: Sequence[Record], asked: str, best: bool) -> Ch
 def _suggestion(store: Store, given: str) -> str:
     """Return which variant may be meant by a name that none has, or those that there are."""
     records, suite = list(store.records()), store.base()
-    bases = selection.table_bases(records, suite)
+    groups = grouped(records)
+    bases = selection.table_bases(groups, suite)
     names = {
         base_label(bases[row["task"], row["setting"]])
         if row["variant"] == "base"
         else row["variant"]
-        for row in summarise(records, suite)
+        for row in summarise_groups(groups, suite)
     }
     return naming.suggestion(given, names)
 

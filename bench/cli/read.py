@@ -45,19 +45,21 @@ def table(
     """
     refuse_excluded(context, "table")
     from bench.api.store import runs_of
+    from results.grouping import grouped
     from results.selection import table_labels
     from results.show.tables import show_tables
-    from results.summary import summarise
+    from results.summary import summarise, summarise_groups
 
     with reading(store) as opened, Busy("reading the store"):
         records, suite = runs_of(opened, task), opened.base()
         everything = runs_of(opened) if task else records
         plan = opened.plan()
-    rows = summarise(records, suite)
+    groups = grouped(records)
+    rows = summarise_groups(groups, suite)
     if as_json:
         print_json(rows)
         return
-    labels = table_labels(records, summarise(everything, suite) if task else rows, suite)
+    labels = table_labels(groups, summarise(everything, suite) if task else rows, suite)
     left_out = [planned for planned in plan if planned.id is None]
     show_tables(rows, left_out, console(), labels, unfolded=every, all_notes=notes)
 
@@ -76,6 +78,7 @@ def runs(
 ) -> None:
     """List finished runs with the ids that other verbs take."""
     from bench.api.store import run_rows, runs_of, tuning_runs
+    from results.grouping import grouped
     from results.selection import table_bases
     from results.show.runs import show_runs
     from results.show.tuning import show_choices
@@ -89,7 +92,7 @@ def runs(
         return
     if tuning:
         say("runs that tune, with their scores on validation; none of them was tested")
-    show_runs(rows, console(), table_bases(listed, suite))
+    show_runs(rows, console(), table_bases(grouped(listed), suite))
     if tuning:
         show_choices(choices(listed).values(), suite, console())
 
@@ -124,6 +127,7 @@ def curves(
     """Draw a metric against training steps, averaged over seeds."""
     from bench.api.store import runs_of
     from results.curves import average_curves, only_variants
+    from results.grouping import grouped
     from results.layers import layer_curves
     from results.selection import table_bases
     from results.show.curves import show_curves
@@ -146,7 +150,7 @@ def curves(
     if as_json:
         print_json(rows)
     else:
-        show_curves(rows, console(), table_bases(records, suite))
+        show_curves(rows, console(), table_bases(grouped(records), suite))
 
 
 TestedSplitOption = Annotated[

@@ -250,18 +250,20 @@ def _train(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> N
 
 def _run_matrix(work: Work, engines: EngineOptions, store: Path, wishes: Wishes) -> None:
     """Train the runs of a plan and print its tables."""
+    from results.grouping import grouped
     from results.selection import table_labels
     from results.show.tables import show_tables
-    from results.summary import summarise
+    from results.summary import summarise, summarise_groups
 
     _train(work, engines, store, wishes)
     with reading(store) as opened:
         everything, suite = list(opened.records()), opened.base()
     ids = {spec.id for spec in work.plan.specs}
-    records = [record for record in everything if record.id in ids]
-    labels = table_labels(records, summarise(everything, suite), suite)
+    groups = grouped(record for record in everything if record.id in ids)
+    labels = table_labels(groups, summarise(everything, suite), suite)
     left_out = work.plan.inapplicable
-    show_tables(summarise(records, suite), left_out, console(), labels, all_notes=wishes.notes)
+    rows = summarise_groups(groups, suite)
+    show_tables(rows, left_out, console(), labels, all_notes=wishes.notes)
 
 
 def _print_preview(work: Work, engines: EngineOptions, store: Path, rerun: str) -> None:
