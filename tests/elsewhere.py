@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 from bench.runner import execute
@@ -102,23 +102,24 @@ class Device(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Sequence[Any], args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        flat, tree = tree_flatten((args, kwargs))
+        flat = [*_leaves((*args, *kwargs.values()))]
         device = kwargs.get("device")
         owners = {id(v.here): v for v in flat if isinstance(v, Elsewhere)}
         goes = device.type == NAME if device is not None else bool(owners)
         if owners and func not in ACROSS:
             self._check_tensors(func, args, flat)
         for value in flat:
-            known = any(value is one for one in self.generators)
-            if isinstance(value, torch.Generator) and known != goes:
-                raise RuntimeError(f"{func} draws by a generator of another device")
+            if isinstance(value, torch.Generator):
+                known = any(value is one for one in self.generators)
+                if known != goes:
+                    raise RuntimeError(f"{func} draws by a generator of another device")
         if not owners and not goes:
             return func(*args, **kwargs)
         if torch.Tag.inplace_view in func.tags:
             with no_dispatch():  # what it says of its shape
                 func(*args, **kwargs)
-        entered = [value.here if isinstance(value, Elsewhere) else value for value in flat]
-        given, named = tree_unflatten(entered, tree)
+        given = [_entered(value) for value in args]
+        named = {name: _entered(value) for name, value in kwargs.items()}
         if device is not None:
             named = {**named, "device": CPU}
 
@@ -128,7 +129,9 @@ class Device(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return owners[id(value)] if id(value) in owners else Elsewhere(value)
 
         result = func(*given, **named)
-        return args[0] if func is ops.copy_.default else tree_map(left, result)
+        if func is ops.copy_.default:
+            return args[0]
+        return left(result) if isinstance(result, Tensor) else tree_map(left, result)
 
     def _check_tensors(self, func: Any, args: Any, flat: Sequence[Any]) -> None:
         others = [v for v in flat if isinstance(v, Tensor) and not isinstance(v, Elsewhere)]
@@ -137,6 +140,23 @@ class Device(TorchDispatchMode):  # type: ignore[no-untyped-call]
             others = [one for one in others if any(one is place for place in places)]
         if any(one.dim() for one in others):
             raise RuntimeError(f"{func} is given tensors of the CPU beside those {NAME}")
+
+
+def _leaves(values: Iterable[Any]) -> Iterator[Any]:
+    """Yield values, and those in lists of them; operations have no deeper ones. Faster than
+    torch's trees, which take more time than the operations."""
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _entered(value: Any) -> Any:
+    """Return what a value, or each of a list, is made of."""
+    if isinstance(value, list | tuple):
+        return type(value)(_entered(one) for one in value)
+    return value.here if isinstance(value, Elsewhere) else value
 
 
 @contextmanager

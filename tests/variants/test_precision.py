@@ -81,7 +81,8 @@ def test_a_tagger_too(precision: str) -> None:
 @pytest.mark.parametrize("precision", TYPES)
 def test_a_run_is_solved(precision: str) -> None:
     label = "opposites"
-    variant = parse(f"precision={precision},attention=additive")
+    base = parse("hidden=32,embedding=32,learning_rate=0.01")
+    variant = parse(f"precision={precision},attention=additive", base)
     task = build_task(label)
     spec = make(label, task.digest(), asdict(variant), Budget(steps=300, every=10), 0, "cpu")
     outcome = execute(spec, None, lambda point, timed: None)["outcome"]

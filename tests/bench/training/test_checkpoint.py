@@ -250,7 +250,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, Any
 
 
 @given(where=st.floats(0, 1), change=st.integers(1, 255), cut=st.booleans())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_file_is_passed_over(
     tmp_path: Path, kept: tuple[bytes, dict[str, Any]], where: float, change: int, cut: bool
 ) -> None:

@@ -161,7 +161,7 @@ def outputs(limit: int) -> list[list[int]]:
 @pytest.mark.parametrize("text", TEXTS)
 @torch.no_grad()
 def test_a_wide_beam_finds_the_best_of_all(text: str) -> None:
-    limit, examples = 3, rows(5, 3)
+    limit, examples = 3, rows(5, 2)
     model = built(text, 5)
     scored = [
         [(log_p(model, source, said), said) for said in outputs(limit)] for source, _ in examples

@@ -21,7 +21,7 @@ RUNS = [
     ("opposites", "cell=transformer", "eager", "beam=3", ""),
     ("opposites", "dropout=0.2,recurrent_dropout=0.2", "eager", "greedy", "dropout-stays"),
     ("opposites", "cell=lstm,attention=additive,forcing=never", "replicas", "greedy", ""),
-    ("keyphrase:documents=40", "direction=bidirectional", "eager", "greedy", ""),
+    ("keyphrase:documents=16", "direction=bidirectional", "eager", "greedy", ""),
 ]
 ASKED = """
 import torch
