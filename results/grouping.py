@@ -110,9 +110,11 @@ def by_variant(records: list[Record], base: Mapping[str, Any]) -> dict[str, list
     One name may stand for different models if a plugin's source or the pretrained vectors
     changed; then the names say in brackets which is which.
     """
+    variants = [record.named for record in records]
+    names = {id(variant): naming.name(variant, base) for variant in naming.objects(variants)}
     named: dict[str, dict[str, list[Record]]] = {}
-    for record in records:
-        versions = named.setdefault(naming.name(record.named, base), {})
+    for record, variant in zip(records, variants, strict=True):
+        versions = named.setdefault(names[id(variant)], {})
         versions.setdefault(_version(record), []).append(record)
     return {
         name if len(versions) == 1 else f"{name} [{version}]": runs

@@ -30,7 +30,7 @@ def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any])
         variants: the variants of one table.
         suite: the suite's base variant.
     """
-    distinct = list({repr(sorted(v.items())): v for v in variants}.values())
+    distinct = list({repr(sorted(v.items())): v for v in objects(variants)}.values())
     base = {}
     for axis in dict.fromkeys(axis for variant in distinct for axis in variant):
         counts = Counter(variant.get(axis, suite.get(axis)) for variant in distinct)
@@ -38,6 +38,11 @@ def shared_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any])
         common = [value for value, count in counts.items() if count == highest]
         base[axis] = suite[axis] if suite.get(axis) in common else min(common, key=str)
     return base
+
+
+def objects(variants: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return each object once: runs that differ in their seed alone share their variant."""
+    return list({id(variant): variant for variant in variants}.values())
 
 
 def telling_base(variants: Sequence[Mapping[str, Any]], suite: Mapping[str, Any]) -> dict[str, Any]:

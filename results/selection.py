@@ -102,8 +102,8 @@ def table_bases(groups: Groups, suite: Mapping[str, Any]) -> dict[tuple[str, str
     """
     found = {}
     for table, group in groups.items():
-        variants = list({repr(record.named): record.named for record in group}.values())
-        others = variants if len(variants) > 1 else [suite]
+        variants = naming.objects([record.named for record in group])
+        others = variants if any(variant != variants[0] for variant in variants) else [suite]
         base = naming.shared_base(variants, suite)
         found[table] = naming.spelled(base, others) or {"cell": naming.text(base.get("cell"))}
     return found

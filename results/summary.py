@@ -14,7 +14,6 @@ from results.grouping import (
     Groups,
     by_variant,
     core_share,
-    counted_score,
     grouped,
     signature,
     test_score,
@@ -121,7 +120,8 @@ def _table_rows(
 
 def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     outcomes = [record.outcome for record in records]
-    scores = _counted_scores(outcomes, table.metric)
+    own = [test_score(outcome) for outcome in outcomes]
+    scores, without = _counted_scores(own, table.metric), own.count(None)
     alike = _of_one_machine(records)
     return {
         "task": table.task,
@@ -135,8 +135,8 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
         "memorisation": any(outcome.get("memorisation") for outcome in outcomes),
         "score_mean": statistics.fmean(scores) if scores else None,
         "score_sd": _deviation(scores),
-        "other_scores_mean": _other_scores(outcomes, table.metric),
-        "runs_without_score": _without_score(outcomes),
+        "other_scores_mean": _other_scores(outcomes, table.metric, without),
+        "runs_without_score": without,
         "stopped_at_target": sum(record.stopped_at_target for record in records),
         "tokens_to_target": _median_to_target(map(_tokens_to_target, outcomes)),
         "seconds_to_target": _median_to_target(map(_seconds_to_target, alike)),
@@ -156,9 +156,10 @@ def _row(table: _Table, variant: str, records: list[Record]) -> SummaryRow:
     }
 
 
-def _counted_scores(outcomes: Sequence[Outcome], metric: str) -> list[float]:
+def _counted_scores(own: Sequence[float | None], metric: str) -> list[float]:
     """Return the deciding score of each run, the worst one if it has none, where there is such."""
-    counted = (counted_score(outcome, metric) for outcome in outcomes)
+    worst = metrics.worst(metric)
+    counted = (worst if score is None else score for score in own)
     return [score for score in counted if score is not None]
 
 
@@ -172,10 +173,6 @@ def _unreached(outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.get("to_target") is None]
 
 
-def _without_score(outcomes: Sequence[Outcome]) -> int:
-    return sum(test_score(outcome) is None for outcome in outcomes)
-
-
 def _deviation(scores: Sequence[float]) -> float | None:
     """Return the standard deviation of a sample; None for fewer than two values.
 
@@ -187,7 +184,7 @@ def _deviation(scores: Sequence[float]) -> float | None:
     return math.sqrt(math.fsum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
 
 
-def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
+def _other_scores(outcomes: Sequence[Outcome], metric: str, without: int) -> dict[str, float]:
     """Return the means of the scores that do not decide; runs without any count as the worst one.
 
     These are the other scores on test, by their names, and the deciding score on each further
@@ -201,7 +198,6 @@ def _other_scores(outcomes: Sequence[Outcome], metric: str) -> dict[str, float]:
                 if (split == "test") != (name == metric):
                     key = name if split == "test" else f"{split} {name}"
                     values.setdefault(key, []).append(value)
-    without = _without_score(outcomes)
     for name, found in values.items():
         worst = metrics.worst(name.split()[-1])
         found += [] if worst is None else [worst] * without

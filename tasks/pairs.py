@@ -129,6 +129,9 @@ class TranslationTask(Task):
     what was kept, dropped and unknown in each split.
     """
 
+    sampled_split = "train"
+    """The split whose first pairs show what was made of the corpus."""
+
     def __init__(self, settings: Settings, corpus: Corpus) -> None:
         self.languages, splits = _turned(corpus, settings.direction)
         self.name = corpus.name

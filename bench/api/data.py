@@ -12,7 +12,7 @@ from tasks import build
 from tasks.keyphrase import Keyphrase
 from tasks.pairs import TranslationTask
 from tasks.parallel.stored import PARALLEL_KIND
-from tasks.parallel.streamed import STREAMED_KIND, StreamedTranslation
+from tasks.parallel.streamed import STREAMED_KIND
 from tasks.tagged import TAGGED_KIND
 
 SHOWN_SAMPLES = 3
@@ -62,8 +62,7 @@ def counted(label: str, folder: Path) -> dict[str, Any]:
     if not isinstance(task, TranslationTask):
         return {"task": label}
     rows = [found.row(split) for split, found in task.counts.items()]
-    # training pairs of a streamed corpus have no text
-    shown = task.splits["valid" if isinstance(task, StreamedTranslation) else "train"]
+    shown = task.splits[task.sampled_split]
     return {
         "task": label,
         "tokens": dict(task.tokens),

@@ -247,8 +247,9 @@ def _without_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
-        gc.unfreeze()  # all of it is old now, and looked through only when much more is
+        if not gc.get_freeze_count():  # what somebody else has frozen stays so
+            gc.freeze()
+            gc.unfreeze()  # all of it is old now, and looked through only when much more is
         if enabled:
             gc.enable()
 

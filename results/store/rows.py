@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from results.files import json_text, utf8
@@ -77,21 +79,45 @@ def record_of(run: str, row: Sequence[str | None]) -> Record:
     """
     light, heavy = row[: 1 + len(LIGHT)], row[1 + len(LIGHT) :]
     try:
-        spec, outcome, measured = _values(run, light)
+        spec_text, *texts = _checked(run, light)
+        spec, (outcome, measured) = _spec(spec_text), map(json.loads, texts)
         if heavy:
-            more_outcome, more_measured = _values(run, heavy)
+            more_outcome, more_measured = map(json.loads, _checked(run, heavy))
             outcome, measured = outcome | more_outcome, measured | more_measured
         return Record.read({"id": run, "spec": spec, "outcome": outcome, "measured": measured})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise sqlite3.DatabaseError(f"malformed row {run}") from error
 
 
-def _values(run: str, row: Sequence[str | None]) -> list[Any]:
-    """Return the values of texts that a digest precedes; ValueError if they do not fit it."""
+def _checked(run: str, row: Sequence[str | None]) -> list[str]:
+    """Return the texts that a digest precedes; ValueError if they do not fit it."""
     digest, *texts = row
     whole = [text for text in texts if isinstance(text, str)]
     if len(whole) < len(texts):
         raise ValueError("a text is missing")
     if digest is not None and digest != _digest(run, whole):
         raise ValueError("the texts are not those that were written")
-    return [json.loads(text) for text in whole]
+    return whole
+
+
+SEED = re.compile(r'"seed": (-?(?:0|[1-9]\d*))(?=[,}])')
+"""Finds the seed in the text of a spec; within a string its quotes would be escaped."""
+
+
+def _spec(text: str) -> Any:
+    """Return the spec of a text; those that differ in their seed alone share all nested values.
+
+    A store holds few others, so reading it takes less than half the time and the memory.
+    """
+    around = SEED.split(text)
+    if len(around) == 3:
+        before, seed, after = around
+        shared = _spec_of_seed_0(f'{before}"seed": 0{after}')
+        if isinstance(shared, dict) and shared.get("seed") == 0:
+            return {**shared, "seed": int(seed)}
+    return json.loads(text)
+
+
+@lru_cache(maxsize=1024)
+def _spec_of_seed_0(text: str) -> Any:
+    return json.loads(text)

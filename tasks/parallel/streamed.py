@@ -63,6 +63,8 @@ class StreamedTranslation(TranslationTask):
         ValueError: The corpus is damaged.
     """
 
+    sampled_split = "valid"  # training pairs have no text
+
     def __init__(self, corpus: str, folder: Path, about: Mapping[str, Any]) -> None:
         try:
             self._read(corpus, folder, about)

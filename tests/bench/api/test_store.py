@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,13 @@ def test_runs_are_read_with_whether_they_had_flattened(filled: Path) -> None:
     assert found[8].trend == "flattened"
     assert not any("curve" in one.outcome for one in found.values())
     assert {seed: trend_of(one) for seed, one in found.items()} == whole
+
+
+def test_reading_leaves_frozen_what_was(filled: Path) -> None:
+    """Otherwise each later run of this process would search all that was imported."""
+    gc.freeze()
+    before = gc.get_freeze_count()
+    with reading(filled) as store:
+        assert len(runs_of(store)) == 3
+    assert gc.get_freeze_count() >= 0.9 * before > 0
+    assert gc.isenabled()
