@@ -103,8 +103,13 @@ class Record:
         budget = self.spec["budget"]
         if budget["stop"] != "solved" or self.status != "solved":
             return False
-        spent = {**self.outcome, "seconds": self.measured.get("train_seconds")}
-        return not any(budget[key] and (spent.get(key) or 0) >= budget[key] for key in SPENT_KEYS)
+        return not any(budget[key] and self._spent(key) >= budget[key] for key in SPENT_KEYS)
+
+    def _spent(self, key: str) -> float:
+        """Return how much training took of a budget of steps, tokens or seconds."""
+        if key == "seconds":
+            return self.measured.get("train_seconds") or 0
+        return self.outcome.get(key) or 0
 
     @property
     def variant(self) -> Mapping[str, Any]:

@@ -109,6 +109,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     before have kept, which takes longer than a small run.
     """
     if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
         gc.freeze()
 
 
