@@ -107,7 +107,7 @@ SEED = re.compile(r'"seed": (-?(?:0|[1-9]\d*))(?=[,}])')
 def _spec(text: str) -> Any:
     """Return the spec of a text; those that differ in their seed alone share all nested values.
 
-    A store holds few others, so reading it takes less than half the time and the memory.
+    Most runs of a store do, so reading many takes less time and memory.
     """
     around = SEED.split(text)
     if len(around) == 3:
