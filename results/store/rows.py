@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from results.files import json_text, utf8
 from results.record import HEAVY, Record
 
@@ -80,9 +82,9 @@ def record_of(run: str, row: Sequence[str | None]) -> Record:
     light, heavy = row[: 1 + len(LIGHT)], row[1 + len(LIGHT) :]
     try:
         spec_text, *texts = _checked(run, light)
-        spec, (outcome, measured) = _spec(spec_text), map(json.loads, texts)
+        spec, (outcome, measured) = _spec(spec_text), map(_parsed, texts)
         if heavy:
-            more_outcome, more_measured = map(json.loads, _checked(run, heavy))
+            more_outcome, more_measured = map(_parsed, _checked(run, heavy))
             outcome, measured = outcome | more_outcome, measured | more_measured
         return Record.read({"id": run, "spec": spec, "outcome": outcome, "measured": measured})
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -98,6 +100,17 @@ def _checked(run: str, row: Sequence[str | None]) -> list[str]:
     if digest is not None and digest != _digest(run, whole):
         raise ValueError("the texts are not those that were written")
     return whole
+
+
+def _parsed(text: str) -> Any:
+    """Return the value of a JSON text, as json does in three times the time.
+
+    An integer of more than 64 bits becomes a float, which equals it to 16 digits.
+    """
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)  # halves of surrogate pairs, and NaN, are for json alone
 
 
 SEED = re.compile(r'"seed": (-?(?:0|[1-9]\d*))(?=[,}])')

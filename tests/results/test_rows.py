@@ -46,6 +46,27 @@ def test_a_seed_that_is_none_changes_nothing(text: str) -> None:
     assert json_text(found) == json_text(json.loads(text))
 
 
+INTEGERS = st.integers(-(2**63), 2**64 - 1)
+PLAIN = st.recursive(
+    st.none() | st.booleans() | INTEGERS | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), PLAIN, max_size=5), st.booleans())
+def test_what_a_run_measured_is_read_as_json(value: dict[str, Any], ascii_only: bool) -> None:
+    """Holds for every float to its last digit, NaN and halves of surrogate pairs too."""
+    text = json.dumps(value, ensure_ascii=ascii_only)
+    assert repr(rows._parsed(text)) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize("text", ['{"a": 01}', '{"a": 1', '{"a": 1}}', "", "a", "[" * 10**5])
+def test_a_damaged_text_is_an_error(text: str) -> None:
+    with pytest.raises((json.JSONDecodeError, RecursionError)):
+        rows._parsed(text)
+
+
 @pytest.mark.parametrize("text", ['{"seed": 01}', '{"seed": 1', '{"seed": 1}}', "", "seed"])
 def test_a_damaged_spec_is_an_error(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
