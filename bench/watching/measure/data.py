@@ -45,6 +45,8 @@ def data_seen(recording: Recording) -> DataSeen | None:
         _pairs(pairs) if recording.accuracy < MOSTLY_RIGHT else None,
         padding_seen(recording),
         _unknown(recording, pairs),
+        max((len(row) for reading in readings for row in asked_rows(reading)), default=0),
+        _unasked_end(readings),
     )
 
 
@@ -87,6 +89,28 @@ def _ends(pairs: list[tuple[StepReading, Group]]) -> tuple[float | None, float]:
     as_long = [len(row) == len(source) for row, source in zip(asked, sources, strict=True)]
     lasts = Counter(row[-1] for row in asked if row)
     return lasts.most_common(1)[0][1] / sum(lasts.values()), sum(as_long) / len(as_long)
+
+
+def _unasked_end(readings: list[StepReading]) -> int | None:
+    """Return the symbol that follows what the loss asks for in every example, before padding.
+
+    It is seen where the decoder is fed on behind the last step that has weight.
+    """
+    firsts: list[int] = []
+    later: set[int] = set()
+    asked: set[int] = set()
+    for reading in readings:
+        asked_BT = reading.table(reading.predictions.asked_N)
+        weight_BT = reading.table(reading.predictions.weight_N.double(), 0.0)
+        for fed, row, weights in zip(reading.fed(), asked_BT, weight_BT, strict=True):
+            count = int((weights != 0).sum())
+            if fed[1:count].tolist() != row[: count - 1].tolist() or bool(weights[count:].any()):
+                return None
+            asked.update(row[:count].tolist())
+            firsts += fed[count + 1 : count + 2].tolist()
+            later.update(fed[count + 2 :].tolist())
+    same = len(firsts) >= FEWEST_EXAMPLES and len(set(firsts)) == len(later) == 1
+    return firsts[0] if same and firsts[0] >= 0 and firsts[0] not in asked | later else None
 
 
 def _without_fill(rows: list[list[int]]) -> list[list[int]]:

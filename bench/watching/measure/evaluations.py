@@ -30,6 +30,8 @@ MOST = 0.9
 """Share of symbols that must be fed back in the same way."""
 FEWEST_FED = 4
 """Steps without which a pass does not show whether a state is carried."""
+FEWEST_PASSES = 3
+"""Fewer passes may be long by chance."""
 MOST_PASSES = 40
 """Passes of one evaluation that are looked at."""
 
@@ -61,7 +63,13 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         handed=handed_ids(seen[-1], trained),
         renamed=renamed_ids(seen[-1]),
         misread=misread_ids(seen[-1], recording),
+        fewest_steps=_fewest_steps(free),
     )
+
+
+def _fewest_steps(free: list[Pass]) -> int | None:
+    steps = [len(one.choices) for one in free if one.by_steps]
+    return min(steps) if len(steps) >= FEWEST_PASSES else None
 
 
 def _forced(every: list[Pass]) -> ForcedPasses | None:
@@ -225,7 +233,7 @@ def _overrun(free: list[Pass], trained: Habits) -> Overrun | None:
         ids = [int(choice.ids) for choice in one.choices]
         if trained.end in ids:
             behind.append(len(ids) - 1 - ids.index(trained.end))
-    if len(behind) < 3 or min(behind) < 1:
+    if len(behind) < FEWEST_PASSES or min(behind) < 1:
         return None
     files = {entry.place.file for one in free for entry in one.decoder if entry.place is not None}
     mean = sum(behind) / len(behind)

@@ -98,6 +98,8 @@ def _first_mixing(reading: StepReading, example: int) -> tuple[int, list[Tensor]
                 continue
             moved = _moved_examples(base[number], values[number], examples)
             if moved is not None and moved > 1:
+                if index in reading.predictions.between:
+                    return None  # a softmax of the predictions: losses have a rule for it
                 inputs = [base[n] for n in call.inputs[:1]]
                 return index, [*inputs, base[number]], moved
     return None

@@ -26,7 +26,11 @@ FEWEST_LINKS = 2
 
 
 def loops(reading: StepReading) -> list[list[Call]]:
-    """Return the recurrent calls that a loop makes over steps, loop by loop."""
+    """Return the recurrent calls that a loop makes over steps, loop by loop.
+
+    In a loop that loses its state only the last call reaches the predictions; the others belong
+    to it all the same.
+    """
     chains: dict[tuple[object, ...], list[Call]] = {}
     values = reading.tape.replay()
     wanted = set().union(
@@ -34,11 +38,18 @@ def loops(reading: StepReading) -> list[list[Call]]:
     )
     for call in reading.tape.calls:
         count = STATES.get(call.name)
-        if count is None or not call.results or not wanted.intersection(call.results):
+        if count is None or not call.results:
             continue
         if call.name.endswith("_cell") or _one_step(values[call.inputs[0]], reading.examples):
             chains.setdefault((call.name, *call.inputs[1 + count :]), []).append(call)
-    return [calls for calls in chains.values() if len(calls) > FEWEST_LINKS]
+    found = (_reaching(calls, wanted) for calls in chains.values())
+    return [calls for calls in found if len(calls) > FEWEST_LINKS]
+
+
+def _reaching(calls: list[Call], wanted: set[int]) -> list[Call]:
+    """Return the calls that predictions come from, and those of the same line beside them."""
+    places = {str(call.place) for call in calls if wanted.intersection(call.results)}
+    return [call for call in calls if str(call.place) in places]
 
 
 def broken_chains(reading: StepReading) -> tuple[ChainSeen, ...]:
@@ -69,8 +80,15 @@ def _chain(reading: StepReading, calls: list[Call]) -> ChainSeen | None:
     # a layer whose second call takes nothing may be one that is given no state at all
     if all(kept):
         return None
-    place = str(calls[1].place)
-    return ChainSeen(calls[0].name, place, len(calls), state=kept[0], memory=kept[-1])
+    fed = {entry.number for group in reading.of_role("decoder") for entry in group.entries}
+    return ChainSeen(
+        calls[0].name,
+        str(calls[1].place),
+        len(calls),
+        state=kept[0],
+        memory=kept[-1],
+        decoder=bool(fed & reading.flow.ancestors(calls[1].inputs[0])),
+    )
 
 
 def overwritten(reading: StepReading) -> OverwrittenSeen | None:

@@ -117,13 +117,25 @@ def _content(groups: Sequence[Members], axes: Axes) -> float:
     """Return how much the symbols speak for these axes: sequences begin alike, end in padding."""
     score = 0.0
     for members, axis in zip(groups, axes, strict=True):
-        ids = members[0].ids
-        if axis is None or ids is None or ids.dim() != 2:
-            continue
-        score += sequence_likeness(ids.movedim(axis, 0)) - sequence_likeness(
-            ids.movedim(1 - axis, 0)
-        )
+        ids_BJ = None if axis is None else _sequences(members, axis)
+        if ids_BJ is not None:
+            score += sequence_likeness(ids_BJ) - sequence_likeness(ids_BJ.T)
     return score
+
+
+def _sequences(members: Members, axis: int) -> Tensor | None:
+    """Return the symbols of a group, of shape (examples, steps); None if they are not known.
+
+    A loop looks up the symbols of one step at a time.
+    """
+    first = members[0].ids
+    if first is None:
+        return None
+    if first.dim() == 2 and min(first.shape) > 1:
+        return first.movedim(axis, 0)
+    steps = [e.ids.flatten() for e in members if e.ids is not None and e.ids.shape == first.shape]
+    whole = first.numel() == first.shape[axis] and len(steps) == len(members)
+    return torch.stack(steps, 1) if whole else None
 
 
 def sequence_likeness(ids_BJ: Tensor) -> float:

@@ -88,6 +88,7 @@ RULES: tuple[WatchedRule, ...] = (
     *_of("attention", *attention.ATTENTION_RULES),
     *_of("feeding", *feeding.FEEDING_RULES),
     *_of("data", *data.DATA_RULES),
+    data.no_end,
     *_of("modes", *modes.MODES_RULES),
     updates.not_finite,
     updates.never_stepped,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.evaluations import EvaluationsSeen
 from results.doctor.watched.losses import ENOUGH, MOSTLY_RIGHT
 
 MANY_UNKNOWN = 0.35
@@ -105,6 +107,22 @@ class DataSeen:
     pairs: PairsSeen | None = None
     padding: PaddingSeen | None = None
     unknown: UnknownSeen | None = None
+    longest: int = 0
+    """Symbols of the longest target that the loss asks for."""
+    unasked_end: int | None = None
+    """The symbol that ends every target, and that no loss asks for; None if there is none."""
+
+
+class HasData(Protocol):
+    """Offers what the rule about ends reads of all that was seen."""
+
+    @property
+    def data(self) -> DataSeen | None:
+        """Return what was seen of the data."""
+
+    @property
+    def evaluations(self) -> EvaluationsSeen | None:
+        """Return what was seen of the evaluations."""
 
 
 def misaligned(seen: DataSeen) -> Iterator[Finding]:
@@ -142,21 +160,46 @@ def order_lost(seen: DataSeen) -> Iterator[Finding]:
         )
 
 
-def no_end(seen: DataSeen) -> Iterator[Finding]:
+def no_end(watched: HasData) -> Iterator[Finding]:
     """Find targets that have no end symbol, or a loss that ignores it."""
-    if seen.common_end is None or seen.as_long_as_source > MOSTLY_RIGHT:
+    seen = watched.data
+    evidence = None if seen is None else _without_end(seen, watched.evaluations)
+    if seen is None or evidence is None:
         return
-    if seen.common_end < COMMON_END:
-        yield Finding(
-            "no-eos-in-loss",
-            LIKELY,
-            "targets have several lengths, and no symbol ends them: the commonest of the last "
-            f"symbols that the loss asks for ends {seen.common_end:.0%} of the examples",
-            "append the end symbol to every target, and do not let the loss ignore it (padding "
-            "needs an id of its own)",
-            place=seen.place,
-            why="the model never learns to stop, so free outputs run on to the limit.",
+    yield Finding(
+        "no-eos-in-loss",
+        LIKELY,
+        evidence,
+        "append the end symbol to every target, and do not let the loss ignore it (padding needs "
+        "an id of its own)",
+        place=seen.place,
+        why="the model never learns to stop, so free outputs run on to the limit.",
+    )
+
+
+def _without_end(seen: DataSeen, evaluated: EvaluationsSeen | None) -> str | None:
+    """Return what shows that no end symbol is asked for, or None."""
+    if seen.unasked_end is not None:
+        return (
+            f"symbol {seen.unasked_end} follows the last symbol that the loss asks for, in every "
+            "example and before any padding: an end symbol without weight in the loss"
         )
+    if seen.common_end is None or seen.common_end > COMMON_END:
+        return None
+    several = (
+        "targets have several lengths, and no symbol ends them: the commonest of the last "
+        f"symbols that the loss asks for ends {seen.common_end:.0%} of the examples"
+    )
+    if seen.as_long_as_source <= MOSTLY_RIGHT:
+        return several if seen.common_end < COMMON_END else None
+    # where each target is as long as its source, the source may say when to stop
+    steps = None if evaluated is None else evaluated.fewest_steps
+    if steps is None or steps <= seen.longest + 1:
+        return None
+    return (
+        f"{several}; evaluation goes on for {steps} steps or more, and the longest target has "
+        f"{seen.longest} symbols"
+    )
 
 
 def padding_in_state(seen: DataSeen) -> Iterator[Finding]:
@@ -240,4 +283,4 @@ def mostly_one(seen: DataSeen) -> Iterator[Finding]:
         )
 
 
-DATA_RULES = (misaligned, order_lost, no_end, same_batch, unknown, mostly_one, padding_in_state)
+DATA_RULES = (misaligned, order_lost, same_batch, unknown, mostly_one, padding_in_state)

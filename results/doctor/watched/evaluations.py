@@ -155,6 +155,8 @@ class EvaluationsSeen:
     handed: HandedIds | None = None
     renamed: RenamedIds | None = None
     misread: MisreadIds | None = None
+    fewest_steps: int | None = None
+    """Steps of the shortest pass that feeds back its choices; None of fewer than three passes."""
 
 
 class HasEvaluations(Protocol):

@@ -66,6 +66,8 @@ class ChainSeen:
     """Whether the state comes from the step before, at some step."""
     memory: bool
     """Whether the memory cell of an LSTM does."""
+    decoder: bool = False
+    """Whether the layer is given what the decoder is fed."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ def broken_chain(seen: FeedingSeen) -> Iterator[Finding]:
     for chain in seen.chains:
         lost = "its memory cell" if chain.state else "its state"
         yield Finding(
-            "state-not-advanced" if chain.state else "state-reset",
+            "state-not-advanced" if chain.state or chain.decoder else "state-reset",
             SURE,
             f"{chain.function} runs {chain.calls} steps in a loop, and none of them is given "
             f"{lost} of the step before",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.raising import RaisedSeen
 from results.doctor.watched.rates import RatesSeen
 
 Part = Literal["encoder", "decoder", ""]
@@ -152,6 +153,14 @@ class HasUpdates(Protocol):
         """Return what was seen of parameters, gradients and the optimizer."""
 
     @property
+    def steps(self) -> int:
+        """Return the number of training steps."""
+
+    @property
+    def raised(self) -> RaisedSeen | None:
+        """Return the error that ended the training, if one did."""
+
+    @property
     def rates(self) -> RatesSeen | None:
         """Return what was seen of the learning rate, and whether the model learned."""
 
@@ -189,7 +198,8 @@ def _keep_finite(one: NotFiniteSeen) -> str:
 def never_stepped(watched: HasUpdates) -> Iterator[Finding]:
     """Find an optimizer that never steps although its parameters get gradients."""
     seen = watched.updates
-    if seen is None:
+    # an error in the first step keeps it from its end
+    if seen is None or (watched.raised is not None and not watched.steps):
         return
     idle = {use.name: use for use in seen.optimizers if not use.steps and use.used}
     for name, names in _kept_first_values(seen.parameters).items():

@@ -1,0 +1,144 @@
+"""Plants slips in encoders and decoders that are called for one step at a time."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from bench.watching.watch import Watch
+
+SCRIPT = """
+import random
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+random.seed(0)
+torch.manual_seed(0)
+PAD, SOS, EOS = 0, 1, 2
+
+
+def batch(size=16):
+    rows = [[random.randint(3, 12) for _ in range(random.randint(2, 5))] for _ in range(size)]
+    rows.sort(key=len, reverse=True)
+    width = len(rows[0]) + 1
+    source = torch.tensor([row + [EOS] + [PAD] * (width - 1 - len(row)) for row in rows]).t()
+    return source, (25 - source) % 25 * (source > 2) + source * (source <= 2)
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(25, 24)
+        self.gru = nn.GRU(24, 32)
+
+    def forward(self, word, hidden):
+        return self.gru(self.embedding(word), hidden)
+
+
+class Decoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(25, 24)
+        self.gru = nn.GRU(24, 32)
+        self.concat = nn.Linear(64, 32)
+        self.out = nn.Linear(32, 25)
+
+    def forward(self, word, hidden, outputs):
+        output, hidden = self.gru(self.embedding(word), hidden)
+        scores = (output * outputs).sum(2)
+        weights = F.softmax(scores.t(), dim=1)
+        context = weights.unsqueeze(1).bmm(outputs.transpose(0, 1)).transpose(0, 1)
+        output = torch.tanh(self.concat(torch.cat([output, context], 2)))
+        return F.log_softmax(self.out(output[0]), dim=1), hidden
+
+
+encoder, decoder = Encoder(), Decoder()
+optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.01)
+for step in range(64):
+    source, target = batch()
+    hidden = first = torch.zeros(1, source.shape[1], 32)
+    outputs = []
+    for at in range(len(source)):
+        output, hidden = encoder(source[at:at + 1], hidden)
+        outputs.append(output)
+    outputs = torch.cat(outputs)
+    word, loss = torch.full((1, source.shape[1]), SOS), 0
+    forced = random.random() < 0.5
+    for at in range(len(target)):
+        scores, hidden = decoder(word, hidden, outputs)
+        weight = (target[at] != PAD).float()
+        loss = loss + (F.nll_loss(scores, target[at], reduction="none") * weight).sum()
+        word = target[at][None] if forced else scores.argmax(1)[None]
+    optimizer.zero_grad()
+    (loss / (target != PAD).sum()).backward()
+    optimizer.step()
+"""
+Replaced = list[tuple[str, str]]
+CONTEXT = """        context = weights.unsqueeze(1).bmm(outputs.transpose(0, 1)).transpose(0, 1)
+        output = torch.tanh(self.concat(torch.cat([output, context], 2)))
+"""
+WEIGHTS = ("F.softmax(scores.t(), dim=1)", "F.softmax(scores, dim=1).t()")
+NO_CONTEXT = (CONTEXT, "        output = torch.tanh(self.concat(torch.cat([output, output], 2)))\n")
+"""The encoder's outputs are not used: where it loses its state, most of it leads nowhere."""
+ENCODER_RESET = ("encoder(source[at:at + 1], hidden)", "encoder(source[at:at + 1], first)")
+DECODER_RESET: Replaced = [
+    ("word, loss = torch", "state, word, loss = hidden, torch"),
+    (
+        "scores, hidden = decoder(word, hidden, outputs)",
+        "scores, _ = decoder(word, state, outputs)",
+    ),
+]
+OVER_BATCH = (
+    "F.log_softmax(self.out(output[0]), dim=1)",
+    "F.log_softmax(self.out(output[0]), dim=0)",
+)
+END_LEFT_OUT: Replaced = [
+    ("random.random() < 0.5", "True"),
+    ("(target[at] != PAD).float()", "(target[at] > EOS).float()"),
+]
+FULL_STOP = ("range(random.randint(2, 5))]", "range(random.randint(2, 5))] + [12]")
+"""Every sentence ends with the same word, which is no end symbol."""
+RAISES = ("    optimizer.step()\n", "    raise TypeError('no clip')\n    optimizer.step()\n")
+
+
+def causes(folder: Path, replaced: Replaced) -> list[str]:
+    """Return the causes found in the script with some texts replaced by others."""
+    text = SCRIPT
+    for old, new in replaced:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = folder / "train.py"
+    path.write_text(text, "utf-8")
+    doctor = Watch()
+    try:
+        with doctor:
+            runpy.run_path(str(path))
+    except TypeError:
+        assert "raise TypeError" in text
+    assert not [text for text in doctor.watched.unseen if "error in bench" in text]
+    return [finding.cause for finding in doctor.findings]
+
+
+@pytest.mark.parametrize(
+    ("replaced", "found"),
+    [
+        ([], []),
+        ([NO_CONTEXT], []),
+        ([WEIGHTS], ["attention-over-batch"]),
+        ([NO_CONTEXT, ENCODER_RESET], ["state-reset"]),
+        (DECODER_RESET, ["state-not-advanced"]),
+        ([OVER_BATCH], ["softmax-over-batch"]),
+        (END_LEFT_OUT, ["no-eos-in-loss"]),
+        ([*END_LEFT_OUT, FULL_STOP], ["no-eos-in-loss"]),
+        ([FULL_STOP], []),
+        ([RAISES], ["script-raises"]),
+    ],
+    ids=lambda value: ",".join(value) if value and isinstance(value[0], str) else "",
+)
+def test_a_slip_in_a_loop_is_the_only_finding(
+    tmp_path: Path, replaced: Replaced, found: list[str]
+) -> None:
+    assert causes(tmp_path, replaced) == found
