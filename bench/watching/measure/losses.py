@@ -68,7 +68,7 @@ def _seen(reading: StepReading) -> LossesSeen:
     empty, empty_first = _empty(reading, rows)
     weight_BT = reading.table(asked.weight_N, 0.0)
     asked_BT = reading.table(asked.asked_N)
-    inside = _inside(weight_BT)
+    inside = _inside(weight_BT, reading.table(asked.assumed_N, False))
     if not _one_symbol(reading, inside):
         inside = torch.zeros_like(inside)
     alone = torch.unique(asked.asked_N[counted])
@@ -249,12 +249,12 @@ def _sign(reading: StepReading, index: int) -> float | None:
     return -float(gradient.sum()) if same_sign else None
 
 
-def _inside(weight_BT: Tensor) -> Tensor:
-    """Return which predictions have no weight while later ones of their example have some.
+def _inside(weight_BT: Tensor, assumed_BT: Tensor) -> Tensor:
+    """Return which predictions have no weight while later ones of their example surely have some.
 
     The first of an example is not counted: many leave the start symbol out.
     """
-    later_BT = (weight_BT != 0).flip(1).cumsum(1).flip(1) > 0
+    later_BT = ((weight_BT != 0) & ~assumed_BT).flip(1).cumsum(1).flip(1) > 0
     inside_BT = (weight_BT == 0) & later_BT
     before_BT = (weight_BT != 0).cumsum(1) > 0
     return inside_BT & before_BT

@@ -114,6 +114,11 @@ def _moved_examples(before: Tensor, after: Tensor, examples: int) -> int | None:
     counts = [
         int(moved.movedim(axis, 0).flatten(1).any(1).sum()) if moved.dim() > 1 else int(moved.sum())
         for axis, size in enumerate(before.shape)
-        if size == examples
+        if size == examples and not _are_features(before, axis)
     ]
     return min(counts) if counts else None
+
+
+def _are_features(value: Tensor, axis: int) -> bool:
+    """Return whether an axis, as long as there are examples, is the last of flattened examples."""
+    return value.dim() == 2 and axis == 1 and value.shape[0] > value.shape[1]

@@ -78,6 +78,9 @@ class Predictions:
     """Whether the most probable symbol is the one asked for."""
     best_N: Tensor = field(default_factory=lambda: torch.zeros(0))
     """The most probable symbol."""
+    assumed_N: Tensor = field(default_factory=lambda: torch.zeros(0))
+    """Whether asked_N and weight_N are taken for granted: the model is so sure of one symbol that
+    the gradient would be 0 whether or not the loss counts the prediction."""
 
     @property
     def symbols(self) -> int:
@@ -110,7 +113,8 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
         raise UnreadableError(_no_criterion(tape, flow, loss))
     parts = [_asked(head) for head in heads]
     columns = [torch.cat(part) for part in zip(*parts, strict=True)]
-    found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns
+    found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns[:-1]
+    found.assumed_N = columns[-1]
     return found
 
 
@@ -244,7 +248,8 @@ def normalised_axis(tape: Tape, index: int, value: Tensor) -> int:
     return value.dim() - 1
 
 
-def _asked(head: LogitsCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _asked(head: LogitsCall) -> tuple[Tensor, ...]:
+    """Return what is asked of each prediction: the columns of Predictions, in their order."""
     values_NV = head.by_row(head.values).double()
     gradient_NV = head.by_row(head.gradient).double()
     spoilt_N1 = ~head.finite[:, None]
@@ -266,4 +271,4 @@ def _asked(head: LogitsCall) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     y_NV = p_NV - gradient_NV / safe_N[:, None]
     share_N = y_NV.gather(-1, asked_N[:, None])[:, 0]
     best_N = values_NV.argmax(-1)
-    return asked_N, share_N, weight_N, best_N == asked_N, best_N
+    return asked_N, share_N, weight_N, best_N == asked_N, best_N, sure_N

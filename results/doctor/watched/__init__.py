@@ -146,6 +146,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "graph-cut": frozenset(["unused-layer", "source-cut"]),
     "encoder-detached": frozenset(["unused-layer", "source-cut"]),
     "cleared-before-step": frozenset(["optimizer-not-stepped", "rate-too-low"]),
+    "uncleared-gradients": frozenset(["rate-too-low", "rate-too-high"]),
     **dict.fromkeys(
         ["initialisation-too-large", "saturating-embedding", "decay-too-high"],
         frozenset(["rate-too-high", "rate-too-low"]),
