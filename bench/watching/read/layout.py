@@ -38,15 +38,16 @@ class Owners:
     """Whether several examples move it."""
     still_N: Tensor
     """Whether none does."""
-    finite_N: Tensor | None = None
-    """Whether it is made of numbers at all; None if all are."""
+    telling_N: Tensor | None = None
+    """Whether it is made of numbers, and has weight in the loss or is moved: outputs at padding
+    may be constant. None if all are telling."""
 
     @property
     def clean(self) -> float:
-        """Return the share of predictions that exactly one example moves, without nan."""
+        """Return the share of predictions that exactly one example moves, of those that tell."""
         known_N = self.owner_N >= 0
-        if self.finite_N is not None:
-            known_N = known_N[self.finite_N]
+        if self.telling_N is not None:
+            known_N = known_N[self.telling_N]
         return float(known_N.double().mean()) if len(known_N) else 0.0
 
 
@@ -195,8 +196,8 @@ def owners(
         mixed_N |= moved[0] & moved[1]
         still_N |= ~moved[0] & ~moved[1]
     owner_N[mixed_N | still_N | (owner_N >= examples)] = -1
-    finite_N = ~base_NV.isnan().any(-1)
-    return Owners(owner_N, mixed_N, still_N, None if bool(finite_N.all()) else finite_N)
+    telling_N = ~base_NV.isnan().any(-1) & ~(still_N & (asked.weight_N == 0))
+    return Owners(owner_N, mixed_N, still_N, None if bool(telling_N.all()) else telling_N)
 
 
 def moved_rows(asked: Predictions, base_NV: Tensor, values: dict[int, Tensor]) -> Tensor:

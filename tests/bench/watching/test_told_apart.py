@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import torch
 
 from bench.watching.measure.losses import _inside
 from bench.watching.measure.rows import _moved_examples
+from bench.watching.watch import Watch
 from results.doctor.examined import LIKELY, SURE, Finding
 from results.doctor.watched import _without_consequences
 
@@ -33,3 +37,51 @@ def test_a_rate_is_not_judged_by_gradients_that_pile_up() -> None:
     rate = Finding("rate-too-low", LIKELY, "seen", "change")
     found = {finding.cause: finding for finding in (rate, piled)}
     assert _without_consequences(found) == [piled]
+
+
+TAGGER = """
+import random
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+random.seed(0)
+torch.manual_seed(0)
+
+
+def batch(size=16):
+    lengths = sorted((random.randint(2, 9) for _ in range(size)), reverse=True)
+    words, letters = torch.zeros(size, 9).long(), torch.randint(1, 9, (size * 9, 4))
+    for row, length in enumerate(lengths):
+        words[row, :length] = torch.randint(1, 20, (length,))
+    words = words[:, :lengths[0]]
+    tags = (words % 3 + 1) * (words > 0)
+    return words, letters[: words.numel()], lengths, tags
+
+
+words_in, letters_in = nn.Embedding(20, 16), nn.Embedding(9, 8)
+of_letters = nn.LSTM(8, 8, batch_first=True)
+lstm, out = nn.LSTM(24, 16, batch_first=True, bidirectional=True), nn.Linear(32, 4)
+parts = nn.ModuleList([words_in, letters_in, of_letters, lstm, out])
+optimizer = torch.optim.Adam(parts.parameters(), lr=0.01)
+loss_of = nn.CrossEntropyLoss(ignore_index=0)
+for step in range(64):
+    words, letters, lengths, tags = batch()
+    ends = of_letters(letters_in(letters))[1][0][0].view(*words.shape, -1)
+    embedded = torch.cat([words_in(words), ends], 2)
+    outputs, _ = lstm(pack_padded_sequence(embedded, lengths, batch_first=True))
+    outputs, _ = pad_packed_sequence(outputs, batch_first=True)
+    loss = loss_of(out(outputs).flatten(0, 1), tags.flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+"""Its outputs at padding are constant, and its letters have no axis of examples."""
+
+
+def test_words_of_letters_are_no_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(TAGGER, "utf-8")
+    with Watch() as doctor:
+        runpy.run_path(str(path))
+    assert [finding.cause for finding in doctor.findings] == []
