@@ -104,6 +104,8 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
         UnreadableError: It is no loss over symbols, or gradients do not reach their scores.
     """
     criteria, by_hand = _criteria(tape, flow, loss)
+    if _mixes(tape, flow, loss, criteria):
+        raise UnreadableError("its loss adds probabilities of several softmaxes, as a pointer does")
     makers, between = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
     heads = _heads(tape, loss, makers, criteria[0])
     if not any(bool(head.finite.any()) for head in heads):
@@ -116,6 +118,18 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
     found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns[:-1]
     found.assumed_N = columns[-1]
     return found
+
+
+def _mixes(tape: Tape, flow: Flow, loss: int, criteria: list[int]) -> bool:
+    """Return whether probabilities are added at places that are data: a model copies symbols."""
+    softmaxes = {n for index in criteria for n in tape.calls[index].results}
+    ancestors = flow.ancestors(loss)
+    return any(
+        call.name in ("scatter_add", "scatter_add_")
+        and bool(ancestors.intersection(call.results))
+        and bool(softmaxes & flow.ancestors(call.results[0]))
+        for call in tape.calls
+    )
 
 
 def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:

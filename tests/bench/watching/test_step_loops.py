@@ -142,3 +142,20 @@ def test_a_slip_in_a_loop_is_the_only_finding(
     tmp_path: Path, replaced: Replaced, found: list[str]
 ) -> None:
     assert causes(tmp_path, replaced) == found
+
+
+def test_a_model_that_copies_symbols_is_said_to_be_unread(tmp_path: Path) -> None:
+    """Its attention is a softmax over the source whose probabilities the loss adds."""
+    logits = "return F.log_softmax(self.out(output[0]), dim=1), hidden"
+    copies = "vocabulary = F.softmax(self.out(output[0]), dim=1)\n"
+    copies += "        mixed = (0.5 * vocabulary).scatter_add(1, source.t(), 0.5 * weights)\n"
+    text = SCRIPT.replace(logits, copies + "        return mixed, hidden").replace(
+        'F.nll_loss(scores, target[at], reduction="none")',
+        "-torch.log(scores.gather(1, target[at][:, None])[:, 0] + 1e-9)",
+    )
+    path = tmp_path / "train.py"
+    path.write_text(text, "utf-8")
+    with Watch() as doctor:
+        runpy.run_path(str(path))
+    assert doctor.findings == []
+    assert "as a pointer does" in " ".join(doctor.watched.unseen)
