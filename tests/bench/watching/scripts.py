@@ -100,14 +100,19 @@ right = sum(answer(source) == pair[1] for source, pair in zip(sources[:40], pair
 """
 
 
+def written(folder: Path, script: str, replaced: Iterable[tuple[str, str]]) -> Path:
+    """Write a script with some texts, each of which it has once, replaced by others."""
+    for old, new in replaced:
+        assert script.count(old) == 1, old
+        script = script.replace(old, new)
+    path = folder / "train.py"
+    path.write_text(script, "utf-8")
+    return path
+
+
 def findings(folder: Path, *replaced: tuple[str, str]) -> list[tuple[str, str]]:
     """Return causes and how sure they are, of the script with some texts replaced by others."""
-    text = SCRIPT
-    for old, new in replaced:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    path = folder / "train.py"
-    path.write_text(text, "utf-8")
+    path = written(folder, SCRIPT, replaced)
     with Watch() as doctor:
         runpy.run_path(str(path))
     assert not [text for text in doctor.watched.unseen if "error in bench" in text]

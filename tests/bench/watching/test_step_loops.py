@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.watching.watch import Watch
+from tests.bench.watching.scripts import written
 
 SCRIPT = """
 import random
@@ -106,18 +107,13 @@ RAISES = ("    optimizer.step()\n", "    raise TypeError('no clip')\n    optimiz
 
 def causes(folder: Path, replaced: Replaced) -> list[str]:
     """Return the causes found in the script with some texts replaced by others."""
-    text = SCRIPT
-    for old, new in replaced:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    path = folder / "train.py"
-    path.write_text(text, "utf-8")
+    path = written(folder, SCRIPT, replaced)
     doctor = Watch()
     try:
         with doctor:
             runpy.run_path(str(path))
     except TypeError:
-        assert "raise TypeError" in text
+        assert RAISES in replaced
     assert not [text for text in doctor.watched.unseen if "error in bench" in text]
     return [finding.cause for finding in doctor.findings]
 
