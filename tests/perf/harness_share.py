@@ -1,5 +1,5 @@
-"""Measures what the suite itself costs: the share of a run that is neither the model's work nor
-its scoring.
+"""Measures what the suite itself costs: the share of a run that is neither the model's work, nor
+its scoring, nor its examination by the doctor.
 
     python -m tests.perf.harness_share [--json] [--store DIR]
 """
@@ -32,8 +32,10 @@ def measure(spec: RunSpec, data: Path) -> dict[str, Any]:
     """Do one run and return the seconds of its parts, with units in the keys.
 
     step_seconds: forward, backward, clipping, optimizer. evaluation_seconds: all scoring, and the
-    sample outputs. harness_seconds: the rest of the run (building the model, making batches,
-    keeping curves and records). data_seconds: building the task, once per process, before the run.
+    sample outputs. examination_seconds: the doctor's, of a run that is examined (seed 0 always is;
+    over all seeds see tests.perf.examination_share). harness_seconds: the rest of the run (building
+    the model, making batches, keeping curves and records). data_seconds: building the task, once
+    per process, before the run.
 
     Raises:
         RuntimeError: The run failed.
@@ -57,13 +59,15 @@ def measure(spec: RunSpec, data: Path) -> dict[str, Any]:
         raise RuntimeError(f"the run failed ({record['outcome']['error']}); nothing was measured")
     measured = record["measured"]
     evaluation = measured["evaluate_seconds"] + measured["test_seconds"]
-    own = measured["run_seconds"] - stepped - evaluation
+    examination = measured["examine_seconds"]
+    own = measured["run_seconds"] - stepped - evaluation - examination
     return {
         "task": spec.task,
         "variant": dict(spec.variant),
         "run_seconds": measured["run_seconds"],
         "step_seconds": stepped,
         "evaluation_seconds": evaluation,
+        "examination_seconds": examination,
         "harness_seconds": own,
         "harness_share": own / measured["run_seconds"],
         "data_seconds": data_seconds,
@@ -100,13 +104,15 @@ def show(rows: Sequence[dict[str, Any]], console: Console) -> None:
             "run s": f"{row['run_seconds']:.2f}",
             "steps": f"{row['step_seconds'] / row['run_seconds']:.1%}",
             "evaluation": f"{row['evaluation_seconds'] / row['run_seconds']:.1%}",
+            "examination": f"{row['examination_seconds'] / row['run_seconds']:.1%}",
             "harness": f"{row['harness_share']:.1%}",
             "data s": f"{row['data_seconds']:.2f}",
         }
         for row in rows
     ]
     notes = [
-        "steps: forward, backward, clipping, optimizer. harness: neither steps nor scoring",
+        "steps: forward, backward, clipping, optimizer. harness: the rest",
+        "examination: by the doctor, of seed 0; of short runs most seeds have none",
         f"once per process, outside the runs: its start, {rows[0]['start_seconds']:.1f} s, "
         "and each task's data",
     ]

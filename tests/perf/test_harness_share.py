@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bench import runner
+from bench.doctor import examination
 from bench.specs import Budget, RunSpec, make
 from bench.training import loop
 from bench.training.batching import endless
@@ -28,7 +30,8 @@ def spec(text: str = "hidden=4,embedding=4") -> RunSpec:
 
 def test_the_parts_make_the_whole(tmp_path: Path) -> None:
     row = harness_share.measure(spec(), tmp_path)
-    parts = sum(row[f"{part}_seconds"] for part in ("step", "evaluation", "harness"))
+    names = ("step", "evaluation", "examination", "harness")
+    parts = sum(row[f"{part}_seconds"] for part in names)
     assert parts == pytest.approx(row["run_seconds"])
     assert row["harness_share"] == pytest.approx(row["harness_seconds"] / row["run_seconds"])
     assert 0 < row["harness_share"] < 1
@@ -50,6 +53,18 @@ def test_a_slow_batcher_is_the_harness(tmp_path: Path, monkeypatch: pytest.Monke
     assert row["harness_seconds"] > spent > 0
 
 
+def test_the_doctor_is_not_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seed 0 is examined however short the run is; four tenths of a second are planted there."""
+
+    def slow(*given: Any) -> Any:
+        time.sleep(0.4)
+        return examination.of_run(*given)
+
+    monkeypatch.setattr(runner, "of_run", slow)
+    row = harness_share.measure(spec(), tmp_path)
+    assert row["examination_seconds"] > 0.4
+
+
 def test_a_failed_run_measures_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("planted for a test")
@@ -61,7 +76,8 @@ def test_a_failed_run_measures_nothing(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(one: RunSpec, data: Path) -> dict[str, Any]:
-        seconds = {"run": 2.0, "step": 1.5, "evaluation": 0.4, "harness": 0.1, "data": 0.2}
+        seconds = {"run": 2.0, "step": 1.5, "evaluation": 0.3, "examination": 0.1}
+        seconds |= {"harness": 0.1, "data": 0.2}
         row = {f"{part}_seconds": value for part, value in seconds.items()}
         return {"task": one.task, "variant": {}, "harness_share": 0.05, **row}
 
