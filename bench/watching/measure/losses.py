@@ -292,7 +292,8 @@ def _transposed(
 ) -> tuple[float, float] | None:
     """Return how many targets are what is fed next, as they are and in the other order.
 
-    Steps that are fed the model's own choice say nothing and are left out.
+    Left out is what says nothing: steps that are fed the model's own choice, and ends, which are
+    asked for where padding is fed next.
     """
     fed_BT = reading.fed()
     examples, steps = asked_BT.shape
@@ -302,7 +303,7 @@ def _transposed(
     next_BT = torch.full_like(fed_BT, -1)
     next_BT[:, :-1] = fed_BT[:, 1:]
     own_T = (next_BT == best_BT).double().mean(0) > OWN_CHOICE
-    known_BT = (next_BT >= 0) & ~own_T
+    known_BT = (next_BT >= 0) & ~own_T & ~_repeated_end(next_BT)
     counted_BT = known_BT & (weight_BT != 0)
     if int(counted_BT.sum()) < FEWEST_TARGETS:
         return None
@@ -313,6 +314,14 @@ def _transposed(
         if bool(counted.any()):
             best = max(best, float((other_BT == next_BT)[counted].double().mean()))
     return now, best
+
+
+def _repeated_end(fed_BT: Tensor) -> Tensor:
+    """Return where an example has but one symbol from here on, as padding, before its last -1."""
+    ids_BT = fed_BT[:, :-1]
+    end_BT = (ids_BT == ids_BT[:, -1:]).flip(1).long().cumprod(1).flip(1).bool()
+    end_BT &= end_BT.sum(1, keepdim=True) > 1
+    return torch.cat([end_BT, torch.zeros_like(end_BT[:, :1])], 1)
 
 
 def _other_orders(table_BT: Tensor) -> tuple[Tensor, Tensor]:

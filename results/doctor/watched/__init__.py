@@ -136,7 +136,9 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         "initialisation-too-large never-forced clip-after-step".split()
     ),
     "state-not-advanced": frozenset(["query-constant", "state-reset"]),
-    "targets-transposed": frozenset(["real-token-ignored", "never-forced", "padding-in-loss"]),
+    "targets-transposed": frozenset(
+        "real-token-ignored never-forced padding-in-loss no-eos-in-loss".split()
+    ),
     "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
     "only-padding-in-loss": frozenset(["no-eos-in-loss"]),
     "always-start": frozenset(["never-forced"]),

@@ -96,6 +96,8 @@ def train(slip: Slip, steps: int = 4) -> None:
         source, target = batch(generator)
         shift = 0 if slip.get("unshifted") else 1
         fed, asked = target[:, : target.shape[1] - 1], target[:, shift:][:, : target.shape[1] - 1]
+        if slip.get("no_end_fed"):
+            fed = fed.masked_fill(fed == EOS, PAD)
         loss = loss_of(slip, model(source, fed), asked)
         if not slip.get("uncleared"):
             optimizer.zero_grad()
@@ -123,6 +125,7 @@ def found(slip: Slip) -> list[str]:
         ({"over_time": True}, "softmax-over-time"),
         ({"raw": True}, "logits-as-log-probabilities"),
         ({"order": True}, "targets-transposed"),
+        ({"order": True, "no_end_fed": True}, "targets-transposed"),
         ({"reshape": True}, "view-for-transpose"),
         ({"minus": True}, "loss-maximised"),
         ({"ignored": 5}, "real-token-ignored"),
