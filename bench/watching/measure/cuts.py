@@ -110,6 +110,8 @@ def _gradients(
     values = tape.replay(gradients=True, uncut=uncut)
     if not values[loss].requires_grad:
         return {}, []
+    # a part may be frozen since
+    numbers = [n for n in numbers if values[n].requires_grad]
     inner = [n for n in inner if n in values and values[n].requires_grad]
     wanted = [values[n] for n in numbers + inner]
     found = torch.autograd.grad(values[loss].sum(), wanted, allow_unused=True)

@@ -24,6 +24,8 @@ from results.doctor.watched.evaluations import (
     OtherIds,
     OtherStart,
     Overrun,
+    SameFed,
+    TooShort,
 )
 
 MOST = 0.9
@@ -60,6 +62,8 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         padded=padded(seen[-1], trained),
         ids=_ids(free, trained),
         overrun=_overrun(free, trained),
+        same_fed=_same_fed(every, trained),
+        too_short=_too_short(every, trained),
         handed=handed_ids(seen[-1], trained),
         renamed=renamed_ids(seen[-1]),
         misread=misread_ids(seen[-1], recording),
@@ -239,3 +243,41 @@ def _overrun(free: list[Pass], trained: Habits) -> Overrun | None:
     mean = sum(behind) / len(behind)
     place = str(free[-1].decoder[-1].place or "")
     return Overrun(trained.end, mean, compares_end(files, trained.end), place)
+
+
+def _same_fed(every: list[Pass], trained: Habits) -> SameFed | None:
+    """Return the symbol that every step of every pass is fed, though training feeds several."""
+    found = []
+    for one in every:
+        if not one.by_steps or len(one.decoder) < FEWEST_FED:
+            return None
+        fed = torch.cat([e.ids.reshape(-1) for e in one.decoder if e.ids is not None])
+        chosen = torch.cat([choice.ids.reshape(-1) for choice in one.choices])
+        if bool((fed != fed[0]).any()):
+            return None
+        found.append((int(fed[0]), float((chosen != fed[0]).double().mean())))
+    if not trained.fed_varies or len({symbol for symbol, _ in found}) != 1:
+        return None
+    others = sum(share for _, share in found) / len(found)
+    return SameFed(found[0][0], others, str(every[-1].decoder[-1].place or ""))
+
+
+def _too_short(every: list[Pass], trained: Habits) -> TooShort | None:
+    """Return after how many steps all passes stop, if answers have no end by then."""
+    if trained.end is None:
+        return None
+    steps, rows, ended = set(), 0, 0
+    for one in every:
+        if not one.by_steps:
+            return None
+        chosen_TB = torch.stack([choice.ids.reshape(-1) for choice in one.choices])
+        ends_B = (chosen_TB == trained.end).any(0)
+        rows, ended = rows + len(ends_B), ended + int(ends_B.sum())
+        if not bool(ends_B.all()):
+            steps.add(len(chosen_TB))
+    if len(steps) != 1:
+        return None
+    limit = steps.pop()
+    longer = sum(length > limit for length in trained.lengths) / len(trained.lengths)
+    place = every[-1].tape.calls[every[-1].choices[-1].call].place
+    return TooShort(limit, 1 - ended / rows, longer, str(place or ""))

@@ -30,6 +30,10 @@ class Habits:
     """Whether what the decoder is fed in a step moves later steps."""
     ignored: int | None
     """The symbol that the loss ignores, if it is told to ignore one."""
+    fed_varies: bool
+    """Whether the decoder is fed other symbols than its first one."""
+    lengths: tuple[int, ...]
+    """Symbols that the loss asks for, of each example."""
 
 
 def habits(recording: Recording) -> Habits:
@@ -42,6 +46,8 @@ def habits(recording: Recording) -> Habits:
         _common([_offsets(reading) for reading in readings]),
         any(_carries(group) for reading in readings for group in reading.of_role("decoder")),
         ignored_symbol(readings),
+        any(_varies(group) for reading in readings for group in reading.of_role("decoder")),
+        tuple(len(row) for reading in readings for row in asked_rows(reading)),
     )
 
 
@@ -116,6 +122,10 @@ def _carries(group: Group) -> bool:
     reach: Tensor = group.reach_JT > 0
     steps = min(reach.shape)
     return any(bool(reach[j, j + 1 :].any()) for j in range(1, steps - 1))
+
+
+def _varies(group: Group) -> bool:
+    return bool((group.ids_BJ != group.ids_BJ[:, :1]).any())
 
 
 def ignored_symbol(readings: list[StepReading]) -> int | None:

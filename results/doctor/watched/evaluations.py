@@ -18,6 +18,8 @@ LEAST_DIFFERENCE = 0.05
 """Difference between a score with padding and the score without it that counts."""
 
 
+MOST_UNENDED = 0.1
+"""Share of answers without an end, and of targets that are longer, that a limit may leave."""
 MUCH_BETTER = 0.2
 """Share of symbols more that equal the targets when they are counted as in training."""
 
@@ -135,6 +137,28 @@ class Overrun:
 
 
 @dataclass(frozen=True)
+class SameFed:
+    """Every step of every pass was fed one and the same symbol, though training feeds several."""
+
+    symbol: int
+    others: float
+    """Share of the chosen symbols that are others."""
+    place: str
+
+
+@dataclass(frozen=True)
+class TooShort:
+    """Every pass stopped after the same number of steps, with answers that have no end yet."""
+
+    steps: int
+    unended: float
+    """Share of the answers without an end symbol."""
+    longer: float
+    """Share of the training's targets that have more symbols than there are steps."""
+    place: str
+
+
+@dataclass(frozen=True)
 class EvaluationsSeen:
     """Everything that was seen of the evaluations after training had begun."""
 
@@ -155,6 +179,8 @@ class EvaluationsSeen:
     handed: HandedIds | None = None
     renamed: RenamedIds | None = None
     misread: MisreadIds | None = None
+    same_fed: SameFed | None = None
+    too_short: TooShort | None = None
     fewest_steps: int | None = None
     """Steps of the shortest pass that feeds back its choices; None of fewer than three passes."""
 
@@ -328,6 +354,42 @@ def forced(watched: HasEvaluations) -> Iterator[Finding]:
         place=one.place,
         why="The score is that of a model which is told every right symbol before the next one; "
         "alone it can be far worse.",
+    )
+
+
+def same_fed(watched: HasEvaluations) -> Iterator[Finding]:
+    """Find decoding that is fed its first symbol at every step."""
+    seen = watched.evaluations
+    if seen is None or seen.same_fed is None or seen.same_fed.others < MUCH_BETTER:
+        return
+    one = seen.same_fed
+    yield Finding(
+        "always-start-at-evaluation",
+        SURE,
+        f"in all {seen.passes:,} passes of evaluation every step was fed symbol {one.symbol}, "
+        f"though {one.others:.0%} of the chosen symbols are others; training feeds several",
+        "feed the symbol that was chosen last: token = logits.argmax(-1)",
+        place=one.place,
+        why="The decoder cannot know what it has said, and answers as if each step were the first.",
+    )
+
+
+def too_short(watched: HasEvaluations) -> Iterator[Finding]:
+    """Find a limit of steps that cuts answers off."""
+    seen = watched.evaluations
+    if seen is None or seen.too_short is None:
+        return
+    one = seen.too_short
+    if min(one.unended, one.longer) < MOST_UNENDED:
+        return
+    yield Finding(
+        "stops-too-early",
+        LIKELY,
+        f"decoding stops after {one.steps} symbols; {one.unended:.0%} of the answers have no end "
+        f"symbol by then, and {one.longer:.0%} of the training's targets are longer",
+        "let decoding go on to the longest answer that is expected",
+        place=one.place,
+        why="A longer answer cannot be right, however good the model is.",
     )
 
 

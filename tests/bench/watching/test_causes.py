@@ -49,6 +49,8 @@ class Translator(nn.Module):
             if self.slip.get("cut"):
                 context = torch.zeros_like(context)
             steps.append(self.out(torch.cat([hidden, context], 1)))
+            if self.slip.get("detached"):
+                hidden = hidden.detach()
             if self.slip.get("restart"):
                 hidden = first
         logits = torch.stack(steps, 1)
@@ -91,6 +93,7 @@ def train(slip: Slip, steps: int = 4) -> None:
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
     model = Translator(slip)
+    model.embed_target.requires_grad_(not slip.get("frozen"))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for step in range(steps):
         source, target = batch(generator)
@@ -140,6 +143,7 @@ def found(slip: Slip) -> list[str]:
         ({"time_first": True}, "axes-swapped"),
         ({"uncleared": True}, "uncleared-gradients"),
         ({"cleared": True}, "cleared-before-step"),
+        ({"detached": True, "frozen": True}, "graph-cut"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -227,3 +227,34 @@ def test_other_ids() -> None:
             token = (logits.argmax(-1) + 1).clamp(max=SYMBOLS - 1)
 
     assert causes(evaluate) == {"labels-off-by-one": "certain"}
+
+
+def test_one_symbol_fed_at_every_step() -> None:
+    @torch.no_grad()
+    def evaluate(encoder: Encoder, decoder: Decoder) -> None:
+        state = encoder(batch()[0])
+        tokens = torch.full((16, 1), SOS)
+        for _ in range(7):
+            logits, state = decoder(tokens[:, :1], state)
+            tokens = torch.cat([tokens, logits.argmax(-1)], 1)
+
+    assert causes(evaluate) == {"always-start-at-evaluation": "certain"}
+
+
+def test_decoding_that_stops_too_early() -> None:
+    @torch.no_grad()
+    def evaluate(encoder: Encoder, decoder: Decoder) -> None:
+        greedy(encoder, decoder, steps=4)
+
+    @torch.no_grad()
+    def until_ended(encoder: Encoder, decoder: Decoder) -> None:
+        for row in batch()[0]:
+            state, token = encoder(row[None]), torch.tensor([[SOS]])
+            for _ in range(7):
+                logits, state = decoder(token, state)
+                token = logits.argmax(-1)
+                if int(token) == EOS:
+                    break
+
+    assert causes(evaluate) == {"stops-too-early": "likely"}
+    assert causes(until_ended, steps=120) == {}
