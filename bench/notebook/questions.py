@@ -91,17 +91,20 @@ def axis(
     *,
     task: Names = None,
     seeds: Seeds | None = None,
+    again: Seeds | None = None,
     store: str | Path | None = None,
 ) -> Answer:
     """Return the effect of each value of an axis against the base's value; `all` for every axis.
 
-    Arguments and errors as in `compare`.
+    again: seeds that are judged apart, `"100:110"`; their words stand beside those of the others.
+    Other arguments and errors as in `compare`.
     """
     folder, among = folder_of(store), _among(task, seeds)
+    apart = None if again is None else read_seeds(again)
     if name == "all":
-        overview = comparisons.every_axis(folder, among)
+        overview = comparisons.every_axis(folder, among, apart)
         return Answer(overview, lambda console: shown.show_every_axis(overview, console))
-    rows, interactions = comparisons.one_axis(folder, name, among)
+    rows, interactions = comparisons.one_axis(folder, name, among, apart)
     return Answer(
         [*rows, *interactions], lambda console: shown.show_effects(rows, interactions, console)
     )

@@ -208,6 +208,15 @@ def test_an_axis_is_drawn_with_its_intervals(store: Path) -> None:
         bench.plot.compare(answer, measure="speed")
 
 
+def test_an_axis_is_asked_again_with_other_seeds(store: Path) -> None:
+    rows = bench.axis("cell", again="1:2", store=store).rows
+    scores = [row for row in rows if row["measure"] == "exact_match"]
+    assert [(row["pairs"], "again_effect" in row) for row in scores] == [(1, True)]
+    assert "again_effect" not in bench.axis("cell", store=store).rows[0]
+    with pytest.raises(ValueError, match="seeds"):
+        bench.axis("cell", again="some", store=store)
+
+
 def test_curves_are_compared_and_their_difference_is_drawn(store: Path) -> None:
     answer = bench.compare("cell=mine", "cell=gru", along="steps", store=store)
     frame = answer.frame()
