@@ -36,6 +36,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -173,7 +174,7 @@ def our_turn(execution: str, seeds: int, cores: Sequence[int]) -> Turn:
 def table(sides: Mapping[str, Sequence[Turn]]) -> Table:
     """Return a line for each side; the first is JAX, which others are compared with."""
     titles = ("seconds", "times as fast as JAX", "reached 0.99", "steps", "s per 1,000 steps")
-    shown = Table("side", *titles)
+    shown = Table("side", *titles, box=box.SIMPLE, pad_edge=False)
     first = next(iter(sides.values()))
     for side, turns in sides.items():
         steps = [of_seed for turn in turns for of_seed in turn.steps]
