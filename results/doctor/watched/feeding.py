@@ -144,6 +144,9 @@ def unshifted(seen: FeedingSeen) -> Iterator[Finding]:
     """Find a decoder that is fed the very symbol that it must predict."""
     rounds = [fed for fed in seen.fed if fed.by_offset.get(0, 0) >= _needed(fed)]
     early = seen.fed[:3]
+    if not rounds:
+        rounds = [fed for fed in early if _ahead_where_forced(fed)]
+        rounds = rounds if len(rounds) > 1 else []
     if not rounds and early and all(fed.start_asked for fed in early):
         yield _start_asked(seen)
         return
@@ -160,6 +163,12 @@ def unshifted(seen: FeedingSeen) -> Iterator[Finding]:
         place=seen.decoder_place,
         why="the model learns to copy its input, and has nothing to copy when it runs alone.",
     )
+
+
+def _ahead_where_forced(fed: Fed) -> bool:
+    """Return whether the steps that are not fed the model's choice are fed what they must give."""
+    ahead, forced = fed.by_offset.get(0, 0), fed.steps - fed.own
+    return ahead >= max(2, MOST_STEPS * forced) and not fed.by_offset.get(1, 0)
 
 
 def _start_asked(seen: FeedingSeen) -> Finding:

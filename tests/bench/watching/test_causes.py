@@ -40,6 +40,8 @@ class Translator(nn.Module):
         steps = []
         for step in range(fed.shape[1]):
             symbol = fed[:, 0 if self.slip.get("start") else step]
+            if self.slip.get("own") and step % 2 == 0 and steps:
+                symbol = steps[-1].argmax(1)
             hidden = self.decoder(self.embed_target(symbol), hidden)
             query = first if self.slip.get("query") else hidden
             scores = (memory @ query[:, :, None])[:, :, 0]
@@ -137,6 +139,7 @@ def test_gradients_are_asked_of_what_is_trained_alone() -> None:
         ({"minus": True}, "loss-maximised"),
         ({"ignored": 5}, "real-token-ignored"),
         ({"unshifted": True}, "unshifted-targets"),
+        ({"unshifted": True, "own": True}, "unshifted-targets"),
         ({"start": True}, "always-start"),
         ({"restart": True}, "state-not-advanced"),
         ({"cut": True}, "source-cut"),
@@ -154,7 +157,7 @@ def test_the_cause_is_named_first(slip: Slip, cause: str) -> None:
     assert found(slip)[:1] == [cause]
 
 
-@pytest.mark.parametrize("slip", [{}, {"smoothing": 0.1}, {"ignored": -100}])
+@pytest.mark.parametrize("slip", [{}, {"smoothing": 0.1}, {"ignored": -100}, {"own": True}])
 def test_nothing_is_found_in_sound_training(slip: Slip) -> None:
     assert found(slip) == []
 
