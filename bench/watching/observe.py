@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from bench.watching.measure.attention import attention_seen
 from bench.watching.measure.data import data_seen
-from bench.watching.measure.evaluations import evaluations_seen
+from bench.watching.measure.evaluation.summary import evaluations_seen
 from bench.watching.measure.feeding import feeding_seen
 from bench.watching.measure.losses import losses_seen
 from bench.watching.measure.modes import modes_seen

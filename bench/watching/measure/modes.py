@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
-from bench.watching.measure.switched import (
+from bench.watching.measure.evaluation.switched import (
     DROPOUTS,
     active_dropout,
     argument,

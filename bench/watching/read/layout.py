@@ -58,9 +58,6 @@ class Layout:
     examples: int
     axes: Axes
     owners: Owners
-    swapped: bool = False
-    """Whether predictions belong to one example only if another axis is taken for that of the
-    examples than the one that the symbols show."""
 
 
 def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> Layout:
@@ -87,7 +84,7 @@ def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> La
     if top > 0 and (best.examples, best.axes) not in believed and best.owners.clean >= CLEAN:
         examples, axes = believed[0]
         found = owners(tape, asked, groups, examples, axes)
-        return Layout(examples, axes, found, swapped=found.clean < CLEAN)
+        return Layout(examples, axes, found)
     return best
 
 

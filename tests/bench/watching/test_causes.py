@@ -37,7 +37,7 @@ class Translator(nn.Module):
         if self.slip.get("view"):
             memory = memory.reshape(memory.shape[1], memory.shape[0], -1).transpose(0, 1)
         hidden = first = state[0] if not self.slip.get("cut") else torch.zeros(len(fed), 24)
-        steps = []
+        steps: list[Tensor] = []
         for step in range(fed.shape[1]):
             symbol = fed[:, 0 if self.slip.get("start") else step]
             if self.slip.get("own") and step % 2 == 0 and steps:

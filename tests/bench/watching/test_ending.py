@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.watching.measure.ending import compares_end
+from bench.watching.measure.evaluation.ending import compares_end
 
 DECODES = "def decode(model):\n    return [model() for _ in range(9)]\n"
 CUTS = "def text(ids):\n    return ids[: ids.index(13)]\n"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bench.watching.measure.switched import argument
+from bench.watching.measure.evaluation.switched import argument
 from bench.watching.read.passes import Pass, PassesOfEvaluation
 from bench.watching.read.training import Habits
 from bench.watching.record.replaying import Call

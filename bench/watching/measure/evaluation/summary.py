@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from bench.watching.measure.counted import padded
-from bench.watching.measure.ending import compares_end
-from bench.watching.measure.handed import handed_ids, renamed_ids
-from bench.watching.measure.switched import dropout_off, running_statistics
+from bench.watching.measure.evaluation.counted import padded
+from bench.watching.measure.evaluation.ending import compares_end
+from bench.watching.measure.evaluation.handed import handed_ids, renamed_ids
+from bench.watching.measure.evaluation.switched import dropout_off, running_statistics
 from bench.watching.measure.vocabulary import misread_ids
 from bench.watching.read.dividing import passes
 from bench.watching.read.entries import Lookup
