@@ -84,6 +84,7 @@ def _seen(reading: StepReading) -> LossesSeen:
         share=min(_share(reading), _written_share(reading)),
         steps=reading.steps,
         transposed=_transposed(reading, asked_BT, weight_BT),
+        tags_transposed=_tags_transposed(reading),
         made_steps=_made_steps(reading),
         counted_steps=int((weight_BT != 0).any(0).sum()),
         only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
@@ -314,6 +315,30 @@ def _transposed(
         if bool(counted.any()):
             best = max(best, float((other_BT == next_BT)[counted].double().mean()))
     return now, best
+
+
+def _tags_transposed(reading: StepReading) -> tuple[float, float] | None:
+    """Return for how many positions of a tagger's sources the loss asks where there is a symbol and
+    only there: as its targets are, and in the other order of axes."""
+    weight_N = reading.predictions.weight_N
+    if reading.of_role("decoder"):
+        return None
+    for group in reading.of_role("source"):
+        examples, steps = group.ids_BJ.shape
+        if group.batch_axis is None or examples * steps != len(weight_N):
+            continue
+        last_B = group.ids_BJ[:, -1].mode().values
+        real_BJ = (group.ids_BJ != last_B).flip(1).long().cummax(1).values.flip(1).bool()
+        if len(torch.unique(real_BJ.sum(1))) < 2:
+            continue
+        weighed_BJ = (weight_N != 0).reshape(examples, steps)
+        known_N, place_N = reading.owner_N >= 0, torch.arange(len(weight_N))
+        if not bool((reading.owner_N == place_N // steps)[known_N].all()):
+            continue
+        other_BJ = weighed_BJ.reshape(steps, examples).T
+        now, other = [float((w == real_BJ).double().mean()) for w in (weighed_BJ, other_BJ)]
+        return now, other
+    return None
 
 
 def _repeated_end(fed_BT: Tensor) -> Tensor:

@@ -43,6 +43,11 @@ class Owners:
     may be constant. None if all are telling."""
 
     @property
+    def separate(self) -> bool:
+        """Return whether most predictions are moved by one example each, and none by several."""
+        return not bool(self.mixed_N.any()) and bool((self.owner_N >= 0).double().mean() > 0.5)
+
+    @property
     def clean(self) -> float:
         """Return the share of predictions that exactly one example moves, of those that tell."""
         known_N = self.owner_N >= 0
@@ -68,6 +73,8 @@ def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> La
     for (examples, axes), _ in sorted(
         zip(candidates, shown, strict=True), key=lambda pair: -pair[1]
     ):
+        if examples == 1 and best is not None and best.owners.separate:
+            break
         layout = Layout(examples, axes, owners(tape, asked, groups, examples, axes))
         if best is None or layout.owners.clean > best.owners.clean + 1e-9:
             best = layout

@@ -69,6 +69,9 @@ class LossesSeen:
     """The symbol asked for, if the loss asks for no other."""
     transposed: tuple[float, float] | None = None
     """Share of targets that are what is fed next: as they are, and in the other order of axes."""
+    tags_transposed: tuple[float, float] | None = None
+    """Of a tagger: share of positions where there is a word and the loss asks for a label, or
+    neither: as they are, and in the other order of axes."""
     ignored_inside: int = 0
     """Predictions without weight that have others of the same example behind them with weight."""
     ignored_symbol: int | None = None
@@ -231,6 +234,24 @@ def transposed(seen: LossesSeen) -> Iterator[Finding]:
         )
 
 
+def tags_transposed(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a tagger's logits and labels that are flattened in different orders."""
+    if seen.tags_transposed is None:
+        return
+    now, other = seen.tags_transposed
+    if other == 1 and now < MATCHED:
+        yield Finding(
+            "targets-transposed",
+            SURE,
+            f"at {1 - now:.0%} of the positions the loss asks for a label where the source is "
+            "padding, or ignores a word; flattened in the other order of axes, none is left",
+            "bring logits and labels into the same order before flattening: "
+            "labels.reshape(-1) for logits of shape (batch, steps, labels)",
+            place=seen.place,
+            why="each prediction is compared with the label of another word.",
+        )
+
+
 def ignored(seen: LossesSeen) -> Iterator[Finding]:
     """Find real symbols that the loss ignores as if they were padding."""
     if seen.ignored_inside and all(norm.over == "symbols" for norm in seen.normalisations):
@@ -328,6 +349,7 @@ LOSSES_RULES = (
     maximised,
     empty_slot,
     transposed,
+    tags_transposed,
     ignored,
     only_one_symbol,
     last_step_only,

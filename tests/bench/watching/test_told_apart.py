@@ -79,9 +79,18 @@ for step in range(64):
 """Its outputs at padding are constant, and its letters have no axis of examples."""
 
 
-def test_words_of_letters_are_no_decoder(tmp_path: Path) -> None:
-    path = tmp_path / "train.py"
-    path.write_text(TAGGER, "utf-8")
+def causes(path: Path, script: str) -> list[str]:
+    """Watch a script and return the causes found."""
+    path.write_text(script, "utf-8")
     with Watch() as doctor:
         runpy.run_path(str(path))
-    assert [finding.cause for finding in doctor.findings] == []
+    return [finding.cause for finding in doctor.findings]
+
+
+def test_words_of_letters_are_no_decoder(tmp_path: Path) -> None:
+    assert causes(tmp_path / "train.py", TAGGER) == []
+
+
+def test_labels_of_a_tagger_in_the_other_order(tmp_path: Path) -> None:
+    script = TAGGER.replace("tags.flatten()", "tags.T.flatten()")
+    assert causes(tmp_path / "train.py", script) == ["targets-transposed"]
