@@ -8,6 +8,7 @@ the model takes one axis for the other, and the symbols are believed.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -112,10 +113,21 @@ def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:
         choices: list[Axes] = []
         for members in groups:
             axes = [axis for axis, length in enumerate(members[0].shape) if length == size]
-            choices.append(list(axes) or [None])
+            choices.append([None] if _is_flat(members, groups) else list(axes) or [None])
         for chosen in itertools.islice(itertools.product(*choices), 8):
             yield size, list(chosen)
     yield 1, [None] * len(groups)
+
+
+def _is_flat(members: Members, groups: Sequence[Members]) -> bool:
+    """Return whether a group has a row for each position of another one, as letters of words do.
+
+    Such rows have no axis of examples, though another of their axes may be as long as that.
+    """
+    grids = (other[0].shape for other in groups if other is not members)
+    cells = {math.prod(shape) for shape in grids if len(shape) == 2 and min(shape) > 1}
+    shape = members[0].shape
+    return len(shape) == 2 and shape[0] in cells
 
 
 def _content(groups: Sequence[Members], axes: Axes) -> float:

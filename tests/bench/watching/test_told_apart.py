@@ -94,3 +94,7 @@ def test_words_of_letters_are_no_decoder(tmp_path: Path) -> None:
 def test_labels_of_a_tagger_in_the_other_order(tmp_path: Path) -> None:
     script = TAGGER.replace("tags.flatten()", "tags.T.flatten()")
     assert causes(tmp_path / "train.py", script) == ["targets-transposed"]
+
+
+def test_words_of_as_many_letters_as_there_are_examples(tmp_path: Path) -> None:
+    assert causes(tmp_path / "train.py", TAGGER.replace("size=16", "size=4")) == []
