@@ -17,6 +17,8 @@ EXECUTIONS = ("eager", "replicas")
 STOPS = ("budget", "solved", "plateau")
 """Moments at which training can end: at the end of the budget, or already at the task's target, or
 when the run has flattened."""
+BATCHING = ("length", "random")
+"""Kinds of batches: of like source lengths, or of any."""
 RERUNS = ("all", "failed")
 """Finished runs that may be done again: every one, or those that failed."""
 LARGEST_BUDGET = 10**15
@@ -33,7 +35,9 @@ class Budget:
     excluded) is set. batch: examples for each step. every: steps between evaluations, 0 for a
     twentieth of the steps, or 100. stop: at the budget's end, so that runs are compared at equal
     work, or already at the task's target on validation (`solved`), or when the run has flattened
-    (`plateau`, see `results.stats.flattening`). ValueError for anything else.
+    (`plateau`, see `results.stats.flattening`). batching: how an epoch's batches are made: of like
+    source lengths (`length`), which pads little, or at random (`random`), which on some tasks needs
+    far fewer steps (docs/speed.md). ValueError for anything else.
     """
 
     steps: int = 0
@@ -42,6 +46,7 @@ class Budget:
     batch: int = 32
     every: int = 0
     stop: str = "budget"
+    batching: str = "length"
 
     def __post_init__(self) -> None:
         limits = [name for name in ("steps", "tokens", "seconds") if getattr(self, name)]
@@ -57,11 +62,21 @@ class Budget:
             )
         if self.stop not in STOPS:
             raise ValueError(f"stop={self.stop!r} is not one of {', '.join(STOPS)}; give one")
+        if self.batching not in BATCHING:
+            allowed = ", ".join(BATCHING)
+            raise ValueError(f"batching={self.batching!r} is not one of {allowed}; give one")
 
     @property
     def interval(self) -> int:
         """Number of steps between evaluations."""
         return self.every or (max(self.steps // 20, 1) if self.steps else 100)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the budget as plain values; batches of like lengths are not written down."""
+        values = asdict(self)
+        if self.batching == BATCHING[0]:
+            del values["batching"]  # ids are older than the choice
+        return values
 
     def text(self) -> str:
         """Return the budget in words, `500 steps` for example."""
@@ -81,6 +96,7 @@ class Epochs:
     batch: int = 32
     every: int = 0
     stop: str = "budget"
+    batching: str = "length"
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs <= LARGEST_BUDGET:
@@ -90,7 +106,13 @@ class Epochs:
     def over(self, examples: int) -> Budget:
         """Return the budget in steps for so many training examples, the last batch included."""
         steps = self.epochs * -(-examples // max(self.batch, 1))
-        return Budget(steps=steps, batch=self.batch, every=self.every, stop=self.stop)
+        return Budget(
+            steps=steps,
+            batch=self.batch,
+            every=self.every,
+            stop=self.stop,
+            batching=self.batching,
+        )
 
     def text(self) -> str:
         """Return the budget in words, `3 epochs` for example."""
@@ -143,7 +165,7 @@ class RunSpec:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         if not self.tuning:
             del values["tuning"]  # ids are older than tuning
-        return {**values, "variant": dict(self.variant), "budget": asdict(self.budget)}
+        return {**values, "variant": dict(self.variant), "budget": self.budget.plain()}
 
     @cached_property
     def id(self) -> str:
@@ -159,7 +181,12 @@ class RunSpec:
         ended, if that was at a multiple of the interval.
         """
         plain = self.plain()
-        budget = {"batch": self.budget.batch, "interval": self.budget.interval}
+        budget: dict[str, Any] = {
+            "batch": self.budget.batch,
+            "interval": self.budget.interval,
+        }
+        if self.budget.batching != BATCHING[0]:
+            budget["batching"] = self.budget.batching
         text = json.dumps({**plain, "budget": budget, "decoding": ""}, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

@@ -47,11 +47,11 @@ def until_decided(
 
     first_seed: from which on they are counted, so that the runs there are count too.
 
-    Empty for runs that options cannot describe: with a fault, or stopped before the end of their
-    budget.
+    Empty for runs that options cannot describe: with a fault, with random batches, or stopped
+    before the end of their budget.
     """
     spec = ours.spec
-    if spec["fault"] or spec["budget"]["stop"] != DEFAULT_STOP:
+    if spec["fault"] or spec["budget"]["stop"] != DEFAULT_STOP or "batching" in spec["budget"]:
         return ""
     names = [naming.name(record.variant, suite) for record in (ours, theirs)]
     words = ["--until-decided", *names, "--task", ours.task, "--budget", _budget(ours)]
@@ -74,6 +74,7 @@ def _settings(record: Record) -> list[str]:
     batch, every = spec["budget"]["batch"], spec["budget"]["every"]
     words = ["--batch", str(batch)] if batch != DEFAULT_BATCH else []
     words += ["--every", str(every)] if every else []
+    words += ["--batching", kind] if (kind := spec["budget"].get("batching")) else []
     words += ["--decoding", str(spec["decoding"])] if spec["decoding"] != "greedy" else []
     words += ["--stop", stop] if (stop := str(spec["budget"]["stop"])) != DEFAULT_STOP else []
     return words + (["--plugin", "FILE"] if spec.get("plugin") else [])

@@ -87,6 +87,7 @@ def setting_text(record: Record) -> str:
     budget = record.spec["budget"]
     limit = next(f"{_plain_number(budget[k])} {k}" for k in SPENT_KEYS if budget[k])
     parts = [limit, f"batch {budget['batch']}", str(record.spec["device"])]
+    parts += [f"{budget['batching']} batches"] if "batching" in budget else []
     parts += [f"evaluated every {budget['every']}"] if budget["every"] else []
     parts += [text] if (text := STOP_TEXTS.get(budget["stop"], str(budget["stop"]))) else []
     parts += [str(record.spec["fault"])] if record.spec["fault"] else []

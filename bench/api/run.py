@@ -70,6 +70,7 @@ class MatrixOptions:
         decoding: Decoding of the test set, `greedy` or `beam=5`; None for the matrix's own.
         fault: A fault to plant in every run, or several joined by +.
         stop: When training ends, of `bench.specs.STOPS`; None for the matrix's own.
+        batching: Kind of batches, of `bench.specs.BATCHING`; None for the matrix's own.
         every: Steps between two evaluations, only with vary or base; None for what the budget asks.
         tune: `axis=a,b,c` each, of which one is chosen for each variant on seeds of its own.
     """
@@ -87,6 +88,7 @@ class MatrixOptions:
     stop: str | None = None
     every: int | None = None
     tune: Sequence[str] = ()
+    batching: str | None = None
 
     @property
     def varies(self) -> bool:
@@ -121,7 +123,9 @@ def matrix_of(options: MatrixOptions) -> Matrix:
         budget = None  # already in it
     else:
         matrix, budget = _read(options), options.budget
-    matrix = matrix.changed(options.seeds, budget, options.decoding, options.fault, options.stop)
+    matrix = matrix.changed(
+        options.seeds, budget, options.decoding, options.fault, options.stop, options.batching
+    )
     return matrix.tuned(read_listed("--tune", options.tune)) if options.tune else matrix
 
 

@@ -23,6 +23,7 @@ OF_TRAINING = frozenset({
 """Options that every way of running heeds."""
 OF_MATRIX = OF_TRAINING | {
     "stop",
+    "batching",
     "tune",
     "fault",
     "rerun",

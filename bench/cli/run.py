@@ -15,6 +15,7 @@ from bench.cli.heeding import refuse_unheeded
 from bench.cli.run_options import (
     AddressOption,
     BaseOption,
+    BatchingOption,
     BatchOption,
     BudgetOption,
     DecodingOption,
@@ -96,6 +97,7 @@ def run(
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
     stop: StopOption = None,
+    batching: BatchingOption = None,
     batch: BatchOption = None,
     every: EveryOption = None,
     decoding: DecodingOption = None,
@@ -143,6 +145,7 @@ def run(
         stop,
         every,
         tune or [],
+        batching,
     )
     engines = EngineOptions(engine, workers, address, time_limit, memory_limit, plugin or [])
     with user_errors():

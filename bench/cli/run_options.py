@@ -66,6 +66,14 @@ StopOption = Annotated[
         "how soon, and scores are then not compared. Default: the matrix's, or budget.",
     ),
 ]
+BatchingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Batches of like lengths, which pad little (length), or in random order (random), "
+        "which on some tasks needs far fewer steps. Default: the matrix's, or length.",
+    ),
+]
 BatchOption = Annotated[
     int | None,
     typer.Option(metavar="N", help="With --vary: examples per training step. Default: 32."),

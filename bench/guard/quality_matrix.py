@@ -64,7 +64,7 @@ def as_toml(matrix: Matrix) -> str:
 
 
 def _block_text(block: Block) -> str:
-    budget = asdict(block.budget)
+    budget = block.budget.plain() if isinstance(block.budget, Budget) else asdict(block.budget)
     limits = {key: value for key, value in budget.items() if value or key == "batch"}
     lines = [
         "[[block]]",

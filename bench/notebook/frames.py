@@ -13,6 +13,7 @@ from bench.api.outputs import example_rows, read_outputs
 from bench.api.rescore import OwnMetric, rescore
 from bench.api.store import check_tasks, choose, is_of, runs_of, with_trends
 from bench.notebook.stores import Names, RunName, folder_of, names, run_of, sentences
+from bench.specs import BATCHING
 from results import naming
 from results.grouping import budget_of, setting_text, test_score
 from results.mistakes import ExampleRow
@@ -37,6 +38,7 @@ RUN_SETTINGS = (
     "budget",
     "batch",
     "stop",
+    "batching",
     "decoding",
     "fault",
     "device",
@@ -62,8 +64,8 @@ def runs(
     ended: `flattened`, `still rising`, `cannot tell`), metric, score (on test), steps, tokens
     (target tokens trained on), train_seconds, tokens_per_second, tokens_to_target,
     seconds_to_target, peak_mib, parameters, findings (causes that the doctor found), machine (times
-    compare on one alone), and what varies of the axes and of budget, batch, stop, decoding, fault,
-    device, execution, data, plugin (its digest) and torch.
+    compare on one alone), and what varies of the axes and of budget, batch, stop, batching,
+    decoding, fault, device, execution, data, plugin (its digest) and torch.
 
     Args:
         store: Folder of the store; None for BENCH_STORE or `.bench`.
@@ -114,7 +116,8 @@ def _setting(record: Record, name: str) -> Any:
     budget = record.spec["budget"]
     if name == "budget":
         return budget_of(setting_text(record))
-    return record.spec[name] if name in record.spec else budget.get(name)
+    written = {"batching": BATCHING[0], **budget}
+    return record.spec[name] if name in record.spec else written.get(name)
 
 
 def _records_of(

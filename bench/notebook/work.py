@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -51,6 +52,7 @@ def run(
     seeds: Seeds | None = None,
     budget: str | None = None,
     stop: str | None = None,
+    batching: str | None = None,
     batch: int | None = None,
     decoding: str | None = None,
     tune: Mapping[str, Sequence[Any]] | None = None,
@@ -77,6 +79,7 @@ def run(
         seeds: How many from 0 on, or which: `"100:110"` or `range(100, 110)` for 100 to 109.
         budget: `500steps`, `2000000tokens`, `3epochs` or `60s`.
         stop: When training ends: `budget`, or already at the task's target, `solved`.
+        batching: Batches of like lengths, `length`, or in random order, `random`.
         batch: Examples per training step; not with a matrix.
         decoding: `greedy` or `beam=5`, of the test set.
         tune: Candidates by axis, of which one is chosen for each variant by validation, on seeds
@@ -99,7 +102,10 @@ def run(
     one_of("kind of runs to do again", rerun or RERUNS[0], RERUNS)
     _check_arguments(axes)
     planted = "+".join(names(fault) or ()) or None
-    options = _options(task, base, grid, seeds, budget, stop, batch, decoding, planted, tune, axes)
+    options = replace(
+        _options(task, base, grid, seeds, budget, stop, batch, decoding, planted, tune, axes),
+        batching=batching,
+    )
     chosen = _matrix(matrix, options)
     engines = EngineOptions(workers=workers, plugins=loading.files())
     where, mode = device_of(device), execution_of(execution, engines)
@@ -201,7 +207,12 @@ def _matrix(given: str | Path | Mapping[str, Any] | None, options: MatrixOptions
         labels = list(options.tasks)
         matrix = matrix.narrowed(labels) if labels else matrix
         matrix = matrix.changed(
-            options.seeds, options.budget, options.decoding, options.fault, options.stop
+            options.seeds,
+            options.budget,
+            options.decoding,
+            options.fault,
+            options.stop,
+            options.batching,
         )
         return matrix.tuned(read_listed("tune", options.tune)) if options.tune else matrix
     if given is not None:

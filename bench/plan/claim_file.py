@@ -52,7 +52,7 @@ from variants import BASE, axes
 CLAIMS = Path(__file__).parents[1] / "claims"
 """Folder of the claims that come with the suite."""
 TEXT_KEYS = ("about", "source", "reported", "checked", "scaled", "trained", "rates", "task")
-CLAIM_BUDGET_KEYS = ("steps", "epochs", "batch", "every", "stop")
+CLAIM_BUDGET_KEYS = ("steps", "epochs", "batch", "every", "stop", "batching")
 CLAIM_KEYS = (*TEXT_KEYS, "story", *CLAIM_BUDGET_KEYS, "base", "tune", "seeds", "side", "compare")
 COMPARISON_KEYS = ("says", "a", "b", "expected", "measure", "near", "within")
 STORY = ("as the author saw it", "what it was", "cured")

@@ -118,8 +118,9 @@ class Matrix:
         decoding: str | None = None,
         fault: str | None = None,
         stop: str | None = None,
+        batching: str | None = None,
     ) -> Matrix:
-        """Return the matrix with other seeds, budget, decoding, fault or end in all blocks.
+        """Return the matrix with other seeds, budget, decoding, fault, end or batches throughout.
 
         None leaves a setting as it is.
 
@@ -134,10 +135,12 @@ class Matrix:
         if seeds is not None:
             changes["seeds"] = read_seeds(seeds)
         limit = None if budget is None else read_budget(budget)
+        ways = {"stop": stop, "batching": batching}
+        given = {key: value for key, value in ways.items() if value is not None}
         return replace(
             self,
             blocks=tuple(
-                replace(block, budget=_changed_budget(block.budget, limit, stop), **changes)
+                replace(block, budget=_changed_budget(block.budget, limit, given), **changes)
                 for block in self.blocks
             ),
         )
@@ -156,12 +159,13 @@ class Matrix:
 
 
 def _changed_budget(
-    given: Budget | Epochs, limit: Mapping[str, Any] | None, stop: str | None
+    given: Budget | Epochs, limit: Mapping[str, Any] | None, changes: Mapping[str, Any]
 ) -> Budget | Epochs:
-    """Return a budget with another limit, of `read_budget`, or another end; None leaves it."""
+    """Return a budget with another limit, of `read_budget`, and other fields; None leaves it."""
     if limit is not None:
-        given = make_budget(**limit, batch=given.batch, every=given.every, stop=given.stop)
-    return given if stop is None else replace(given, stop=stop)
+        kept = {key: getattr(given, key) for key in ("batch", "every", "stop", "batching")}
+        given = make_budget(**limit, **kept)
+    return replace(given, **changes)
 
 
 def _name(label: str) -> str:

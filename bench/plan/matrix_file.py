@@ -7,7 +7,7 @@ seeds = 3                                      # seeds 0 to 2; "100:110" for 100
 tasks = ["increment", "reversal:mode=symbols"]
 base = { hidden = 50, learning_rate = 0.01 }   # changes to the suite's base variant
 steps = 500                                    # or tokens, epochs, or seconds
-batch = 32                                     # also every and stop: see bench.specs.Budget
+batch = 32                        # also every, stop and batching: see bench.specs.Budget
 seeds = 5                                      # of this block, instead of the file's
 star.cell = ["rnn", "lstm"]                    # one axis changed at a time around the base
 grid.attention = "all"                         # all combinations of the grid's axes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -16,6 +16,17 @@ from variants import Batch
 
 JITTER = 3.0
 """Difference in source length up to which leftover examples may change places in the order."""
+
+
+def random_batches(
+    sources: Indices, targets: Indices, size: int, random: np.random.Generator
+) -> list[Indices]:
+    """Return one epoch: every example once, in random order, whatever its length.
+
+    Args as in `length_batches`; random is drawn from once.
+    """
+    drawn = random.permutation(len(sources))
+    return [drawn[start : start + size] for start in range(0, len(drawn), size)]
 
 
 def length_batches(
@@ -55,6 +66,13 @@ def length_batches(
     return [batches[index] for index in random.permutation(len(batches))]
 
 
+BATCHINGS: dict[str, Callable[..., list[Indices]]] = {
+    "length": length_batches,
+    "random": random_batches,
+}
+"""Makers of the batches of an epoch, by the names that `bench.specs.Budget` knows."""
+
+
 class DataPosition(NamedTuple):
     """The place in the data where a run stands: its next batch.
 
@@ -67,12 +85,14 @@ class DataPosition(NamedTuple):
 
 
 def endless(
-    split: Split, size: int, seed: int, start: DataPosition
+    split: Split, size: int, seed: int, start: DataPosition, batching: str = "length"
 ) -> Iterator[tuple[Indices, DataPosition]]:
     """Yield batches from a position on, each with the position after it, without end.
 
-    They depend on the split, the batch size and the seed, so they are the same for every variant.
+    They depend on the split, the batch size, the kind of batches and the seed, so they are the same
+    for every variant.
     """
+    batches_of = BATCHINGS[batching]
     epoch, skip, first = start
     while True:
         for part in split.source.parts(epoch, first, partial(numpy_generator, seed)):
@@ -82,7 +102,7 @@ def endless(
             sources, targets = (
                 r.lengths_at(part.indices) for r in (split.source, split.targets[0])
             )
-            batches = length_batches(sources, targets, size, random)
+            batches = batches_of(sources, targets, size, random)
             for number in range(skip, len(batches)):
                 yield part.indices[batches[number]], DataPosition(epoch, number + 1, part.number)
             for ragged in (split.source, *split.targets):

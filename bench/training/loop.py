@@ -58,7 +58,8 @@ def train(
 ) -> None:
     """Train until solved, flat, diverged or out of budget, and report every evaluation."""
     train_split = setting.task.splits["train"]
-    batches = endless(train_split, setting.budget.batch, setting.seed, state.position)
+    budget = setting.budget
+    batches = endless(train_split, budget.batch, setting.seed, state.position, budget.batching)
     probe = probe_batch(setting)
     while state.status == "running":
         segment = _train_segment(state, setting, batches, checkpoint)

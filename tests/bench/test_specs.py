@@ -40,6 +40,7 @@ BUDGETS = (
     Budget(steps=100, batch=33),
     Budget(steps=100, every=5),
     Budget(steps=100, stop="budget"),
+    Budget(steps=100, batching="random"),
 )
 
 
@@ -67,6 +68,12 @@ def test_each_field_changes_the_id(name: str) -> None:
 def test_each_part_of_a_budget_changes_the_id() -> None:
     ids = {replace(SPEC, budget=budget).id for budget in (SPEC.budget, *BUDGETS)}
     assert len(ids) == 1 + len(BUDGETS)
+
+
+def test_batches_are_part_of_what_determines_the_steps() -> None:
+    random = replace(SPEC, budget=Budget(steps=100, stop="solved", batching="random"))
+    assert random.course != SPEC.course
+    assert "batching" not in SPEC.plain()["budget"]
 
 
 def test_the_order_of_axes_does_not_change_the_id() -> None:
@@ -110,6 +117,7 @@ def test_an_unknown_key_is_refused() -> None:
         ({"steps": 1, "batch": 0}, "batch=0"),
         ({"steps": 1, "every": -1}, "every=-1"),
         ({"steps": 1, "stop": "solve"}, "stop='solve'"),
+        ({"steps": 1, "batching": "sorted"}, "batching='sorted' is not one of length, random"),
     ],
 )
 def test_a_budget_that_says_nothing_clear_is_refused(given: dict[str, Any], said: str) -> None:

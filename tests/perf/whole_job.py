@@ -10,10 +10,10 @@ cores, one thread on each, and sides take turns. Everything counts: starting Pyt
 compiling, training, evaluation; of ours also drawing the words, testing, and records. Only JAX is
 given the words as padded arrays, made before its clock starts.
 
-The sides draw and batch differently: ours makes batches of like lengths, JAX's are random and
-padded to the longest word. So they need unlike numbers of steps, and the last column leaves that
-out. The script stops if the sides' losses differ in four updates of the same weights on the
-same words.
+The sides draw and batch differently: ours makes batches of like lengths, or with `--batching
+random` random ones; JAX's are random and padded to the longest word. So they need unlike numbers of
+steps, and the last column leaves that out. The script stops if the sides' losses differ in four
+updates of the same weights on the same words.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +59,14 @@ STEPS, EVERY, BATCH = 3000, 100, 32
 CHECKED, UPDATES, ENLARGED = 64, 4, 6.0
 """Words and updates that both sides' losses are compared on, and how many times as large as first
 weights the weights are then: by first weights all is guessed evenly, whatever is read or masked."""
+RANDOM, STACKED = ("--batching", "random"), ("--execution", "replicas")
+OPTIONS = {
+    "ours": (),
+    "ours, replicas": STACKED,
+    "ours, random batches": RANDOM,
+    "ours, both": (*RANDOM, *STACKED),
+}
+"""Options of `bench run` by the sides that they make."""
 CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 NAMES = {
     **{f"encoder.{name}": f"encoder.stack.cells.0.layer.{name}_l0" for name in CELL},
@@ -152,13 +161,13 @@ def jax_turn(folder: Path, seeds: int, cores: Sequence[int]) -> Turn:
     return Turn(time.perf_counter() - since, [steps for of_core in found for steps in of_core])
 
 
-def our_turn(execution: str, seeds: int, cores: Sequence[int]) -> Turn:
-    """Train all seeds by the suite's own command, in a fresh store."""
+def our_turn(options: Sequence[str], seeds: int, cores: Sequence[int]) -> Turn:
+    """Train all seeds by the suite's own command, with these options, in a fresh store."""
     with tempfile.TemporaryDirectory() as store:
         command = [
             *(sys.executable, "-m", "bench", "run", "--task", TASK, "--base", VARIANT),
             *("--seeds", str(seeds), "--budget", f"{STEPS}steps", "--every", str(EVERY)),
-            *("--batch", str(BATCH), "--stop", "solved", "--execution", execution),
+            *("--batch", str(BATCH), "--stop", "solved", *options),
             *("--workers", str(len(cores)), "--store", store),
         ]
         since = time.perf_counter()
@@ -214,8 +223,10 @@ def main() -> None:
             raise SystemExit(f"not the same work: our losses are {losses}, JAX's {theirs}")
         ways: dict[str, Callable[[], Turn]] = {
             "JAX": lambda: jax_turn(folder, given.seeds, cores),
-            "ours": lambda: our_turn("auto", given.seeds, cores),
-            "ours, replicas": lambda: our_turn("replicas", given.seeds, cores),
+            **{
+                side: partial(our_turn, options, given.seeds, cores)
+                for side, options in OPTIONS.items()
+            },
         }
         sides: dict[str, list[Turn]] = {side: [] for side in ways}
         for _ in range(given.rounds):

@@ -122,8 +122,9 @@ class ReplicaGroup:
             first.recipe,
             optimizer_states,
         )
+        train = first.task.splits["train"]
         self._batches = [
-            endless(first.task.splits["train"], first.budget.batch, setting.seed, position)
+            endless(train, first.budget.batch, setting.seed, position, first.budget.batching)
             for position, setting in zip(self.positions, settings, strict=True)
         ]
 

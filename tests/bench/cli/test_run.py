@@ -328,3 +328,21 @@ def test_a_run_without_options_is_the_quick_matrix(
     monkeypatch.setattr("bench.cli.run._planned", planned)
     assert bench("run")[0] == 130
     assert seen == [None]
+
+
+@pytest.mark.usefixtures("no_workers")
+def test_random_batches_are_a_setting_of_their_own(bench: Bench, store: Path) -> None:
+    shared = "run --task reversal:pairs=20 --vary cell=gru --seeds 1 --budget 4".split()
+    assert bench(*shared)[0] == 0
+    code, out, _ = bench(*shared, "--batching", "random")
+    assert code == 0
+    assert "(4 steps, batch 32, cpu, random batches)" in out
+    with reading(store) as opened:
+        budgets = [entry.spec["budget"] for entry in opened.records()]
+    assert sorted(budget.get("batching", "") for budget in budgets) == ["", "random"]
+    code, _, err = bench(*shared, "--batching", "sorted")
+    assert code == 2
+    assert "batching='sorted' is not one of length, random; give one" in err
+    code, _, err = bench("run", "--until-decided", "base", "cell=lstm", "--batching", "random")
+    assert code == 2
+    assert "--batching" in err

@@ -11,7 +11,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.training.batching import DataPosition, by_length, collate, endless, length_batches
+from bench.specs import BATCHING
+from bench.training.batching import (
+    BATCHINGS,
+    DataPosition,
+    by_length,
+    collate,
+    endless,
+    length_batches,
+)
 from tasks import BOS, EOS, PAD, Ragged, Split
 from tests.small import LABELS, SEQUENCES
 
@@ -114,6 +122,35 @@ def test_epochs_differ_and_each_is_whole() -> None:
     assert first != second
     for epoch in (first, second):
         assert sorted(index for batch in epoch for index in batch) == list(range(20))
+
+
+@given(pairs, sizes, seeds, st.integers(0, 30), st.integers(1, 20))
+def test_random_batches_are_whole_and_resume(
+    rows: list[tuple[list[int], list[int]]], size: int, seed: int, done: int, more: int
+) -> None:
+    """They are one permutation an epoch, cut into pieces, whatever the lengths."""
+    split, count = made(rows), -(-len(rows) // size)
+
+    def taken(start: DataPosition, last: int) -> list[tuple[list[int], DataPosition]]:
+        stream = islice(endless(split, size, seed, start, "random"), last)
+        return [(indices.tolist(), position) for indices, position in stream]
+
+    through = taken(DataPosition(), max(done + more, count))
+    epoch = [batch for batch, _ in through[:count]]
+    assert sorted(index for batch in epoch for index in batch) == list(range(len(rows)))
+    assert [len(batch) for batch in epoch[:-1]] == [size] * (count - 1)
+    position = through[done - 1][1] if done else DataPosition()
+    assert taken(position, more) == through[done : done + more]
+
+
+def test_random_batches_mix_lengths() -> None:
+    split = of_lengths([5 + index % 5 for index in range(1000)])
+    stream = islice(endless(split, 32, 0, DataPosition(), "random"), 31)
+    assert all(len(set(split.source.lengths[batch].tolist())) > 1 for batch, _ in stream)
+
+
+def test_every_kind_of_batches_has_a_maker() -> None:
+    assert tuple(BATCHINGS) == BATCHING
 
 
 @given(pairs, sizes)

@@ -224,6 +224,16 @@ def test_batches_of_unlike_sizes_are_filled_up_and_do_not_count(tasks: dict[str,
         assert stacked.mask_RBT[place, : len(some)].sum(1).tolist() == lengths.tolist()
 
 
+def test_random_batches_are_the_same_together_and_alone(tasks: dict[str, Task]) -> None:
+    budget = replace(BUDGET, batching="random")
+    alone = trained_alone(*prepared("attention=dot", tasks[LABEL], budget=budget))
+    together = trained_together(*prepared("attention=dot", tasks[LABEL], budget=budget))
+    by_length = trained_alone(*prepared("attention=dot", tasks[LABEL]))
+    for one, other, unlike in zip(together, alone, by_length, strict=True):
+        check_same(one, other)
+        assert other.curve[-1]["loss"] != unlike.curve[-1]["loss"]
+
+
 # each ends for itself
 
 
