@@ -168,7 +168,8 @@ def unshifted(seen: FeedingSeen) -> Iterator[Finding]:
 def _ahead_where_forced(fed: Fed) -> bool:
     """Return whether the steps that are not fed the model's choice are fed what they must give."""
     ahead, forced = fed.by_offset.get(0, 0), fed.steps - fed.own
-    return ahead >= max(2, MOST_STEPS * forced) and not fed.by_offset.get(1, 0)
+    shown = forced > 0 and ahead >= max(2, MOST_STEPS * forced)
+    return shown and not fed.by_offset.get(1, 0)
 
 
 def _start_asked(seen: FeedingSeen) -> Finding:
