@@ -161,8 +161,10 @@ def _constant(recording: Recording) -> tuple[str, ...]:
             continue
         for number, tensor in one.tape.parameters.items():
             value = one.tape.parameter_value(number)
+            # a frozen one is met when it is made, before it has its values
             if (
-                tensor.dim() >= 2
+                tensor.requires_grad
+                and tensor.dim() >= 2
                 and value.numel() > 1
                 and bool((value == value.flatten()[0]).all())
             ):

@@ -152,12 +152,27 @@ class Tape:
             leaves = {n: leaves[n] for n in leaves.keys() - self._cut_off()}
         pointers = {memory(tensor) for tensor in leaves.values()} - {0}
         own = leaves.keys() | {n for n, t in enumerate(self.keep) if memory(t) in pointers}
-        self.calls = [call for call in self.calls if not own & _written(call)]
+        self.calls = [
+            call
+            for call in self.calls
+            if not own & _written(call) and not leaves.keys() & {*call.results}
+        ]
         self._storages = {at: held for at, held in self._storages.items() if at not in pointers}
         for number, tensor in leaves.items():
             if self.numbers.get(id(tensor)) == number:
                 self.roots[number] = self._root(tensor, None)
                 self.parameters[number] = plain(tensor)
+        self._keep_aliases(own - leaves.keys())
+
+    def _keep_aliases(self, numbers: set[int]) -> None:
+        """Take the values of tensors anew that share a parameter's memory and are read later.
+
+        A script that does without modules makes a parameter of a tensor that it has computed.
+        """
+        made = {number for call in self.calls for number in call.results}
+        read = {number for call in self.calls for number in call.inputs}
+        for number in (numbers & read) - made - self.roots.keys():
+            self.roots[number] = self._root(self.keep[number], None)
 
     def _cut_off(self) -> set[int]:
         """Return what the script computed with parameters and cut off: such leaves are none."""

@@ -132,7 +132,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "mask-inverted": frozenset(["attention-constant", "padding-attended", "loss-not-finite"]),
     "attention-constant": frozenset(["loss-not-finite"]),
     "attention-over-wrong-axis": frozenset(["loss-not-finite"]),
-    "attention-over-batch": frozenset(["loss-not-finite"]),
+    "attention-over-batch": OF_MIXED | {"loss-not-finite"},
     "loss-not-finite": frozenset(
         "one-label rate-too-high rate-too-low padding-in-loss query-constant pairs-misaligned "
         "initialisation-too-large never-forced clip-after-step".split()

@@ -21,7 +21,7 @@ LEAST_DIFFERENCE = 0.05
 MOST_UNENDED = 0.1
 """Share of answers without an end, and of targets that are longer, that a limit may leave."""
 MUCH_BETTER = 0.2
-"""Share of symbols more that equal the targets when they are counted as in training."""
+"""Difference between two shares of symbols or answers that is no chance."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ class SameFed:
 
 @dataclass(frozen=True)
 class TooShort:
-    """Every pass stopped after the same number of steps, with answers that have no end yet."""
+    """The passes of an evaluation all stopped after as many steps, before answers had an end."""
 
     steps: int
     unended: float
@@ -380,7 +380,8 @@ def too_short(watched: HasEvaluations) -> Iterator[Finding]:
     if seen is None or seen.too_short is None:
         return
     one = seen.too_short
-    if min(one.unended, one.longer) < MOST_UNENDED:
+    # where the limit is what cuts answers off, as many have no end as there are longer targets
+    if min(one.unended, one.longer) < MOST_UNENDED or abs(one.unended - one.longer) > MUCH_BETTER:
         return
     yield Finding(
         "stops-too-early",

@@ -256,5 +256,5 @@ def test_decoding_that_stops_too_early() -> None:
                 if int(token) == EOS:
                     break
 
-    assert causes(evaluate) == {"stops-too-early": "likely"}
+    assert causes(evaluate, steps=300) == {"stops-too-early": "likely"}
     assert causes(until_ended, steps=120) == {}

@@ -98,3 +98,69 @@ def test_labels_of_a_tagger_in_the_other_order(tmp_path: Path) -> None:
 
 def test_words_of_as_many_letters_as_there_are_examples(tmp_path: Path) -> None:
     assert causes(tmp_path / "train.py", TAGGER.replace("size=16", "size=4")) == []
+
+
+FUNCTIONS = """
+import torch
+
+torch.manual_seed(0)
+SYMBOLS, HIDDEN = 14, 24
+
+
+def tensor(*shape):
+    return torch.randn(*shape) / shape[-1] ** 0.5
+
+
+params = {
+    'embedding': tensor(SYMBOLS, HIDDEN), 'fed': tensor(SYMBOLS, HIDDEN),
+    'read': tensor(HIDDEN, 2 * HIDDEN), 'write': tensor(HIDDEN, 2 * HIDDEN),
+    'out': tensor(SYMBOLS, 2 * HIDDEN),
+}
+average = {name: torch.zeros_like(value) for name, value in params.items()}
+
+
+def apply(p, source, fed):
+    state, memory, logits = torch.zeros(len(source), HIDDEN), [], []
+    for t in range(source.shape[1]):
+        state = torch.tanh(torch.cat([p['embedding'][source[:, t]], state], 1) @ p['read'].T)
+        memory.append(state)
+    memory = torch.stack(memory, 1)
+    for t in range(fed.shape[1]):
+        state = torch.tanh(torch.cat([p['fed'][fed[:, t]], state], 1) @ p['write'].T)
+        weights = torch.softmax(torch.einsum('bh,bsh->bs', state, memory), 1)
+        context = torch.einsum('bs,bsh->bh', weights, memory)
+        logits.append(torch.cat([state, context], 1) @ p['out'].T)
+    return torch.stack(logits, 1)
+
+
+for step in range(60):
+    source = torch.randint(4, SYMBOLS, (16, 6))
+    answer = source.sort(1).values
+    fed = torch.cat([torch.ones(16, 1).long(), answer], 1)
+    asked = torch.cat([answer, torch.full((16, 1), 2)], 1)
+    leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+    scores = torch.log_softmax(apply(leaves, source, fed), -1)
+    loss = -scores.gather(-1, asked[..., None]).mean()
+    grads = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values()))))
+    for name in params:
+        average[name] = 0.9 * average[name] + 0.1 * grads[name]
+    params = {name: params[name] - 0.5 * average[name] for name in params}
+"""
+"""Its parameters are plain tensors, which become leaves anew in each step."""
+
+
+def test_parameters_may_become_leaves_anew_in_each_step(tmp_path: Path) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(FUNCTIONS, "utf-8")
+    with Watch() as doctor:
+        runpy.run_path(str(path))
+    assert ([finding.cause for finding in doctor.findings], doctor.watched.unseen) == ([], ())
+    assert doctor.watched.losses is not None
+    over_time = FUNCTIONS.replace("source, fed), -1)", "source, fed), 1)")
+    assert causes(path, over_time) == ["softmax-over-time"]
+
+
+def test_a_frozen_embedding_is_not_judged_before_it_has_its_values(tmp_path: Path) -> None:
+    made = "words_in, letters_in = nn.Embedding(20, 16), nn.Embedding(9, 8)\n"
+    frozen = made + "words_in.weight.requires_grad_(False)\n"
+    assert causes(tmp_path / "train.py", TAGGER.replace(made, frozen)) == []

@@ -63,7 +63,7 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         ids=_ids(free, trained),
         overrun=_overrun(free, trained),
         same_fed=_same_fed(every, trained),
-        too_short=_too_short(every, trained),
+        too_short=_too_short(seen[-1][1], trained),
         handed=handed_ids(seen[-1], trained),
         renamed=renamed_ids(seen[-1]),
         misread=misread_ids(seen[-1], recording),
@@ -262,12 +262,12 @@ def _same_fed(every: list[Pass], trained: Habits) -> SameFed | None:
     return SameFed(found[0][0], others, str(every[-1].decoder[-1].place or ""))
 
 
-def _too_short(every: list[Pass], trained: Habits) -> TooShort | None:
-    """Return after how many steps all passes stop, if answers have no end by then."""
+def _too_short(last: list[Pass], trained: Habits) -> TooShort | None:
+    """Return after how many steps the passes of the last evaluation stop without an end."""
     if trained.end is None:
         return None
     steps, rows, ended = set(), 0, 0
-    for one in every:
+    for one in last:
         if not one.by_steps:
             return None
         chosen_TB = torch.stack([choice.ids.reshape(-1) for choice in one.choices])
@@ -279,5 +279,5 @@ def _too_short(every: list[Pass], trained: Habits) -> TooShort | None:
         return None
     limit = steps.pop()
     longer = sum(length > limit for length in trained.lengths) / len(trained.lengths)
-    place = every[-1].tape.calls[every[-1].choices[-1].call].place
+    place = last[-1].tape.calls[last[-1].choices[-1].call].place
     return TooShort(limit, 1 - ended / rows, longer, str(place or ""))
