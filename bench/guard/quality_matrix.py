@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from bench.plan.matrix import Block, Matrix
-from bench.specs import Budget
+from bench.specs import BATCHING, Budget
 from results.seeds import write_seeds
 from tasks import canonical
 from variants import BASE, Variant, axes
@@ -64,7 +64,9 @@ def as_toml(matrix: Matrix) -> str:
 
 
 def _block_text(block: Block) -> str:
-    budget = block.budget.plain() if isinstance(block.budget, Budget) else asdict(block.budget)
+    budget = asdict(block.budget)
+    if budget["batching"] == BATCHING[0]:
+        del budget["batching"]  # versions of before do not know it
     limits = {key: value for key, value in budget.items() if value or key == "batch"}
     lines = [
         "[[block]]",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -105,9 +104,7 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
         UnreadableError: It is no loss over symbols, or gradients do not reach their scores.
     """
     criteria, by_hand = _criteria(tape, flow, loss)
-    if _mixes(tape, flow, loss, criteria) or any(
-        _adds_softmaxes(tape, flow, index) for index in _first_of_lines(tape, criteria)
-    ):
+    if _mixes(tape, flow, loss, criteria):
         raise UnreadableError("its loss adds probabilities of several softmaxes, as a pointer does")
     makers, between = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
     heads = _heads(tape, loss, makers, criteria[0])
@@ -133,22 +130,6 @@ def _mixes(tape: Tape, flow: Flow, loss: int, criteria: list[int]) -> bool:
         and bool(softmaxes & flow.ancestors(call.results[0]))
         for call in tape.calls
     )
-
-
-def _adds_softmaxes(tape: Tape, flow: Flow, criterion: int) -> bool:
-    """Return whether a criterion takes what softmaxes of several lines make, each by itself."""
-    _, between = _walk(tape, flow, [tape.calls[criterion].inputs[0]])
-    lines = _first_of_lines(tape, [i for i in between if tape.calls[i].name in SOFTMAX])
-    given = {i: set(_walk(tape, flow, [tape.calls[i].inputs[0]])[1]) for i in lines}
-    return any(i not in given[j] and j not in given[i] for i, j in combinations(lines, 2))
-
-
-def _first_of_lines(tape: Tape, indices: list[int]) -> list[int]:
-    """Return the first call of each line, as a loop makes one for each step."""
-    lines: dict[str, int] = {}
-    for index in indices:
-        lines.setdefault(str(tape.calls[index].place), index)
-    return list(lines.values())
 
 
 def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:

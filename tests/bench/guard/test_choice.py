@@ -75,6 +75,15 @@ def test_seeds_are_written_as_older_versions_read_them_where_these_can() -> None
     assert parse(as_toml(other), "m.toml").blocks == other.blocks
 
 
+@pytest.mark.parametrize("budget", ["20steps", "2epochs"])
+def test_batches_are_written_only_where_older_versions_would_make_others(budget: str) -> None:
+    matrix = read_matrix("guard").changed(budget=budget)
+    assert "batching" not in as_toml(matrix)
+    other = matrix.changed(batching="random")
+    assert 'batching = "random"\n' in as_toml(other)
+    assert parse(as_toml(other), "m.toml").blocks == other.blocks
+
+
 @pytest.mark.parametrize(
     ("variants", "tasks", "message"),
     [
