@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -247,11 +248,17 @@ def _without_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # what somebody else has frozen stays so
+        if not _others_have_frozen():
             gc.freeze()
             gc.unfreeze()  # all of it is old now, and looked through only when much more is
         if enabled:
             gc.enable()
+
+
+@cache
+def _others_have_frozen() -> bool:
+    """Return whether somebody froze objects, which then stay so; asked once, as it counts all."""
+    return gc.get_freeze_count() > 0
 
 
 def _with_seeds(records: Sequence[Record], seeds: range) -> list[Record]:

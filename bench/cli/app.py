@@ -6,6 +6,8 @@ Heavy imports happen inside the verb that needs them, so that help appears at on
 from __future__ import annotations
 
 import errno
+from functools import cache
+from typing import Any
 
 import typer
 
@@ -87,9 +89,15 @@ def _of_system(error: OSError) -> str:
     return f"{error.filename or 'standard output'} cannot be written ({error.strerror})"
 
 
+@cache
+def _command() -> Any:
+    """Return the command with all its verbs, which takes as long to make as many of them to do."""
+    return typer.main.get_command(app)
+
+
 def _run(arguments: list[str]) -> int:
     try:
-        app(arguments, prog_name="bench", standalone_mode=True)
+        _command()(arguments, prog_name="bench", standalone_mode=True)
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # which typer ends with a 1 of its own
             raise end.__context__ from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
@@ -56,11 +56,11 @@ def prepare_process(threads: int) -> None:
     precision.allow("fp32")
 
 
+@cache
 def freeze_imports() -> None:
     """Take all that exists now out of garbage collection, once a process, after its first run.
 
     What is imported by then stays until the end, and need not be searched at every collection.
     """
-    if not gc.get_freeze_count():
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()

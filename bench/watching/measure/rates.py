@@ -11,7 +11,7 @@ from bench.watching.measure.trials import Trials, TrialSetting
 from bench.watching.read.chains import STATES
 from bench.watching.read.recording import Recording
 from bench.watching.record.replaying import Call
-from results.doctor.watched.rates import FEW_STEPS, RatesSeen
+from results.doctor.watched.rates import FEW_STEPS, HARDLY_IN_A_TRIAL, RatesSeen
 
 HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
@@ -88,9 +88,15 @@ def _first_loss(recording: Recording) -> tuple[float | None, float | None]:
 
 
 def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]]:
+    """Return the losses before and after trials, by setting; see `RatesSeen.trials`."""
     trials = Trials(recording)
-    found: dict[str, tuple[float, float]] = {}
-    settings = {"1": TrialSetting()}
+    if not trials.possible:
+        return {}
+    before, after, trained = trials.train(TrialSetting())
+    found = {"1": (before, after)}
+    if len(trials.rounds) > len(trials.held):
+        found["memorised"] = before, trained
+    settings = {}
     if decay > 0:
         settings["no-decay"] = TrialSetting(decay=False)
     large = _large(recording)
@@ -98,13 +104,12 @@ def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]
     scale = tuple((places[id(t)], 0.1 / rms) for _, t, rms in large if id(t) in places)
     if scale:
         settings["scaled"] = TrialSetting(scale=scale)
-    settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
+    # a rate by which the model learns is accused of nothing, and a trial takes a second
+    if after > HARDLY_IN_A_TRIAL * before:
+        settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
     for name, setting in settings.items():
         if trials.possible:
-            before, after, trained = trials.train(setting)
-            found[name] = before, after
-            if name == "1" and len(trials.rounds) > len(trials.held):
-                found["memorised"] = before, trained
+            found[name] = trials.train(setting)[:2]
     return found
 
 

@@ -1,7 +1,8 @@
 """Trains copies of the user's parameters on the recorded rounds, to see what another setting does.
 
 A round's tape is a function of the parameters, so training can go on in memory with another rate,
-without decay or clipping. What was learned is measured on rounds that were not trained on.
+without decay, or from smaller weights. What was learned is measured on rounds that were not
+trained on.
 """
 
 from __future__ import annotations
@@ -31,12 +32,6 @@ class TrialSetting:
     rate: float = 1.0
     """Factor of the learning rates."""
     decay: bool = True
-    clip: bool = True
-    uncut: bool = False
-    sign: int = 1
-    """-1 to go the other way."""
-    last: bool = False
-    """Whether to go on from the last recorded weights instead of the first."""
     scale: tuple[tuple[int, float], ...] = ()
     """Factors of first weights, by their place among the parameters."""
 
@@ -60,18 +55,18 @@ class Trials:
         """Return whether there is something to train and time left for it."""
         return bool(self.rounds and self.optimizers) and self.spent < MOST_SECONDS
 
-    def values(self, *, last: bool = False) -> dict[int, Tensor]:
-        """Return the parameters' values in the first round that has them, or in the last."""
+    def values(self) -> dict[int, Tensor]:
+        """Return copies of the parameters' values in the first round that has them."""
         values: dict[int, Tensor] = {}
-        for one in self.rounds if last else reversed(self.rounds):
+        for one in reversed(self.rounds):
             for number, tensor in one.tape.parameters.items():
                 values[id(tensor)] = one.tape.parameter_value(number)
         return {key: value.detach().clone() for key, value in values.items()}
 
-    def loss(self, one: Round, leaves: dict[int, Tensor], *, uncut: bool = False) -> Tensor:
+    def loss(self, one: Round, leaves: dict[int, Tensor]) -> Tensor:
         """Return the loss of a round with other values of the parameters."""
         roots = {n: leaves[id(t)] for n, t in one.tape.parameters.items()}
-        uncut = uncut or any(event.handed_on for event in one.happened("backward"))
+        uncut = any(event.handed_on for event in one.happened("backward"))
         values = one.tape.replay(gradients=True, roots=roots, uncut=uncut)
         return torch.stack([values[n].sum().float() for n in one.losses()]).sum()
 
@@ -84,9 +79,7 @@ class Trials:
     def train(self, setting: TrialSetting, steps: int = TRIAL_STEPS) -> tuple[float, float, float]:
         """Train and return the held rounds' loss before and after, and the other rounds' after."""
         begun = time.process_time()
-        leaves = {
-            key: value.requires_grad_() for key, value in self.values(last=setting.last).items()
-        }
+        leaves = {key: value.requires_grad_() for key, value in self.values().items()}
         with torch.no_grad():
             for place, factor in setting.scale:
                 list(leaves.values())[place].mul_(factor)
@@ -94,14 +87,13 @@ class Trials:
         optimizers = [_copy(seen, leaves, setting, self.rate) for seen in self.optimizers]
         for step in range(steps):
             one = self.trained[step % len(self.trained)]
-            loss = self.loss(one, leaves, uncut=setting.uncut) * setting.sign
+            loss = self.loss(one, leaves)
             if not bool(torch.isfinite(loss)):
                 break
             for leaf in leaves.values():
                 leaf.grad = None
             loss.backward()  # type: ignore[no-untyped-call]
-            if setting.clip:
-                self._clip(one, leaves)
+            self._clip(one, leaves)
             for optimizer in optimizers:
                 optimizer.step()
             if self.spent + time.process_time() - begun > MOST_SECONDS:

@@ -20,6 +20,7 @@ from bench.api.store import (
     verify,
     with_trends,
 )
+from bench.training.process import freeze_imports
 from results.errors import StoreError
 from results.stats.flattening import trend_of
 from results.store import Planned, reading, writing
@@ -142,3 +143,13 @@ def test_reading_leaves_frozen_what_was(filled: Path) -> None:
         assert len(runs_of(store)) == 3
     assert gc.get_freeze_count() >= 0.9 * before > 0
     assert gc.isenabled()
+
+
+def test_what_is_frozen_is_counted_once(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To count it takes a tenth of a second where torch is loaded, longer than to read the runs."""
+    with reading(filled) as store:
+        runs_of(store)
+        monkeypatch.setattr(gc, "get_freeze_count", lambda: pytest.fail("counted again"))
+        assert len(runs_of(store)) == 3
+    freeze_imports()
+    freeze_imports()

@@ -69,7 +69,7 @@ def test_limits_of_the_machine_are_a_sentence(
     def fail(*arguments: object, **options: object) -> None:
         raise error
 
-    monkeypatch.setattr(app, "app", fail)
+    monkeypatch.setattr(app, "_command", lambda: fail)
     assert app.main(["table"]) == code
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
@@ -80,7 +80,7 @@ def test_a_mistake_of_our_own_shows_where_it_is(monkeypatch: pytest.MonkeyPatch)
     def fail(*arguments: object, **options: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(app, "app", fail)
+    monkeypatch.setattr(app, "_command", lambda: fail)
     with pytest.raises(RuntimeError, match="a bug"):
         app.main(["table"])
 

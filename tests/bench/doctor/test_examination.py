@@ -25,6 +25,7 @@ from bench.runner import execute
 from bench.specs import Budget, make
 from bench.training.batching import collate
 from bench.training.losses import training_loss
+from bench.training.process import cached_digest
 from bench.training.state import Recipe
 from bench.training.weights import build_initial
 from results.doctor.examined import SURE, above, examined_run
@@ -54,10 +55,10 @@ CERTAIN = [
 def ran(
     fault: str, variant: str = SMALL, task: str = "reversal", steps: int = 20, seed: int = 0
 ) -> Any:
-    made = build(task)
+    digest = cached_digest(task, None)
     budget = Budget(steps=steps, batch=16, every=steps // 2, stop="budget")
     axes = asdict(parse(variant))
-    spec = make(task, made.digest(), axes, budget, seed, "cpu", fault=fault)
+    spec = make(task, digest, axes, budget, seed, "cpu", fault=fault)
     return Record.read(json.loads(json.dumps(execute(spec, None, lambda point, clock: None))))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.watching.watch import Watch
+from results.doctor.watched.rates import HARDLY_IN_A_TRIAL
 from tests.bench.watching.scripts import written
 
 SCRIPT = """
@@ -115,6 +116,11 @@ def causes(folder: Path, replaced: Replaced) -> list[str]:
     except TypeError:
         assert RAISES in replaced
     assert not [text for text in doctor.watched.unseen if "error in bench" in text]
+    rates = doctor.watched.rates
+    if rates is not None and rates.trials:
+        # other rates are tried only where the script's own does not make the loss fall
+        before, after = rates.trials["1"]
+        assert ("10" in rates.trials) == (after > HARDLY_IN_A_TRIAL * before)
     return [finding.cause for finding in doctor.findings]
 
 
