@@ -7,6 +7,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
 
+# python keeps what it compiles: hundreds of short processes would compile it again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install run test check guard peers doctor-peers clean
 
 install: $(DONE)
@@ -25,8 +28,7 @@ check: $(DONE)
 
 $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	# python compiles what it imports; pip would compile all, which takes longer than to install it
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[zh,ja,ko,parquet,ray,trackers,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[zh,ja,ko,parquet,ray,trackers,dev]'
 	# what it lists is kept: the first time takes torch, and seconds
 	$(BIN)/bench list >/dev/null
 	touch $(DONE)

@@ -14,6 +14,8 @@ from results.doctor.watched.attention import AttentionSeen, WeightsSeen
 EVEN = 1e-7
 """Difference of two weights up to which they are one and the same."""
 SAME = 1e-6
+HIDDEN = -5e3
+"""A score of at most this is that of a position which a mask hides."""
 
 
 def attention_seen(recording: Recording) -> AttentionSeen | None:
@@ -71,6 +73,7 @@ def _of_place(
         positions=positions,
         over=_over(reading, scores, axis, positions, indices[0], moved),
         even=all(_even(one, axis) for one in weights),
+        hidden=_hidden(scores, axis),
         steps=len(indices),
         same_each_step=len(weights) > 2 and _same(weights),
         padding=_on_padding(reading, weights, axis, source),
@@ -108,6 +111,11 @@ def _even(weights: Tensor, axis: int) -> bool:
     positive = lines > 0
     low = lines.masked_fill(~positive, 2).amin(1)
     return weights.shape[axis] > 1 and bool((lines.amax(1) - low <= EVEN).all())
+
+
+def _hidden(scores: Tensor, axis: int) -> float:
+    """Return the share of rows of scores in which every position is hidden."""
+    return float((scores <= HIDDEN).all(axis).double().mean())
 
 
 def _same(weights: list[Tensor]) -> bool:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from bench.watching.read.layout import CLEAN
-from bench.watching.read.predictions import SOFTMAX, WRITTEN_OUT, normalised_axis
+from bench.watching.read.microbatches import SCALING, TOTALLING
+from bench.watching.read.predictions import BETWEEN, SOFTMAX, WRITTEN_OUT, normalised_axis
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.optimizers import BY_HAND
@@ -27,6 +28,10 @@ ONE_OF_THEM = 0.5
 """Share of one symbol among those fed after what the loss ignores, if that is what it ignores."""
 FEWEST_TARGETS = 8
 """Targets below which their order cannot be told."""
+KEEPING = (BETWEEN - SOFTMAX) | frozenset(
+    "add __add__ div __truediv__ mul __mul__ neg __neg__".split()
+)
+"""Calls that pass probabilities on, if changed."""
 VALUEWISE = SOFTMAX | frozenset("log exp clamp clamp_min sigmoid".split())
 """Calls that compute a new value for each symbol and keep its place."""
 
@@ -73,6 +78,9 @@ def _seen(reading: StepReading) -> LossesSeen:
     if reading.examples < 2 or not _one_symbol(reading, inside):
         inside = torch.zeros_like(inside)
     alone = torch.unique(asked.asked_N[counted])
+    elsewhere = _of_other_terms(reading)
+    # one step of several may ask for the end symbol alone
+    told = int(counted.sum()) >= 8 and (reading.steps > 1 or not elsewhere)
     return LossesSeen(
         place=str(criterion.place),
         function=criterion.name,
@@ -86,9 +94,9 @@ def _seen(reading: StepReading) -> LossesSeen:
         steps=reading.steps,
         transposed=_transposed(reading, asked_BT, weight_BT),
         tags_transposed=_tags_transposed(reading),
-        made_steps=_made_steps(reading),
+        made_steps=_made_steps(reading, elsewhere),
         counted_steps=int((weight_BT != 0).any(0).sum()),
-        only_symbol=int(alone[0]) if len(alone) == 1 and int(counted.sum()) >= 8 else None,
+        only_symbol=int(alone[0]) if len(alone) == 1 and told else None,
         ignored_inside=int(inside.sum()),
         ignored_symbol=_next_fed(reading, inside),
     )
@@ -148,7 +156,16 @@ def _normalisation(
         tuple(rows[number].shape),
         axis,
         call.name in ("log_softmax", "cross_entropy"),
+        _of_probabilities(reading, number),
     )
+
+
+def _of_probabilities(reading: StepReading, number: int) -> bool:
+    """Return whether a tensor holds what a softmax between last layer and loss gave."""
+    tape, flow = reading.tape, reading.flow
+    makers = [i for n in flow.moved_from(number, KEEPING) for i in flow.makers[n]]
+    softmaxes = set(makers).intersection(reading.predictions.between)
+    return any(tape.calls[index].name == "softmax" for index in softmaxes)
 
 
 def _over(reading: StepReading, rows: Tensor, symbols: Tensor, axis: int) -> str:
@@ -386,12 +403,34 @@ def _written_share(reading: StepReading) -> float:
     return 1 - smoothing + smoothing / reading.predictions.symbols
 
 
-def _made_steps(reading: StepReading) -> int:
-    """Return how many predictions of an example the last layer makes, read by the loss or not."""
+def _made_steps(reading: StepReading, elsewhere: set[int]) -> int:
+    """Return how many predictions of an example the last layer makes, read by the loss or not.
+
+    elsewhere: what other terms of a sum are computed from, if the loss is one of them.
+    """
     calls, heads = reading.tape.calls, reading.predictions.heads
     first = calls[heads[0].call]
     same = [c for c in calls[reading.since :] if c.name == first.name and c.place == first.place]
+    same = [call for call in same if not elsewhere.intersection(call.results)]
     return max(reading.steps, len(same) if len(heads) == 1 else 0)
+
+
+def _of_other_terms(reading: StepReading) -> set[int]:
+    """Return what the other terms of a sum are computed from, if the loss read is one of them.
+
+    Steps that know nothing of each other are such terms, as several batches are.
+    """
+    flow = reading.flow
+    own = flow.ancestors(reading.loss)
+    sums = {reading.loss, *flow.sources(reading.loss)}
+    todo = list(sums)
+    while todo:
+        for index in flow.users[todo.pop()]:
+            call = reading.tape.calls[index]
+            new = set(call.results) - sums if call.name in TOTALLING | SCALING else set()
+            sums |= new
+            todo += new
+    return set().union(*(flow.ancestors(number) for number in sums)) - own
 
 
 def _unique(norms: tuple[Normalisation, ...]) -> tuple[Normalisation, ...]:

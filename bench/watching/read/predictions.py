@@ -28,6 +28,10 @@ WRITTEN_OUT = frozenset({"exp", "exp_"})
 """The call that makes a softmax of logits where a script has none of torch's."""
 BALANCED = 1e-3
 """Share of the gradients of a prediction by which those of a softmax may miss a sum of 0."""
+LOGARITHMS = frozenset({"log", "log_", "binary_cross_entropy"})
+"""Calls that are given the probabilities of a loss."""
+MIXING = frozenset("add add_ __add__ __iadd__ mul mul_ __mul__ __imul__ lerp".split())
+"""Calls that weigh or add probabilities where they are given several."""
 UNDERFLOW = 1e-30
 """Probabilities below this may be 0 in single precision."""
 
@@ -121,7 +125,10 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
 
 
 def _mixes(tape: Tape, flow: Flow, loss: int, criteria: list[int]) -> bool:
-    """Return whether probabilities are added at places that are data: a model copies symbols."""
+    """Return whether the loss reads a sum of several probabilities, as of a model that copies."""
+    logarithms = flow.before(loss, LOGARITHMS)
+    if any(_is_mixture(tape, flow, tape.calls[i].inputs[0]) for i in logarithms):
+        return True
     softmaxes = {n for index in criteria for n in tape.calls[index].results}
     ancestors = flow.ancestors(loss)
     return any(
@@ -130,6 +137,22 @@ def _mixes(tape: Tape, flow: Flow, loss: int, criteria: list[int]) -> bool:
         and bool(softmaxes & flow.ancestors(call.results[0]))
         for call in tape.calls
     )
+
+
+def _is_mixture(tape: Tape, flow: Flow, number: int) -> bool:
+    """Return whether softmaxes of several lines of the script were weighed or added to this."""
+    places, mixed = set(), False
+    seen, todo = {number}, [number]
+    while todo:
+        for index in flow.makers[todo.pop()]:
+            call = tape.calls[index]
+            if call.name in SOFTMAX:
+                places.add(call.place)
+                continue
+            mixed |= call.name in MIXING and len(flow.computed.intersection(call.inputs)) > 1
+            todo += [before for before in call.inputs if before not in seen]
+            seen.update(call.inputs)
+    return mixed and len(places) > 1
 
 
 def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:

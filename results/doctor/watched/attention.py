@@ -10,6 +10,8 @@ from results.doctor.watched.losses import ENOUGH, MOSTLY_RIGHT
 
 INVERTED = 0.99
 """Mean weight on padding above which a mask hides the symbols instead of the padding."""
+MOSTLY_HIDDEN = 0.5
+"""Share of rows with every position hidden above which a mask hides the symbols."""
 MUCH = 0.3
 """Mean weight on padding above which padding is attended to."""
 
@@ -27,6 +29,8 @@ class WeightsSeen:
     """What lies along the normalised axis: source, batch, one (it has one element), other."""
     even: bool
     """Whether all weights are exactly equal."""
+    hidden: float
+    """Share of the rows of scores in which a mask hides every position."""
     steps: int
     same_each_step: bool
     """Whether the weights of all decoder steps are exactly the same."""
@@ -82,7 +86,9 @@ def constant(seen: AttentionSeen) -> Iterator[Finding]:
         later = last.get(weights.place)
         if later is None or weights.over in ("batch", "one"):
             continue
-        if weights.even and later.even:
+        if min(weights.hidden, later.hidden) > MOSTLY_HIDDEN:
+            yield _all_hidden(weights)
+        elif weights.even and later.even:
             yield Finding(
                 "attention-constant",
                 SURE,
@@ -104,11 +110,24 @@ def constant(seen: AttentionSeen) -> Iterator[Finding]:
             )
 
 
+def _all_hidden(weights: WeightsSeen) -> Finding:
+    return Finding(
+        "mask-inverted",
+        SURE,
+        f"in {weights.hidden:.0%} of the rows of scores given to softmax, the mask hides all "
+        f"{weights.positions} positions; beside what it adds the scores are lost",
+        "hide padding, not symbols: scores.masked_fill(mask == 0, float('-inf')) where mask is 1 "
+        "at real symbols",
+        place=weights.place,
+        why="attention sees the symbols evenly, whatever their scores, or padding alone.",
+    )
+
+
 def padding(seen: AttentionSeen) -> Iterator[Finding]:
     """Find attention to padding: all of it, or much of it in a model that has not learned."""
     for weights in seen.last:
         share = weights.padding
-        if share is None:
+        if share is None or weights.hidden > MOSTLY_HIDDEN:
             continue
         if share > INVERTED:
             yield Finding(

@@ -33,6 +33,8 @@ class Normalisation:
     axis: int
     logarithm: bool
     """Whether it gives logarithms of probabilities."""
+    of_probabilities: bool
+    """Whether it is given what another softmax gave."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def loss_input(seen: LossesSeen) -> Iterator[Finding]:
     over = [norm for norm in seen.normalisations if norm.over == "symbols"]
     if any(norm.over not in ("symbols", "other") for norm in seen.normalisations):
         return
-    twice = len(over) > 1 and not over[0].logarithm
+    twice = len(over) > 1 and not over[0].logarithm and over[-1].of_probabilities
     if twice and over[-1].function in ("cross_entropy", "log_softmax", "softmax"):
         yield Finding(
             "probabilities-as-logits",

@@ -110,15 +110,19 @@ def written(folder: Path, script: str, replaced: Iterable[tuple[str, str]]) -> P
     return path
 
 
-def findings(folder: Path, *replaced: tuple[str, str]) -> list[tuple[str, str]]:
-    """Return causes and how sure they are, of the script with some texts replaced by others."""
-    path = written(folder, SCRIPT, replaced)
+def findings(
+    folder: Path, *replaced: tuple[str, str], script: str = SCRIPT
+) -> list[tuple[str, str]]:
+    """Return causes and how sure they are, of a script with some texts replaced by others."""
+    path = written(folder, script, replaced)
     with Watch() as doctor:
         runpy.run_path(str(path))
     assert not [text for text in doctor.watched.unseen if "error in bench" in text]
     return [(finding.cause, finding.sure) for finding in doctor.findings]
 
 
-def causes(folder: Path, replaced: Iterable[tuple[str, str]] = ()) -> list[str]:
-    """Return the causes found in the script with some texts replaced, the likeliest first."""
-    return [cause for cause, _ in findings(folder, *replaced)]
+def causes(
+    folder: Path, replaced: Iterable[tuple[str, str]] = (), script: str = SCRIPT
+) -> list[str]:
+    """Return the causes found in a script with some texts replaced, the likeliest first."""
+    return [cause for cause, _ in findings(folder, *replaced, script=script)]

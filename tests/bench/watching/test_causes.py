@@ -59,9 +59,9 @@ class Translator(nn.Module):
         return logits.softmax(self.slip["softmax"]) if "softmax" in self.slip else logits
 
 
-def batch(generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def batch(generator: torch.Generator, shortest: int) -> tuple[Tensor, Tensor]:
     """Return sources (B, S) with padding, and their reversals (B, T) with start and end."""
-    lengths = torch.randint(3, LENGTH + 1, (BATCH,), generator=generator)
+    lengths = torch.randint(shortest, LENGTH + 1, (BATCH,), generator=generator)
     source = torch.full((BATCH, LENGTH), PAD)
     target = torch.full((BATCH, LENGTH + 2), PAD)
     for row, length in enumerate(lengths.tolist()):
@@ -98,7 +98,7 @@ def train(slip: Slip, steps: int = 4) -> None:
     model.embed_target.requires_grad_(not slip.get("frozen"))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for step in range(steps):
-        source, target = batch(generator)
+        source, target = batch(generator, LENGTH if slip.get("full") else 3)
         shift = 0 if slip.get("unshifted") else 1
         fed, asked = target[:, : target.shape[1] - 1], target[:, shift:][:, : target.shape[1] - 1]
         if slip.get("no_end_fed"):
@@ -145,6 +145,8 @@ def test_gradients_are_asked_of_what_is_trained_alone() -> None:
         ({"cut": True}, "source-cut"),
         ({"query": True}, "query-constant"),
         ({"mask": True}, "mask-inverted"),
+        # without padding, all that is real is hidden alike
+        ({"mask": True, "full": True}, "mask-inverted"),
         ({"attention": 0}, "attention-over-batch"),
         ({"view": True}, "view-for-transpose"),
         ({"time_first": True}, "axes-swapped"),

@@ -146,18 +146,38 @@ def test_a_slip_in_a_loop_is_the_only_finding(
     assert causes(tmp_path, replaced) == found
 
 
-def test_a_model_that_copies_symbols_is_said_to_be_unread(tmp_path: Path) -> None:
-    """Its attention is a softmax over the source whose probabilities the loss adds."""
-    logits = "return F.log_softmax(self.out(output[0]), dim=1), hidden"
-    copies = "vocabulary = F.softmax(self.out(output[0]), dim=1)\n"
-    copies += "        mixed = (0.5 * vocabulary).scatter_add(1, source.t(), 0.5 * weights)\n"
-    text = SCRIPT.replace(logits, copies + "        return mixed, hidden").replace(
+LOGITS = "return F.log_softmax(self.out(output[0]), dim=1), hidden"
+PROBABILITIES = "F.softmax(self.out(output[0]), dim=1)"
+GATHERED: Replaced = [
+    (
         'F.nll_loss(scores, target[at], reduction="none")',
         "-torch.log(scores.gather(1, target[at][:, None])[:, 0] + 1e-9)",
     )
-    path = tmp_path / "train.py"
-    path.write_text(text, "utf-8")
+]
+
+
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        "(0.5 * vocabulary).scatter_add(1, source.t(), 0.5 * weights)",
+        "vocabulary.lerp((weights[:, None] @ F.one_hot(source.t(), 25).float())[:, 0], gate)",
+    ],
+)
+def test_a_model_that_copies_symbols_is_said_to_be_unread(tmp_path: Path, mixed: str) -> None:
+    """Its attention is a softmax over the source whose probabilities the loss adds."""
+    copies = f"vocabulary = {PROBABILITIES}\n"
+    copies += "        gate = torch.sigmoid(output[0].mean(1, keepdim=True))\n"
+    copies += f"        mixed = {mixed}\n        return mixed, hidden"
+    path = written(tmp_path, SCRIPT, [(LOGITS, copies), *GATHERED])
     with Watch() as doctor:
         runpy.run_path(str(path))
     assert doctor.findings == []
     assert "as a pointer does" in " ".join(doctor.watched.unseen)
+
+
+def test_a_softmax_in_another_line_is_no_second_one(tmp_path: Path) -> None:
+    lines = f"if forced_now:\n            return {PROBABILITIES}, hidden\n"
+    lines = (
+        lines.replace("forced_now", "len(outputs) % 2") + f"        return {PROBABILITIES}, hidden"
+    )
+    assert causes(tmp_path, [(LOGITS, lines), *GATHERED]) == []
