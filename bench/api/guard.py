@@ -20,7 +20,7 @@ from bench.guard.quality_matrix import as_toml, chosen_blocks
 from bench.guard.subjects import Subject, choose_subjects, prepare_case
 from bench.plan.matrix import plan
 from bench.plan.matrix_file import parse
-from bench.training.process import cached_task, prepare_process
+from bench.training.process import cached_task, freeze_imports, prepare_process
 from results.guard.verdict import GuardRow, exact_rows
 
 GuardReport = Callable[[str], None]
@@ -60,7 +60,10 @@ def _counted(
     found = {}
     for done, subject in enumerate(chosen):
         count(done, len(chosen))
-        found[subject.name] = count_work(prepare_case(subject, options.device, options.data))
+        case = prepare_case(subject, options.device, options.data)
+        # garbage is collected before each count, and to look through what is imported takes longer
+        freeze_imports()
+        found[subject.name] = count_work(case)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_an_advised_rate_is_within_its_bounds(rate: float, seen: float, wanted: 
 @given(st.floats(1e-12, 1e12))
 def test_a_rounded_rate_has_one_digit(rate: float) -> None:
     assert math.isclose(rounded_rate(rate), rate, rel_tol=0.5)
-    assert len(f"{rounded_rate(rate):.15e}".rstrip("0").split("e")[0].rstrip("0.")) == 1
+    assert len(Decimal(repr(rounded_rate(rate))).normalize().as_tuple().digits) == 1
 
 
 def test_the_optimizer_comes_after_rates() -> None:
