@@ -30,6 +30,11 @@ BALANCED = 1e-3
 """Share of the gradients of a prediction by which those of a softmax may miss a sum of 0."""
 LOGARITHMS = frozenset({"log", "log_", "binary_cross_entropy"})
 """Calls that are given the probabilities of a loss."""
+LAYERS = frozenset(
+    "linear addmm conv1d gru lstm rnn_tanh rnn_relu gru_cell lstm_cell rnn_tanh_cell "
+    "rnn_relu_cell".split()
+)
+"""Calls of layers, which make new values of all they are given."""
 MIXING = frozenset("add add_ __add__ __iadd__ mul mul_ __mul__ __imul__ lerp".split())
 """Calls that weigh or add probabilities where they are given several."""
 UNDERFLOW = 1e-30
@@ -140,7 +145,10 @@ def _mixes(tape: Tape, flow: Flow, loss: int, criteria: list[int]) -> bool:
 
 
 def _is_mixture(tape: Tape, flow: Flow, number: int) -> bool:
-    """Return whether softmaxes of several lines of the script were weighed or added to this."""
+    """Return whether softmaxes of several lines of the script were weighed or added to this.
+
+    What a layer was given is no part of a mixture: the gate that weighs them is made by one.
+    """
     places, mixed = set(), False
     seen, todo = {number}, [number]
     while todo:
@@ -148,6 +156,8 @@ def _is_mixture(tape: Tape, flow: Flow, number: int) -> bool:
             call = tape.calls[index]
             if call.name in SOFTMAX:
                 places.add(call.place)
+                continue
+            if call.name in LAYERS:
                 continue
             mixed |= call.name in MIXING and len(flow.computed.intersection(call.inputs)) > 1
             todo += [before for before in call.inputs if before not in seen]
@@ -161,7 +171,9 @@ def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:
     Returns:
         their indices, and whether they are a softmax that the script writes out itself.
     """
-    found = [i for i in flow.before(loss, CRITERIA) if tape.calls[i].inputs]
+    # what only a layer leads to is no part of the loss, as attention that a second term reaches
+    nearest = [i for i in flow.before(loss, CRITERIA | LAYERS) if tape.calls[i].name in CRITERIA]
+    found = [i for i in nearest or flow.before(loss, CRITERIA) if tape.calls[i].inputs]
     # where symbols are scored, a loss of numbers beside it is another task
     of_symbols = SOFTMAX | {"cross_entropy", "nll_loss"}
     found = [i for i in found if tape.calls[i].name in of_symbols] or found

@@ -181,3 +181,10 @@ def test_a_softmax_in_another_line_is_no_second_one(tmp_path: Path) -> None:
         lines.replace("forced_now", "len(outputs) % 2") + f"        return {PROBABILITIES}, hidden"
     )
     assert causes(tmp_path, [(LOGITS, lines), *GATHERED]) == []
+
+
+def test_a_second_term_that_attention_reaches_is_no_second_softmax(tmp_path: Path) -> None:
+    """As the divergence of a variational model, which has the logarithm of a layer's output."""
+    kept = f"self.side = F.softplus(self.concat(output.repeat(1, 1, 2))).mean()\n        {LOGITS}"
+    term = "    loss = loss - 0.001 * torch.log(decoder.side)\n    optimizer.zero_grad()\n"
+    assert causes(tmp_path, [(LOGITS, kept), ("    optimizer.zero_grad()\n", term)]) == []
