@@ -30,7 +30,7 @@ BALANCED = 1e-3
 """Share of the gradients of a prediction by which those of a softmax may miss a sum of 0."""
 LOGARITHMS = frozenset({"log", "log_", "binary_cross_entropy"})
 """Calls that are given the probabilities of a loss."""
-LAYERS = frozenset(
+LAYER_CALLS = frozenset(
     "linear addmm conv1d gru lstm rnn_tanh rnn_relu gru_cell lstm_cell rnn_tanh_cell "
     "rnn_relu_cell".split()
 )
@@ -157,7 +157,7 @@ def _is_mixture(tape: Tape, flow: Flow, number: int) -> bool:
             if call.name in SOFTMAX:
                 places.add(call.place)
                 continue
-            if call.name in LAYERS:
+            if call.name in LAYER_CALLS:
                 continue
             mixed |= call.name in MIXING and len(flow.computed.intersection(call.inputs)) > 1
             todo += [before for before in call.inputs if before not in seen]
@@ -172,7 +172,9 @@ def _criteria(tape: Tape, flow: Flow, loss: int) -> tuple[list[int], bool]:
         their indices, and whether they are a softmax that the script writes out itself.
     """
     # what only a layer leads to is no part of the loss, as attention that a second term reaches
-    nearest = [i for i in flow.before(loss, CRITERIA | LAYERS) if tape.calls[i].name in CRITERIA]
+    nearest = [
+        i for i in flow.before(loss, CRITERIA | LAYER_CALLS) if tape.calls[i].name in CRITERIA
+    ]
     found = [i for i in nearest or flow.before(loss, CRITERIA) if tape.calls[i].inputs]
     # where symbols are scored, a loss of numbers beside it is another task
     of_symbols = SOFTMAX | {"cross_entropy", "nll_loss"}
