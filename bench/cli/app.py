@@ -91,7 +91,7 @@ def _of_system(error: OSError) -> str:
 
 @cache
 def _command() -> Any:
-    """Return the command with all its verbs, which takes as long to make as many of them to do."""
+    """Return the command with all its verbs, made once: that takes longer than some verbs run."""
     return typer.main.get_command(app)
 
 

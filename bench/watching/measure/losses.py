@@ -10,7 +10,13 @@ from torch import Tensor
 
 from bench.watching.read.layout import CLEAN
 from bench.watching.read.microbatches import SCALING, TOTALLING
-from bench.watching.read.predictions import BETWEEN, SOFTMAX, WRITTEN_OUT, normalised_axis
+from bench.watching.read.predictions import (
+    ARITHMETIC,
+    BETWEEN,
+    SOFTMAX,
+    WRITTEN_OUT,
+    normalised_axis,
+)
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.optimizers import BY_HAND
@@ -28,9 +34,7 @@ ONE_OF_THEM = 0.5
 """Share of one symbol among those fed after what the loss ignores, if that is what it ignores."""
 FEWEST_TARGETS = 8
 """Targets below which their order cannot be told."""
-KEEPING = (BETWEEN - SOFTMAX) | frozenset(
-    "add __add__ div __truediv__ mul __mul__ neg __neg__".split()
-)
+KEEPING = (BETWEEN - SOFTMAX) | ARITHMETIC
 """Calls that pass probabilities on, if changed."""
 VALUEWISE = SOFTMAX | frozenset("log exp clamp clamp_min sigmoid".split())
 """Calls that compute a new value for each symbol and keep its place."""
@@ -430,7 +434,9 @@ def _of_other_terms(reading: StepReading) -> set[int]:
             new = set(call.results) - sums if call.name in TOTALLING | SCALING else set()
             sums |= new
             todo += new
-    return set().union(*(flow.ancestors(number) for number in sums)) - own
+    calls = reading.tape.calls
+    whole = [n for n in sums if not any(sums & set(calls[i].results) - {n} for i in flow.users[n])]
+    return set().union(*(flow.ancestors(number) for number in whole)) - own
 
 
 def _unique(norms: tuple[Normalisation, ...]) -> tuple[Normalisation, ...]:

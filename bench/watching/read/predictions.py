@@ -24,6 +24,8 @@ CRITERIA = SOFTMAX | frozenset(
 )
 BETWEEN = MOVES | SOFTMAX | frozenset("log clamp clamp_min exp sigmoid masked_fill where".split())
 """Calls between a model's last layer and its loss that keep one value per symbol."""
+ARITHMETIC = frozenset("add __add__ div __truediv__ mul __mul__ neg __neg__".split())
+"""Calls that keep one value per symbol where they are given one tensor and constants."""
 WRITTEN_OUT = frozenset({"exp", "exp_"})
 """The call that makes a softmax of logits where a script has none of torch's."""
 BALANCED = 1e-3
@@ -263,7 +265,7 @@ def _walk(tape: Tape, flow: Flow, starts: list[int]) -> tuple[list[tuple[int, in
 
 def _keeps_symbols(tape: Tape, index: int) -> bool:
     call = tape.calls[index]
-    if call.name in ("add", "__add__", "div", "__truediv__", "mul", "__mul__", "neg", "__neg__"):
+    if call.name in ARITHMETIC:
         # with a constant, as in log(p + 1e-9) or logits / temperature
         return len(call.inputs) == 1
     return call.name in BETWEEN

@@ -113,7 +113,8 @@ def constant(seen: AttentionSeen) -> Iterator[Finding]:
 def _all_hidden(weights: WeightsSeen) -> Finding:
     return Finding(
         "mask-inverted",
-        SURE,
+        # that it hides the rest as well would be another slip of the mask
+        SURE if (weights.padding or 0.0) > INVERTED else LIKELY,
         f"in {weights.hidden:.0%} of the rows of scores given to softmax, the mask hides all "
         f"{weights.positions} positions; beside what it adds the scores are lost",
         "hide padding, not symbols: scores.masked_fill(mask == 0, float('-inf')) where mask is 1 "

@@ -176,10 +176,9 @@ def test_a_model_that_copies_symbols_is_said_to_be_unread(tmp_path: Path, mixed:
 
 
 def test_a_softmax_in_another_line_is_no_second_one(tmp_path: Path) -> None:
-    lines = f"if forced_now:\n            return {PROBABILITIES}, hidden\n"
-    lines = (
-        lines.replace("forced_now", "len(outputs) % 2") + f"        return {PROBABILITIES}, hidden"
-    )
+    """Steps take one line or the other by the symbol that they are fed."""
+    lines = f"if int(word[0, 0]) % 2:\n            return {PROBABILITIES}, hidden\n"
+    lines += f"        return {PROBABILITIES}, hidden"
     assert causes(tmp_path, [(LOGITS, lines), *GATHERED]) == []
 
 
