@@ -135,7 +135,8 @@ def execute_group(
     """
     request = Request(specs, data, reports, weights, recipe or Recipe(), examined, layers, keep)
     first, count, began = specs[0], len(specs), time.time()
-    worked = time.process_time()
+    # not by the clock of `began`, which may be set back meanwhile
+    since, worked = time.perf_counter(), time.process_time()
     gc.collect()  # what is left of the run before is not this one's memory
     memory = task = None
     parts: list[Parts]
@@ -153,8 +154,7 @@ def execute_group(
         raise
     except BaseException as error:  # a part from outside may raise anything, or exit
         parts = [(failure(error), {})] * count
-    # a clock may be set back meanwhile
-    took = max(time.time() - began, 1e-9)
+    took = time.perf_counter() - since
     shared = {
         "began": began,
         **_shared_evenly(count, took, time.process_time() - worked, first.device, memory),

@@ -45,19 +45,20 @@ def measure(spec: RunSpec, data: Path) -> dict[str, Any]:
     since = time.perf_counter()
     cached_digest(spec.task, data)
     data_seconds = time.perf_counter() - since
-    stepped = 0.0
+    steps: list[float] = []
 
     def step(*given: Any) -> tuple[Tensor, Tensor]:
-        nonlocal stepped
         since = time.perf_counter()
         result = train_step(*given)
-        stepped += time.perf_counter() - since
+        steps.append(time.perf_counter() - since)
         return result
 
     record = execute(spec, data, lambda point, clock: None, recipe=Recipe(step=step))
     if record["outcome"]["status"] == "failed":
         raise RuntimeError(f"the run failed ({record['outcome']['error']}); nothing was measured")
     measured = record["measured"]
+    # the steps after those are the doctor's, which its own seconds have already
+    stepped = sum(steps[: record["outcome"]["curve"][-1]["step"]])
     evaluation = measured["evaluate_seconds"] + measured["test_seconds"]
     examination = measured["examine_seconds"]
     own = measured["run_seconds"] - stepped - evaluation - examination

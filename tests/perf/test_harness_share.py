@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,7 @@ from bench.specs import Budget, RunSpec, make
 from bench.training import loop
 from bench.training.batching import endless
 from bench.training.process import cached_digest
+from bench.training.state import train_step
 from tests.perf import harness_share
 from variants.axes import parse
 
@@ -51,6 +54,39 @@ def test_a_slow_batcher_is_the_harness(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(loop, "endless", slow)
     row = harness_share.measure(spec(), tmp_path)
     assert row["harness_seconds"] > spent > 0
+
+
+def test_a_clock_that_is_set_back_takes_nothing_off_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every look at the clock finds it set back by an hour."""
+    looks = itertools.count(1)
+    monkeypatch.setattr(time, "time", lambda: 1e9 - 3600.0 * next(looks))
+    row = harness_share.measure(spec(), tmp_path)
+    assert next(looks) > 1
+    assert row["run_seconds"] > row["step_seconds"] > 0
+
+
+def test_the_steps_of_the_doctor_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step takes half a second more as soon as training is over."""
+    trained = threading.Event()
+
+    def slow(*given: Any) -> Any:
+        if trained.is_set():
+            time.sleep(0.5)
+        return train_step(*given)
+
+    def examine(*given: Any) -> Any:
+        trained.set()
+        return examination.of_run(*given)
+
+    monkeypatch.setattr(harness_share, "train_step", slow)
+    monkeypatch.setattr(runner, "of_run", examine)
+    row = harness_share.measure(spec(), tmp_path)
+    assert row["harness_seconds"] > 0
+    assert row["examination_seconds"] > 0.5
 
 
 def test_the_doctor_is_not_the_harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
