@@ -20,6 +20,9 @@ def main() -> None:
     sys.path[:] = [home, *(entry for entry in sys.path if entry not in unwanted)]
 
     try:
+        from bench.collection import search_seldom
+
+        search_seldom()  # until `prepare_process`, in verbs that train
         from bench.cli.app import main
 
         code = main(sys.argv[1:])

@@ -15,6 +15,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+from bench.collection import search_as_usual, search_seldom
 from bench.engines import choose
 from bench.engines.local import cores
 from bench.plugins import loading, registering
@@ -24,6 +25,7 @@ from tests.in_process import InProcessEngine
 
 # as every process that trains: what a test finds does not depend on which ran before it
 prepare_process(1)
+search_seldom()  # while tests are imported
 
 settings.register_profile("local", deadline=None)
 # the gate draws the same examples every time, so that many of them would find nothing new
@@ -100,6 +102,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_finish() -> None:
     """Take what is imported out of garbage collection, as every run collects once."""
     freeze_imports()
+    search_as_usual()
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:

@@ -23,6 +23,7 @@ from results.doctor.watched import Watched
 ROOT = str(Path(bench.__file__).parents[1])
 START = (
     "import sys; sys.path.append({root!r}); "
+    "from bench.collection import search_seldom; search_seldom(); "
     "from bench.api.script_worker import main; main({request!r})"
 )
 """The program of the script's process."""

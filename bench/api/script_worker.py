@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from bench.collection import search_as_usual
 from bench.engines.contract import Limits
 from bench.engines.worker import watch_memory
 from bench.watching.asked import STUCK, Script
@@ -35,6 +37,9 @@ def main(request: str) -> None:
     script = Script(asked["name"], tuple(asked["arguments"]), asked["module"])
     watch = Watch(asked["steps"])
     stopper = _Stopper(Limits(asked["seconds"], asked["bytes"]), lambda: watch.steps)
+    # its first optimizer would load it
+    importlib.import_module("torch._dynamo")
+    search_as_usual()
     ended = run_script(script, watch, stopper.close)
     report = {
         "ended": ended,

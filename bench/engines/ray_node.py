@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.collection import search_seldom
 from bench.engines.contract import Event, Job, Limits
 
 EVENTS_SENT_EVERY = 0.3
@@ -109,6 +110,7 @@ def _work(order: Order, data: Files | None, plugins: Files) -> Iterator[list[tup
         yield [("refused", job.ids[0], {"reason": reason})]
         return
     worker.prepare_environment(1)
+    search_seldom()  # until `prepare_process`
     scratch = _scratch()
     folder = order.store / "data" if shares_store or data is None else unpacked(data, scratch)
     sources = unpacked(plugins, scratch)

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from bench.collection import search_seldom
 from bench.engines.contract import Event, Job, Limits
 
 _sending = threading.Lock()
@@ -31,6 +32,7 @@ def work(
 
     files: of plugins. examined: runs are examined however short they are.
     """
+    search_seldom()  # until `prepare_process`
     # Ctrl-C reaches the whole group of processes; the engine decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # what a plugin prints would stand in the middle of what the command prints

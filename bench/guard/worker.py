@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.collection import search_seldom
+
 PROTOCOL = 1
 """Version of the protocol; it changes when a question or an answer changes its form."""
 
@@ -33,6 +35,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     worker = Worker()
+    search_seldom()  # until `prepare_process`
     # importing takes seconds, in which the other processes start too
     from bench.guard import subjects  # noqa: F401
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import importlib
 from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
 
+from bench import collection
 from bench.training import machine
 from bench.training.products import choose_library
 from bench.training.surroundings import put_back_after
@@ -54,6 +56,9 @@ def prepare_process(threads: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # single precision means single precision: torch's own LSTM would otherwise use less on CUDA
     precision.allow("fp32")
+    # the first optimizer would load it, amid the first run
+    importlib.import_module("torch._dynamo")
+    collection.search_as_usual()
 
 
 @cache
