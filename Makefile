@@ -28,7 +28,11 @@ check: $(DONE)
 
 $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[zh,ja,ko,parquet,ray,trackers,dev]'
+	# the one that comes with an older Python takes twice as long to choose versions
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[zh,ja,ko,parquet,ray,trackers,dev]'
+	# pip would compile on one core; packages may have files for other versions of Python
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	# what it lists is kept: the first time takes torch, and seconds
 	$(BIN)/bench list >/dev/null
 	touch $(DONE)
@@ -41,9 +45,11 @@ PEERS := .venv-joeynmt
 # JoeyNMT, for tests/peers: JOEYNMT_PYTHON=$(PEERS)/bin/python make test
 peers: $(PEERS)/.installed
 
-$(PEERS)/.installed: tests/peers/requirements.txt
+$(PEERS)/.installed: tests/peers/requirements.txt $(DONE)
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r tests/peers/requirements.txt
+	# torch and all else that the two have in common is taken from the suite's own environment
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' >"$$($(PEERS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/suite.pth"
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps joeynmt==2.3.0
 	touch $@
 
