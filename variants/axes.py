@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -107,7 +107,7 @@ class Variant:
     window: int = _number(3, 1, 99, "words around each that a tagger reads, odd")
 
     def __post_init__(self) -> None:
-        for axis, value in asdict(self).items():
+        for axis, value in vars(self).copy().items():
             # a whole number given for a float becomes one, so that equal variants are equal
             object.__setattr__(self, axis, read_value(axis, value))
 
@@ -207,7 +207,7 @@ BASE = Variant()
 
 def change(base: Variant, changes: Mapping[str, object]) -> Variant:
     """Return `base` with these axes changed; ValueError for an axis or value that is unknown."""
-    changed: dict[str, Any] = asdict(base)
+    changed: dict[str, Any] = vars(base).copy()
     for name, value in changes.items():
         axes = TOGETHER.get(name, (name,))
         changed |= dict.fromkeys(axes, read_value(name, value))
