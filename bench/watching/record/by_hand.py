@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
 
 from bench.watching.record.calls import asks
 from bench.watching.record.gradients import Gradients
+from bench.watching.record.leaves import leaves_of
 from bench.watching.record.places import CodeLine, place
 from bench.watching.record.tape import Tape, memory, plain, takes_gradients
 
@@ -124,7 +124,7 @@ class HandMadeSteps:
 
     def note(self, name: str, tensors: list[Tensor], result: object) -> None:
         """Follow what a call of an update returned."""
-        made = [plain(leaf) for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+        made = [plain(leaf) for leaf in leaves_of(result) if isinstance(leaf, Tensor)]
         follows = any(map(self._follows, tensors)) or name == GRADIENT
         for tensor, origin in self._pairs(name, tensors, made):
             first = None if name == GRADIENT else self._first_of(origin)

@@ -18,7 +18,6 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
-from torch.utils._pytree import TreeSpec, tree_flatten
 
 from bench.watching.record.by_hand import HandMadeSteps
 from bench.watching.record.calls import (
@@ -35,6 +34,7 @@ from bench.watching.record.calls import (
 )
 from bench.watching.record.gradients import Gradients
 from bench.watching.record.hooks import HookedMode
+from bench.watching.record.leaves import leaves_of, taken_apart
 from bench.watching.record.names import Names
 from bench.watching.record.optimizers import Optimizers
 from bench.watching.record.places import CodeLine, place, torch_frame
@@ -170,7 +170,7 @@ class Recorder(HookedMode):
 
     def _before_call(self, func: Any, args: Any, kwargs: Any) -> _Pending | _Updating | None:
         """Note what a call is given, before it may change it; None if it is not recorded."""
-        flat, structure = tree_flatten((args, kwargs))
+        flat, places = taken_apart((args, kwargs))
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
         name = _name(func)
         if name in CLIPPING and (frame := torch_frame(CLIPS, CLIP_FUNCTIONS)) is not None:
@@ -183,7 +183,7 @@ class Recorder(HookedMode):
             return None
         random = torch.get_rng_state() if name in RANDOM else None
         leaves = [self._kept(tape, leaf) for leaf in flat]
-        return _Pending(tape, name, leaves, structure, random)
+        return _Pending(tape, name, leaves, places, random)
 
     def _recording(self, name: str, tensors: list[Tensor]) -> Tape | None:
         """Return the tape that takes a call, if one does."""
@@ -200,7 +200,7 @@ class Recorder(HookedMode):
             self._by_hand.note(pending.name, pending.tensors, result)
             return
         tape, handing = pending.tape, pending.name in HANDING
-        out = () if handing else tree_flatten(result)[0]
+        out = () if handing else leaves_of(result)
         if handing and tape.index < 0:
             self.vocabularies.look()
         if self._keeps(pending, out):
@@ -208,7 +208,7 @@ class Recorder(HookedMode):
                 pending.name,
                 func,
                 pending.leaves,
-                pending.structure,
+                pending.places,
                 tuple(tape.result(v) if isinstance(v, Tensor) else -1 for v in out),
                 place(),
                 tuple(self._stages.modules),
@@ -255,7 +255,7 @@ class Recorder(HookedMode):
 
     def _of_parameters(self, args: Any) -> bool:
         """Return whether torch.autograd.grad is asked for the gradients of a training step."""
-        inputs = tree_flatten(args[1])[0] if len(args) > 1 else []
+        inputs = leaves_of(args[1]) if len(args) > 1 else []
         leaves = [t for t in inputs if isinstance(t, Tensor) and takes_gradients(t)]
         return len(leaves) >= FEWEST_INPUTS or any(isinstance(t, nn.Parameter) for t in leaves)
 
@@ -264,7 +264,7 @@ class Recorder(HookedMode):
         self._guarded(self._before_backward)(_roots(args, {})[:1])
         with torch._C.DisableTorchFunction():
             result = func(*args, **kwargs)
-        self._guarded(self._after_returned)(tree_flatten(args[1])[0], tree_flatten(result)[0])
+        self._guarded(self._after_returned)(leaves_of(args[1]), leaves_of(result))
         return result
 
     def _before_backward(self, roots: list[Tensor]) -> None:
@@ -443,7 +443,7 @@ class _Pending:
     tape: Tape
     name: str
     leaves: list[Any]
-    structure: TreeSpec
+    places: Any
     random: Tensor | None
 
 
@@ -458,7 +458,7 @@ class _Updating:
 def _roots(args: Any, kwargs: Any) -> list[Tensor]:
     """Return the tensors at which a backward pass begins."""
     given = args[0] if args else kwargs.get("tensors", ())
-    return [leaf for leaf in tree_flatten(given)[0] if isinstance(leaf, Tensor)]
+    return [leaf for leaf in leaves_of(given) if isinstance(leaf, Tensor)]
 
 
 def _name(func: Any) -> str:

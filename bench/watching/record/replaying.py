@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 from bench.watching.record.calls import CHANGING, CUTTING, SKIPPED
+from bench.watching.record.leaves import leaves_of, put_together
 from bench.watching.record.places import CodeLine
 
 Change = Callable[[Tensor], Tensor]
@@ -46,7 +45,8 @@ class Call:
     name: str
     function: Callable[..., Any]
     leaves: list[Any]
-    structure: TreeSpec
+    places: Any
+    """Positional and keyword arguments, with the place in `leaves` instead of each leaf."""
     results: tuple[int, ...]
     place: CodeLine | None
     modules: tuple[nn.Module, ...]
@@ -72,13 +72,8 @@ class Call:
 
     def arranged(self, leaves: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments made of these leaves."""
-        args, kwargs = _put(leaves, self._places)
+        args, kwargs = put_together(leaves, self.places)
         return args, kwargs
-
-    @cached_property
-    def _places(self) -> Any:
-        """The arguments with the place in `leaves` instead of each leaf."""
-        return tree_unflatten(list(range(len(self.leaves))), self.structure)
 
 
 @dataclass(frozen=True)
@@ -142,8 +137,10 @@ def _made(call: Call, given: tuple[tuple[Any, ...], dict[str, Any]], manner: Man
     if call.random is not None:
         torch.set_rng_state(call.random)
     before = torch.is_grad_enabled()
-    # as a context it takes longer than many a call, and there are tens of thousands
-    torch.set_grad_enabled(manner.gradients and (call.gradients or manner.uncut))
+    wanted = manner.gradients and (call.gradients or manner.uncut)
+    # to set it takes longer than many a call, and there are tens of thousands
+    if wanted != before:
+        torch.set_grad_enabled(wanted)
     try:
         if manner.uncut and _cuts(call, args):
             return args[0].to(kwargs.get("dtype") or args[0].dtype).view_as(args[0])
@@ -152,28 +149,13 @@ def _made(call: Call, given: tuple[tuple[Any, ...], dict[str, Any]], manner: Man
         with torch.autocast("cpu", dtype=call.autocast):
             return call.function(*args, **kwargs)
     finally:
-        torch.set_grad_enabled(before)
-
-
-def _put(leaves: Sequence[Any], places: Any) -> Any:
-    """Return lists, tuples and dicts of places with the leaves there; unlike torch's own, quick."""
-    kind = type(places)
-    if kind is int:
-        return leaves[places]
-    if kind is list or kind is tuple:
-        return kind([_put(leaves, place) for place in places])
-    if kind is dict:
-        return {name: _put(leaves, place) for name, place in places.items()}
-    flat, structure = tree_flatten(places)
-    return tree_unflatten([leaves[place] for place in flat], structure)
+        if wanted != before:
+            torch.set_grad_enabled(before)
 
 
 def _flat(returned: Any) -> Sequence[Any]:
     """Return what a call returned as a flat sequence."""
-    if isinstance(returned, Tensor):
-        return (returned,)
-    found: list[Any] = tree_flatten(returned)[0]
-    return found
+    return (returned,) if isinstance(returned, Tensor) else leaves_of(returned)
 
 
 def _cuts(call: Call, args: tuple[Any, ...]) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten
 
 from bench.watching.record.calls import CHANGING, CUTTING, VIEWS
+from bench.watching.record.leaves import taken_apart
 from bench.watching.record.places import place
 from bench.watching.record.replaying import Call, Change, Manner, Slot, run
 
@@ -248,8 +248,8 @@ class Tape:
 
 def _call(name: str, function: Callable[..., Tensor], taken: Sequence[int], made: int) -> Call:
     """Return a call that the script did not make in a way that can be seen."""
-    leaves, structure = tree_flatten((tuple(map(Slot, taken)), {}))
-    return Call(name, function, leaves, structure, (made,), place(), (), gradients=True)
+    leaves, places = taken_apart((tuple(map(Slot, taken)), {}))
+    return Call(name, function, leaves, places, (made,), place(), (), gradients=True)
 
 
 def _sum(*losses: Tensor) -> Tensor:

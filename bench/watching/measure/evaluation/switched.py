@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 import torch
-from torch.utils._pytree import tree_flatten
 
 from bench.watching.read.passes import PassesOfEvaluation
+from bench.watching.record.leaves import taken_apart
 from bench.watching.record.replaying import Call
 from results.doctor.watched.evaluations import Switched
 
@@ -66,8 +66,8 @@ def without_dropout(call: Call) -> Call:
 
 
 def _with(call: Call, args: tuple[object, ...], kwargs: dict[str, object]) -> Call:
-    leaves, structure = tree_flatten((args, kwargs))
-    return dataclasses.replace(call, leaves=leaves, structure=structure)
+    leaves, places = taken_apart((args, kwargs))
+    return dataclasses.replace(call, leaves=leaves, places=places)
 
 
 def uses_batch_statistics(call: Call) -> bool:
