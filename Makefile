@@ -29,7 +29,7 @@ check: $(DONE)
 $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	# the one that comes with an older Python takes twice as long to choose versions
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip || true
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[zh,ja,ko,parquet,ray,trackers,dev]'
 	# pip would compile on one core; packages may have files for other versions of Python
 	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true

@@ -22,7 +22,7 @@ def main() -> None:
     try:
         from bench.collection import search_seldom
 
-        search_seldom()  # until `prepare_process`, in verbs that train
+        search_seldom()  # until models are run
         from bench.cli.app import main
 
         code = main(sys.argv[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench.collection import search_as_usual
 from bench.plugins.contract import CheckResult
 from bench.plugins.model_checks import check_variant
 from bench.plugins.task_checks import check_task
@@ -27,6 +28,7 @@ def check_part(name: str, tagging: bool, data: Path) -> list[CheckResult]:
     Raises:
         ValueError: The name is unknown, ambiguous or does not apply.
     """
+    search_as_usual()  # models are trained a little
     if name.partition(":")[0] in [task.name for task in TASKS]:
         if tagging:
             raise ValueError(f"--tagging is of a variant and {name} is a task; leave it out")

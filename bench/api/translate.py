@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError
 
 from bench.api.store import choose
+from bench.collection import search_as_usual
 from bench.corpora import vectors
 from bench.corpora.given import files_in, held, lines_of
 from bench.plugins import loading
@@ -160,6 +161,7 @@ def loaded(
 
     labels: Labels or names of tasks, for the runs of a variant; None for all.
     """
+    search_as_usual()  # a plugin's model may leave garbage at every step
     with reading(folder) as store:
         record = choose(store, run, labels, best=True).run
         found = record.id

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
+from bench import collection
 from bench.engines.contract import Engine, Event, Job
 from bench.plan.groups import grouped
 from bench.specs import RunSpec
@@ -72,6 +73,7 @@ def drive(
         KeyboardInterrupt: after Ctrl-C; what was finished by then is stored.
         DiskFullError: where there is no room for PATIENCE seconds.
     """
+    collection.search_as_usual()  # from here on little is imported
     store.tidy()
     writer = _EventWriter(store, keep_weights, layers, origins or {})
     groups = grouped(specs, cost, engine.workers, keep_weights)

@@ -6,11 +6,19 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
+from bench.api import check
+from bench.cli.terminal.progress import Progress
 from bench.collection import SELDOM, search_as_usual, search_seldom
+from bench.engines.driver import drive
 from bench.training.process import prepare_process
+from results.store import writing
+from tests.in_process import InProcessEngine
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +45,31 @@ def test_a_process_that_never_searched_seldom_keeps_its_own() -> None:
     assert gc.get_threshold() == (900, 5, 5)
 
 
+def test_parts_are_checked_with_the_usual_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = gc.get_threshold()
+    seen: list[tuple[int, int, int]] = []
+
+    def look(*_: Any) -> list[Any]:
+        seen.append(gc.get_threshold())
+        return []
+
+    monkeypatch.setattr(check, "check_variant", look)
+    search_seldom()
+    assert check.check_part("cell=gru", False, tmp_path) == []
+    assert seen == [before]
+
+
+def test_runs_are_driven_with_the_usual_search(tmp_path: Path) -> None:
+    before = gc.get_threshold()
+    search_seldom()
+    with writing(tmp_path) as store:
+        progress = Progress({}, lambda _: 0.0, 1, Console(quiet=True))
+        drive([], lambda _: 0.0, store, InProcessEngine(1, tmp_path), progress, False)
+    assert gc.get_threshold() == before
+
+
 def test_no_search_goes_through_what_a_command_imports() -> None:
     """Python counts its searches; by default it goes through everything several times."""
     code = (
@@ -45,4 +78,4 @@ def test_no_search_goes_through_what_a_command_imports() -> None:
         "sys.argv[1:] = ['run', '--device', 'no such']; main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ended.stdout.split() == ["True", "0"]
+    assert ended.stdout.split() == ["True", "0"], ended.stderr

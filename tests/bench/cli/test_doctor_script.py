@@ -124,6 +124,17 @@ def test_limits_stop_a_script_and_it_is_judged(train: Path, tmp_path: Path) -> N
     assert found["ended"] == "it was stopped because it held more than 0.6 GiB, its --memory-limit"
 
 
+def test_a_limit_that_loading_torch_exceeds_is_told(train: Path, tmp_path: Path) -> None:
+    code, out, _ = doctor("--json", "--memory-limit", "0.05", str(train), cwd=tmp_path)
+    ended = "it was stopped because it held more than 0.05 GiB, its --memory-limit"
+    assert (code, row(out)["ended"]) == (0, ended)
+
+
+def test_a_script_has_the_usual_search_for_garbage(train: Path, tmp_path: Path) -> None:
+    change(train, "import gc; print('searched after', gc.get_threshold()[0])")
+    assert "searched after 700" in doctor("--steps", "2", str(train), cwd=tmp_path)[1]
+
+
 def interrupted(train: Path, tmp_path: Path) -> tuple[int, str, str]:
     """Interrupt a script when it has trained a little; return exit code and what was printed."""
     process = subprocess.Popen(
