@@ -17,7 +17,8 @@ _usual: list[tuple[int, int, int]] = []
 
 def search_seldom() -> None:
     """Search for garbage seldom, until `search_as_usual`."""
-    _usual.append(gc.get_threshold())
+    if not _usual:
+        _usual.append(gc.get_threshold())
     gc.set_threshold(SELDOM, *_usual[0][1:])
 
 
