@@ -10,6 +10,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.speed.cases import Case
+from variants.fast.matmul import onednn_from, use_onednn_from
 
 Counts = dict[str, int | None]
 T = TypeVar("T")
@@ -25,7 +26,20 @@ def count_work(case: Case) -> Counts:
         peak_bytes: The most that was allocated at once, beyond what was there before.
         parameters: Of the model.
         kernels: Launched on CUDA; None elsewhere.
+
+    Products are torch's usual ones, even where oneDNN is faster: what oneDNN allocates depends on
+    the processor.
     """
+    chosen = onednn_from()
+    use_onednn_from(None)
+    try:
+        return _count(case)
+    finally:
+        use_onednn_from(chosen)
+
+
+def _count(case: Case) -> Counts:
+    """Return the counts of one pass, by whichever library the process multiplies."""
     case.once()  # optimizers allocate their state at their first step
     allocated = _isolated(case, _allocated)
     return {

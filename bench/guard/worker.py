@@ -72,7 +72,7 @@ class Worker:
         from variants.fast.matmul import use_onednn_from
 
         prepare_process(1)
-        # counts are to be the same on every machine, whichever library is faster there
+        # both versions multiply by the same library; one from before this rule asks for this too
         use_onednn_from(2**22)
         loading.load([Path(file) for file in question["plugins"]])
         data = Path(question["data"]) if question["data"] else None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.engines import local
 from bench.engines.contract import Event, Job, Limits
 from bench.engines.ledger import TRIES
 from bench.engines.local import LocalEngine, cores
@@ -23,6 +24,7 @@ from bench.plugins import loading
 from bench.specs import Budget, RunSpec, make
 from tasks import build
 from tests import half
+from tests.clock import Clock
 from variants import BASE
 
 DIGEST = build("opposites").digest()
@@ -151,15 +153,21 @@ def of_cell(cell: str, seed: int = 0) -> RunSpec:
 @pytest.mark.parametrize(
     ("cell", "limits", "reason"),
     [
-        ("hangs", Limits(seconds=9), r"took longer than the 0.15 min that --time-limit allows"),
+        ("hangs", Limits(seconds=900), r"took longer than the 15 min that --time-limit allows"),
         ("leaks", Limits(bytes=2**30), r"its process held 1\.\d\d GiB, more than the 1 that --mem"),
         ("dies", Limits(), f"its process died {TRIES} times, the last time by signal 9"),
     ],
 )
-def test_a_sick_run_fails_alone(tmp_path: Path, cell: str, limits: Limits, reason: str) -> None:
+def test_a_sick_run_fails_alone(
+    tmp_path: Path, cell: str, limits: Limits, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(local, "time", clock)
     specs = [of_cell("well"), of_cell(cell), of_cell("well", 1)]
     ended = {}
     for event in LocalEngine(1, tmp_path, [SICK], limits).run(jobs(*specs)):
+        if event.kind == "started" and event.id == specs[1].id:
+            clock.ahead = 1000.0
         if event.kind == "finished":
             ended[event.id] = event.value["outcome"]
     assert list(ended) == [one.id for one in specs]

@@ -22,6 +22,7 @@ from bench.guard.subjects import Subject
 from bench.guard.worker import PROTOCOL
 from bench.speed.cases import Case
 from results.guard.verdict import GuardRow, exact_rows, exit_code
+from variants.fast import matmul
 from variants.fast.forms import plain_forms
 from variants.seq2seq import Seq2Seq
 
@@ -49,6 +50,20 @@ def test_counts_are_the_same_again(subject: Subject, healthy: dict[str, counts.C
     again = counted(subject)
     assert again == healthy[subject.name]
     assert all(again[name] for name in ("operations", "flops", "bytes", "peak_bytes", "parameters"))
+
+
+def test_counts_do_not_depend_on_the_library_that_is_faster_here() -> None:
+    """OneDNN allocates what suits the processor, and does other operations."""
+    case = subjects.prepare_case(SUBJECTS[0], "cpu", None)
+    chosen, found = matmul.onednn_from(), []
+    try:
+        for smallest in (None, 0):
+            matmul.use_onednn_from(smallest)
+            found.append(counts.count_work(case))
+            assert matmul.onednn_from() == smallest
+    finally:
+        matmul.use_onednn_from(chosen)
+    assert found[0] == found[1]
 
 
 def test_bytes_are_those_of_torch() -> None:
