@@ -16,11 +16,13 @@ from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import asked_rows
 from bench.watching.record.tape import instead
-from results.doctor.watched.data import DataSeen, PairsSeen, UnknownSeen
+from results.doctor.watched.data import CollisionSeen, DataSeen, PairsSeen, UnknownSeen
 from results.doctor.watched.losses import MOSTLY_RIGHT
 
 FEWEST_EXAMPLES = 4
 """Fewer examples do not show what all have in common."""
+FEWEST_TO_COLLIDE = 30
+"""Fewer targets may all end in one symbol that is no end symbol."""
 
 
 def data_seen(recording: Recording) -> DataSeen | None:
@@ -47,7 +49,23 @@ def data_seen(recording: Recording) -> DataSeen | None:
         _unknown(recording, pairs),
         max((len(row) for reading in readings for row in asked_rows(reading)), default=0),
         _unasked_end(readings),
+        _collision(readings),
     )
+
+
+def _collision(readings: list[StepReading]) -> CollisionSeen | None:
+    """Return how often the start and the end symbol stand in the middle of targets."""
+    rows = [row for reading in readings for row in _without_fill(asked_rows(reading)) if row]
+    starts = {int(ids[0]) for reading in readings for ids in reading.fed()}
+    ends = {row[-1] for row in rows}
+    lengths = {len(row) for row in rows}
+    if len(rows) < FEWEST_TO_COLLIDE or min(len(starts), len(ends)) != 1 or len(lengths) < 2:
+        return None
+    start = starts.pop() if len(starts) == 1 else None
+    end = ends.pop() if len(ends) == 1 else None
+    inner = [row[:-1] for row in rows]
+    with_start = sum(start in row for row in inner) / len(rows) if start != end else 0.0
+    return CollisionSeen(start, end, with_start, sum(end in row for row in inner) / len(rows))
 
 
 def _unknown(recording: Recording, pairs: list[tuple[StepReading, Group]]) -> UnknownSeen | None:
@@ -94,23 +112,66 @@ def _ends(pairs: list[tuple[StepReading, Group]]) -> tuple[float | None, float]:
 def _unasked_end(readings: list[StepReading]) -> int | None:
     """Return the symbol that follows what the loss asks for in every example, before padding.
 
-    It is seen where the decoder is fed on behind the last step that has weight.
+    It is seen where the decoder is fed on behind the last step that has weight, or among the
+    targets that have none.
     """
-    firsts: list[int] = []
-    later: set[int] = set()
-    asked: set[int] = set()
+    fed, targets = _Behind(), _Behind()
     for reading in readings:
         asked_BT = reading.table(reading.predictions.asked_N)
         weight_BT = reading.table(reading.predictions.weight_N.double(), 0.0)
-        for fed, row, weights in zip(reading.fed(), asked_BT, weight_BT, strict=True):
+        whole_BT = reading.table(_targets(reading))
+        tables = (reading.fed(), asked_BT, weight_BT, whole_BT)
+        for row_fed, row, weights, whole in zip(*tables, strict=True):
             count = int((weights != 0).sum())
-            if fed[1:count].tolist() != row[: count - 1].tolist() or bool(weights[count:].any()):
+            asked = row[:count].tolist()
+            if row_fed[1:count].tolist() != asked[:-1] or bool(weights[count:].any()):
                 return None
-            asked.update(row[:count].tolist())
-            firsts += fed[count + 1 : count + 2].tolist()
-            later.update(fed[count + 2 :].tolist())
-    same = len(firsts) >= FEWEST_EXAMPLES and len(set(firsts)) == len(later) == 1
-    return firsts[0] if same and firsts[0] >= 0 and firsts[0] not in asked | later else None
+            fed.add(asked, row_fed[count + 1 :].tolist())
+            targets.add(asked, whole[count:].tolist())
+    return fed.end if fed.end is not None else targets.end
+
+
+def _targets(reading: StepReading) -> Tensor:
+    """Return the symbol of each prediction in the script's targets, also where it has no weight.
+
+    Without weight nothing is asked for, and only a tensor of the script's tells what stands there.
+    """
+    asked_N = reading.predictions.asked_N
+    counted_N = reading.predictions.weight_N != 0
+    values = reading.tape.replay()
+    for number in sorted(reading.tape.whole & values.keys()):
+        whole = values[number]
+        if whole.dtype != torch.int64 or whole.numel() != len(asked_N):
+            continue
+        # predictions that a loop makes come step by step
+        for order in (whole, whole.squeeze().t() if whole.squeeze().dim() == 2 else whole):
+            flat_N = order.reshape(-1).to(asked_N)
+            if bool((flat_N == asked_N)[counted_N].all()):
+                return flat_N
+    return asked_N
+
+
+class _Behind:
+    """Collects the symbols that stand behind the last ones that the loss asks for."""
+
+    def __init__(self) -> None:
+        self._asked: set[int] = set()
+        self._firsts: list[int] = []
+        self._later: set[int] = set()
+
+    def add(self, asked: list[int], behind: list[int]) -> None:
+        self._asked.update(asked)
+        self._firsts += behind[:1]
+        self._later.update(behind[1:])
+
+    @property
+    def end(self) -> int | None:
+        """Return the symbol that always comes first, if it is neither asked for nor padding."""
+        same = len(self._firsts) >= FEWEST_EXAMPLES and len(set(self._firsts)) == 1
+        if not same or len(self._later) != 1:
+            return None
+        end = self._firsts[0]
+        return end if end >= 0 and end not in self._asked | self._later else None
 
 
 def _without_fill(rows: list[list[int]]) -> list[list[int]]:

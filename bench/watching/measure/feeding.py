@@ -11,12 +11,14 @@ from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.replaying import Call, Slot
 from bench.watching.record.rounds import Round
-from results.doctor.watched.feeding import CarriedSeen, Fed, FeedingSeen, SourceSeen
+from results.doctor.watched.feeding import AheadSeen, CarriedSeen, Fed, FeedingSeen, SourceSeen
 
 OFFSETS = (1, 0, 2, -1)
 """Steps from the one that asks for a symbol to the one that it is fed to: 1 is right."""
 MATCHED = 0.9
 """Share of examples whose fed symbol must be the one asked for, for a step to be fed it."""
+MOST_FED = 0.7
+"""Share of the steps that must be fed the reference for it to be what a group holds."""
 RECURRENT = frozenset(
     "gru lstm rnn_tanh rnn_relu gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell".split()
 )
@@ -39,8 +41,31 @@ def feeding_seen(recording: Recording) -> FeedingSeen | None:
         carried=_carried(recording),
         chains=broken_chains(readings[0]),
         overwritten=overwritten(readings[0]),
+        ahead=_ahead(readings[0]),
         accuracy=recording.accuracy,
     )
+
+
+def _ahead(reading: StepReading) -> AheadSeen | None:
+    """Return how many steps depend on the symbol that they must give, which is fed a step later.
+
+    Where one does, what is fed looks like a second source, as it reaches earlier steps.
+    """
+    sources = reading.of_role("source")
+    if _fed_groups(reading) or len(sources) < 2 or reading.layout.owners.clean < CLEAN:
+        return None
+    asked_BT = reading.table(reading.predictions.asked_N)
+    weight_BT = reading.table(reading.predictions.weight_N, 0.0)
+    steps = range(1, asked_BT.shape[1])
+    for group in sources:
+        if group.ids_BJ.shape[1] != asked_BT.shape[1]:
+            continue
+        fed = [t for t in steps if _is_fed(group.ids_BJ, asked_BT, weight_BT, t, 1)]
+        counted = [t for t in fed if t <= group.reach_JT.shape[1]]
+        seen = [t for t in counted if bool(group.reach_JT[t, t - 1] > 0)]
+        if len(fed) >= MOST_FED * len(steps) and len(seen) >= max(2, MOST_FED * len(counted)):
+            return AheadSeen(str(group.place), len(seen), len(counted))
+    return None
 
 
 def _head_place(reading: StepReading) -> object:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from bench.watching.measure.hand_made import climbs
 from bench.watching.read.layout import CLEAN
 from bench.watching.read.microbatches import SCALING, TOTALLING
 from bench.watching.read.predictions import (
@@ -59,7 +60,9 @@ def _uphill(recording: Recording) -> str | None:
     """Return the line where the script itself adds the gradient to the weights, if it does."""
     rates = recording.curve.rates
     by_hand = [seen for seen in recording.optimizers if seen.kind == BY_HAND]
-    if not by_hand or not rates or not all(rate < 0 for rate in rates):
+    if not by_hand or not rates:
+        return None
+    if not (all(rate < 0 for rate in rates) or climbs(recording)):
         return None
     return str(by_hand[0].place)
 

@@ -35,7 +35,16 @@ def modes_seen(recording: Recording) -> ModesSeen | None:
         _switched(reading, reading.tape, dropped, without_dropout),
         _switched(reading, one.tape, norms, with_running_statistics),
         _stopped(recording.rounds),
+        _strong(one, reading),
     )
+
+
+def _strong(one: Round, reading: StepReading) -> SwitchedInTraining | None:
+    """Return what the dropout with the largest probability does."""
+    drops = [call for call in one.tape.calls if call.name in DROPOUTS and call.inputs]
+    largest = max(map(active_dropout, drops), default=0.0)
+    strong = [call for call in drops if largest > 0 and active_dropout(call) == largest]
+    return _switched(reading, reading.tape, strong, without_dropout)
 
 
 def _on_state(reading: StepReading) -> list[Call]:

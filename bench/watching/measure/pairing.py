@@ -3,18 +3,22 @@
 Where they do, pairs whose sources are alike have targets that are alike. How alike two sequences
 are is measured by the symbols, pairs of neighbours and positions that they share. The sum of the
 products of both likenesses (HSIC, Gretton et al. 2005) is compared with that of the same targets
-in random orders.
+in random orders. Where there are enough targets of each length, only those of one length are
+exchanged: sources and targets that were sorted by length, each on their own, have lengths in common
+and nothing else.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from bench.watching.read.reading import Group, StepReading
+from bench.watching.read.training import asked_rows
 from bench.watching.record.replaying import Change
 from results.doctor.watched.data import PairsSeen
 
@@ -22,6 +26,9 @@ FEWEST_PAIRS = 40
 """Fewer different pairs do not show whether sources and targets belong together."""
 RANDOM_ORDERS = 200
 """Random orders of the targets with which their own is compared."""
+
+MANY_GROUPED = 0.75
+"""Share of the targets that must have others of their length."""
 
 SymbolRows = list[list[int]]
 
@@ -39,8 +46,9 @@ def pairs_seen(
     if len({s for s, _ in different}) < FEWEST_PAIRS or len({t for _, t in different}) < 2:
         return None
     relation = _relation([s for s, _ in different], [t for _, t in different])
-    own = _loss(reading, source, exchange=False)
-    return PairsSeen(len(different), relation, own, _loss(reading, source, exchange=True))
+    own = _loss(reading, source, None)
+    exchanged = _loss(reading, source, _next_of_group(_groups(asked_rows(reading))))
+    return PairsSeen(len(different), relation, own, exchanged)
 
 
 def _relation(sources: list[tuple[int, ...]], targets: list[tuple[int, ...]]) -> float:
@@ -48,9 +56,42 @@ def _relation(sources: list[tuple[int, ...]], targets: list[tuple[int, ...]]) ->
     like_s, like_t = _likeness(sources), _likeness(targets)
     generator = torch.Generator().manual_seed(0)
     own = float((like_s * like_t).sum())
-    orders = [torch.randperm(len(sources), generator=generator) for _ in range(RANDOM_ORDERS)]
+    groups = _groups(targets)
+    orders = [_random_order(groups, generator) for _ in range(RANDOM_ORDERS)]
     others = torch.stack([(like_s[o][:, o] * like_t).sum() for o in orders])
     return float((own - others.mean()) / others.std().clamp_min(1e-9))
+
+
+def _groups(targets: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the places of targets that may be exchanged: of one length, or all of them.
+
+    It is all where many have no other one of their length, or only the same one.
+    """
+    of_length: dict[int, list[int]] = defaultdict(list)
+    for place, target in enumerate(targets):
+        of_length[len(target)].append(place)
+    groups = [*of_length.values()]
+    several = [g for g in groups if len({tuple(targets[place]) for place in g}) > 1]
+    if sum(map(len, several)) < MANY_GROUPED * len(targets):
+        return [[*range(len(targets))]]
+    return groups
+
+
+def _random_order(groups: list[list[int]], generator: torch.Generator) -> Tensor:
+    """Return an order in which each place is taken by one of its group."""
+    order = torch.zeros(sum(map(len, groups)), dtype=torch.long)
+    for group in groups:
+        places = torch.tensor(group)
+        order[places] = places[torch.randperm(len(group), generator=generator)]
+    return order
+
+
+def _next_of_group(groups: list[list[int]]) -> Tensor:
+    """Return the order in which each place is taken by the next one of its group."""
+    order = torch.zeros(sum(map(len, groups)), dtype=torch.long)
+    for group in groups:
+        order[group] = torch.tensor([*group[1:], group[0]])
+    return order
 
 
 def _likeness(rows: list[tuple[int, ...]]) -> Tensor:
@@ -75,12 +116,12 @@ def _traits(row: tuple[int, ...]) -> Iterator[Hashable]:
     yield from itertools.pairwise(row)
 
 
-def _loss(reading: StepReading, source: Group, *, exchange: bool) -> float:
-    """Return the cross-entropy of a round, also with each source given to the next example."""
+def _loss(reading: StepReading, source: Group, order_B: Tensor | None) -> float:
+    """Return the cross-entropy of a round, also with sources given to examples in another order."""
     axis = source.batch_axis
     changes: dict[tuple[int, int], Change] = {}
-    if exchange and axis is not None:
-        changes = {entry.key: _rolled(axis) for entry in source.entries}
+    if order_B is not None and axis is not None:
+        changes = {entry.key: _in_order(axis, order_B) for entry in source.entries}
     asked = reading.predictions
     logits_NV = asked.rows(reading.tape.replay(changes))
     counted_N = asked.weight_N != 0
@@ -88,5 +129,5 @@ def _loss(reading: StepReading, source: Group, *, exchange: bool) -> float:
     return float(loss)
 
 
-def _rolled(axis: int) -> Callable[[Tensor], Tensor]:
-    return lambda value: value.roll(1, axis)
+def _in_order(axis: int, order_B: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda value: value.index_select(axis, order_B)

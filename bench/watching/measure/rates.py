@@ -7,11 +7,12 @@ from statistics import fmean, median
 
 import torch
 
+from bench.watching.measure.hand_made import update_sizes
 from bench.watching.measure.trials import Trials, TrialSetting
 from bench.watching.read.chains import STATES
 from bench.watching.read.recording import Recording
 from bench.watching.record.replaying import Call
-from results.doctor.watched.rates import FEW_STEPS, HARDLY_IN_A_TRIAL, RatesSeen
+from results.doctor.watched.rates import FEW_STEPS, HARDLY_IN_A_TRIAL, RISEN, RatesSeen
 
 HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
@@ -30,7 +31,8 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
     stepping = [seen for seen in recording.optimizers if seen.steps]
     if not losses or not stepping or not recording.readings:
         return None
-    rates = recording.curve.rates
+    sizes = update_sizes(recording)
+    rates = _second_half_last(recording, sizes) if sizes else recording.curve.rates
     largest = max(rates)
     few = max(1, len(losses) // 10)
     first, last = _mean(losses[: min(few, 3)]), _mean(losses[-few:])
@@ -50,12 +52,24 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
         learned,
         _unstable(losses),
         decay,
-        {} if learned or len(losses) < FEW_STEPS else _trials(recording, decay),
+        {}
+        if learned or len(losses) < FEW_STEPS
+        else _trials(recording, decay, last > RISEN * first),
         _constant(recording),
         tuple((name, rms) for name, _, rms in _large(recording)),
         _all_embeddings(recording),
         _saturated(recording),
+        estimated=bool(sizes),
     )
+
+
+def _second_half_last(recording: Recording, sizes: dict[int, float]) -> list[float]:
+    """Return the sizes of changes, as many of the first half as of the second of the training."""
+    half = recording.steps / 2
+    later = [size for index, size in sizes.items() if index >= half]
+    earlier = sorted(size for index, size in sizes.items() if index < half)
+    few = max(len(later), 1)
+    return [*earlier[-few:], *(later or earlier[-1:])]
 
 
 def _mean(values: list[float]) -> float:
@@ -87,8 +101,11 @@ def _first_loss(recording: Recording) -> tuple[float | None, float | None]:
     return math.log(asked.symbols), float(loss)
 
 
-def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]]:
-    """Return the losses before and after trials, by setting; see `RatesSeen.trials`."""
+def _trials(recording: Recording, decay: float, risen: bool) -> dict[str, tuple[float, float]]:
+    """Return the losses before and after trials, by setting; see `RatesSeen.trials`.
+
+    risen: whether the script's loss has risen.
+    """
     trials = Trials(recording)
     if not trials.possible:
         return {}
@@ -105,7 +122,7 @@ def _trials(recording: Recording, decay: float) -> dict[str, tuple[float, float]
     if scale:
         settings["scaled"] = TrialSetting(scale=scale)
     # a rate by which the model learns is accused of nothing, and a trial takes a second
-    if after > HARDLY_IN_A_TRIAL * before:
+    if risen or after > HARDLY_IN_A_TRIAL * before:
         settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
     for name, setting in settings.items():
         if trials.possible:

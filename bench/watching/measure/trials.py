@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.watching.measure.hand_made import as_adam, update_sizes
 from bench.watching.read.recording import Recording
 from bench.watching.record.optimizers import OptimizerSeen
 from bench.watching.record.rounds import Round
@@ -40,8 +41,9 @@ class Trials:
     """The recorded rounds of a training, ready to be trained on again."""
 
     def __init__(self, recording: Recording) -> None:
-        self.rounds = [one for one in recording.rounds if one.losses()]
-        self.optimizers = _last_of_each_place(recording)
+        # a function's parameters are known once they have been updated
+        self.rounds = [one for one in recording.rounds if one.losses() and one.tape.parameters]
+        self.optimizers = _last_of_each_place(recording, update_sizes(recording))
         self.rate = _rate(recording)
         self.parameters: dict[int, Tensor] = {}
         for one in self.rounds:
@@ -121,12 +123,13 @@ class Trials:
 def _rate(recording: Recording) -> float:
     """Return the largest learning rate as a multiple of the first."""
     rates = recording.curve.rates
-    return max(rates) / rates[0] if rates and rates[0] > 0 else 1.0
+    known = bool(rates) and all(map(math.isfinite, rates))
+    return max(rates) / rates[0] if known and rates[0] > 0 else 1.0
 
 
-def _last_of_each_place(recording: Recording) -> list[OptimizerSeen]:
+def _last_of_each_place(recording: Recording, sizes: dict[int, float]) -> list[OptimizerSeen]:
     found: dict[Any, OptimizerSeen] = {}
-    for seen in recording.optimizers:
+    for seen in (as_adam(one, sizes) for one in recording.optimizers):
         if seen.steps and seen.groups:
             found[seen.place or seen.serial] = seen
     return list(found.values())

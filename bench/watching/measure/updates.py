@@ -8,6 +8,7 @@ from statistics import median
 
 import torch
 
+from bench.watching.measure.constants import constants_seen
 from bench.watching.measure.cuts import cuts_seen
 from bench.watching.measure.parameters import KnownParameter, known_parameters
 from bench.watching.read.finite import first_not_finite
@@ -41,6 +42,7 @@ def updates_seen(recording: Recording) -> UpdatesSeen | None:
         cuts,
         cosine,
         _not_finite(_with_bad_loss(recording, rounds)),
+        constants_seen(rounds),
     )
 
 

@@ -24,7 +24,7 @@ ADDING = frozenset("add __add__ __iadd__ add_ __radd__ sum".split())
 def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:
     """Return the passes of an evaluation, in order."""
     flow, values = Flow(tape), tape.replay()
-    choices = [c for c in _choices(flow, values, sides.symbols) if _fits(tape, values, c, sides)]
+    choices = [c for c in _choices(flow, values, sides.symbols) if _fits(flow, values, c, sides)]
     wanted = [choice.call for choice in choices]
     wanted += [index for index, _ in flow.calls(*CRITERIA)]
     component = _components(flow, values, wanted)
@@ -88,7 +88,8 @@ def _choices(flow: Flow, values: Mapping[int, Tensor], symbols: int) -> Iterator
             continue
         if call.name in CHOICES:
             made = [n for n in call.results if n >= 0 and values[n].dtype == torch.int64]
-            chosen = [ChosenSymbols(index, n, values[n]) for n in made[-1:]]
+            cut = _left_out(values[number], _whole_scores(flow, values, number, symbols))
+            chosen = [ChosenSymbols(index, n, values[n] + cut, left_out=cut) for n in made[-1:]]
         elif values[number].shape[-1] == symbols and not chosen_of & flow.moved_from(
             number, BETWEEN
         ):
@@ -108,9 +109,33 @@ def _scores(flow: Flow, call: Call, values: Mapping[int, Tensor]) -> int | None:
     return number if values[number].is_floating_point() and values[number].dim() else None
 
 
-def _fits(tape: Tape, values: Mapping[int, Tensor], choice: ChosenSymbols, sides: Sides) -> bool:
-    """Return whether a choice is among as many symbols as the model predicts."""
-    return not sides.symbols or sides.symbols in values[tape.calls[choice.call].inputs[0]].shape
+def _whole_scores(
+    flow: Flow, values: Mapping[int, Tensor], number: int, symbols: int
+) -> Tensor | None:
+    """Return scores with a value for every symbol, of which those of a number may be a part."""
+    if not symbols or symbols in values[number].shape:
+        return values[number]
+    wholes = (values[n] for n in sorted(flow.moved_from(number, BETWEEN)))
+    return next((value for value in wholes if value.dim() and value.shape[-1] == symbols), None)
+
+
+def _left_out(part: Tensor, whole: Tensor | None) -> int:
+    """Return how many symbols were cut off the beginning of the scores that a choice reads."""
+    if whole is None or not part.dim():
+        return 0
+    cut = whole.shape[-1] - part.shape[-1]
+    row = part.reshape(-1, part.shape[-1])[0]
+    rows = whole.reshape(-1, whole.shape[-1])
+    return cut if cut > 0 and bool((rows[:, cut:] == row).all(1).any()) else 0
+
+
+def _fits(flow: Flow, values: Mapping[int, Tensor], choice: ChosenSymbols, sides: Sides) -> bool:
+    """Return whether a choice is among the symbols that the model predicts, or most of them."""
+    number = flow.tape.calls[choice.call].inputs[0]
+    if not sides.symbols or sides.symbols in values[number].shape:
+        return True
+    whole = _whole_scores(flow, values, number, sides.symbols)
+    return whole is not None and 2 * values[number].shape[-1] > sides.symbols
 
 
 def _components(flow: Flow, values: Mapping[int, Tensor], wanted: Iterable[int]) -> dict[int, int]:

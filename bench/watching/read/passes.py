@@ -34,10 +34,13 @@ class ChosenSymbols:
     ids: Tensor
     handed: bool = False
     """Whether the choice was made outside torch: ids are the best of the scores."""
+    left_out: int = 0
+    """Number of first symbols that were cut off the scores: ids are counted with them."""
 
     def among(self, values: Mapping[int, Tensor]) -> Tensor:
         """Return the symbols chosen in another run of the tape."""
-        return values[self.number].argmax(-1) if self.handed else values[self.number]
+        made = values[self.number].argmax(-1) if self.handed else values[self.number]
+        return made + self.left_out
 
 
 @dataclass(frozen=True)

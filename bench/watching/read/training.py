@@ -91,6 +91,17 @@ def asked_rows(reading: StepReading) -> list[list[int]]:
     ]
 
 
+def source_rows(readings: list[StepReading]) -> tuple[int | None, list[tuple[int, ...]]]:
+    """Return the symbol that pads sources, None if none does, and the sources without it."""
+    groups = [g for r in readings for g in r.of_role("source")[:1] if g.ids_BJ.shape[1] > 1]
+    ends = [row[-1] for group in groups for row in group.ids_BJ.tolist() if row[-1] == row[-2]]
+    begins = [row[0] for group in groups for row in group.ids_BJ.tolist() if row[0] == row[1]]
+    found = max(ends, begins, key=len)
+    padding = max(set(found), key=found.count) if len(found) > LEAST_ROWS else None
+    rows = [row for group in groups for row in group.ids_BJ.tolist()]
+    return padding, [tuple(symbol for symbol in row if symbol != padding) for row in rows]
+
+
 def _ends(reading: StepReading) -> list[int]:
     """Return the last symbol of each example; of padding that is asked for, the first."""
     found = []

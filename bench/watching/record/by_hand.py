@@ -67,6 +67,8 @@ class HandMadeSteps:
         self._update: _Update | None = None
         self.awaited = False
         """Whether gradients have come and no step was taken since."""
+        self.functional = False
+        """Whether gradients came from torch.func, whose parameters take none outside of it."""
 
     def first(self, tensor: Tensor) -> Tensor:
         """Return the first tensor of a parameter that the script makes anew with each step."""

@@ -19,6 +19,16 @@ FITS = 0.99
 
 
 @dataclass(frozen=True)
+class HandMadeUpdate:
+    """A change of a parameter that the script computed by itself."""
+
+    size: float
+    """Root mean square of the change."""
+    uphill: float
+    """Cosine of the angle between the change and the gradient: above 0 if the loss grows."""
+
+
+@dataclass(frozen=True)
 class Norms:
     """Norms of one parameter's gradients, weight and update in a round.
 
@@ -36,6 +46,8 @@ class Norms:
     update: float | None = None
     """The change that the optimizer made; None if none holds the parameter."""
     finite: bool = True
+    by_hand: HandMadeUpdate | None = None
+    """The change that the script made without an optimizer."""
 
 
 class Gradients:
@@ -50,6 +62,7 @@ class Gradients:
         self._weights: dict[int, Tensor] = {}
         self._updates: dict[int, float] = {}
         self._returned: set[int] = set()
+        self._by_hand: dict[int, HandMadeUpdate] = {}
 
     def before_backward(self, parameters: Iterable[Tensor]) -> None:
         """Copy the gradients as they stand."""
@@ -125,6 +138,7 @@ class Gradients:
             update = new.detach() - before
             self._updates[key] = _norm(update)
             if applied is not None:
+                self._by_hand[key] = _hand_made(update.double(), applied.double())
                 updates.append(update.double())
                 gradients.append(applied.double())
                 weights.append(before.double())
@@ -150,6 +164,7 @@ class Gradients:
             _norm(self._weights.get(key, parameter.detach())),
             self._updates.get(key),
             all(torch.isfinite(t).all() for t in (own, applied) if t is not None),
+            self._by_hand.get(key),
         )
 
 
@@ -159,6 +174,12 @@ def _copy(gradient: Tensor) -> Tensor:
 
 def _norm(tensor: Tensor | None) -> float:
     return 0.0 if tensor is None else float(torch.linalg.vector_norm(tensor.detach().float()))
+
+
+def _hand_made(update: Tensor, gradient: Tensor) -> HandMadeUpdate:
+    norms = float(update.norm() * gradient.norm())
+    uphill = float((update * gradient).sum()) / norms if norms else 0.0
+    return HandMadeUpdate(float(update.square().mean().sqrt()), uphill)
 
 
 def _rate_of(updates: list[Tensor], gradients: list[Tensor], weights: list[Tensor]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -42,7 +43,7 @@ from bench.watching.record.replaying import Call, GeneratorState, Slot
 from bench.watching.record.rounds import EvaluationCalls, LossCurve, Round, RoundEvent
 from bench.watching.record.sampling import sampled
 from bench.watching.record.stages import Stages
-from bench.watching.record.tape import Tape, plain, takes_gradients
+from bench.watching.record.tape import Tape, in_transform, plain, takes_gradients
 from bench.watching.record.vocabularies import Vocabularies
 
 FEWEST_INPUTS = 2
@@ -146,7 +147,7 @@ class Recorder(HookedMode):
             return self._backward(func, args, kwargs)
         if func is torch.autograd.grad and self._of_parameters(args):
             return self._returned(func, args, kwargs)
-        if self._stages.idle() and not self._by_hand.awaited:
+        if self._stages.idle() and not self._by_hand.awaited and not self._may_test():
             return func(*args, **kwargs)
         pending = self._safe_before_call(func, args, kwargs)
         self._check_steps()
@@ -154,6 +155,10 @@ class Recorder(HookedMode):
         if pending is not None:
             self._safe_after_call(func, pending, result)
         return result
+
+    def _may_test(self) -> bool:
+        """Return whether a call that takes a known parameter computes no gradients for it."""
+        return self._by_hand.functional and not in_transform()
 
     def _passes(self, func: Any) -> bool:
         """Return whether a call is not looked at: it is an optimizer's, or sets first weights."""
@@ -189,7 +194,8 @@ class Recorder(HookedMode):
         """Return the tape that takes a call, if one does."""
         if self._stages.stepped and torch_frame(AFTER_STEP) is None:
             self._stages.begin_round()
-        tape = self._stages.tape(name, tensors)
+        tests = self._may_test() and any(map(self._by_hand.knows, tensors))
+        tape = self._stages.tape(name, tensors, tests)
         if tape is None or name in UNRECORDED or self._stages.full(tape):
             return None
         return tape if tensors or name in RANDOM or name in MAKERS else None
@@ -314,6 +320,7 @@ class Recorder(HookedMode):
 
     def _after_returned(self, inputs: list[Tensor], gradients: list[Tensor | None]) -> None:
         parameters = [plain(tensor) for tensor in inputs]
+        self._by_hand.functional |= any(map(operator.is_not, parameters, inputs))
         given = [None if gradient is None else plain(gradient) for gradient in gradients]
         self._by_hand.know(parameters)
         with torch._C.DisableTorchFunction():

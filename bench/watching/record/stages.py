@@ -86,9 +86,12 @@ class Stages:
         """Return whether the outermost module that runs is in eval mode, and training is not."""
         return bool(self.modules) and not self.modules[0].training and not self._trains_in_eval_mode
 
-    def tape(self, name: str, tensors: list[Tensor]) -> Tape | None:
-        """Return the tape that a call belongs to, if any."""
-        tested = self.evaluation is not None and self.evaluation.with_gradients
+    def tape(self, name: str, tensors: list[Tensor], tests: bool = False) -> Tape | None:
+        """Return the tape that a call belongs to, if any.
+
+        tests: whether it takes parameters that are trained, and computes no gradients for them.
+        """
+        tested = tests or (self.evaluation is not None and self.evaluation.with_gradients)
         training = torch.is_grad_enabled() and not self.in_eval_mode() and not tested
         if training and not asks(name) and any(map(takes_gradients, tensors)):
             self.begin_forward(tensors)

@@ -275,6 +275,11 @@ def takes_gradients(tensor: Tensor) -> bool:
         return False
 
 
+def in_transform() -> bool:
+    """Return whether a function that torch.func transforms is running."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
 def plain(tensor: Tensor) -> Tensor:
     """Return the tensor that torch.func has wrapped, if it has."""
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):

@@ -96,6 +96,7 @@ RULES: tuple[WatchedRule, ...] = (
     updates.uncleared,
     updates.unregistered,
     updates.left_out,
+    updates.constant,
     updates.detached,
     updates.made_anew,
     updates.unused_layers,
@@ -104,6 +105,7 @@ RULES: tuple[WatchedRule, ...] = (
     evaluations.other_labels,
     evaluations.renamed,
     evaluations.misread,
+    evaluations.other_sources,
     evaluations.start,
     evaluations.dropout,
     evaluations.same_fed,
@@ -156,7 +158,8 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         frozenset(["rate-too-high", "rate-too-low"]),
     ),
     "loss-maximised": frozenset(
-        "rate-too-high rate-too-low real-token-ignored only-padding-in-loss no-eos-in-loss".split()
+        "rate-too-high rate-too-low schedule-too-fast real-token-ignored only-padding-in-loss "
+        "no-eos-in-loss".split()
     ),
     "loss-of-last-step-only": frozenset(["only-padding-in-loss"]),
     "wrong-values": frozenset("first-slot-empty loss-of-last-step-only no-eos-in-loss".split()),

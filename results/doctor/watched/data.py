@@ -28,6 +28,10 @@ FULL_BATCH = 100
 """A batch of so many examples may be all the data that there is."""
 
 
+INSIDE = 0.05
+"""Share of targets in whose middle a special symbol must stand."""
+SPECIAL = 4
+"""Ids below this are mostly those of padding, start, end and unknown words."""
 UNRELATED = 3.0
 """Below so many standard deviations of random orders, targets have nothing to do with sources."""
 UNUSED = 0.02
@@ -82,6 +86,20 @@ class UnknownSeen:
 
 
 @dataclass(frozen=True)
+class CollisionSeen:
+    """The start and the end symbol, and how often they stand in the middle of targets."""
+
+    start: int | None
+    """The symbol that every decoder input begins with, if there is one."""
+    end: int | None
+    """The symbol that every target ends with, if there is one."""
+    with_start: float
+    """Share of the targets that ask for the start symbol before their end."""
+    with_end: float
+    """Share of the targets that ask for the end symbol before their end."""
+
+
+@dataclass(frozen=True)
 class DataSeen:
     """The data of the rounds that could be read."""
 
@@ -111,6 +129,7 @@ class DataSeen:
     """Symbols of the longest target that the loss asks for."""
     unasked_end: int | None = None
     """The symbol that ends every target, and that no loss asks for; None if there is none."""
+    collision: CollisionSeen | None = None
 
 
 class HasData(Protocol):
@@ -158,6 +177,26 @@ def order_lost(seen: DataSeen) -> Iterator[Finding]:
             place=seen.place,
             why="the model knows which symbols the source has, and not where they stand.",
         )
+
+
+def collides(seen: DataSeen) -> Iterator[Finding]:
+    """Find start and end symbols whose ids other symbols have too."""
+    one = seen.collision
+    if one is None or one.end is None or one.with_end < INSIDE:
+        return
+    # texts may all end in a stop that stands in their middle too, but special ids are small
+    if one.with_start < INSIDE and one.end >= SPECIAL:
+        return
+    started = f", and the start symbol, {one.start}, in {one.with_start:.0%}" * (one.with_start > 0)
+    yield Finding(
+        "ids-collide",
+        LIKELY,
+        f"every target ends with symbol {one.end}; in {one.with_end:.0%} of them it is also asked "
+        f"for before the end{started}",
+        "number real symbols behind the special ones: id = index + number of special symbols",
+        place=seen.place,
+        why="the model cannot tell the end from a symbol of the same id, and stops in the middle.",
+    )
 
 
 def no_end(watched: HasData) -> Iterator[Finding]:
@@ -283,4 +322,12 @@ def mostly_one(seen: DataSeen) -> Iterator[Finding]:
         )
 
 
-DATA_RULES = (misaligned, order_lost, same_batch, unknown, mostly_one, padding_in_state)
+DATA_RULES = (
+    misaligned,
+    order_lost,
+    same_batch,
+    collides,
+    unknown,
+    mostly_one,
+    padding_in_state,
+)

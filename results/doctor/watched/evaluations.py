@@ -20,6 +20,12 @@ LEAST_DIFFERENCE = 0.05
 
 MOST_UNENDED = 0.1
 """Share of answers without an end, and of targets that are longer, that a limit may leave."""
+MANY_BACKWARDS = 0.75
+"""Share of sources that look like training's if read backwards, from which on they are reversed."""
+FEW_BACKWARDS = 0.25
+"""The same of sources of training, below which it has a direction."""
+MANY_UNSEEN = 0.1
+"""Share of symbols that training's sources do not have."""
 MUCH_BETTER = 0.2
 """Difference between two shares of symbols or answers that is no chance."""
 
@@ -159,6 +165,21 @@ class TooShort:
 
 
 @dataclass(frozen=True)
+class OtherSources:
+    """Sources of an evaluation, compared with those of training."""
+
+    rows: int
+    unseen: float
+    """Share of their symbols that half of training's sources do not have."""
+    unseen_trained: float
+    """The same of the other half of training's sources."""
+    backwards: float
+    """Share of them that are more like training's if they are read backwards."""
+    backwards_trained: float
+    place: str
+
+
+@dataclass(frozen=True)
 class EvaluationsSeen:
     """Everything that was seen of the evaluations after training had begun."""
 
@@ -183,6 +204,8 @@ class EvaluationsSeen:
     too_short: TooShort | None = None
     fewest_steps: int | None = None
     """Steps of the shortest pass that feeds back its choices; None of fewer than three passes."""
+    sources: OtherSources | None = None
+    """None if too few could be compared."""
 
 
 class HasEvaluations(Protocol):
@@ -391,6 +414,34 @@ def too_short(watched: HasEvaluations) -> Iterator[Finding]:
         "let decoding go on to the longest answer that is expected",
         place=one.place,
         why="A longer answer cannot be right, however good the model is.",
+    )
+
+
+def other_sources(watched: HasEvaluations) -> Iterator[Finding]:
+    """Find sources that are prepared in another way than those of training."""
+    seen = watched.evaluations
+    if seen is None or seen.sources is None:
+        return
+    one = seen.sources
+    reversed_ = one.backwards > MANY_BACKWARDS and one.backwards_trained < FEW_BACKWARDS
+    unseen = one.unseen > MANY_UNSEEN + one.unseen_trained
+    if not reversed_ and not unseen:
+        return
+    what = (
+        f"{one.backwards:.0%} of {one.rows} sources of the evaluation look like those of training "
+        f"if they are read backwards ({one.backwards_trained:.0%} of training's do): one side is "
+        "reversed"
+        if reversed_
+        else f"{one.unseen:.0%} of the symbols in {one.rows} sources of the evaluation do not "
+        f"occur in training's ({one.unseen_trained:.0%} of other training sources')"
+    )
+    yield Finding(
+        "sources-unlike-training",
+        LIKELY,
+        what,
+        "prepare sources by one and the same function in training and in evaluation",
+        place=one.place,
+        why="The model has learned nothing about sources of this kind, so its answers are guesses.",
     )
 
 

@@ -80,6 +80,16 @@ class OverwrittenSeen:
 
 
 @dataclass(frozen=True)
+class AheadSeen:
+    """Steps that depend on the symbol that they must give, though it is fed a step later."""
+
+    place: str
+    """The line where these symbols enter."""
+    steps: int
+    of_steps: int
+
+
+@dataclass(frozen=True)
 class FeedingSeen:
     """Everything that was seen to reach the predictions."""
 
@@ -94,6 +104,7 @@ class FeedingSeen:
     carried: CarriedSeen | None = None
     chains: tuple[ChainSeen, ...] = ()
     overwritten: OverwrittenSeen | None = None
+    ahead: AheadSeen | None = None
     accuracy: float = 0.0
     """Share of predictions that are right at the end."""
 
@@ -207,6 +218,21 @@ def shifted(seen: FeedingSeen) -> Iterator[Finding]:
                 why="decoding feeds each output back as the next symbol, which it is not.",
             )
             return
+
+
+def looks_ahead(seen: FeedingSeen) -> Iterator[Finding]:
+    """Find a decoder that sees the symbols that it is yet to give."""
+    if seen.ahead is not None:
+        yield Finding(
+            "looks-ahead",
+            LIKELY,
+            f"at {seen.ahead.steps} of {seen.ahead.of_steps} steps the prediction depends on the "
+            "very symbol that the loss asks for, which is fed to the step after it",
+            "let a step see nothing that is fed later: a causal mask, a decoder that reads forward "
+            "only, attention over the encoder's outputs",
+            place=seen.ahead.place,
+            why="the model learns to copy what is fed later, and nothing is when it runs alone.",
+        )
 
 
 def _needed(fed: Fed) -> float:
@@ -329,6 +355,7 @@ FEEDING_RULES = (
     carried,
     unshifted,
     shifted,
+    looks_ahead,
     always_start,
     not_advanced,
     broken_chain,

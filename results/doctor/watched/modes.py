@@ -14,6 +14,10 @@ NOTABLE_RATE = 0.2
 """Less dropout on a state does little harm."""
 
 
+STRONG = 0.65
+"""Dropout that leaves less than a third of what it is given."""
+
+
 @dataclass(frozen=True)
 class SwitchedInTraining:
     """The last round read, with something in it and without."""
@@ -48,6 +52,8 @@ class ModesSeen:
     batch_norm: SwitchedInTraining | None = None
     """Batch norm by the batch's statistics, and by the running ones of evaluation."""
     stopped: StoppedDropout | None = None
+    strong: SwitchedInTraining | None = None
+    """The strongest dropout."""
 
 
 def dropout_on_state(seen: ModesSeen) -> Iterator[Finding]:
@@ -103,4 +109,20 @@ def stopped_dropout(seen: ModesSeen) -> Iterator[Finding]:
     )
 
 
-MODES_RULES = (dropout_on_state, batch_statistics, stopped_dropout)
+def too_strong(seen: ModesSeen) -> Iterator[Finding]:
+    """Find dropout that leaves next to nothing, as with the probability to keep given for it."""
+    one = seen.strong
+    if one is None or one.rate < STRONG or one.right > MOSTLY_RIGHT:
+        return
+    yield Finding(
+        "dropout-too-strong",
+        LIKELY,
+        f"dropout sets {one.rate:.0%} of its input to 0; in the last round that was looked at "
+        f"{one.right:.0%} of the predictions are right with it, {one.right_without:.0%} without",
+        f"p is the probability to drop, not to keep: p={1 - one.rate:.2g}, or 0.1 to 0.3",
+        place=one.place,
+        why="what is left says too little of the symbols to learn from.",
+    )
+
+
+MODES_RULES = (dropout_on_state, too_strong, batch_statistics, stopped_dropout)

@@ -20,6 +20,10 @@ MANY_TIMES = 4.0
 """Of two trials, one outruns the other if its loss falls so many times as far."""
 FADED = 0.02
 """A learning rate has faded away if it is below this share of its largest."""
+STOPPED = 1e-4
+"""The same of changes that no longer move any weight."""
+RISEN = 1.5
+"""A loss has risen if it is above so many times what it was."""
 FAR_OFF = 2.0
 """A first loss is far off if it is so many times that of guessing evenly."""
 MOSTLY_SATURATED = 0.3
@@ -67,6 +71,9 @@ class RatesSeen:
     saturated: float = 0.0
     """Share of what gates and units are given from such embedded symbols, before the first step,
     that drives them to a limit."""
+    estimated: bool = False
+    """Whether steps are by a rule of the script's, so that the rate is the size of its changes, and
+    trials are of Adam with that rate."""
 
 
 def _falls(seen: RatesSeen, setting: str) -> float | None:
@@ -159,17 +166,17 @@ def rate(seen: RatesSeen) -> Iterator[Finding]:
     own = _falls(seen, "1")
     if seen.learned or seen.steps < FEW_STEPS or own is None:
         return
-    if _has_faded(seen, own):
-        yield _faded(seen, own)
-    else:
-        yield from _another_rate(seen, own)
+    found = [_faded(seen, own)] if _has_faded(seen, own) else _another_rate(seen, own)
+    for one in found:
+        yield replace(one, sure=LIKELY) if seen.estimated else one
 
 
 def _another_rate(seen: RatesSeen, own: float) -> Iterator[Finding]:
     """Find a rate that does what the script's own cannot, in fewer steps than the script took."""
     lower = _best(seen, higher=False)
     higher = _best(seen, higher=True)
-    if own > HARDLY and _beats(seen, lower):
+    risen = seen.last > RISEN * seen.first
+    if (own > HARDLY or risen) and _beats(seen, lower):
         yield _finding(seen, "rate-too-high", own, lower)
     elif own > HARDLY_IN_A_TRIAL and _beats(seen, higher):
         yield _finding(seen, "rate-too-low", own, higher)
@@ -179,6 +186,8 @@ def _another_rate(seen: RatesSeen, own: float) -> Iterator[Finding]:
 
 def _has_faded(seen: RatesSeen, own: float) -> bool:
     """Return whether the rate has become so low that the script stopped learning by it."""
+    if seen.estimated and seen.faded < STOPPED:
+        return True
     return seen.faded < FADED and own < FELL and seen.trials["1"][1] < FELL * seen.last
 
 

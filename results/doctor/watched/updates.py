@@ -127,6 +127,17 @@ class NotFiniteSeen:
 
 
 @dataclass(frozen=True)
+class ConstantSeen:
+    """Matrices of a functional model that stay as they were, as gradients are not asked for."""
+
+    matrices: int
+    trained: int
+    """Matrices that are trained."""
+    place: str
+    """The line that uses the last of them."""
+
+
+@dataclass(frozen=True)
 class UpdatesSeen:
     """Everything that became of the gradients of a training."""
 
@@ -143,6 +154,7 @@ class UpdatesSeen:
     cosine: float
     """Smallest cosine of encoder's or decoder's gradients with and without cuts."""
     not_finite: NotFiniteSeen | None = None
+    constant: ConstantSeen | None = None
 
 
 class HasUpdates(Protocol):
@@ -324,6 +336,23 @@ def left_out(watched: HasUpdates) -> Iterator[Finding]:
         yield _wrong_model(out, strangers, stepping[0])
     elif not (_learned(watched) and cause in ("embedding-left-out", "part-left-out")):
         yield _held_by_none(out, cause, stepping)
+
+
+def constant(watched: HasUpdates) -> Iterator[Finding]:
+    """Find weights for which a function's gradients are not asked for."""
+    seen = watched.updates
+    if seen is None or seen.constant is None or _learned(watched):
+        return
+    one = seen.constant
+    yield Finding(
+        "part-left-out",
+        LIKELY,
+        f"{one.matrices} matrices that layers multiply by, the last one here, are the same from "
+        f"first to last, while {one.trained} others are trained: their gradients are not computed",
+        "take the gradients with respect to all parameters, and update them all",
+        place=one.place,
+        why="These weights keep their random first values, and the rest must make do with them.",
+    )
 
 
 def _without_holder(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:

@@ -44,10 +44,32 @@ OTHER_SIDE: Replaced = [
 ]
 
 
+SORTED_APART = (
+    "def batches():",
+    "random.shuffle(targets)\nsources.sort(key=len)\ntargets.sort(key=len)\n\n\ndef batches():",
+)
+SORTED_TOGETHER = (
+    "def batches():",
+    "sources.sort(key=len)\ntargets.sort(key=len)\n\n\ndef batches():",
+)
+LETTERS_FROM_ONE = (
+    "target_ids = {text: number for",
+    "target_ids = {text: max(number - 3, 0) for",
+)
+IN_ORDER = [
+    ("random.randint(2, 4))]", "random.randint(3, 6))]"),
+    ("    return letters, [", "    letters.sort()\n    return letters, ["),
+]
+BACKWARDS = ("answer(source) ==", "answer(source.flip(0)) ==")
+
+
 @pytest.mark.parametrize(
     ("replaced", "cause"),
     [
         ([SORTED_SOURCES], "pairs-misaligned"),
+        ([SORTED_APART], "pairs-misaligned"),
+        ([LETTERS_FROM_ONE], "ids-collide"),
+        ([*IN_ORDER, BACKWARDS], "sources-unlike-training"),
         ([NOT_PACKED], "padding-in-state"),
         ([FEW_WORDS, UNKNOWN_SOURCES], "too-many-unknown"),
         (OTHER_SIDE, "other-vocabulary"),
@@ -74,8 +96,10 @@ def test_a_slip_is_named_first(tmp_path: Path, replaced: Replaced, cause: str) -
         [SORTED_BOTH],
         [NOT_PACKED, PADDED_EVALUATION],
         [UNKNOWN_SOURCES],
+        [SORTED_TOGETHER],
+        IN_ORDER,
     ],
-    ids=["plain", "sorted", "padded", "few unknown"],
+    ids=["plain", "sorted", "padded", "few unknown", "together", "in order"],
 )
 def test_sound_twins_are_clean(tmp_path: Path, replaced: Replaced) -> None:
     assert causes(tmp_path, replaced) == []

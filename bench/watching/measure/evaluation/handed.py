@@ -27,17 +27,19 @@ def handed_ids(one: PassesOfEvaluation, trained: Habits) -> HandedIds | None:
     one by which training feeds them."""
     flow, values = one[1][0].flow, one[1][0].values
     chosen = set().union(*(this.chosen for this in one[1]))
-    usual = trained.offset or 0
+    usual = (trained.offset or 0) + one[1][0].choices[0].left_out
     for call, number in _handed(flow):
+        if values[number].numel() < FEWEST_RENAMED:
+            continue
         offset = _offset(flow, number, values, chosen)
         if offset is None or offset == usual:
             continue
         given, chosen_ids = values[number], values[number] - offset
-        targets = [values[n] for _, n in _handed(flow) if not flow.ancestors(n) & chosen]
+        alike = [n for _, n in _handed(flow) if values[n].shape == given.shape]
+        targets = [values[n] for n in alike if not flow.ancestors(n) & chosen]
         equal = [
             (float((given == t).double().mean()), float((chosen_ids + usual == t).double().mean()))
             for t in targets
-            if t.shape == given.shape and t.numel() >= FEWEST_RENAMED
         ]
         # without targets to compare with, an offset may be how the script reads its symbols
         if equal:

@@ -10,6 +10,7 @@ from torch import Tensor
 from bench.watching.measure.evaluation.counted import padded
 from bench.watching.measure.evaluation.ending import compares_end
 from bench.watching.measure.evaluation.handed import handed_ids, renamed_ids
+from bench.watching.measure.evaluation.sources import other_sources
 from bench.watching.measure.evaluation.switched import dropout_off, running_statistics
 from bench.watching.measure.vocabulary import misread_ids
 from bench.watching.read.dividing import passes
@@ -68,6 +69,7 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         renamed=renamed_ids(seen[-1]),
         misread=misread_ids(seen[-1], recording),
         fewest_steps=_fewest_steps(free),
+        sources=other_sources(seen[-1], recording),
     )
 
 

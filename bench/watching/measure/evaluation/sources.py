@@ -1,0 +1,91 @@
+"""Compares the sources of an evaluation with those of training, by their symbols and pairs of them.
+
+Half of the sources of training say which symbols and which neighbours are usual, and the other half
+how far new sources of the same kind differ from that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+
+from bench.watching.read.passes import Pass, PassesOfEvaluation
+from bench.watching.read.recording import Recording
+from bench.watching.read.training import source_rows
+from results.doctor.watched.evaluations import OtherSources
+
+FEWEST_TRAINED = 20
+"""Fewer different sources of training say nothing of their kind."""
+FEWEST_EVALUATED = 12
+"""The same of an evaluation."""
+EDGE = -1
+"""Stands before the first symbol of a source and behind the last."""
+
+SourceRows = list[tuple[int, ...]]
+
+
+def other_sources(seen: PassesOfEvaluation, recording: Recording) -> OtherSources | None:
+    """Return how the sources of an evaluation differ from those of training."""
+    padding, trained = source_rows([reading for _, reading in recording.readings])
+    evaluated = [row for one in seen[1] for row in _rows(one, padding)]
+    # a start or an end that all have would tell the direction of rows that are reversed inside
+    for edge in (0, -1):
+        common = {row[edge] for row in trained if row}
+        if len(common) == 1:
+            trained, evaluated = (_without(rows, edge, *common) for rows in (trained, evaluated))
+    trained, evaluated = [*dict.fromkeys(trained)], [*dict.fromkeys(evaluated)]
+    if len(trained) < 2 * FEWEST_TRAINED or len(evaluated) < FEWEST_EVALUATED:
+        return None
+    known, others = trained[::2], trained[1::2]
+    symbols = {symbol for row in known for symbol in row}
+    pairs = Counter(pair for row in known for pair in _pairs(row))
+    entry = next(one.source[0] for one in seen[1] if one.source)
+    return OtherSources(
+        len(evaluated),
+        _unseen(evaluated, symbols),
+        _unseen(others, symbols),
+        _backwards(evaluated, pairs),
+        _backwards(others, pairs),
+        str(entry.place or ""),
+    )
+
+
+def _rows(one: Pass, padding: int | None) -> SourceRows:
+    """Return the sources of a pass, without padding."""
+    if len(one.source) != 1 or one.source[0].ids is None:
+        return []
+    ids, examples = one.source[0].ids, one.choices[0].ids.numel() if one.by_steps else 1
+    if ids.dim() == 1:
+        ids = ids.unsqueeze(0)
+    if ids.dim() != 2:
+        return []
+    if ids.shape[0] != examples and ids.shape[1] == examples:
+        ids = ids.t()
+    rows = (tuple(symbol for symbol in row if symbol != padding) for row in ids.tolist())
+    return [row for row in rows if len(row) > 1]
+
+
+def _without(rows: SourceRows, edge: int, symbol: int) -> SourceRows:
+    """Return rows without a symbol that stands at one edge of them."""
+    kept = slice(1, None) if edge == 0 else slice(None, -1)
+    return [row[kept] if row and row[edge] == symbol else row for row in rows]
+
+
+def _pairs(row: tuple[int, ...]) -> list[tuple[int, int]]:
+    return [*itertools.pairwise((EDGE, *row, EDGE))]
+
+
+def _unseen(rows: SourceRows, symbols: set[int]) -> float:
+    """Return the share of symbols that are not among the known ones."""
+    every = [symbol for row in rows for symbol in row]
+    return sum(symbol not in symbols for symbol in every) / len(every)
+
+
+def _backwards(rows: SourceRows, pairs: Counter[tuple[int, int]]) -> float:
+    """Return the share of rows whose pairs of neighbours are more usual if read backwards."""
+    return sum(_usual(row[::-1], pairs) > _usual(row, pairs) for row in rows) / len(rows)
+
+
+def _usual(row: tuple[int, ...], pairs: Counter[tuple[int, int]]) -> float:
+    return sum(math.log(pairs[pair] + 0.5) for pair in _pairs(row))
