@@ -55,16 +55,18 @@ def data_seen(recording: Recording) -> DataSeen | None:
 
 def _collision(readings: list[StepReading]) -> CollisionSeen | None:
     """Return how often the start and the end symbol stand in the middle of targets."""
+    if not all(reading.of_role("decoder") for reading in readings):  # a tagger has no end
+        return None
     rows = [row for reading in readings for row in _without_fill(asked_rows(reading)) if row]
-    starts = {int(ids[0]) for reading in readings for ids in reading.fed()}
+    starts = {int(ids[0]) for reading in readings for ids in reading.fed() if len(ids)}
     ends = {row[-1] for row in rows}
     lengths = {len(row) for row in rows}
-    if len(rows) < FEWEST_TO_COLLIDE or min(len(starts), len(ends)) != 1 or len(lengths) < 2:
+    if len(rows) < FEWEST_TO_COLLIDE or len(ends) != 1 or len(lengths) < 2:
         return None
     start = starts.pop() if len(starts) == 1 else None
-    end = ends.pop() if len(ends) == 1 else None
+    end = ends.pop()
     inner = [row[:-1] for row in rows]
-    with_start = sum(start in row for row in inner) / len(rows) if start != end else 0.0
+    with_start = 0.0 if start == end else sum(start in row for row in inner) / len(rows)
     return CollisionSeen(start, end, with_start, sum(end in row for row in inner) / len(rows))
 
 

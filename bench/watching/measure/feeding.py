@@ -84,7 +84,9 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
         offset: [t for t in steps if _is_fed(fed_BT, asked_BT, weight_BT, t, offset)]
         for offset in OFFSETS
     }
-    own = [t for t in steps if bool((fed_BT[:, t] == best_BT[:, t - 1]).double().mean() > MATCHED)]
+    # what padding is fed says nothing
+    counts_BT = weight_BT != 0
+    own = [t for t in steps if _are_fed(fed_BT[:, t], best_BT[:, t - 1], counts_BT[:, t])]
     reference = by_offset[1]
     first = fed_BT[:, :1]
     return Fed(
@@ -93,9 +95,24 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
         {offset: len(found) for offset, found in by_offset.items()},
         own=len([t for t in own if t not in reference]),
         first=int(first[0]) if bool((first == first[0]).all()) else None,
-        constant=bool((fed_BT[:, steps] == first).all()) if steps else False,
+        # where the reference is one symbol throughout, to feed it is right
+        constant=not reference and _is_constant(fed_BT[:, steps] == first, counts_BT[:, steps]),
         start_asked=_start_asked(fed_BT, asked_BT, weight_BT),
     )
+
+
+def _is_constant(same_BT: Tensor, counts_BT: Tensor) -> bool:
+    """Return whether all that counts is the same, or all where next to nothing counts."""
+    if not same_BT.numel():
+        return False
+    several = int(counts_BT.any(0).sum()) > 1
+    return bool((same_BT | ~counts_BT).all()) if several else bool(same_BT.all())
+
+
+def _are_fed(fed_B: Tensor, wanted_B: Tensor, counted_B: Tensor) -> bool:
+    """Return whether nearly all examples that count are fed the wanted symbols."""
+    same_B = (fed_B == wanted_B)[counted_B]
+    return bool(len(same_B)) and float(same_B.double().mean()) > MATCHED
 
 
 def _fed_groups(reading: StepReading) -> list[Group]:
@@ -117,11 +134,8 @@ def _is_fed(fed_BT: Tensor, asked_BT: Tensor, weight_BT: Tensor, step: int, offs
     other = step - offset
     if not 0 <= other < asked_BT.shape[1]:
         return False
-    counted = (weight_BT[:, other] != 0) & (fed_BT[:, step] >= 0)
-    if not bool(counted.any()):
-        return False
-    same = (fed_BT[:, step] == asked_BT[:, other])[counted]
-    return float(same.double().mean()) > MATCHED
+    asked_B = (weight_BT[:, other] != 0) & (weight_BT[:, step] != 0)
+    return _are_fed(fed_BT[:, step], asked_BT[:, other], asked_B & (fed_BT[:, step] >= 0))
 
 
 def _source(reading: StepReading) -> SourceSeen | None:

@@ -91,8 +91,8 @@ class CollisionSeen:
 
     start: int | None
     """The symbol that every decoder input begins with, if there is one."""
-    end: int | None
-    """The symbol that every target ends with, if there is one."""
+    end: int
+    """The symbol that every target ends with."""
     with_start: float
     """Share of the targets that ask for the start symbol before their end."""
     with_end: float
@@ -182,7 +182,7 @@ def order_lost(seen: DataSeen) -> Iterator[Finding]:
 def collides(seen: DataSeen) -> Iterator[Finding]:
     """Find start and end symbols whose ids other symbols have too."""
     one = seen.collision
-    if one is None or one.end is None or one.with_end < INSIDE:
+    if one is None or one.with_end < INSIDE:
         return
     # texts may all end in a stop that stands in their middle too, but special ids are small
     if one.with_start < INSIDE and one.end >= SPECIAL:
