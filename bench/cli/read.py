@@ -190,20 +190,26 @@ def show_one_run(
 
     In full are settings, curve, layers and sample outputs.
     """
-    from bench.api.store import choose
-    from results.show.layers import show_layers
-    from results.show.run import show_run
-
     way = "two runs" if other is not None else "--errors" if errors else "one run"
     refuse_unheeded(context, "show", way)
     if plugin:
         load_plugins(plugin)
     if other is not None:
         _show_two_runs(store, run, other, task, split or "test", as_json)
-        return
-    if errors:
+    elif errors:
         _show_errors(store, run, task, split or "test", as_json)
-        return
+    else:
+        _show_in_full(store, run, task, layers, as_json)
+
+
+def _show_in_full(
+    store: Path, run: str, task: list[str] | None, layers: bool, as_json: bool
+) -> None:
+    """Print the settings, the curve and sample outputs of a run, or its parameters and layers."""
+    from bench.api.store import choose
+    from results.show.layers import show_layers
+    from results.show.run import show_run
+
     with reading(store) as opened:
         chosen = choose(opened, run, task)
         (record,) = opened.records([chosen.run.id], details=True)

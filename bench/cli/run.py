@@ -127,10 +127,8 @@ def run(
     prepare_start()
     load_plugins(plugin)
     from bench.api.run import MatrixOptions
-    from tasks.choices import one_of
 
-    with user_errors():
-        one_of("kind of runs to do again", rerun or RERUNS[0], RERUNS)
+    _check_rerun(rerun)
     options = MatrixOptions(
         matrix,
         task or [],
@@ -167,6 +165,15 @@ def run(
     else:
         work = _tune(work, engines, store, planned)
         _run_matrix(work, engines, store, Wishes(rerun, keep_weights, layers, notes))
+
+
+def _check_rerun(rerun: str) -> None:
+    """Refuse a kind of runs to do again that there is not."""
+    from tasks.choices import one_of
+
+    if rerun:
+        with user_errors():
+            one_of("kind of runs to do again", rerun, RERUNS)
 
 
 def _way(
