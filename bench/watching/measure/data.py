@@ -140,6 +140,8 @@ def _targets(reading: StepReading) -> Tensor:
     """
     asked_N = reading.predictions.asked_N
     counted_N = reading.predictions.weight_N != 0
+    if bool(counted_N.all()):
+        return asked_N
     values = reading.tape.replay()
     for number in sorted(reading.tape.whole & values.keys()):
         whole = values[number]

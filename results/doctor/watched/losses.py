@@ -183,8 +183,8 @@ def maximised(seen: LossesSeen) -> Iterator[Finding]:
         yield Finding(
             "loss-maximised",
             SURE,
-            f"the update at {seen.uphill} adds the gradient to the weights at every step, so each "
-            "step makes the loss larger",
+            f"the update at {seen.uphill} moves the weights along the gradient, not against it, so "
+            "each step makes the loss larger",
             "subtract the gradient: weight -= learning_rate * gradient",
             place=seen.uphill,
             why="each step makes the right symbols less probable.",
