@@ -43,8 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
 LONGEST_FILES = (
     "bench/engines/test_ray_failing_processes.py",
     "bench/engines/test_ray_failing_nodes.py",
-    "bench/engines/test_kill.py",
     "bench/engines/test_ray.py",
+    "bench/engines/test_kill.py",
     "bench/engines/test_local.py",
     "bench/notebook/test_notebook.py",
     "bench/cli/test_doctor_script.py",
@@ -71,6 +71,14 @@ SPREAD_FILES = frozenset(
 )
 """Files whose test functions any worker may take, one by one. The tests of every other file stay
 together, because they share what is slow to make."""
+RAY_FILES = frozenset(
+    {
+        "tests/bench/engines/test_ray.py",
+        "tests/bench/engines/test_ray_failing_nodes.py",
+        "tests/bench/engines/test_ray_failing_processes.py",
+    }
+)
+"""Files that go to one worker together, as they share a Ray cluster."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -81,11 +89,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]
-    """Gives a file to one worker, but the functions of SPREAD_FILES to whichever is free."""
+    """Gives a file to one worker, but the functions of SPREAD_FILES to whichever is free.
+
+    RAY_FILES go to one worker as if they were one file.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         """Return what goes to one worker together with a test."""
         file = super()._split_scope(nodeid)
+        if file in RAY_FILES:
+            return "ray"
         return nodeid.partition("[")[0] if file in SPREAD_FILES else file
 
 

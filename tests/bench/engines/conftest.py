@@ -1,4 +1,4 @@
-"""Gives the tests of Ray the nodes of a cluster, which a file's tests share."""
+"""Gives the tests of Ray the nodes of one cluster, which all of them share."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from tests.bench.engines.on_ray import Nodes
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kept_nodes() -> Iterator[Nodes]:
+    """Start Ray's cluster once in a run of the tests, and end it with the run."""
     import ray
 
     from tests.bench.engines.on_ray import Nodes, start_cluster

@@ -1,7 +1,7 @@
 """Clusters of several nodes, all on this machine, for the tests of Ray, and runs for them.
 
-A cluster is a file's own: its processes belong to the process of the tests, and nothing here looks
-at, or kills, any other.
+The processes of a cluster belong to the process of the tests, and nothing here looks at, or kills,
+any other: another run of the tests may have its own cluster on this machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def start_cluster() -> Any:
         "num_cpus": 0,
         "include_dashboard": False,
         "object_store_memory": STORE_BYTES,
-        # a free port, as for the other nodes: another file's cluster may be here
+        # a free port, as for the other nodes: another run's cluster may be here
         "dashboard_agent_listen_port": None,
     }
     return Cluster(initialize_head=True, head_node_args=head)
