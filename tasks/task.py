@@ -16,12 +16,15 @@ from tasks.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Facts:
-    """Holds what a model's builder may know about a task; never its name.
+    """Holds what a model's builder may know about a task, which is not told which task it is.
 
-    source_size: number of source symbols. target_sizes: number of target symbols, for a tagger the
-    classes of each head. tagging: one label per source token and head, rather than a target
-    sequence. head_weights: weights of the losses, one per target stream. length_limit: maximum
-    number of decoded tokens. memorisation: test = train.
+    A target stream is a sequence of target ids. A sequence task has one stream; a tagger has one
+    for each of its heads, with one label (a class) per source token.
+
+    source_size: size of the source vocabulary. target_sizes: size of the target vocabulary of each
+    stream, for a tagger the number of classes of each head. tagging: whether the task is a
+    tagger's. head_weights: weights of the losses, one per stream. length_limit: maximum number of
+    decoded tokens. memorisation: whether the test split is the training split.
     """
 
     source_size: int
@@ -36,8 +39,7 @@ class Facts:
 class Split:
     """Indexed examples: source ids and one or more target streams.
 
-    A sequence task has one stream, without bos and eos. A tagger has one stream per head, each as
-    long as the source.
+    The stream of a sequence task has no bos and eos. Streams of a tagger are as long as the source.
     """
 
     source: Ragged
@@ -59,13 +61,14 @@ Outputs = Sequence[Sequence[Ids]]
 
 
 class Task(ABC):
-    """A task, built from its settings; the other files here define them.
+    """A task, built from its settings; the other files of this folder define the tasks.
 
-    splits: train, valid and test, and further ones that are scored at the end like test. metric:
-    the score that selects on valid and decides "solved"; higher is better. solved_at: its
-    threshold, or None if nothing says what is solved. probes: texts that are decoded and shown,
-    never scored. signatures: how each score was computed, if its scorer says so. summary: a line
-    that says what data were kept and dropped, or "".
+    facts: what a model is built from. source, target: the vocabularies. splits: train, valid and
+    test, and further ones that are scored at the end like test. metric: the name of the score by
+    which the best checkpoint is chosen on valid, and by which a run has solved the task; higher is
+    better. solved_at: the threshold for that, or None if nothing says what is solved. probes:
+    texts that are decoded and shown, never scored. signatures: how each score was computed, if its
+    scorer says so. summary: a line that says what data were kept and dropped, or "".
     """
 
     facts: Facts
@@ -95,13 +98,16 @@ class Task(ABC):
 
     @abstractmethod
     def score(self, outputs: Outputs, split: Split) -> dict[str, float]:
-        """Score outputs against a split's examples, in its order. The result contains `metric`."""
+        """Score outputs against a split's examples, in its order.
+
+        One of the keys is `self.metric`.
+        """
 
     def statistics(self, outputs: Outputs, split: Split) -> dict[str, Statistics]:
-        """Return the counts of each example that scores are sums of, by the score's name.
+        """Return the counts of each example from whose sums a score is computed, by its name.
 
-        They are kept with the outputs of test, for errors and for tests over examples. A task that
-        returns none has no score per example; its outputs are kept all the same.
+        They are kept with the outputs of test, to list wrong outputs and to test differences over
+        examples. A task that returns none has no score per example; its outputs are kept anyway.
         """
         return {}
 
@@ -114,7 +120,7 @@ class Task(ABC):
 
     @property
     def bleu_tokens(self) -> str:
-        """sacrebleu's tokenizer for outputs as text; by default they are cut at spaces alone."""
+        """The name of sacrebleu's tokenizer for outputs as text; `none` cuts at spaces."""
         return "none"
 
     def score_texts(
@@ -127,9 +133,10 @@ class Task(ABC):
         raise ValueError("this task scores ids and no text; leave the reference out")
 
     def typed_answer(self, streams: Sequence[Ids], text: str) -> tuple[str, str]:
-        """Return the source and the output for people who typed the text.
+        """Return the source and the output as `bench try` shows them for a typed text.
 
-        streams: the output, one id array per stream.
+        By default the source is shown as the model read it; a task overrides this to show what was
+        typed. streams: the output, one id array per stream.
         """
         source = self.encode(text)
         return self.source_text(source), self.target_text(streams, source)

@@ -43,7 +43,7 @@ def guard(
         str | None,
         typer.Option(
             metavar="REVISION",
-            help="A git revision to time against, or a baseline file. Default: --baseline.",
+            help="A git revision or baseline file to compare with. Default: that of --baseline.",
         ),
     ] = None,
     update: Annotated[
@@ -53,8 +53,8 @@ def guard(
         bool,
         typer.Option(
             "--init",
-            help="Write a baseline and a GitHub workflow that keeps to it, for the repository of a "
-            "plugin.",
+            help="Write a baseline and a GitHub workflow that checks against it, for a plugin's "
+            "repository.",
         ),
     ] = False,
     baseline: Annotated[
@@ -65,7 +65,8 @@ def guard(
         typer.Option(
             "--quality",
             help="With a revision: train by both versions and compare what comes out, without "
-            "timing. Trains --variant on --task, or else a small matrix.",
+            "timing. Runs a small matrix, or that of --matrix; --variant and --task replace its "
+            "own.",
         ),
     ] = False,
     pytest_benchmark: Annotated[
@@ -110,17 +111,19 @@ def guard(
 ) -> None:
     """Compare the code with a baseline or a git revision.
 
-    Counts of operations are compared with a baseline file, times and quality with a revision.
+    Counts of operations are compared with a baseline file, times and quality with a revision, and
+    two files of pytest-benchmark with each other.
 
     Exit codes: 0 fine, 1 slower, more work or worse quality, 2 wrong usage, 3 cannot tell.
     """
-    # torch's profiler, which counts bytes, would report every start and stop
+    # bytes are counted by torch's profiler, which would log every start and stop; it reads this
+    # variable when torch is imported
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from bench.api import guard as guards
     from results.guard.verdict import exit_code
 
     baseline, revision = _baseline_or_revision(against, baseline)
-    refuse_unheeded(context, "guard", _way(update, init, quality, pytest_benchmark, revision))
+    refuse_unheeded(context, "guard", _mode(update, init, quality, pytest_benchmark, revision))
     _check_options(threshold, minutes, quality and revision is None)
     load_plugins(plugin)
     options = _options(variant, task, device, store)
@@ -130,7 +133,7 @@ def guard(
         _update_baseline(baseline, options)
         return
     if pytest_benchmark is not None or revision is None:
-        rows = _stored_rows(pytest_benchmark, baseline, options, threshold / 100)
+        rows = _rows_from_files(pytest_benchmark, baseline, options, threshold / 100)
     else:
         with user_errors(), _guard_errors():
             versions = guards.versions(revision, plugin or ())
@@ -156,22 +159,25 @@ def _options(
         )
 
 
-def _way(
+def _mode(
     update: bool,
     init: bool,
     quality: bool,
     pytest_benchmark: tuple[Path, Path] | None,
     revision: str | None,
 ) -> str:
-    """Return in which way the guard is used."""
-    ways = {
+    """Return the mode in which the guard is used, by its name in `bench.cli.heeding`.
+
+    Of several, an option that writes comes first, and a revision last.
+    """
+    modes = {
         "--update": update,
         "--init": init,
         "--pytest-benchmark": pytest_benchmark is not None,
         "--quality": quality,
         "--against a revision": revision is not None,
     }
-    return next((way for way, used in ways.items() if used), "a baseline")
+    return next((mode for mode, used in modes.items() if used), "a baseline")
 
 
 def _write_workflow(baseline: Path, options: GuardOptions, plugins: Sequence[Path]) -> None:
@@ -180,11 +186,11 @@ def _write_workflow(baseline: Path, options: GuardOptions, plugins: Sequence[Pat
 
     with user_errors(), _guard_errors(), output_errors():
         write_workflow(workflow_text(baseline, options.variants, options.tasks, plugins))
-    say(f"{WORKFLOW}: guards {baseline} in every pull request; commit both")
+    say(f"{WORKFLOW}: checks every pull request against {baseline}; commit both files")
 
 
 def _update_baseline(baseline: Path, options: GuardOptions) -> None:
-    """Write a new baseline of counts, and print of how many subjects."""
+    """Write a new baseline, and print of how many subjects (a variant on a task) it has counts."""
     from bench.api import guard as guards
 
     with user_errors(), _guard_errors(), Busy("counting the work of each subject") as busy:
@@ -192,7 +198,7 @@ def _update_baseline(baseline: Path, options: GuardOptions) -> None:
     say(f"{baseline}: counts of {count} subjects")
 
 
-def _stored_rows(
+def _rows_from_files(
     pytest_benchmark: tuple[Path, Path] | None,
     baseline: Path,
     options: GuardOptions,
@@ -216,9 +222,11 @@ def _baseline_or_revision(against: str | None, baseline: Path) -> tuple[Path, st
 
 
 def _check_options(threshold: float, minutes: float, lacks_revision: bool) -> None:
+    """Refuse numbers out of range, and --quality without a revision."""
     if not 0 < threshold < 1000 or not 0 < minutes < 10_000:
         raise CommandError(
-            f"--threshold {threshold:g} or --minutes {minutes:g} will not do; give numbers above 0"
+            f"--threshold {threshold:g} or --minutes {minutes:g} will not do; "
+            "give a percentage above 0 and below 1000, and minutes above 0 and below 10000"
         )
     if lacks_revision:
         raise CommandError("--quality compares with a revision; name one: --against main")
@@ -250,7 +258,7 @@ def _timed_rows(
 
 @contextmanager
 def _guard_errors() -> Iterator[None]:
-    """Turn a GuardError into exit code 3: nothing could be measured."""
+    """Turn a GuardError into exit code 3, which says that there is no verdict."""
     from bench.guard.processes import GuardError
 
     try:
@@ -272,6 +280,7 @@ def _write(rows: Sequence[GuardRow], markdown: Path | None, junit: Path | None) 
 
 
 def _show(rows: Sequence[GuardRow], as_json: bool) -> None:
+    """Print the rows as a table or as JSON."""
     from results.guard.output import show_guard
 
     if as_json:

@@ -1,9 +1,10 @@
-"""Implements `bench try`, which gives a trained model a source text of your own."""
+"""Implements `bench try`, which runs a trained model on a text, or on the lines of a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from math import nan
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -33,11 +34,12 @@ def try_run(
     context: typer.Context,
     run: RunArgument,
     text: Annotated[
-        str | None, typer.Argument(help="A source text, as bench show prints them.")
+        str | None,
+        typer.Argument(help="A source text, in the form that bench show prints."),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Translate the lines of this file instead; - for input."),
+        typer.Option(metavar="FILE", help="Run the lines of this file; - for standard input."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -46,7 +48,8 @@ def try_run(
     best: Annotated[
         int,
         typer.Option(
-            metavar="N", help="With --file and a beam: N outputs a line, as number, score and text."
+            metavar="N",
+            help="With --file and a beam: N outputs per line, as line number, score, text.",
         ),
     ] = 1,
     reference: Annotated[
@@ -63,7 +66,7 @@ def try_run(
 ) -> None:
     """Print a trained model's output for a text or a file.
 
-    Weights are kept by `bench run --keep-weights`.
+    The run must have been trained with `bench run --keep-weights`.
     """
     load_plugins(plugin)
     from bench.api.translate import translate
@@ -78,7 +81,7 @@ def try_run(
         found = translate(store, run, text, decoding)
     if found["unknown"]:
         words = ", ".join(found["unknown"])
-        print_notice(f"the model knows no {words}: it reads each as the unknown symbol")
+        print_notice(f"not in the model's vocabulary, and read as the unknown symbol: {words}")
     if as_json:
         print_json([found])
     else:
@@ -97,30 +100,31 @@ def _try_file(
     """Write the outputs for a file's lines, and print scores if there are references."""
     from bench.api.translate import lines_in, score_lines, translate_lines
 
-    firsts: list[str] = []
+    best_texts: list[str] = []
     with ExitStack() as stack:
         with output_errors():
-            stream = streams.output() if output is None else stack.enter_context(_new(output))
+            stream = streams.output() if output is None else stack.enter_context(_replacing(output))
         with user_errors():
             answers = translate_lines(store, run, lines_in(file), decoding, best)
             for number, answer in enumerate(answers, start=1):
-                firsts.append(answer.texts[0])
-                for one, score in zip(answer.texts, answer.scores, strict=True):
-                    head = f"{number}\t{score or 0.0:.4f}\t" if best > 1 else ""
-                    stream.write(f"{head}{one}\n")
+                best_texts.append(answer.texts[0])
+                # an empty line is not searched, so its output has no score
+                for text, score in zip(answer.texts, answer.scores, strict=True):
+                    head = f"{number}\t{nan if score is None else score:.4f}\t" if best > 1 else ""
+                    stream.write(f"{head}{text}\n")
                 if number % NOTICE_EVERY == 0:
                     print_notice(f"{number:,} lines done")
     if reference:
         with user_errors():
-            lines = [list(lines_in(one)) for one in reference]
-            scores, signatures = score_lines(store, run, firsts, lines)
+            lines = [list(lines_in(path)) for path in reference]
+            scores, signatures = score_lines(store, run, best_texts, lines)
         for name, value in scores.items():
             print_notice(f"{name} {value:.3f} {signatures.get(name, '')}".rstrip())
 
 
 @contextmanager
-def _new(output: Path) -> Iterator[TextIO]:
-    """Give a file to write; what was there stays until all is written, as it may be the input."""
+def _replacing(output: Path) -> Iterator[TextIO]:
+    """Give a file to write; the old one stays until all is written, as it may be the input."""
     if output.exists() and not output.is_file():  # a pipe or a device
         with output.open("w", encoding="utf-8", newline="\n") as stream:
             yield stream

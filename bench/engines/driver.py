@@ -1,6 +1,7 @@
-"""Runs a plan: unfinished runs go to the engine, and every event goes to the store.
+"""Runs a plan: gives runs to the engine, and writes to the store what the engine tells of them.
 
-Nothing else writes to the store while runs are trained.
+While runs are trained, nothing else writes to the store's database. Workers on this machine write
+checkpoints and weights to its folders themselves.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from results.record import Record
 from results.store import Store
 
 COMMITTED_EVERY = 0.2
-"""Longest time in seconds from the end of a run until the database has it."""
+"""Seconds between two commits while events come; a pause between events commits at once."""
 STATE_WRITTEN_EVERY = 2.0
-"""Seconds between two writes of who is at work, for `bench status`."""
+"""Seconds between two writes of which workers are busy, for `bench status`."""
 
 
 class Watcher(Protocol):
@@ -42,7 +43,7 @@ class Watcher(Protocol):
 
 
 def to_do(specs: Sequence[RunSpec], store: Store) -> list[RunSpec]:
-    """Return the specs that the store has no finished run of, or one that is to be done again."""
+    """Return the specs without a finished run in the store, or whose run is to be repeated."""
     done = store.ids() - store.again()
     return [spec for spec in specs if spec.id not in done]
 
@@ -57,23 +58,24 @@ def drive(
     layers: bool = False,
     origins: Mapping[str, str] | None = None,
 ) -> None:
-    """Do all these runs and write what comes of them to the store.
+    """Do all these runs and write their results to the store.
 
     Args:
-        specs: the runs that are to be done; those in the store are done again.
+        specs: all of them are run, finished or not; `to_do` leaves finished ones out.
         cost: returns about how many seconds a run takes; what takes longest is done first.
         store: is open for writing.
         engine: trains the runs; it is not closed.
-        watcher: is called with every event.
+        watcher: is called with every event but `idle`.
         keep_weights: each run's best weights are kept, and its training state.
-        layers: what every parameter and layer is like is recorded at evaluations.
-        origins: for each run that goes on from a shorter one, the id of that.
+        layers: statistics of every parameter and layer are recorded at evaluations.
+        origins: for a run that goes on from a shorter one, the id of the shorter one.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; what was finished by then is stored.
         DiskFullError: where there is no room for PATIENCE seconds.
     """
-    collection.search_as_usual()  # from here on little is imported
+    # modules are imported by now, so the garbage collector runs at its usual rate again
+    collection.search_as_usual()
     store.tidy()
     writer = _EventWriter(store, keep_weights, layers, origins or {})
     groups = grouped(specs, cost, engine.workers, keep_weights)
@@ -110,24 +112,30 @@ class _EventWriter:
         self._checkpoints: dict[str, Path | None] = {}
 
     def job(self, group: Sequence[RunSpec]) -> Job:
-        """Return the job of a group. It is made when an engine takes it, for there may be a
-        million."""
+        """Return the job of a group.
+
+        Jobs are made one by one, when the engine takes them, as there may be a million.
+        """
         ids = tuple(spec.id for spec in group)
         weights = tuple(self._store.weights(run) if self._keep_weights else None for run in ids)
         job = Job(tuple(spec.plain() for spec in group), ids, weights)
+        # the runs of a group are trained and end together, and share the checkpoint of its name
         job = job._replace(checkpoint=self._store.checkpoint(job.name), layers=self._layers)
         self._checkpoints.update(dict.fromkeys(ids, job.checkpoint))
         self._go_on(job)
         return job
 
     def _go_on(self, job: Job) -> None:
-        """Let a run begin where a shorter one ended; where it cannot, it only takes longer.
+        """Copy the last training state of a shorter run as this run's checkpoint.
 
-        What the shorter run did not record of its layers would be missing, so that all is done.
+        If it cannot be copied, the run starts from step 0. So does a run that records statistics
+        of layers, as the shorter run has none, and a group of replicas, as a state is of one run.
         """
         origin, checkpoint = self._origins.get(job.ids[0]), job.checkpoint
-        if origin is None or checkpoint is None or checkpoint.exists() or job.layers:
+        anew = origin is None or job.layers or len(job.ids) > 1
+        if anew or checkpoint is None or checkpoint.exists():
             return
+        assert origin is not None
         state = self._store.training_state(origin)
         part = checkpoint.with_suffix(".part")
         with contextlib.suppress(OSError):
@@ -148,7 +156,7 @@ class _EventWriter:
             store.keep_outputs(event.id, event.value["content"])
         elif event.kind == "finished":
             store.add(Record.read(event.value), commit=False)
-            if not self._keep_weights:  # those of an outcome before would not be this one's
+            if not self._keep_weights:  # they would be those of an earlier outcome of this run
                 store.weights(event.id).unlink(missing_ok=True)
                 store.training_state(event.id).unlink(missing_ok=True)
             if file := self._checkpoints.pop(event.id, None):
@@ -172,7 +180,7 @@ def _write_patiently(watcher: Watcher, write: Callable[[], None]) -> None:
 
 @contextmanager
 def _ctrl_c_noted() -> Iterator[list[int]]:
-    """Give a list that is empty until Ctrl-C is pressed.
+    """Give a list that stays empty until Ctrl-C is pressed.
 
     KeyboardInterrupt alone may be lost: Python drops what is raised in a finalizer or in the
     callback of a weak reference, which may be running when the signal comes.

@@ -12,10 +12,16 @@ from results.errors import StoreError, StoreLockedError
 from results.store.database import Store
 from results.store.failures import store_errors
 from results.store.lock import locked
-from results.store.schema import check_version, database_file, database_files, migrate, stand_in
+from results.store.schema import (
+    add_missing_tables,
+    check_version,
+    database_file,
+    database_files,
+    migrate,
+)
 
 SUBFOLDERS = ("journal", "weights", "outputs", "checkpoints", "dropped", "data")
-"""Folders in that of a store; they are made when they are needed."""
+"""Subfolders of a store's folder; each is made when it is needed."""
 
 
 def exists(folder: Path) -> bool:
@@ -30,6 +36,7 @@ def writing(folder: Path) -> Iterator[Store]:
     Raises:
         StoreError: another process is writing to it, or it cannot be written.
     """
+    # the lock is taken within _all_or_nothing and must outlive it
     with ExitStack() as stack:
         with _all_or_nothing(folder):
             with store_errors(folder):
@@ -42,23 +49,23 @@ def writing(folder: Path) -> Iterator[Store]:
 
 @contextmanager
 def _all_or_nothing(folder: Path) -> Iterator[None]:
-    """Remove what was made in here for a store that could not be opened."""
-    places = (folder, *folder.parents)
+    """Remove the files and folders that the body created, if it could not open the store."""
+    places = (folder, *folder.parents)  # innermost first, as they have to be removed
     folders = [place for place in places if not os.path.lexists(place)]
     files = [path for path in database_files(folder) if not os.path.lexists(path)]
     try:
         yield
-    except StoreLockedError:  # another made it meanwhile
+    except StoreLockedError:  # another process has the store, so nothing here is ours to remove
         raise
     except StoreError:
         for remove in (*(path.unlink for path in files), *(place.rmdir for place in folders)):
-            with suppress(OSError):  # what was not made
+            with suppress(OSError):  # some were never created
                 remove()
         raise
 
 
 def _opened(folder: Path) -> Store:
-    """Open a locked store for writing."""
+    """Open a store whose lock we hold; update its tables and insert journals that were left."""
     for name in SUBFOLDERS:
         if (folder / name).exists() and not (folder / name).is_dir():
             raise StoreError(
@@ -69,7 +76,7 @@ def _opened(folder: Path) -> Store:
     try:
         with store_errors(folder):
             migrate(store.connection, folder)
-        # a driver that was killed may have left records in journals alone
+        # a driver that was killed may have left records that are in its journal files only
         store.insert_journals()
     except BaseException:
         store.close()
@@ -86,8 +93,8 @@ def reading(folder: Path) -> Iterator[Store]:
     """
     path = database_file(folder)
     with store_errors(folder):
-        exists = path.is_file()
-    if not exists:
+        found = exists(folder)
+    if not found:
         raise StoreError(
             f"there is no store in {folder}; make one with bench run, or name another with --store"
         )
@@ -98,7 +105,8 @@ def reading(folder: Path) -> Iterator[Store]:
     store = Store(folder, connection)
     try:
         with store_errors(folder):
-            stand_in(connection, check_version(connection, folder))
+            version = check_version(connection, folder)
+            add_missing_tables(connection, version)
         yield store
     finally:
         store.close()
@@ -108,8 +116,9 @@ def _mode(path: Path) -> str:
     """Return SQLite's options for reading.
 
     To read a database with a write-ahead log, SQLite needs to write files beside it. In a folder
-    that cannot be written it works only if the file is declared `immutable`. That declaration
-    makes SQLite ignore a log that still holds rows, so it must not be given while there is one.
+    that cannot be written it works only if the file is declared `immutable`. SQLite then ignores
+    the log, whose rows would be missing, so the file must not be declared so while there is a log:
+    SQLite then reads the log as well, or raises an error if it cannot.
     """
-    writable = os.access(path.parent, os.W_OK) or Path(f"{path}-wal").exists()
-    return "mode=ro" if writable else "mode=ro&immutable=1"
+    has_log = Path(f"{path}-wal").exists()
+    return "mode=ro" if has_log or os.access(path.parent, os.W_OK) else "mode=ro&immutable=1"

@@ -66,7 +66,7 @@ def migrate(connection: sqlite3.Connection, folder: Path) -> None:
         )
 
 
-def stand_in(connection: sqlite3.Connection, version: int) -> None:
+def add_missing_tables(connection: sqlite3.Connection, version: int) -> None:
     """Give an older database, which is opened for reading, the tables that it lacks, empty."""
     for script in MIGRATIONS[version:] if version else ():
         for statement in filter(str.strip, script.split(";")):

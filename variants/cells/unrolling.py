@@ -16,7 +16,7 @@ from variants.fast.matmul import onednn_from
 from variants.fast.stacked import stack_size
 
 FAR = 1e4
-"""Input at which the logistic function is 0 or 1 to the last bit, whatever is added."""
+"""Input at which the logistic function is 0 or 1 to the last bit, whatever else a gate is given."""
 
 
 def unroll(
@@ -28,13 +28,15 @@ def unroll(
 ) -> tuple[Tensor, CellState]:
     """Return a cell's outputs_BSH and the state after each row's last real input.
 
-    mask_BS: real inputs; None if all are. Outputs at padding are 0. dropped_BH: a dropout mask on
-    h where recurrent weights meet it, the same at all steps.
+    inputs_BSI: B rows of S steps. mask_BS: True at real inputs, False at padding; None if nothing
+    is padded. Outputs at padding are 0. dropped_BH: a dropout mask, multiplied into h before the
+    recurrent weights, the same at all steps. gates_BSG: what the cell makes of the inputs before
+    it knows the state; G is the number of gates times H.
     """
     gates_BSG = cell.project(inputs_BSI)
     outputs = []
     for t in range(inputs_BSI.shape[1]):
-        after = cell.advance(gates_BSG[:, t], state, *_mask_argument(dropped_BH))
+        after = cell.advance(gates_BSG[:, t], state, *_dropout_argument(dropped_BH))
         if mask_BS is None:
             state = after
         else:
@@ -53,7 +55,7 @@ def loop_unroll(
     lengths_B: Tensor | None = None,
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
-    """Return what `unroll` does, by the cell's form for loops.
+    """Return what `unroll` does, with `cell.in_loop()`, the faster form of one step.
 
     lengths_B: on the CPU; None if no row is padded. Rows leave the loop where they end, so there
     is no work for padding.
@@ -63,7 +65,7 @@ def loop_unroll(
     advance = cell.in_loop()
     outputs = []
     for gates_BG in cell.project(inputs_BSI).unbind(1):
-        state = advance(gates_BG, state, *_mask_argument(dropped_BH))
+        state = advance(gates_BG, state, *_dropout_argument(dropped_BH))
         outputs.append(state.h_BH)
     return torch.stack(outputs, dim=1), state
 
@@ -75,33 +77,34 @@ def whole_unroll(
     mask_BS: Tensor | None = None,
     dropped_BH: Tensor | None = None,
 ) -> tuple[Tensor, CellState]:
-    """Return what `unroll` does, by the cell's form for loops, with every row in every step.
+    """Return what `unroll` does, with `cell.in_loop()` and every row in every step.
 
-    A stack of models runs so: its replicas need equally many rows, which those that go on are not.
+    Stacks of models use it: all replicas of a stack need the same number of rows, so rows that
+    have ended cannot leave the loop.
     """
     advance = cell.in_loop()
     states = []
     for gates_BG in cell.project(inputs_BSI).unbind(1):
-        state = advance(gates_BG, state, *_mask_argument(dropped_BH))
+        state = advance(gates_BG, state, *_dropout_argument(dropped_BH))
         states.append(state)
     if mask_BS is None:
         return torch.stack([one.h_BH for one in states], dim=1), state
     parts = [torch.stack(part, dim=1) for part in zip(*states, strict=True)]
-    # beyond a row's end the loop went on, but nobody reads what it made there
+    # the loop went on after a row's end, so the last state is the one at that end
     ends = (mask_BS.sum(1) - 1)[:, None, None].expand(-1, 1, cell.hidden)
     last = cell.state(*(part_BSH.gather(1, ends).squeeze(1) for part_BSH in parts))
     return parts[0] * mask_BS[..., None], last
 
 
 def _longest_first(lengths_B: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return how rows are sorted so that those that go on are always the first ones.
+    """Return how rows are sorted so that those that have not ended are always the first ones.
 
     Returns:
         order_B: the rows by falling length.
         place_B: the place of each row in that order.
-        alive_S: the number of rows that go on at each step.
-        index_BS: where each output stands among those of all steps, one step after the other;
-            padding points behind the last.
+        alive_S: the number of rows that have not ended at each step.
+        index_BS: where the output of a row at a step is found once the outputs of all steps stand
+            one after the other; at padding the index after the last one, where zeros are put.
     """
     order_B = lengths_B.argsort(descending=True, stable=True)
     place_B = order_B.argsort()
@@ -119,7 +122,7 @@ def _shrinking_unroll(
     lengths_B: Tensor,
     dropped_BH: Tensor | None,
 ) -> tuple[Tensor, CellState]:
-    """Return outputs_BSH and last states of padded rows, each step on the rows that go on."""
+    """Return outputs_BSH and last states; each step is on the rows that have not ended."""
     device, steps = inputs_BSI.device, inputs_BSI.shape[1]
     order_B, place_B, alive_S, index_BS = _longest_first(lengths_B, steps)
     order_B, place_B, index_BS = (part.to(device) for part in (order_B, place_B, index_BS))
@@ -137,17 +140,17 @@ def _shrinking_unroll(
         if not rows:
             break
         dropped = None if dropped_BH is None else dropped_BH[:rows]
-        state = advance(gates_BG[:rows], state, *_mask_argument(dropped))
+        state = advance(gates_BG[:rows], state, *_dropout_argument(dropped))
         outputs.append(state.h_BH)
-    # the rows that ended last stand first, then those that ended before them
+    # the longest rows come first: those of the final state, then those that ended last, and so on
     pieces = zip(state, *reversed(ended), strict=True)
     last = cell.state(*(torch.cat(parts).index_select(0, place_B) for parts in pieces))
     flat = torch.cat([*outputs, inputs_BSI.new_zeros(1, cell.hidden)])
     return flat.index_select(0, index_BS.flatten()).view(*index_BS.shape, -1), last
 
 
-def _mask_argument(dropped_BH: Tensor | None) -> tuple[Tensor, ...]:
-    """Return the mask as an argument, or none: cells without recurrent weights take none."""
+def _dropout_argument(dropped_BH: Tensor | None) -> tuple[Tensor, ...]:
+    """Return the arguments that hold the mask: none without one, as not every cell takes it."""
     return () if dropped_BH is None else (dropped_BH,)
 
 
@@ -160,7 +163,7 @@ def torch_unroll(
     """
     assert isinstance(cell, TorchCell)
     started = tuple(part[None] for part in state)
-    # torch's GRU and RNN take the one tensor bare, its LSTM a pair
+    # torch's GRU and RNN take h itself, its LSTM the pair of h and c
     first = started if len(started) > 1 else started[0]
     if lengths_B is None:
         outputs_BSH, last = _layer_outputs(cell.layer, inputs_BSI, first)
@@ -175,7 +178,10 @@ def torch_unroll(
 
 
 def _layer_outputs(layer: nn.Module, inputs: Any, first: Any) -> Any:
-    """Return what torch's layer returns, on a processor too whose oneDNN has no such LSTM.
+    """Return what torch's layer returns, also where oneDNN has no LSTM of this number format.
+
+    layer: nn.LSTM, nn.GRU or nn.RNN. inputs: of shape (B, S, I), or packed. first: the state before
+    the first step, each part of shape (1, B, H).
 
     On some processors oneDNN takes bfloat16 products and yet has no LSTM in bfloat16. torch then
     raises before it has computed anything, and its own loop does the same work.
@@ -185,7 +191,7 @@ def _layer_outputs(layer: nn.Module, inputs: Any, first: Any) -> Any:
     except RuntimeError as error:
         if "could not create a primitive" not in str(error):
             raise
-        # flags(enabled=False) would set what it does not change, and warn of it
+        # the context manager mkldnn.flags() would set all its other flags too, and warns of one
         torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]
         try:
             return layer(inputs, first)
@@ -196,7 +202,10 @@ def _layer_outputs(layer: nn.Module, inputs: Any, first: Any) -> Any:
 def scan_unroll(
     cell: ScanCell, inputs_BSI: Tensor, state: CellState, mask_BS: Tensor | None = None
 ) -> tuple[Tensor, CellState]:
-    """Return what `unroll` does, by a scan over all steps at once."""
+    """Return what `unroll` does, by a scan over all steps at once.
+
+    With h = keep * h + add at every step, keep and add, of shape (B, S, H), do not depend on h.
+    """
     keep, add = cell.coefficients(cell.project(inputs_BSI))
     if mask_BS is not None:
         # with keep = 1 and add = 0 the state stays as it is at padding
@@ -212,21 +221,21 @@ def kept_unroll(
 ) -> tuple[Tensor, CellState]:
     """Return what `unroll` does for padded rows, by torch's LSTM on whole rows.
 
-    OneDNN does these several times as fast as packed ones. One more input marks padding, and
-    there shuts the input gate and opens the forget gate, so that c stays as it is.
+    OneDNN does these several times as fast as packed ones. One more input is 1 at padding, where
+    its weights close the input gate and open the forget gate, so that c stays as it is.
     """
     weight_GI, recurrent_GH, bias_G, recurrent_bias_G = cell.weights()
     shut = weight_GI.new_full((cell.hidden,), FAR)
     mark_G = torch.cat([-shut, shut, shut.new_zeros(2 * cell.hidden)])
-    # torch's gate order is i, f, g, o; the mark's weights stand in one more column
+    # torch's gate order is i, f, g, o; the new input's weights are the last column
     marked_BSI = torch.cat([inputs_BSI, ~mask_BS[..., None]], dim=-1)
     weights = [torch.cat([weight_GI, mark_G[:, None]], 1), recurrent_GH, bias_G, recurrent_bias_G]
     started = [part[None] for part in state]
-    # biases, one layer, no dropout, not for training alone, one direction, batch first
+    # has biases, one layer, no dropout, training mode or not, not bidirectional, batch first
     outputs_BSH, _, c = torch.lstm(
         marked_BSI, started, weights, True, 1, 0.0, cell.training, False, True
     )
-    # h does not stay as it is, as the output gate goes on: the last one is taken where a row ends
+    # h changes at padding, as the output gate does: the last h is taken where a row ends
     ends = (lengths_B - 1).to(inputs_BSI.device)[:, None, None].expand(-1, 1, cell.hidden)
     last_BH = outputs_BSH.gather(1, ends).squeeze(1)
     return outputs_BSH * mask_BS[..., None], cell.state(last_BH, c[0])
@@ -243,15 +252,16 @@ def fastest(
     """Return what `unroll` does, by the fastest form that the cell has on this device.
 
     mask_BS, lengths_B: None if no row is padded. Torch's layers have no dropout on h, so a cell
-    with dropped_BH runs in a loop.
+    with dropped_BH runs in a loop. Where `plain()` asks for it, the form is `unroll` itself.
     """
     if plain():
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
+    # a scan needs no other form: it serves stacks and autocast, and its cells take no dropout on h
     if isinstance(cell, ScanCell):
         return scan_unroll(cell, inputs_BSI, state, mask_BS)
     device = inputs_BSI.device.type
     if torch.is_autocast_enabled(device):
-        # steps whose gradients are written out know one number format, so loops are plain here
+        # the gradients of `cell.in_loop()` are written out for one number format, not for autocast
         if dropped_BH is None and _has_kernel(cell, device):
             return torch_unroll(cell, inputs_BSI, state, lengths_B)
         return unroll(cell, inputs_BSI, state, mask_BS, dropped_BH)
@@ -269,7 +279,7 @@ def _fastest_of_kernel(
     mask_BS: Tensor | None,
     lengths_B: Tensor | None,
 ) -> tuple[Tensor, CellState]:
-    """Return what `unroll` does without dropout on h, for a cell that torch has a layer of."""
+    """Return what `unroll` does without dropout on h, for a cell that is a layer of torch too."""
     if _layer_is_faster(cell, inputs_BSI, lengths_B):
         return torch_unroll(cell, inputs_BSI, state, lengths_B)
     if _on_onednn(cell, inputs_BSI) and mask_BS is not None:
@@ -279,7 +289,10 @@ def _fastest_of_kernel(
 
 
 def _is_stack(cell: Cell) -> bool:
-    """Return whether the cell's weights have the axis R; the first of all cells is a matrix."""
+    """Return whether the cell's weights are those of R models, with the axis R in front.
+
+    The first parameter of every cell is a matrix, so a third axis is R.
+    """
     return stack_size(next(cell.parameters()), 2) > 0
 
 
@@ -289,14 +302,15 @@ def _layer_is_faster(cell: Cell, inputs_BSI: Tensor, lengths_B: Tensor | None) -
         return True
     if lengths_B is not None:
         return False
-    # where oneDNN is faster from a size on, the loop's products are faster than those of the layer
+    # from this many multiplications on, a loop can use the products of oneDNN, which are faster
+    # than those of torch's layer; below it the layer saves calls
     smallest = onednn_from()
     small = smallest is None or len(inputs_BSI) * cell.gates * cell.hidden**2 < smallest
     return small or _on_onednn(cell, inputs_BSI)
 
 
 def _on_onednn(cell: Cell, inputs_BSI: Tensor) -> TypeGuard[LSTM]:
-    """Return whether torch runs the cell's layer by oneDNN, which is only asked off CUDA."""
+    """Return whether torch runs the cell's layer by oneDNN; is only called for the CPU."""
     return isinstance(cell, LSTM) and inputs_BSI.dtype is torch.float32
 
 

@@ -22,7 +22,9 @@ from results.doctor.watched.losses import MOSTLY_RIGHT
 FEWEST_EXAMPLES = 4
 """Fewer examples do not show what all have in common."""
 FEWEST_TO_COLLIDE = 30
-"""Fewer targets may all end in one symbol that is no end symbol."""
+"""With fewer targets, all may end in one ordinary symbol by chance."""
+FEWEST_TO_COUNT = 20
+"""Of fewer source symbols, which is the commonest says nothing."""
 
 
 def data_seen(recording: Recording) -> DataSeen | None:
@@ -34,28 +36,28 @@ def data_seen(recording: Recording) -> DataSeen | None:
     pairs = [(r, s) for r, s in zip(readings, sources, strict=True) if s is not None]
     common_end, as_long = _ends(pairs)
     return DataSeen(
-        readings[0].examples,
-        len(readings),
-        recording.readings[-1][0].index,
-        str(pairs[0][1].place),
-        common_end,
-        as_long,
-        _repeated(pairs),
-        _order_lost(*pairs[-1]),
-        _commonest(pairs),
-        recording.accuracy,
-        _pairs(pairs) if recording.accuracy < MOSTLY_RIGHT else None,
-        padding_seen(recording),
-        _unknown(recording, pairs),
-        max((len(row) for reading in readings for row in asked_rows(reading)), default=0),
-        _unasked_end(readings),
-        _collision(readings),
+        examples=readings[0].examples,
+        rounds=len(readings),
+        last_round=recording.readings[-1][0].index,
+        place=str(pairs[0][1].place),
+        common_end=common_end,
+        as_long_as_source=as_long,
+        repeated=_repeated(pairs),
+        order_lost=_order_lost(*pairs[-1]),
+        commonest=_commonest(pairs),
+        accuracy=recording.accuracy,
+        pairs=_pairs_seen(pairs) if recording.accuracy < MOSTLY_RIGHT else None,
+        padding=padding_seen(recording),
+        unknown=_unknown(recording, pairs),
+        longest=max((len(row) for reading in readings for row in asked_rows(reading)), default=0),
+        unasked_end=_unasked_end(readings),
+        collision=_collision(readings),
     )
 
 
 def _collision(readings: list[StepReading]) -> CollisionSeen | None:
-    """Return how often the start and the end symbol stand in the middle of targets."""
-    if not all(reading.of_role("decoder") for reading in readings):  # a tagger has no end
+    """Return how often the start and the end symbol stand in targets before the last place."""
+    if not all(reading.of_role("decoder") for reading in readings):  # as in a tagger: no ends
         return None
     rows = [row for reading in readings for row in _without_fill(asked_rows(reading)) if row]
     starts = {int(ids[0]) for reading in readings for ids in reading.fed() if len(ids)}
@@ -71,22 +73,25 @@ def _collision(readings: list[StepReading]) -> CollisionSeen | None:
 
 
 def _unknown(recording: Recording, pairs: list[tuple[StepReading, Group]]) -> UnknownSeen | None:
+    """Return how often a symbol that stands for unknown words was seen in sources and targets."""
     sides = {
         "source": [row for _, group in pairs for row in _rows(group)],
-        # the targets' start is fed and not asked for
+        # -1 takes the place of the start symbol, so that sources and targets both begin with one
         "target": [[-1, *row] for reading, _ in pairs for row in asked_rows(reading)],
     }
     reading, source = pairs[-1]
     return unknown_seen(recording, source, reading, sides)
 
 
-def _pairs(pairs: list[tuple[StepReading, Group]]) -> PairsSeen | None:
+def _pairs_seen(pairs: list[tuple[StepReading, Group]]) -> PairsSeen | None:
+    """Return whether targets depend on their sources, as far as the rounds show it."""
     sources = [row for _, group in pairs for row in _rows(group)]
     targets = [row for reading, _ in pairs for row in asked_rows(reading)]
     return pairs_seen(sources, targets, *pairs[-1])
 
 
 def _source(reading: StepReading) -> Group | None:
+    """Return the group of the source symbols; None if they are not known as whole sequences."""
     groups = [g for g in reading.of_role("source") if g.ids_BJ.shape[1] > 1]
     return groups[0] if groups and bool((groups[0].ids_BJ >= 0).all()) else None
 
@@ -112,12 +117,13 @@ def _ends(pairs: list[tuple[StepReading, Group]]) -> tuple[float | None, float]:
 
 
 def _unasked_end(readings: list[StepReading]) -> int | None:
-    """Return the symbol that follows what the loss asks for in every example, before padding.
+    """Return an end symbol that the loss never asks for; None if there is none.
 
-    It is seen where the decoder is fed on behind the last step that has weight, or among the
-    targets that have none.
+    It is looked for in what the decoder is fed after the last step that has weight in the loss, and
+    in the targets without weight. It must be the same in all examples, with nothing but one symbol
+    of padding after it.
     """
-    fed, targets = _Behind(), _Behind()
+    fed, targets = _SymbolsAfter(), _SymbolsAfter()
     for reading in readings:
         asked_BT = reading.table(reading.predictions.asked_N)
         weight_BT = reading.table(reading.predictions.weight_N.double(), 0.0)
@@ -126,6 +132,8 @@ def _unasked_end(readings: list[StepReading]) -> int | None:
         for row_fed, row, weights, whole in zip(*tables, strict=True):
             count = int((weights != 0).sum())
             asked = row[:count].tolist()
+            # only where each step is fed the target before it: then fed[count] is the last one
+            # that the loss asks for, and what follows it is what the loss leaves out
             if row_fed[1:count].tolist() != asked[:-1] or bool(weights[count:].any()):
                 return None
             fed.add(asked, row_fed[count + 1 :].tolist())
@@ -134,9 +142,10 @@ def _unasked_end(readings: list[StepReading]) -> int | None:
 
 
 def _targets(reading: StepReading) -> Tensor:
-    """Return the symbol of each prediction in the script's targets, also where it has no weight.
+    """Return the target symbol of each prediction, also of those without weight, if it is found.
 
-    Without weight nothing is asked for, and only a tensor of the script's tells what stands there.
+    What is known to be asked for says nothing where the weight is 0. So the script's integer
+    tensors are searched for one that agrees with it everywhere else.
     """
     asked_N = reading.predictions.asked_N
     counted_N = reading.predictions.weight_N != 0
@@ -148,30 +157,33 @@ def _targets(reading: StepReading) -> Tensor:
         if whole.dtype != torch.int64 or whole.numel() != len(asked_N):
             continue
         # predictions that a loop makes come step by step
-        for order in (whole, whole.squeeze().t() if whole.squeeze().dim() == 2 else whole):
-            flat_N = order.reshape(-1).to(asked_N)
+        step_by_step = whole.squeeze().t() if whole.squeeze().dim() == 2 else whole
+        for arranged in (whole, step_by_step):
+            flat_N = arranged.reshape(-1).to(asked_N)
             if bool((flat_N == asked_N)[counted_N].all()):
                 return flat_N
     return asked_N
 
 
-class _Behind:
-    """Collects the symbols that stand behind the last ones that the loss asks for."""
+class _SymbolsAfter:
+    """Collects the symbols that stand after the last ones that the loss asks for."""
 
     def __init__(self) -> None:
         self._asked: set[int] = set()
         self._firsts: list[int] = []
         self._later: set[int] = set()
 
-    def add(self, asked: list[int], behind: list[int]) -> None:
+    def add(self, asked: list[int], after: list[int]) -> None:
+        """Add an example: the symbols that the loss asks for, and those after them."""
         self._asked.update(asked)
-        self._firsts += behind[:1]
-        self._later.update(behind[1:])
+        self._firsts += after[:1]
+        self._later.update(after[1:])
 
     @property
     def end(self) -> int | None:
-        """Return the symbol that always comes first, if it is neither asked for nor padding."""
+        """Return the symbol that always comes first, if it is not asked for and not padding."""
         same = len(self._firsts) >= FEWEST_EXAMPLES and len(set(self._firsts)) == 1
+        # what comes later must be padding, and that is one symbol
         if not same or len(self._later) != 1:
             return None
         end = self._firsts[0]
@@ -179,10 +191,10 @@ class _Behind:
 
 
 def _without_fill(rows: list[list[int]]) -> list[list[int]]:
-    """Return targets of one batch, each with one symbol of padding at most.
+    """Return targets of one batch, each with at most one symbol of padding at its end.
 
-    Padding that the loss asks for makes all rows equally long, and ends them as an end symbol
-    does: the first one of each row is kept.
+    If the loss asks for padding too, all rows are equally long, and padding ends a target as an end
+    symbol does: so the first symbol of it is kept. Rows of unequal length have no such padding.
     """
     if len({len(row) for row in rows}) != 1:
         return rows
@@ -194,13 +206,18 @@ def _without_fill(rows: list[list[int]]) -> list[list[int]]:
 
 
 def _repeated(pairs: list[tuple[StepReading, Group]]) -> bool:
+    """Return whether all rounds had the same sources; the rule asks for several rounds."""
     rows = [sorted(map(tuple, group.ids_BJ.tolist())) for _, group in pairs]
     return all(other == rows[0] for other in rows)
 
 
 def _commonest(pairs: list[tuple[StepReading, Group]]) -> tuple[int, float] | None:
+    """Return the commonest source symbol and its share, without those at the two ends of a source.
+
+    Start and end symbols stand there, and they are common by design.
+    """
     inner = Counter(symbol for _, group in pairs for row in _rows(group) for symbol in row[1:-1])
-    if sum(inner.values()) < 20:
+    if sum(inner.values()) < FEWEST_TO_COUNT:
         return None
     symbol, count = inner.most_common(1)[0]
     return symbol, count / sum(inner.values())
@@ -222,7 +239,7 @@ def _order_lost(reading: StepReading, group: Group) -> bool | None:
     exchanged[[first, second]] = exchanged[[second, first]]
     doubled[first] = second
     moves = [_order_moves(reading, group, order) for order in (exchanged, doubled)]
-    # where another symbol changes nothing either, the source is lost and not its order
+    # if another first symbol changes nothing either, the model ignores the source, not its order
     return None if None in moves else moves == [False, True]
 
 

@@ -111,7 +111,7 @@ def _trials(recording: Recording, decay: float, risen: bool) -> dict[str, tuple[
         return {}
     before, after, trained = trials.train(TrialSetting())
     found = {"1": (before, after)}
-    if len(trials.rounds) > len(trials.held):
+    if len(trials.rounds) > len(trials.held_out):
         found["memorised"] = before, trained
     settings = {}
     if decay > 0:

@@ -1,8 +1,10 @@
 """Tells along which axis of the embedded symbols the examples of a batch lie.
 
 Two things say so: the symbols themselves (sequences begin alike and end in padding), and which
-predictions move when some examples are changed. In a sound model both agree. Where they disagree,
-the model takes one axis for the other, and the symbols are believed.
+predictions move when some examples are changed. In a sound model both agree. Where they clearly
+disagree, the model takes one axis for the other, and the symbols are believed.
+
+Letters in shapes: N predictions, V symbols, B examples, J steps.
 """
 
 from __future__ import annotations
@@ -24,9 +26,14 @@ MOVED = 1e-5
 CLEAN = 0.99
 """Share of predictions that must belong to exactly one example each."""
 MOST_EXAMPLES = 512
+"""A longer axis is not tried: it would be that of a vocabulary or of a whole corpus."""
+MOST_CHOICES = 8
+"""Most combinations of axes that are tried for one number of examples: each costs replays."""
 
 Members = Sequence[Lookup]
+"""A group: the lookups that one line of code makes in an embedding."""
 Axes = list[int | None]
+"""The axis of examples of each group; None if it has none."""
 
 
 @dataclass
@@ -40,8 +47,8 @@ class Owners:
     still_N: Tensor
     """Whether none does."""
     telling_N: Tensor | None = None
-    """Whether it is made of numbers, and has weight in the loss or is moved: outputs at padding
-    may be constant. None if all are telling."""
+    """Whether a prediction counts: it is not NaN, and it has weight in the loss or some example
+    moves it, as outputs at padding may be constant. None if all count."""
 
     @property
     def separate(self) -> bool:
@@ -69,11 +76,14 @@ class Layout:
 def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> Layout:
     """Return the layout in which predictions belong to one example each, as far as there is one."""
     candidates = list(_candidates(groups))
-    shown = [_content(groups, axes) for _, axes in candidates]
+    scores = [_content(groups, axes) for _, axes in candidates]
     best: Layout | None = None
+    # the candidate of one example has the score 0 and always ends the search, so axes that the
+    # symbols speak against are not tried
     for (examples, axes), _ in sorted(
-        zip(candidates, shown, strict=True), key=lambda pair: -pair[1]
+        zip(candidates, scores, strict=True), key=lambda pair: -pair[1]
     ):
+        # a batch of several was found, if not as cleanly as it should be: it is not one example
         if examples == 1 and best is not None and best.owners.separate:
             break
         layout = Layout(examples, axes, owners(tape, asked, groups, examples, axes))
@@ -82,10 +92,13 @@ def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> La
         if layout.owners.clean >= CLEAN:
             break
     assert best is not None
-    # axes that leave out inputs say too little of how the symbols lie
+    # where a model takes one axis for the other, its predictions are clean along the wrong one; the
+    # symbols are asked among candidates in which no fewer groups have an axis of examples
     found_axes = _count(best.axes)
     whole = [
-        (score, c) for c, score in zip(candidates, shown, strict=True) if _count(c[1]) >= found_axes
+        (score, c)
+        for c, score in zip(candidates, scores, strict=True)
+        if _count(c[1]) >= found_axes
     ]
     top = max(score for score, _ in whole)
     believed = [candidate for score, candidate in whole if score == top]
@@ -114,7 +127,7 @@ def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:
         for members in groups:
             axes = [axis for axis, length in enumerate(members[0].shape) if length == size]
             choices.append([None] if _is_flat(members, groups) else list(axes) or [None])
-        for chosen in itertools.islice(itertools.product(*choices), 8):
+        for chosen in itertools.islice(itertools.product(*choices), MOST_CHOICES):
             yield size, list(chosen)
     yield 1, [None] * len(groups)
 
@@ -122,16 +135,19 @@ def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:
 def _is_flat(members: Members, groups: Sequence[Members]) -> bool:
     """Return whether a group has a row for each position of another one, as letters of words do.
 
-    Such rows have no axis of examples, though another of their axes may be as long as that.
+    Such a group has no axis of examples, even if one of its axes happens to be as long.
     """
     grids = (other[0].shape for other in groups if other is not members)
-    cells = {math.prod(shape) for shape in grids if len(shape) == 2 and min(shape) > 1}
+    positions = {math.prod(shape) for shape in grids if len(shape) == 2 and min(shape) > 1}
     shape = members[0].shape
-    return len(shape) == 2 and shape[0] in cells
+    return len(shape) == 2 and shape[0] in positions
 
 
 def _content(groups: Sequence[Members], axes: Axes) -> float:
-    """Return how much the symbols speak for these axes: sequences begin alike, end in padding."""
+    """Return a score of how much the symbols look like sequences along these axes.
+
+    It is negative where they look more like sequences along the other axis.
+    """
     score = 0.0
     for members, axis in zip(groups, axes, strict=True):
         ids_BJ = None if axis is None else _sequences(members, axis)
@@ -143,7 +159,7 @@ def _content(groups: Sequence[Members], axes: Axes) -> float:
 def _sequences(members: Members, axis: int) -> Tensor | None:
     """Return the symbols of a group, of shape (examples, steps); None if they are not known.
 
-    A loop looks up the symbols of one step at a time.
+    A loop looks up the symbols of one step at a time: then the members are the steps.
     """
     first = members[0].ids
     if first is None:
@@ -156,7 +172,11 @@ def _sequences(members: Members, axis: int) -> Tensor | None:
 
 
 def sequence_likeness(ids_BJ: Tensor) -> float:
-    """Return how much rows look like sequences: a common first symbol, padding at one end."""
+    """Return how much rows look like sequences, from 0 to 2.
+
+    A common first symbol counts 1; padding at one end counts 1, or 0.5 if all rows have as much of
+    it, as then it may be an end symbol.
+    """
     rows, steps = ids_BJ.shape
     if rows < 2 or steps < 2:
         return 0.0
@@ -185,10 +205,12 @@ def owners(
     axes: Axes,
     chosen: Sequence[int] | None = None,
 ) -> Owners:
-    """Return the example that moves each prediction, by the symbols of some groups (of all).
+    """Return the example that moves each prediction.
 
     Half of the examples are changed at a time: those whose number has a certain bit, then those
     that do not have it. So the number of runs grows with the logarithm of the examples.
+
+    chosen: the indices of the groups whose symbols are changed; None for all.
     """
     base_NV = asked.rows(tape.replay())
     rows = len(base_NV)
@@ -220,18 +242,24 @@ def moved_rows(asked: Predictions, base_NV: Tensor, values: dict[int, Tensor]) -
     """Return which predictions differ from those of the unchanged tape."""
     scale = base_NV[base_NV.isfinite()].std().clamp_min(1e-30)
     difference = (asked.rows(values) - base_NV).abs()
+    # what is not a number cannot be told apart: it counts as not moved
     return difference.nan_to_num(0).amax(-1) > MOVED * scale
 
 
 def disturbed(
     tape: Tape, pairs: Sequence[tuple[Members, int | None]], chosen_B: Tensor
 ) -> dict[int, Tensor]:
-    """Run the tape again with the embedded symbols of some examples changed."""
+    """Run the tape again with the embedded symbols of some examples changed.
+
+    A group whose axis is None is changed as a whole. Returns the values of the tape by number.
+    """
     changes = {entry.key: _noise(chosen_B, axis) for members, axis in pairs for entry in members}
     return tape.replay(changes)
 
 
 def _noise(chosen_B: Tensor, axis: int | None) -> Callable[[Tensor], Tensor]:
+    """Return a function that adds the same noise at each call to chosen examples of a tensor."""
+
     def change(value: Tensor) -> Tensor:
         shape = [1] * value.dim()
         if axis is not None:
