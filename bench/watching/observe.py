@@ -13,6 +13,7 @@ from bench.watching.measure.losses import losses_seen
 from bench.watching.measure.modes import modes_seen
 from bench.watching.measure.rates import rates_seen
 from bench.watching.measure.rows import rows_seen
+from bench.watching.measure.symbol_weights import symbol_weights_seen
 from bench.watching.measure.updates import updates_seen
 from bench.watching.read.recording import Recording
 from results.doctor.watched import Watched
@@ -40,6 +41,7 @@ def observe(recording: Recording, errors: list[Exception] | None = None) -> Watc
         steps=recording.steps,
         rows=seen(rows_seen),
         losses=seen(losses_seen),
+        symbol_weights=seen(symbol_weights_seen),
         attention=seen(attention_seen),
         feeding=seen(feeding_seen),
         data=seen(data_seen),

@@ -42,7 +42,7 @@ def use_onednn_from(multiplications: int | None) -> None:
 
 def onednn_from() -> int | None:
     """Return from how many multiplications on products go to oneDNN; None if none do."""
-    return _onednn_from if has_onednn() else None
+    return None if _ONEDNN is None else _onednn_from
 
 
 def has_onednn() -> bool:

@@ -65,6 +65,8 @@ def _of_place(
     scores = values[call.inputs[0]]
     axis = normalised_axis(tape, indices[0], scores)
     weights = [values[tape.calls[index].results[0]] for index in indices]
+    given = [values[tape.calls[index].inputs[0]] for index in indices]
+    covered, symbols = _covered(reading, given, axis, source)
     positions = source.ids_BJ.shape[1] if source is not None else 0
     return WeightsSeen(
         place=str(call.place),
@@ -77,6 +79,8 @@ def _of_place(
         steps=len(indices),
         same_each_step=len(weights) > 2 and _same(weights),
         padding=_on_padding(reading, weights, axis, source),
+        covered=covered,
+        covered_symbols=symbols,
     )
 
 
@@ -130,22 +134,60 @@ def _on_padding(
     if source is None or source.batch_axis is None or reading.layout.owners.clean < CLEAN:
         return None
     padded_BJ = padding_of(source.ids_BJ)
-    if padded_BJ is None:
-        return None
-    examples, positions = padded_BJ.shape
+    return None if padded_BJ is None else on_padding(weights, axis, padded_BJ)
+
+
+def on_padding(weights: list[Tensor], axis: int, padded_BJ: Tensor) -> float | None:
+    """Return the mean weight on padding, in examples that have some.
+
+    weights: what softmaxes along the same axis gave. None if they lack an axis of examples or of
+    source positions.
+    """
     found = []
     for one in weights:
-        lines = one.movedim(axis, -1)
-        if lines.shape[-1] != positions or lines.numel() % (examples * positions):
+        lines_BXJ = _by_example(one, axis, padded_BJ)
+        if lines_BXJ is None:
             continue
-        batch_axes = [a for a, n in enumerate(lines.shape[:-1]) if n == examples]
-        if not batch_axes:
-            continue
-        lines_BXJ = lines.movedim(batch_axes[0], 0).reshape(examples, -1, positions).mean(1)
-        rows = padded_BJ.any(1) & lines_BXJ.isfinite().all(1)
+        mean_BJ = lines_BXJ.mean(1)
+        rows = padded_BJ.any(1) & mean_BJ.isfinite().all(1)
         if bool(rows.any()):
-            found.append(float((lines_BXJ * padded_BJ)[rows].sum(1).mean()))
+            found.append(float((mean_BJ * padded_BJ)[rows].sum(1).mean()))
     return sum(found) / len(found) if found else None
+
+
+def _covered(
+    reading: StepReading, scores: list[Tensor], axis: int, source: Group | None
+) -> tuple[float, int]:
+    """Return the share of source symbols that a mask hides at every step, and how many there are.
+
+    Padding is no symbol of the source.
+    """
+    if source is None or source.batch_axis is None or reading.layout.owners.clean < CLEAN:
+        return 0.0, 0
+    ids_BJ = source.ids_BJ
+    padded_BJ = padding_of(ids_BJ)
+    real_BJ = torch.ones_like(ids_BJ, dtype=torch.bool) if padded_BJ is None else ~padded_BJ
+    hidden_BJ = real_BJ.clone()
+    for one in scores:
+        lines_BXJ = _by_example(one, axis, ids_BJ)
+        if lines_BXJ is None:
+            return 0.0, 0
+        hidden_BJ &= (lines_BXJ <= HIDDEN).all(1)
+    share = float(hidden_BJ.sum() / real_BJ.sum())
+    return share, len(torch.unique(ids_BJ[hidden_BJ]))
+
+
+def _by_example(values: Tensor, axis: int, like_BJ: Tensor) -> Tensor | None:
+    """Return scores or weights with the axes (example, other axes, source position).
+
+    None if they have no axis of examples or of source positions. axis: that of the softmax.
+    """
+    examples, positions = like_BJ.shape
+    lines = values.movedim(axis, -1)
+    batch_axes = [a for a, n in enumerate(lines.shape[:-1]) if n == examples]
+    if lines.shape[-1] != positions or not batch_axes:
+        return None
+    return lines.movedim(batch_axes[0], 0).reshape(examples, -1, positions)
 
 
 def padding_of(ids_BJ: Tensor) -> Tensor | None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from bench.watching.read.flow import Flow
 from bench.watching.record.by_hand import LAYERS
 from bench.watching.record.rounds import Round
-from results.doctor.watched.updates import ConstantSeen
+from results.doctor.watched.update_facts import ConstantSeen
 
 FEWEST_MATRICES = 2
 """Fewer matrices may be meant to stay as they are: a table of positions, frozen embeddings."""

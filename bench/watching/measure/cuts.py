@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from bench.watching.measure.parameters import KnownParameter
+from bench.watching.read.flow import Flow
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
-from bench.watching.record.replaying import Call
+from bench.watching.record.replaying import Call, Change
 from bench.watching.record.tape import Tape
-from results.doctor.watched.updates import (
-    CutSeen,
-)
+from results.doctor.watched.update_facts import CutSeen
 
+NEW_TENSORS = ("tensor", "from_numpy", "as_tensor")
+"""Calls that make a new tensor of numbers."""
 FEWEST_NUMBERS = 8
 """A tensor of fewer numbers may equal another by chance."""
 
@@ -26,14 +29,19 @@ def cuts_seen(
     """Return where gradients are cut, and the cosine of the encoder's with and without cuts."""
     found: dict[str, CutSeen] = {}
     cosine = 1.0
+    if not recording.readings:
+        for tape, losses in ((one.tape, one.losses()) for one in recording.rounds[:3]):
+            for place, before in _handed_over(tape, losses):
+                found[place] = CutSeen(place, "rebuilt")
+                _lose(known, tape, before)
     for _, reading in recording.readings[:3]:
         tape = reading.tape
-        for place, before in _rebuilt(tape, reading):
-            found[place] = CutSeen(place, "rebuilt")
-            for number in reading.flow.ancestors(before) & tape.parameters.keys():
-                current = known.get(id(tape.parameters[number]))
-                if current is not None:
-                    current.uncut = max(current.uncut, 1.0)
+        rebuilt = list(_rebuilt(tape, reading))
+        for one in rebuilt:
+            found[one.place] = CutSeen(one.place, "rebuilt")
+            _lose(known, tape, reading.flow.ancestors(one.before))
+        if rebuilt:
+            cosine = min(cosine, _cosine(*_joined(tape, reading.loss, rebuilt), tape, known))
         candidates = _cutting(tape, reading)
         if not candidates:
             continue
@@ -56,6 +64,37 @@ def cuts_seen(
     return tuple(found.values()), cosine
 
 
+def _lose(known: dict[int, KnownParameter], tape: Tape, made_of: Iterable[int]) -> None:
+    """Note that parameters would get a gradient if a tensor had not been made anew."""
+    for number in tape.parameters.keys() & made_of:
+        current = known.get(id(tape.parameters[number]))
+        if current is not None:
+            current.uncut = max(current.uncut, 1.0)
+
+
+def _handed_over(tape: Tape, losses: list[int]) -> Iterator[tuple[str, set[int]]]:
+    """Yield where a loss uses a new tensor all of whose numbers stand in computed tensors.
+
+    Each comes with what these tensors are made of. This serves rounds that cannot be read because
+    no symbol reaches the loss.
+    """
+    flow, values = Flow(tape), tape.replay()
+    ancestors: set[int] = set().union(*map(flow.ancestors, losses))
+    lost = flow.computed - ancestors - tape.parameters.keys()
+    lost = {number for number in lost if number in values and _telling(values[number])}
+    if not lost:
+        return
+    numbers = torch.cat([values[number].detach().flatten() for number in lost])
+    for _, number in _new(tape, flow):
+        value = values.get(number)
+        if number not in ancestors or value is None or not _telling(value):
+            continue
+        if bool(torch.isin(value.flatten(), numbers.to(value)).all()):
+            place = tape.calls[flow.users[number][0]].place if flow.users[number] else None
+            made_of: set[int] = set().union(*map(flow.ancestors, lost))
+            yield str(place or ""), made_of
+
+
 def _cutting(tape: Tape, reading: StepReading) -> dict[int, Call]:
     """Return the tensors on the way to the loss at which gradients are cut, with their calls."""
     ancestors = reading.flow.ancestors(reading.loss)
@@ -66,25 +105,89 @@ def _cutting(tape: Tape, reading: StepReading) -> dict[int, Call]:
     return found
 
 
-def _rebuilt(tape: Tape, reading: StepReading) -> Iterator[tuple[str, int]]:
-    """Yield tensors that hold the values of computed ones and are new: rebuilt from numbers.
+class _Rebuilt(NamedTuple):
+    """A new tensor that holds the values of a computed one.
 
-    Each comes with the line that first uses it and the number of the tensor it was.
+    call: index of the call that made it; -1 if it came from outside torch. number: its number.
+    before: the number of the computed tensor. place: the line that first uses it.
     """
+
+    call: int
+    number: int
+    before: int
+    place: str
+
+
+def _rebuilt(tape: Tape, reading: StepReading) -> Iterator[_Rebuilt]:
+    """Yield tensors that hold the values of computed ones and are new: rebuilt from numbers."""
     ancestors, values = reading.flow.ancestors(reading.loss), tape.replay()
-    new = [n for n, root in tape.roots.items() if not root.parameter and root.earlier is None]
-    new += [c.results[0] for c in tape.calls if c.name in ("tensor", "from_numpy", "as_tensor")]
-    for number in new:
+    for index, number in _new(tape, reading.flow):
         value = values.get(number)
-        if number not in ancestors or value is None or not value.is_floating_point():
-            continue
-        if value.numel() < FEWEST_NUMBERS or bool((value == value.flatten()[0]).all()):
+        if number not in ancestors or value is None or not _telling(value):
             continue
         source = _same_values(tape, reading, values, number)
         if source is not None:
             users = reading.flow.users[number]
             place = tape.calls[users[0]].place if users else None
-            yield str(place or ""), source
+            yield _Rebuilt(index, number, source, str(place or ""))
+
+
+def _new(tape: Tape, flow: Flow) -> list[tuple[int, int]]:
+    """Return the tensors that no call computed, each with the index of the call that made it.
+
+    The index is -1 where the tensor came from outside torch.
+    """
+    roots = (n for n, root in tape.roots.items() if not root.parameter and root.earlier is None)
+    made = [(index, call.results[0]) for index, call in flow.calls(*NEW_TENSORS)]
+    return [*((-1, number) for number in roots), *made]
+
+
+def _telling(value: Tensor) -> bool:
+    """Return whether the numbers of a tensor are so many and different that they are no chance."""
+    if not value.is_floating_point() or value.numel() < FEWEST_NUMBERS:
+        return False
+    return bool((value != value.flatten()[0]).any())
+
+
+def _joined(
+    tape: Tape, loss: int, rebuilt: list[_Rebuilt]
+) -> tuple[dict[int, Tensor], dict[int, Tensor]]:
+    """Return gradients of the loss by parameter, as they are and with rebuilt tensors joined again.
+
+    What a rebuilt tensor would be told is handed on to the tensor whose values it holds.
+    """
+    values = tape.replay()
+    leaves = [values[one.number].detach().clone().requires_grad_() for one in rebuilt]
+    changes: dict[tuple[int, int], Change] = {
+        (one.call, one.number): partial(_put, leaf)
+        for one, leaf in zip(rebuilt, leaves, strict=True)
+    }
+    values = tape.replay(changes, gradients=True)
+    numbers = [n for n in tape.parameters if values[n].requires_grad]
+    parameters = [values[n] for n in numbers]
+    total = values[loss].sum()
+    cut, joined = ({n: torch.zeros_like(values[n]) for n in numbers} for _ in range(2))
+    found = torch.autograd.grad(total, parameters + leaves, retain_graph=True, allow_unused=True)
+    told: list[tuple[Tensor, Tensor | None]] = [(total, None)]
+    told += [
+        (values[one.before], gradient.reshape(values[one.before].shape))
+        for one, gradient in zip(rebuilt, found[len(numbers) :], strict=True)
+        if gradient is not None and values[one.before].requires_grad
+    ]
+    for output, gradient in told:
+        given = torch.autograd.grad(
+            output, parameters, gradient, retain_graph=True, allow_unused=True
+        )
+        for number, part in zip(numbers, given, strict=True):
+            if part is not None:
+                joined[number] += part.detach()
+                if gradient is None:
+                    cut[number] += part.detach()
+    return cut, joined
+
+
+def _put(leaf: Tensor, value: Tensor) -> Tensor:
+    return leaf
 
 
 def _same_values(

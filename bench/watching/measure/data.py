@@ -23,6 +23,8 @@ FEWEST_EXAMPLES = 4
 """Fewer examples do not show what all have in common."""
 FEWEST_TO_COLLIDE = 30
 """With fewer targets, all may end in one ordinary symbol by chance."""
+FEWEST_LASTS = 3
+"""Different last symbols of targets that show that none of them is an end."""
 FEWEST_TO_COUNT = 20
 """Of fewer source symbols, which is the commonest says nothing."""
 
@@ -63,12 +65,15 @@ def _collision(readings: list[StepReading]) -> CollisionSeen | None:
     starts = {int(ids[0]) for reading in readings for ids in reading.fed() if len(ids)}
     ends = {row[-1] for row in rows}
     lengths = {len(row) for row in rows}
-    if len(rows) < FEWEST_TO_COLLIDE or len(ends) != 1 or len(lengths) < 2:
+    if len(rows) < FEWEST_TO_COLLIDE or len(ends) != 1:
         return None
     start = starts.pop() if len(starts) == 1 else None
     end = ends.pop()
     inner = [row[:-1] for row in rows]
     with_start = 0.0 if start == end else sum(start in row for row in inner) / len(rows)
+    # targets of one length may all end in a symbol that is no end
+    if len(lengths) < 2 and not with_start:
+        return None
     return CollisionSeen(start, end, with_start, sum(end in row for row in inner) / len(rows))
 
 
@@ -172,10 +177,14 @@ class _SymbolsAfter:
         self._asked: set[int] = set()
         self._firsts: list[int] = []
         self._later: set[int] = set()
+        self._lasts: set[int] = set()
+        self._examples = 0
 
     def add(self, asked: list[int], after: list[int]) -> None:
         """Add an example: the symbols that the loss asks for, and those after them."""
         self._asked.update(asked)
+        self._lasts.update(asked[-1:])
+        self._examples += 1
         self._firsts += after[:1]
         self._later.update(after[1:])
 
@@ -183,8 +192,10 @@ class _SymbolsAfter:
     def end(self) -> int | None:
         """Return the symbol that always comes first, if it is not asked for and not padding."""
         same = len(self._firsts) >= FEWEST_EXAMPLES and len(set(self._firsts)) == 1
-        # what comes later must be padding, and that is one symbol
-        if not same or len(self._later) != 1:
+        # what comes later must be padding, and that is one symbol; where nothing comes later, one
+        # symbol after each target is an end, unless the targets end in another one before it
+        every = len(self._firsts) == self._examples and len(self._lasts) >= FEWEST_LASTS
+        if not same or len(self._later) > 1 or not (self._later or every):
             return None
         end = self._firsts[0]
         return end if end >= 0 and end not in self._asked | self._later else None

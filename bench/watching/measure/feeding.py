@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ MATCHED = 0.9
 """Share of examples whose fed symbol must be the one asked for, for a step to be fed it."""
 MOST_FED = 0.7
 """Share of the steps that must be fed the reference for it to be what a group holds."""
+FEWEST_KINDS = 4
+"""Different symbols that must be fed for them to follow the source's."""
 RECURRENT = frozenset(
     "gru lstm rnn_tanh rnn_relu gru_cell lstm_cell rnn_tanh_cell rnn_relu_cell".split()
 )
@@ -88,17 +92,54 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
     counts_BT = weight_BT != 0
     own = [t for t in steps if _are_fed(fed_BT[:, t], best_BT[:, t - 1], counts_BT[:, t])]
     reference = by_offset[1]
+    others = [t for t in steps if t not in own and not any(t in by_offset[o] for o in OFFSETS)]
+    follows = _follows_source(reading, fed_BT, counts_BT, others)
     first = fed_BT[:, :1]
     return Fed(
         index,
         len(steps),
         {offset: len(found) for offset, found in by_offset.items()},
         own=len([t for t in own if t not in reference]),
+        of_source=len(others) if follows else 0,
         first=int(first[0]) if bool((first == first[0]).all()) else None,
         # where the reference is one symbol throughout, to feed it is right
         constant=not reference and _is_constant(fed_BT[:, steps] == first, counts_BT[:, steps]),
         start_asked=_start_asked(fed_BT, asked_BT, weight_BT),
     )
+
+
+def _follows_source(
+    reading: StepReading, fed_BT: Tensor, counts_BT: Tensor, steps: list[int]
+) -> bool:
+    """Return whether these steps are fed the source symbol of their position or a neighbouring one.
+
+    It may have another number there, as when another vocabulary looks it up: each source symbol is
+    always fed as one and the same symbol.
+    """
+    for group in reading.of_role("source"):
+        for shift in (-1, 0, 1):
+            pairs = Counter(
+                (int(symbol), int(fed))
+                for t in steps
+                if 0 <= t + shift < group.ids_BJ.shape[1]
+                for symbol, fed, counts in zip(
+                    group.ids_BJ[:, t + shift], fed_BT[:, t], counts_BT[:, t], strict=True
+                )
+                if counts and symbol >= 0
+            )
+            if _is_function(pairs):
+                return True
+    return False
+
+
+def _is_function(pairs: Counter[tuple[int, int]]) -> bool:
+    """Return whether nearly every first symbol goes with one second symbol, of which several."""
+    best: dict[int, tuple[int, int]] = {}
+    for (symbol, fed), count in pairs.items():
+        best[symbol] = max(best.get(symbol, (0, -1)), (count, fed))
+    agreeing = sum(count for count, _ in best.values())
+    several = len({fed for _, fed in best.values()}) >= FEWEST_KINDS
+    return several and agreeing > MATCHED * pairs.total() and pairs.total() >= 4 * len(best)
 
 
 def _is_constant(same_BT: Tensor, counts_BT: Tensor) -> bool:

@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
+from torch import Tensor
+
 from bench.watching.measure.evaluation.switched import (
     DROPOUTS,
     active_dropout,
@@ -21,6 +23,10 @@ from bench.watching.record.replaying import Call
 from bench.watching.record.rounds import Round
 from bench.watching.record.tape import Tape
 from results.doctor.watched.modes import ModesSeen, StoppedDropout, SwitchedInTraining
+
+PRODUCTS = ("mul", "__mul__", "mul_", "__imul__", "__rmul__")
+FEWEST_FEATURES = 8
+"""A mask of fewer features is not taken for dropout."""
 
 
 def modes_seen(recording: Recording) -> ModesSeen | None:
@@ -44,7 +50,51 @@ def _strong(one: Round, reading: StepReading) -> SwitchedInTraining | None:
     drops = [call for call in one.tape.calls if call.name in DROPOUTS and call.inputs]
     largest = max(map(active_dropout, drops), default=0.0)
     strong = [call for call in drops if largest > 0 and active_dropout(call) == largest]
-    return _switched(reading, reading.tape, strong, without_dropout)
+    return _switched(reading, reading.tape, strong, without_dropout) or _by_mask(reading)
+
+
+def _by_mask(reading: StepReading) -> SwitchedInTraining | None:
+    """Return what dropout does that the script writes out as a product with a random mask."""
+    values = reading.tape.replay()
+    asked = reading.predictions
+    before: set[int] = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
+    found: dict[int, float] = {}
+    for index, call in reading.flow.calls(*PRODUCTS):
+        if len(call.inputs) == 2 and call.inputs[0] in reading.flow.differentiable & before:
+            dropped = _dropped(values[call.inputs[0]], values[call.inputs[1]])
+            if call.inputs[1] not in reading.flow.differentiable and dropped:
+                found[index] = dropped
+    if not found:
+        return None
+    largest = max(found.values())
+    strong = frozenset(index for index, dropped in found.items() if dropped > largest / 2)
+    counted_N = asked.weight_N != 0
+    rows = [values, reading.tape.replay(passed=strong)]
+    right = [
+        float((asked.rows(one).argmax(-1) == asked.asked_N)[counted_N].double().mean())
+        for one in rows
+    ]
+    place = str(reading.tape.calls[min(strong)].place or "")
+    return SwitchedInTraining(right[0], right[1], largest, reading.examples, place)
+
+
+def _dropped(value: Tensor, mask: Tensor) -> float:
+    """Return the share of zeros in a random mask of single features; 0 if it is no such mask.
+
+    A mask of padding is the same for all features of a position, and one-hot data has one number
+    that is not 0 in each row.
+    """
+    if mask.shape != value.shape or mask.dim() < 2 or mask.shape[-1] < FEWEST_FEATURES:
+        return 0.0
+    rows = mask.reshape(-1, mask.shape[-1]).float()
+    kept = rows[rows != 0]
+    counts = (rows != 0).sum(1)
+    same_rows = (rows == rows[:, :1]).all(1)
+    if not len(kept) or bool((kept != kept[0]).any()) or float(same_rows.double().mean()) > 0.5:
+        return 0.0
+    if int(counts.min()) == int(counts.max()):
+        return 0.0
+    return 1 - len(kept) / rows.numel()
 
 
 def _on_state(reading: StepReading) -> list[Call]:

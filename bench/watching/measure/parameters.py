@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -14,9 +16,7 @@ from bench.watching.record.gradients import Norms
 from bench.watching.record.places import CodeLine
 from bench.watching.record.replaying import Call
 from bench.watching.record.rounds import Round
-from results.doctor.watched.updates import (
-    Part,
-)
+from results.doctor.watched.update_facts import Part
 
 
 @dataclass
@@ -101,21 +101,35 @@ def _unregistered_owner(call: Call, tensor: Tensor) -> str | None:
 
     Returns None where it registers the parameter, or where no module has anything to do with it.
     """
-    if not call.modules or any(p is tensor for p in call.modules[0].parameters()):
+    modules = _of_model(call.modules)
+    if not modules or any(p is tensor for p in modules[0].parameters()):
         return None
-    for module in reversed(call.modules):
+    for module in reversed(modules):
         for path, parameter in module.named_parameters():
             if parameter is tensor:
                 return f"{path} of {type(module).__name__} ({_shape(tensor)})"
     if isinstance(tensor, nn.Parameter):
-        for module in call.modules:
-            for name, value in vars(module).items():
-                if name[:1] == "_" or not isinstance(value, list | tuple | dict):
-                    continue
-                parts = value.values() if isinstance(value, dict) else value
+        for module in modules:
+            for name, parts in _containers(module):
                 if any(part is tensor for part in parts):
                     return f"{name} of {type(module).__name__} ({_shape(tensor)})"
     return None
+
+
+def _of_model(modules: Sequence[nn.Module]) -> Sequence[nn.Module]:
+    """Return the modules that a call is in, without a criterion that was given the model."""
+    for place, (outer, inner) in enumerate(pairwise(modules)):
+        holds = any(part is inner for _, parts in _containers(outer) for part in parts)
+        if holds or next(outer.parameters(), None) is not None:
+            return modules[place:]
+    return modules[-1:]
+
+
+def _containers(module: nn.Module) -> Iterator[tuple[str, Iterable[object]]]:
+    """Yield the lists, tuples and dicts that are attributes of a module, with their names."""
+    for name, value in vars(module).items():
+        if name[:1] != "_" and isinstance(value, list | tuple | dict):
+            yield name, value.values() if isinstance(value, dict) else value
 
 
 def _shape(tensor: Tensor) -> str:

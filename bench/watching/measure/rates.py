@@ -12,7 +12,7 @@ from bench.watching.measure.trials import Trials, TrialSetting
 from bench.watching.read.chains import STATES
 from bench.watching.read.recording import Recording
 from bench.watching.record.replaying import Call
-from results.doctor.watched.rates import FEW_STEPS, HARDLY_IN_A_TRIAL, RISEN, RatesSeen
+from results.doctor.watched.rates import FEW_STEPS, HARDLY_IN_A_TRIAL, RISEN, SLOWLY, RatesSeen
 
 HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
@@ -54,7 +54,7 @@ def rates_seen(recording: Recording) -> RatesSeen | None:
         decay,
         {}
         if learned or len(losses) < FEW_STEPS
-        else _trials(recording, decay, last > RISEN * first),
+        else _trials(recording, decay, last / first if first > 0 else 1.0),
         _constant(recording),
         tuple((name, rms) for name, _, rms in _large(recording)),
         _all_embeddings(recording),
@@ -101,10 +101,10 @@ def _first_loss(recording: Recording) -> tuple[float | None, float | None]:
     return math.log(asked.symbols), float(loss)
 
 
-def _trials(recording: Recording, decay: float, risen: bool) -> dict[str, tuple[float, float]]:
+def _trials(recording: Recording, decay: float, share: float) -> dict[str, tuple[float, float]]:
     """Return the losses before and after trials, by setting; see `RatesSeen.trials`.
 
-    risen: whether the script's loss has risen.
+    share: the script's last loss as a share of its first.
     """
     trials = Trials(recording)
     if not trials.possible:
@@ -122,8 +122,10 @@ def _trials(recording: Recording, decay: float, risen: bool) -> dict[str, tuple[
     if scale:
         settings["scaled"] = TrialSetting(scale=scale)
     # a rate by which the model learns is accused of nothing, and a trial takes a second
-    if risen or after > HARDLY_IN_A_TRIAL * before:
-        settings |= {name: TrialSetting(rate=factor) for name, factor in TRIED.items()}
+    factors = dict(TRIED) if share > RISEN or after > HARDLY_IN_A_TRIAL * before else {}
+    if share > SLOWLY and recording.steps >= 2 * FEW_STEPS:
+        factors |= {name: factor for name, factor in TRIED.items() if factor > 1}
+    settings |= {name: TrialSetting(rate=factor) for name, factor in factors.items()}
     for name, setting in settings.items():
         if trials.possible:
             found[name] = trials.train(setting)[:2]

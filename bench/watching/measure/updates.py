@@ -15,7 +15,7 @@ from bench.watching.read.finite import first_not_finite
 from bench.watching.read.recording import Recording
 from bench.watching.record.optimizers import BY_HAND, OptimizerSeen
 from bench.watching.record.rounds import Round, RoundEvent
-from results.doctor.watched.updates import (
+from results.doctor.watched.update_facts import (
     ClipSeen,
     NotFiniteSeen,
     OptimizerUse,
@@ -43,6 +43,7 @@ def updates_seen(recording: Recording) -> UpdatesSeen | None:
         cosine,
         _not_finite(_with_bad_loss(recording, rounds)),
         constants_seen(rounds),
+        recording.accuracy if recording.readings else 1.0,
     )
 
 

@@ -13,9 +13,11 @@ from bench.watching.read.recording import Recording
 from bench.watching.record.calls import HANDING
 from bench.watching.record.places import CodeLine
 from results.doctor.watched.data import UnknownSeen
-from results.doctor.watched.evaluations import MisreadIds
+from results.doctor.watched.evaluation_facts import MisreadIds
 
 UNKNOWN = re.compile(r"\W*(unk|unknown|oov)\W*", re.IGNORECASE)
+FEWEST_COMPARED = 8
+"""Examples with and without a symbol that it takes to compare them."""
 FEWEST = 20
 """Fewer symbols do not show how many are unknown."""
 READING = frozenset({"decode", "get", "lookup", "lookup_tokens", "__getitem__"})
@@ -46,11 +48,34 @@ def unknown_seen(
                 if UNKNOWN.fullmatch(text) and len(inner) >= FEWEST:
                     share = inner.count(symbol) / len(inner)
                     other = _unused(recording, set(sizes.values()))
-                    found.setdefault(side, UnknownSeen(side, symbol, share, text, name, other))
+                    right = (side == "source" and _right_with(reading, source, symbol)) or ()
+                    one = UnknownSeen(side, symbol, share, text, name, other, *right)
+                    found.setdefault(side, one)
     if "source" in found and "target" in found and sizes["source"] == sizes["target"]:
         source_too = found["source"].share > found["target"].share / 4
         return found["source"] if source_too else found["target"]
     return max(found.values(), key=lambda one: one.share, default=None)
+
+
+def _right_with(
+    reading: StepReading, source: Group, symbol: int
+) -> tuple[float, float, int] | None:
+    """Return the share of right predictions for sources with more of a symbol, and for the others.
+
+    The third number is how many of it the others have at most.
+    """
+    asked = reading.predictions
+    right_BT = reading.table(asked.right_N.double(), 0.0)
+    counts_BT = reading.table(asked.weight_N.double(), 0.0) != 0
+    count_B = (source.ids_BJ == symbol).sum(1)
+    if len(count_B) != len(right_BT) or len(count_B) < 2 * FEWEST_COMPARED:
+        return None
+    most = int(count_B.sort().values[FEWEST_COMPARED - 1])
+    more_B = count_B > most
+    if int(more_B.sum()) < FEWEST_COMPARED:
+        return None
+    shares = [float(right_BT[part][counts_BT[part]].mean()) for part in (more_B, ~more_B)]
+    return shares[0], shares[1], most
 
 
 def _unused(recording: Recording, sizes: set[int]) -> str | None:

@@ -107,10 +107,10 @@ class Pass:
     @property
     def _whole(self) -> bool:
         """Return whether the decoder is fed a whole sequence at once."""
-        return len(self.decoder) == 1 and not self._one_for_all
+        return len(self.decoder) == 1 and not self.one_for_all
 
     @property
-    def _one_for_all(self) -> bool:
+    def one_for_all(self) -> bool:
         """Return whether one symbol of each example is fed to every step, and none after it."""
         entry = self.decoder[0]
         rows = {choice.ids.numel() for choice in self.choices}

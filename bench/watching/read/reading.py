@@ -92,7 +92,11 @@ class StepReading:
     @property
     def repeated(self) -> list[Group]:
         """Return what holds one symbol that a loop feeds to every step, if it feeds no others."""
-        starts = [g for g in self.of_role("start") if g.entries[0].times >= self.steps]
+        starts = [
+            group
+            for group in self.of_role("start")
+            if group.entries[0].times >= self.steps or group.ids_BJ.shape[1] > 1
+        ]
         return [] if self.of_role("decoder") else starts
 
     def fed(self) -> Tensor:
@@ -302,6 +306,7 @@ def _assign_roles(reading: StepReading) -> None:
     for group in reading.groups:
         group.role = _role(reading, group)
     _tell_concatenated(reading.of_role("decoder"))
+    _tell_unread(reading)
     if [group.role for group in reading.groups] == ["decoder"] and not reading.aside:
         # one input whose positions line up with the outputs: a tagger
         reading.groups[0].role = "source"
@@ -327,6 +332,25 @@ def _tell_concatenated(decoders: list[Group]) -> None:
     if flat and len(several) < len(decoders):
         for group in several:
             group.role = "source"
+
+
+def _tell_unread(reading: StepReading) -> None:
+    """Tell what the decoder is fed from a source where the decoder reads only its first symbol.
+
+    A decoder that is fed its own probabilities reads no other symbol of a sequence either; there
+    later predictions are computed from earlier ones.
+    """
+    heads = reading.predictions.heads
+    if reading.of_role("decoder") or len(reading.of_role("source")) < 2:
+        return
+    if any(head.number in reading.flow.ancestors(heads[-1].number) for head in heads[:-1]):
+        return
+    for group in reading.of_role("source"):
+        reach_JT = group.reach_JT > 0
+        several = min(reach_JT.shape) > 1 and len(group.entries) == 1
+        only_first = several and bool(reach_JT[0].all()) and not bool(reach_JT[1:].any())
+        if only_first and len(torch.unique(group.ids_BJ[:, 0])) == 1:
+            group.role = "start"
 
 
 def _for_all_steps(group: Group, reach_JT: Tensor) -> bool:

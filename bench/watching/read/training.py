@@ -98,8 +98,14 @@ def source_rows(readings: list[StepReading]) -> tuple[int | None, list[tuple[int
     begins = [row[0] for group in groups for row in group.ids_BJ.tolist() if row[0] == row[1]]
     found = max(ends, begins, key=len)
     padding = max(set(found), key=found.count) if len(found) > LEAST_ROWS else None
-    rows = [row for group in groups for row in group.ids_BJ.tolist()]
+    rows = whole_sources(readings)
     return padding, [tuple(symbol for symbol in row if symbol != padding) for row in rows]
+
+
+def whole_sources(readings: list[StepReading]) -> list[tuple[int, ...]]:
+    """Return the sources as the model is given them, with padding."""
+    groups = [g for r in readings for g in r.of_role("source")[:1] if g.ids_BJ.shape[1] > 1]
+    return [tuple(row) for group in groups for row in group.ids_BJ.tolist()]
 
 
 def _ends(reading: StepReading) -> list[int]:

@@ -436,6 +436,9 @@ class Recorder(HookedMode):
             self._end_update()
             self.names.add(module)
             self._stages.called(module)
+        elif all(next(outer.parameters(), None) is None for outer in self._stages.modules):
+            # a criterion that is given the model and calls it: what it calls is the model
+            self.names.add(module)
         self._stages.modules.append(module)
 
     def _after_forward(self, module: nn.Module, args: Any, result: Any) -> None:

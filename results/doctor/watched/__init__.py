@@ -1,7 +1,8 @@
 """Why does it not learn? Judges a training script by what was seen while it ran.
 
 Each module has one group of facts (a dataclass that `bench.watch` fills in) and the rules that
-read them. A rule is a function from the facts to the findings it makes, mostly none or one.
+read them; two large groups of facts have modules of their own. A rule is a function from the facts
+to the findings it makes, mostly none or one.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from results.doctor.watched import (
     raising,
     rates,
     rows,
+    symbol_weights,
     updates,
 )
 from results.doctor.watched.attention import AttentionSeen
 from results.doctor.watched.data import DataSeen
-from results.doctor.watched.evaluations import EvaluationsSeen
+from results.doctor.watched.evaluation_facts import EvaluationsSeen
 from results.doctor.watched.feeding import FeedingSeen
 from results.doctor.watched.finished import FinishedSeen
 from results.doctor.watched.losses import LossesSeen
@@ -34,7 +36,8 @@ from results.doctor.watched.modes import ModesSeen
 from results.doctor.watched.raising import RaisedSeen
 from results.doctor.watched.rates import RatesSeen
 from results.doctor.watched.rows import RowsSeen
-from results.doctor.watched.updates import UpdatesSeen
+from results.doctor.watched.symbol_weights import SymbolWeightsSeen
+from results.doctor.watched.update_facts import UpdatesSeen
 
 __all__ = ["Watched", "judge"]
 
@@ -47,6 +50,7 @@ class Watched:
     """Training steps taken."""
     rows: RowsSeen | None = None
     losses: LossesSeen | None = None
+    symbol_weights: SymbolWeightsSeen | None = None
     attention: AttentionSeen | None = None
     feeding: FeedingSeen | None = None
     data: DataSeen | None = None
@@ -85,8 +89,11 @@ RULES: tuple[WatchedRule, ...] = (
     *_of("raised", *raising.RAISING_RULES),
     *_of("rows", *rows.ROWS_RULES),
     *_of("losses", *losses.LOSSES_RULES),
+    rates.without_logarithm,
+    *_of("symbol_weights", *symbol_weights.WEIGHTS_RULES),
     *_of("attention", *attention.ATTENTION_RULES),
     *_of("feeding", *feeding.FEEDING_RULES),
+    feeding.source_fed,
     *_of("data", *data.DATA_RULES),
     data.no_end,
     *_of("modes", *modes.MODES_RULES),
@@ -110,6 +117,7 @@ RULES: tuple[WatchedRule, ...] = (
     evaluations.dropout,
     evaluations.same_fed,
     evaluations.forced,
+    evaluations.attended,
     evaluations.padding,
     evaluations.never_stops,
     evaluations.too_short,
@@ -125,8 +133,9 @@ ROWS_MIXED = frozenset(
 )
 OF_MIXED = frozenset("attention-over-wrong-axis targets-transposed padding-attended".split())
 CONSEQUENCES: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(ROWS_MIXED, OF_MIXED),
-    "view-for-transpose": OF_MIXED | frozenset("real-token-ignored no-eos-in-loss".split()),
+    **dict.fromkeys(ROWS_MIXED, OF_MIXED | {"ids-collide"}),
+    "view-for-transpose": OF_MIXED
+    | frozenset("real-token-ignored no-eos-in-loss ids-collide".split()),
     **dict.fromkeys(["softmax-over-time", "softmax-over-batch"], frozenset(["no-eos-in-loss"])),
     "initialisation-constant": frozenset(
         "attention-constant query-constant source-cut unused-layer".split()
@@ -146,6 +155,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
     "only-padding-in-loss": frozenset(["no-eos-in-loss"]),
     "always-start": frozenset(["never-forced"]),
+    "rate-too-high": frozenset(["one-label"]),
     "unregistered-layers": frozenset(["part-left-out"]),
     "optimizer-not-stepped": frozenset(["encoder-left-out", "decoder-left-out", "part-left-out"]),
     "wrong-model-optimized": frozenset(["unused-layer", "part-left-out"]),

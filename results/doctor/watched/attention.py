@@ -12,6 +12,10 @@ INVERTED = 0.99
 """Mean weight on padding above which a mask hides the symbols instead of the padding."""
 MOSTLY_HIDDEN = 0.5
 """Share of rows with every position hidden above which a mask hides the symbols."""
+MUCH_COVERED = 0.1
+"""Share of the source's symbols that a mask of padding may hide without a finding."""
+MOST_MARKS = 2
+"""Different symbols that a mask may hide on purpose: the start and the end of a source."""
 MUCH = 0.3
 """Mean weight on padding above which padding is attended to."""
 
@@ -36,6 +40,10 @@ class WeightsSeen:
     """Whether the weights of all decoder steps are exactly the same."""
     padding: float | None
     """Mean weight on padding in examples that have some."""
+    covered: float = 0.0
+    """Share of the symbols of the sources that a mask hides at every step."""
+    covered_symbols: int = 0
+    """Number of different symbols among these."""
 
 
 @dataclass(frozen=True)
@@ -152,4 +160,22 @@ def padding(seen: AttentionSeen) -> Iterator[Finding]:
             )
 
 
-ATTENTION_RULES = (wrong_axis, constant, padding)
+def covered(seen: AttentionSeen) -> Iterator[Finding]:
+    """Find a mask that hides symbols of the source from all steps."""
+    last = {weights.place: weights for weights in seen.last}
+    for weights in seen.first:
+        later = last.get(weights.place, weights)
+        hides = min(weights.covered, later.covered) > MUCH_COVERED
+        if hides and min(weights.covered_symbols, later.covered_symbols) > MOST_MARKS:
+            yield Finding(
+                "mask-inverted",
+                SURE if seen.accuracy < MOSTLY_RIGHT else LIKELY,
+                f"the mask hides {later.covered:.0%} of the symbols of the sources, of "
+                f"{later.covered_symbols} kinds, from attention at every step",
+                "make the mask of the padding symbol: mask = source == pad, and hide what it marks",
+                place=weights.place,
+                why="attention cannot see these symbols, whatever the step asks for.",
+            )
+
+
+ATTENTION_RULES = (wrong_axis, constant, padding, covered)

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
-from results.doctor.watched.evaluations import EvaluationsSeen
+from results.doctor.watched.evaluation_facts import EvaluationsSeen
 from results.doctor.watched.losses import ENOUGH, MOSTLY_RIGHT
 
 MANY_UNKNOWN = 0.35
 """Share of one symbol among those of the sources above which it may stand for unknown words."""
-KNOWN_UNKNOWN = 0.2
+KNOWN_UNKNOWN = 0.15
 """The same of a symbol whose text says that it stands for unknown words."""
+FEW_KNOWN = 0.1
+"""The same in a model that has not learned."""
+SOME_UNKNOWN = 0.05
+"""The same where examples with more of it are predicted worse."""
+CLEARLY_WORSE = 0.15
+"""Difference between shares of right predictions that is no chance."""
 COMMON_END = 0.5
 """An end symbol ends more than this share of the examples."""
 ENOUGH_TO_PAIR = 90
@@ -83,6 +89,19 @@ class UnknownSeen:
     """What the vocabulary is called that has it."""
     other: str | None
     """Another vocabulary, of a size that fits neither side of the model."""
+    right_with: float | None = None
+    """Share of predictions that are right, in the last round read, of examples whose source has the
+    symbol more than `most` times; None if there are few of these or of the others."""
+    right_without: float | None = None
+    """The same of the other examples."""
+    most: int = 0
+
+    @property
+    def harms(self) -> bool:
+        """Return whether examples with more of the symbol go wrong more often."""
+        if self.right_with is None or self.right_without is None or self.share < SOME_UNKNOWN:
+            return False
+        return self.right_with < self.right_without - CLEARLY_WORSE
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,7 @@ def collides(seen: DataSeen) -> Iterator[Finding]:
     if seen.as_long_as_source > MOSTLY_RIGHT:  # labels may all end with the commonest one
         return
     # texts may all end in a stop that stands in their middle too, but special ids are small
-    if one.with_start < INSIDE and one.end >= SPECIAL:
+    if one.with_start < INSIDE and one.end >= SPECIAL and one.start != one.end:
         return
     started = f", and the start symbol, {one.start}, in {one.with_start:.0%}" * (one.with_start > 0)
     yield Finding(
@@ -281,12 +300,18 @@ def same_batch(seen: DataSeen) -> Iterator[Finding]:
 def unknown(seen: DataSeen) -> Iterator[Finding]:
     """Find sources or targets of which most symbols stand for unknown words."""
     one = seen.unknown
-    if one is None or one.share < KNOWN_UNKNOWN:
+    learned = seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH
+    if one is None or (one.share < (KNOWN_UNKNOWN if learned else FEW_KNOWN) and not one.harms):
         return
     evidence = (
         f"{one.share:.0%} of all {one.side} symbols are {one.symbol}, {one.text!r} in "
         f"{one.vocabulary}, without padding and ends"
     )
+    if one.harms:
+        evidence += (
+            f"; for sources with more than {one.most} of them {one.right_with:.0%} of the "
+            f"predictions are right, for others {one.right_without:.0%}"
+        )
     if one.side == "target" and one.other is not None:
         yield Finding(
             "other-vocabulary",

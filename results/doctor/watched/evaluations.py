@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.evaluation_facts import (
+    MOST_EXAMPLES_CHANGED,
+    EvaluationsSeen,
+    OtherSources,
+)
 
-MOST_CHANGED = 0.04
-"""Share of chosen symbols that randomness may change without a finding."""
-MOST_EXAMPLES_CHANGED = 0.12
-"""The same of examples in which any symbol changes."""
 LEAST_CHANGED = 0.02
 """Share of chosen symbols that another start symbol must change."""
 LEAST_DIFFERENCE = 0.05
@@ -26,186 +26,10 @@ FEW_BACKWARDS = 0.25
 """The same of sources of training, below which it has a direction."""
 MANY_UNSEEN = 0.1
 """Share of symbols that training's sources do not have."""
+MUCH_ATTENDED = 0.01
+"""Mean weight on padding that training hides, from which on evaluation differs."""
 MUCH_BETTER = 0.2
 """Difference between two shares of symbols or answers that is no chance."""
-
-
-@dataclass(frozen=True)
-class Switched:
-    """Chosen symbols, compared with the same pass after something was switched off or replaced."""
-
-    changed: float
-    """Share of the symbols that differ."""
-    examples: float
-    """Share of the examples in which any symbol differs."""
-    symbols: int
-    place: str
-    detail: str = ""
-
-    @property
-    def matters(self) -> bool:
-        """Return whether enough changes."""
-        return self.changed > MOST_CHANGED or self.examples > MOST_EXAMPLES_CHANGED
-
-
-@dataclass(frozen=True)
-class ForcedPasses:
-    """Passes that choose symbols while the reference is fed."""
-
-    passes: int
-    steps: float
-    """Share of the steps that were fed the reference; 1 if the whole sequence was."""
-    place: str
-
-
-@dataclass(frozen=True)
-class OtherStart:
-    """The decoder's first symbol, which is another one in evaluation than in training."""
-
-    trained: int
-    fed: tuple[int, ...]
-    changed: float | None
-    """Share of the choices that differ with the symbol of training; None if not asked."""
-    place: str
-
-
-@dataclass(frozen=True)
-class Padded:
-    """A comparison of chosen symbols with targets that contain padding."""
-
-    symbol: int
-    positions: int
-    padding: int
-    score: float
-    """Share of all positions that are equal (or of rows, if whole rows are compared)."""
-    true_score: float
-    """The same without padding."""
-    rows: bool
-    place: str
-
-
-@dataclass(frozen=True)
-class OtherIds:
-    """Symbols are fed back with another offset than in training."""
-
-    trained: int
-    fed: int
-    place: str
-
-
-@dataclass(frozen=True)
-class HandedIds:
-    """Chosen symbols to which a number is added before Python gets them."""
-
-    trained: int
-    """What training adds to a symbol asked for before it feeds it."""
-    added: int
-    equal: float
-    """Share of what is handed over that equals the targets that are handed over too."""
-    right: float
-    """The same for the chosen symbols as training counts them."""
-    place: str
-
-
-@dataclass(frozen=True)
-class RenamedIds:
-    """Chosen symbols that went through Python and came back as others."""
-
-    names: tuple[tuple[int, int], ...]
-    """Some symbols with their other names."""
-    symbols: int
-    place: str
-
-
-@dataclass(frozen=True)
-class MisreadIds:
-    """Chosen symbols that are read by the vocabulary of the source."""
-
-    vocabulary: str
-    """What it is called there."""
-    source: int
-    """Symbols that the source has, and that vocabulary."""
-    chosen: int
-    """Symbols that the model chooses among."""
-    place: str
-
-
-@dataclass(frozen=True)
-class Overrun:
-    """Decoding went on behind the end symbol."""
-
-    end: int
-    steps: float
-    """Mean number of steps behind the end."""
-    compared: bool
-    """Whether the script compares anything with the end symbol outside training."""
-    place: str
-
-
-@dataclass(frozen=True)
-class SameFed:
-    """Every step of every pass was fed one and the same symbol, though training feeds several."""
-
-    symbol: int
-    others: float
-    """Share of the chosen symbols that are others."""
-    place: str
-
-
-@dataclass(frozen=True)
-class TooShort:
-    """The passes of an evaluation all stopped after as many steps, before answers had an end."""
-
-    steps: int
-    unended: float
-    """Share of the answers without an end symbol."""
-    longer: float
-    """Share of the training's targets that have more symbols than there are steps."""
-    place: str
-
-
-@dataclass(frozen=True)
-class OtherSources:
-    """Sources of an evaluation, compared with those of training."""
-
-    rows: int
-    unseen: float
-    """Share of their symbols that half of training's sources do not have."""
-    unseen_trained: float
-    """The same of the other half of training's sources."""
-    backwards: float
-    """Share of them that are more like training's if they are read backwards."""
-    backwards_trained: float
-    place: str
-
-
-@dataclass(frozen=True)
-class EvaluationsSeen:
-    """Everything that was seen of the evaluations after training had begun."""
-
-    passes: int = 0
-    """Passes in which symbols are chosen."""
-    free: int = 0
-    """Those in which the model's own choices are fed back."""
-    forced: ForcedPasses | None = None
-    dropout: Switched | None = None
-    """None also if some evaluation ran without dropout."""
-    batch_norm: Switched | None = None
-    start: OtherStart | None = None
-    state_lost: str | None = None
-    """Where the decoder is called without its state of the step before."""
-    padded: Padded | None = None
-    ids: OtherIds | None = None
-    overrun: Overrun | None = None
-    handed: HandedIds | None = None
-    renamed: RenamedIds | None = None
-    misread: MisreadIds | None = None
-    same_fed: SameFed | None = None
-    too_short: TooShort | None = None
-    fewest_steps: int | None = None
-    """Steps of the shortest pass that feeds back its choices; None of fewer than three passes."""
-    sources: OtherSources | None = None
-    """None if too few could be compared."""
 
 
 class HasEvaluations(Protocol):
@@ -386,10 +210,12 @@ def same_fed(watched: HasEvaluations) -> Iterator[Finding]:
     if seen is None or seen.same_fed is None or seen.same_fed.others < MUCH_BETTER:
         return
     one = seen.same_fed
+    first = "one symbol, the same for an example from step to step"
+    what = first if one.symbol is None else f"symbol {one.symbol}"
     yield Finding(
         "always-start-at-evaluation",
         SURE,
-        f"in all {seen.passes:,} passes of evaluation every step was fed symbol {one.symbol}, "
+        f"in all {seen.passes:,} passes of evaluation every step was fed {what}, "
         f"though {one.others:.0%} of the chosen symbols are others; training feeds several",
         "feed the symbol that was chosen last: token = logits.argmax(-1)",
         place=one.place,
@@ -420,28 +246,54 @@ def too_short(watched: HasEvaluations) -> Iterator[Finding]:
 def other_sources(watched: HasEvaluations) -> Iterator[Finding]:
     """Find sources that are prepared in another way than those of training."""
     seen = watched.evaluations
-    if seen is None or seen.sources is None:
+    unlike = _unlike(seen.sources) if seen is not None and seen.sources is not None else None
+    if seen is None or seen.sources is None or unlike is None:
         return
-    one = seen.sources
-    reversed_ = one.backwards > MANY_BACKWARDS and one.backwards_trained < FEW_BACKWARDS
-    unseen = one.unseen > MANY_UNSEEN + one.unseen_trained
-    if not reversed_ and not unseen:
-        return
-    what = (
-        f"{one.backwards:.0%} of {one.rows} sources of the evaluation look like those of training "
-        f"if they are read backwards ({one.backwards_trained:.0%} of training's do): one side is "
-        "reversed"
-        if reversed_
-        else f"{one.unseen:.0%} of the symbols in {one.rows} sources of the evaluation do not "
-        f"occur in training's ({one.unseen_trained:.0%} of other training sources')"
-    )
     yield Finding(
         "sources-unlike-training",
         LIKELY,
-        what,
+        unlike,
         "prepare sources by one and the same function in training and in evaluation",
-        place=one.place,
+        place=seen.sources.place,
         why="The model has learned nothing about sources of this kind, so its answers are guesses.",
+    )
+
+
+def _unlike(one: OtherSources) -> str | None:
+    """Return in what the sources of an evaluation are unlike those of training, or None."""
+    if one.backwards > MANY_BACKWARDS and one.backwards_trained < FEW_BACKWARDS:
+        return (
+            f"{one.backwards:.0%} of {one.rows} sources of the evaluation look like those of "
+            f"training if they are read backwards ({one.backwards_trained:.0%} of training's do): "
+            "one side is reversed"
+        )
+    if one.unseen > MANY_UNSEEN + one.unseen_trained:
+        return (
+            f"{one.unseen:.0%} of the symbols in {one.rows} sources of the evaluation do not occur "
+            f"in training's ({one.unseen_trained:.0%} of other training sources')"
+        )
+    sides = one.front is not None and one.front_trained is not None
+    if sides and abs((one.front or 0.0) - (one.front_trained or 0.0)) > MANY_BACKWARDS:
+        return (
+            f"padding stands in front in {one.front:.0%} of the padded sources of the evaluation, "
+            f"and in {one.front_trained:.0%} of training's"
+        )
+    return None
+
+
+def attended(watched: HasEvaluations) -> Iterator[Finding]:
+    """Find an evaluation whose attention sees padding, which it does not in training."""
+    seen = watched.evaluations
+    if seen is None or seen.attended is None or seen.attended.weight < MUCH_ATTENDED:
+        return
+    yield Finding(
+        "padding-attended",
+        SURE,
+        f"in training attention gives padding no weight at all, in the evaluation "
+        f"{seen.attended.weight:.0%} where sources are padded",
+        "give the decoder the same mask in evaluation as in training",
+        place=seen.attended.place,
+        why="The model has never seen what attention gives it there.",
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
+from results.doctor.watched.evaluation_facts import EvaluationsSeen
 from results.doctor.watched.losses import MOSTLY_RIGHT
 
 MOST_STEPS = 0.7
@@ -23,6 +25,9 @@ class Fed:
     be, 0 the very symbol that the step itself must give."""
     own: int = 0
     """Steps fed the model's own choice where that is not the reference."""
+    of_source: int = 0
+    """Steps fed the source symbol of their position or of a neighbouring one, where that is not the
+    reference."""
     first: int | None = None
     """The symbol of the first step, if it is one for all examples."""
     constant: bool = False
@@ -346,6 +351,36 @@ def never_forced(seen: FeedingSeen) -> Iterator[Finding]:
             "ratio else output.argmax(-1)",
             place=seen.decoder_place,
             why="early outputs are wrong, and the decoder learns to continue wrong beginnings.",
+        )
+
+
+class HasFeeding(Protocol):
+    """Offers what the rule about symbols of the source reads of all that was seen."""
+
+    @property
+    def feeding(self) -> FeedingSeen | None:
+        """Return what was seen of what the decoder is fed."""
+
+    @property
+    def evaluations(self) -> EvaluationsSeen | None:
+        """Return what was seen of the evaluations."""
+
+
+def source_fed(watched: HasFeeding) -> Iterator[Finding]:
+    """Find a decoder that is fed the source in training, and its own choices when it runs alone."""
+    seen, evaluated = watched.feeding, watched.evaluations
+    if seen is None or evaluated is None or not evaluated.free or not seen.fed:
+        return
+    if all(fed.of_source >= _needed(fed) for fed in seen.fed):
+        fed = seen.fed[-1]
+        yield Finding(
+            "other-symbols-fed",
+            SURE,
+            f"at {fed.of_source} of {fed.steps} steps training feeds the decoder the symbols of "
+            "the source, not those that the loss asks for; evaluation feeds it its own choices",
+            "feed the reference: decoder_input = targets[:, t - 1], made from the target's text",
+            place=seen.decoder_place,
+            why="the model learns to continue symbols that it never gives when it runs alone.",
         )
 
 

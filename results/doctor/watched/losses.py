@@ -12,7 +12,9 @@ PROPER_SHARE = 0.6
 MOSTLY_RIGHT = 0.9
 """Share of predictions that are right above which a model has learned."""
 ENOUGH = 200
-"""Training steps after which a model has had time to learn more than one symbol."""
+"""Training steps after which a model has had time to learn."""
+ENOUGH_FOR_TWO = 150
+"""Training steps after which it has had time to learn more than one symbol."""
 FEW_OTHERS = 0.01
 """Share of other symbols that must be asked for."""
 COUNTED = 0.25
@@ -313,7 +315,7 @@ def smoothing(seen: LossesSeen) -> Iterator[Finding]:
 
 def one_label(seen: LossesSeen) -> Iterator[Finding]:
     """Find a model that gives one symbol whatever it is given."""
-    if seen.only_predicted is None or seen.last_round < ENOUGH:
+    if seen.only_predicted is None or seen.last_round < ENOUGH_FOR_TWO:
         return
     symbol, others = seen.only_predicted
     if others > FEW_OTHERS and seen.only_symbol is None and (seen.accuracy or 0) < MOSTLY_RIGHT:

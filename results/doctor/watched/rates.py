@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from results.doctor.examined import LIKELY, SURE, Finding
-from results.doctor.watched.losses import ENOUGH
+from results.doctor.watched.losses import ENOUGH, LossesSeen
 
 FELL = 0.8
 """A loss has fallen if it is below this share of what it was."""
 HARDLY = 0.95
 """A loss has hardly fallen if it is above this share of what it was."""
+BELOW = 0.7
+"""A trial of fewer steps than the script's ends below it under this share of the script's last."""
 FAR_BELOW = 0.6
 """A trial ends far below the script if its loss is below this share of the script's last."""
+SLOWLY = 0.4
+"""A loss has fallen slowly if it is above this share of what it was when the training ends."""
 HARDLY_IN_A_TRIAL = 0.9
 """The same as HARDLY for the few steps of a trial."""
 MANY_TIMES = 4.0
@@ -84,6 +89,37 @@ def _falls(seen: RatesSeen, setting: str) -> float | None:
     return after / before if before > 0 else None
 
 
+class HasLosses(Protocol):
+    """Offers what the rule about a loss below 0 reads of all that was seen."""
+
+    @property
+    def losses(self) -> LossesSeen | None:
+        """Return what was seen of the loss."""
+
+    @property
+    def rates(self) -> RatesSeen | None:
+        """Return the course of the loss."""
+
+
+def without_logarithm(watched: HasLosses) -> Iterator[Finding]:
+    """Find a loss that adds up probabilities, where their logarithms belong."""
+    seen, course = watched.losses, watched.rates
+    if seen is None or course is None or seen.function != "softmax":
+        return
+    if course.last < course.first < 0 and not seen.uphill:
+        yield Finding(
+            "logits-as-log-probabilities",
+            LIKELY,
+            f"the loss is below 0, from {course.first:.3g} to {course.last:.3g}, which no "
+            "cross-entropy is: it is made of the probabilities that softmax gives, not of their "
+            "logarithms",
+            "use F.log_softmax(logits, dim=-1), or F.cross_entropy, which is given the logits",
+            place=seen.place,
+            why="a symbol that the model holds for impossible costs no more than a doubtful one, "
+            "and gives next to no gradient.",
+        )
+
+
 def constant_weights(seen: RatesSeen) -> Iterator[Finding]:
     """Find weights that all begin with one number."""
     if seen.constant and not seen.learned:
@@ -149,7 +185,7 @@ def decay_too_high(seen: RatesSeen) -> Iterator[Finding]:
     own, without = _falls(seen, "1"), _falls(seen, "no-decay")
     if seen.learned or seen.decay <= 0 or own is None or without is None:
         return
-    if without < FELL * own and seen.trials["no-decay"][1] < FAR_BELOW * seen.last:
+    if without < FELL * own and seen.trials["no-decay"][1] < BELOW * seen.last:
         yield Finding(
             "decay-too-high",
             SURE,
@@ -178,9 +214,11 @@ def _another_rate(seen: RatesSeen, own: float) -> Iterator[Finding]:
     risen = seen.last > RISEN * seen.first
     if (own > HARDLY or risen) and _beats(seen, lower):
         yield _finding(seen, "rate-too-high", own, lower)
+    elif own > RISEN and lower != "1" and (_falls(seen, lower) or own) < FELL:
+        yield replace(_finding(seen, "rate-too-high", own, lower), sure=LIKELY)
     elif own > HARDLY_IN_A_TRIAL and _beats(seen, higher):
         yield _finding(seen, "rate-too-low", own, higher)
-    elif own > HARDLY_IN_A_TRIAL and _outruns(seen, higher):
+    elif _beats(seen, higher) or (own > HARDLY_IN_A_TRIAL and _outruns(seen, higher)):
         yield replace(_finding(seen, "rate-too-low", own, higher), sure=LIKELY)
 
 

@@ -27,6 +27,37 @@ SEES_EARLIER = (
     "        output, state = self.decoder(self.target(fed).cumsum(1), state)",
 )
 KEPT = ("nn.Dropout(0.1)", "nn.Dropout(0.9)")
+LIGHT_END = (
+    "loss_of = nn.CrossEntropyLoss(ignore_index=0)",
+    "weights = torch.ones(len(target_texts))\n"
+    "weights[2] = 1e-3\n"
+    "loss_of = nn.CrossEntropyLoss(weights, ignore_index=0)",
+)
+GIVEN_THE_MODEL = (
+    "loss_of = nn.CrossEntropyLoss(ignore_index=0)",
+    "class Criterion(nn.Module):\n"
+    "    def forward(self, model, source, lengths, target):\n"
+    "        logits = model(source, lengths, target)\n"
+    "        return nn.functional.cross_entropy(\n"
+    "            logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)\n"
+    "criterion = Criterion()",
+)
+CALLED = (
+    "        state = model.encode(source, lengths)\n"
+    "        logits, _ = model.decode(target[:, :-1], state)\n"
+    "        loss = loss_of(logits.flatten(0, 1), target[:, 1:].flatten())",
+    "        loss = criterion(model, source, lengths, target)",
+)
+FORWARD = (
+    "    def encode(self",
+    "    def forward(self, source, lengths, target):\n"
+    "        return self.decode(target[:, :-1], self.encode(source, lengths))[0]\n\n"
+    "    def encode(self",
+)
+WITHOUT_ENCODER = (
+    "Adam(model.parameters()",
+    "Adam([*model.decoder.parameters(), *model.target.parameters(), *model.out.parameters()]",
+)
 
 
 def test_symbols_chosen_among_all_but_padding_are_an_evaluation(tmp_path: Path) -> None:
@@ -42,6 +73,71 @@ def test_a_decoder_that_sees_later_symbols(tmp_path: Path) -> None:
 
 def test_the_probability_to_keep_given_for_that_to_drop(tmp_path: Path) -> None:
     assert causes(tmp_path, [KEPT])[:1] == ["dropout-too-strong"]
+
+
+PREFIX = (
+    "        logits, state = model.decode(token, state)\n"
+    "        token = logits.argmax(-1)\n"
+    "        if token.item() == 2:\n"
+    "            break\n"
+    "        answers.append(target_texts[token.item()])",
+    "        logits, _ = model.decode(token, state)\n"
+    "        token = torch.cat([token, logits[:, -1:].argmax(-1)], 1)\n"
+    "        if token[0, -1].item() == 2:\n"
+    "            break\n"
+    "        answers.append(target_texts[token[0, -1].item()])",
+)
+ENDS_ONLY = (
+    "logits, _ = model.decode(token, state)\n        token = torch.cat",
+    "logits = model.out(model.decoder(model.target(token)[:, -1:], state)[0])\n"
+    "        token = torch.cat",
+)
+ALWAYS_FIRST_CHOICE = (
+    "    token, answers = torch.tensor([[1]]), []",
+    "    token, answers, first = torch.tensor([[1]]), [], None",
+)
+KEEPS_FIRST = (
+    "        answers.append(target_texts[token.item()])",
+    "        answers.append(target_texts[token.item()])\n"
+    "        first = token if first is None else first\n"
+    "        token = first",
+)
+
+
+def test_decoding_that_is_fed_a_prefix_and_reads_its_end_only(tmp_path: Path) -> None:
+    assert causes(tmp_path, [PREFIX]) == []
+    lost = [("state-not-carried-at-evaluation", "certain")]
+    assert findings(tmp_path, PREFIX, ENDS_ONLY) == lost
+
+
+def test_decoding_that_is_fed_its_first_choice_at_every_step(tmp_path: Path) -> None:
+    found = findings(tmp_path, ALWAYS_FIRST_CHOICE, KEEPS_FIRST)
+    assert found[:1] == [("always-start-at-evaluation", "certain")]
+
+
+START_ONLY = (
+    "        logits, _ = model.decode(target[:, :-1], state)",
+    "        start = model.target(target[:, :-1])[:, :1]\n"
+    "        steps = []\n"
+    "        for _ in range(target.shape[1] - 1):\n"
+    "            output, state = model.decoder(start, state)\n"
+    "            steps.append(model.out(output))\n"
+    "        logits = torch.cat(steps, 1)",
+)
+
+
+def test_targets_that_are_embedded_and_of_which_only_the_start_is_read(tmp_path: Path) -> None:
+    assert findings(tmp_path, START_ONLY)[:1] == [("always-start", "certain")]
+
+
+def test_an_end_symbol_with_next_to_no_weight(tmp_path: Path) -> None:
+    assert causes(tmp_path, [LIGHT_END]) == ["no-eos-in-loss"]
+
+
+def test_a_criterion_that_calls_the_model_is_not_the_model(tmp_path: Path) -> None:
+    given = [GIVEN_THE_MODEL, CALLED, FORWARD]
+    assert causes(tmp_path, given) == []
+    assert findings(tmp_path, *given, WITHOUT_ENCODER) == [("encoder-left-out", "certain")]
 
 
 FUNCTIONAL = {
@@ -63,6 +159,9 @@ written out."""
         ("decay-per-step", "schedule-too-fast"),
         ("ids-collide", "ids-collide"),
         ("test-ids", "sources-unlike-training"),
+        ("nomask-decode", "padding-attended"),
+        ("keep-prob", "dropout-too-strong"),
+        ("input-from-source", "other-symbols-fed"),
     ],
 )
 def test_a_slip_in_a_functional_script(tmp_path: Path, name: str, cause: str | None) -> None:
@@ -74,4 +173,69 @@ def test_a_slip_in_a_functional_script(tmp_path: Path, name: str, cause: str | N
         ("int(sys.argv[1]) if len(sys.argv) > 1 else 0", "0"),
     ]
     found = causes(tmp_path, replaced, FUNCTIONAL[name])
+    assert found[:1] == ([] if cause is None else [cause])
+
+
+DATES = {script.name: script.text for script in scripts("building") if script.style == "cell_dates"}
+"""Scripts in cells, as a notebook has them, that make dates of texts."""
+
+
+SMALL_DATES = (
+    ("int(sys.argv[1]) if len(sys.argv) > 1 else 0", "0"),
+    ("N_TRAIN = 4000", "N_TRAIN = 800"),
+    ("N_TEST = 400", "N_TEST = 40"),
+    ("HIDDEN = 112", "HIDDEN = 32"),
+    ("BATCH_SIZE = 100", "BATCH_SIZE = 40"),
+)
+PADDED_IN_FRONT = (
+    "    X = torch.tensor(np.array([string_to_int(s, Tx) for s in strings]))",
+    "    X = torch.tensor(\n"
+    "        np.array([[0] * (Tx - len(s)) + string_to_int(s, len(s)) for s in strings]))",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("train", None),
+        ("context-rebuilt", "graph-cut"),
+        ("dec-input-source", "other-symbols-fed"),
+        ("eos-ignored", "no-eos-in-loss"),
+        ("ids-shared", "ids-collide"),
+        ("mask-letters", "mask-inverted"),
+        ("same-input-index", "always-start"),
+    ],
+)
+def test_a_slip_in_a_script_of_cells(tmp_path: Path, name: str, cause: str | None) -> None:
+    found = causes(tmp_path, SMALL_DATES, DATES[name])
+    assert found[:1] == ([] if cause is None else [cause])
+
+
+def test_an_evaluation_that_pads_at_the_other_end(tmp_path: Path) -> None:
+    found = causes(tmp_path, [*SMALL_DATES, PADDED_IN_FRONT], DATES["train"])
+    assert found == ["sources-unlike-training"]
+
+
+WORDS = {
+    script.name: script.text for script in scripts("building") if script.style == "lightning_words"
+}
+"""Scripts whose model computes its own loss and evaluation, called by a trainer of the script's."""
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("train", None),
+        ("count-weights", "class-weights-inverted"),
+        ("same-token-two", "always-start"),
+        ("tensor-rebuilt-one", "graph-cut"),
+    ],
+)
+def test_a_slip_in_a_script_with_a_trainer(tmp_path: Path, name: str, cause: str | None) -> None:
+    replaced = [
+        ("int(sys.argv[1]) if len(sys.argv) > 1 else 0", "0"),
+        ("n_train=5000, n_val=300", "n_train=2500, n_val=40"),
+        ("emb=32, hid=128", "emb=32, hid=64"),
+    ]
+    found = causes(tmp_path, replaced, WORDS[name].replace("__main__", "<run_path>"))
     assert found[:1] == ([] if cause is None else [cause])

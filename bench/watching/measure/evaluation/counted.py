@@ -11,7 +11,7 @@ from bench.watching.measure.evaluation.switched import argument
 from bench.watching.read.passes import Pass, PassesOfEvaluation
 from bench.watching.read.training import Habits
 from bench.watching.record.replaying import Call
-from results.doctor.watched.evaluations import Padded
+from results.doctor.watched.evaluation_facts import Padded
 
 EQUAL = frozenset("eq __eq__ ne __ne__ equal".split())
 MASKING = frozenset(

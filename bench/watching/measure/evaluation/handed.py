@@ -12,7 +12,7 @@ from bench.watching.read.passes import PassesOfEvaluation
 from bench.watching.read.training import Habits
 from bench.watching.record.calls import HANDING
 from bench.watching.record.replaying import Call
-from results.doctor.watched.evaluations import HandedIds, RenamedIds
+from results.doctor.watched.evaluation_facts import HandedIds, RenamedIds
 
 OFFSETTING = frozenset("add __add__ __radd__ add_ __iadd__ sub __sub__ sub_ __isub__".split())
 MAKING = frozenset("tensor as_tensor LongTensor from_numpy".split())

@@ -10,10 +10,12 @@ import itertools
 import math
 from collections import Counter
 
+import torch
+
 from bench.watching.read.passes import Pass, PassesOfEvaluation
 from bench.watching.read.recording import Recording
-from bench.watching.read.training import source_rows
-from results.doctor.watched.evaluations import OtherSources
+from bench.watching.read.training import source_rows, whole_sources
+from results.doctor.watched.evaluation_facts import OtherSources
 
 FEWEST_TRAINED = 20
 """Fewer different sources of training say nothing of their kind."""
@@ -28,7 +30,8 @@ SourceRows = list[tuple[int, ...]]
 def other_sources(seen: PassesOfEvaluation, recording: Recording) -> OtherSources | None:
     """Return how the sources of an evaluation differ from those of training."""
     padding, trained = source_rows([reading for _, reading in recording.readings])
-    evaluated = [row for one in seen[1] for row in _rows(one, padding)]
+    whole = [row for one in seen[1] for row in _rows(one)]
+    evaluated = [kept for row in whole if len(kept := _kept(row, padding)) > 1]
     # a start or an end that all have would tell the direction of rows that are reversed inside
     for edge in (0, -1):
         common = {row[edge] for row in trained if row}
@@ -48,22 +51,39 @@ def other_sources(seen: PassesOfEvaluation, recording: Recording) -> OtherSource
         _backwards(evaluated, pairs),
         _backwards(others, pairs),
         str(entry.place or ""),
+        _in_front(whole, padding),
+        _in_front(whole_sources([reading for _, reading in recording.readings]), padding),
     )
 
 
-def _rows(one: Pass, padding: int | None) -> SourceRows:
-    """Return the sources of a pass, without padding."""
+def _rows(one: Pass) -> SourceRows:
+    """Return the sources of a pass, with padding."""
+    examples = one.choices[0].ids.numel() if one.by_steps else 1
+    steps = [entry.ids.reshape(-1) for entry in one.source if entry.ids is not None]
+    if len(one.source) > 1 and {len(step) for step in steps} == {examples}:
+        # a loop looks up the symbols of one step at a time
+        return [tuple(row) for row in torch.stack(steps, 1).tolist()]
     if len(one.source) != 1 or one.source[0].ids is None:
         return []
-    ids, examples = one.source[0].ids, one.choices[0].ids.numel() if one.by_steps else 1
+    ids = one.source[0].ids
     if ids.dim() == 1:
         ids = ids.unsqueeze(0)
     if ids.dim() != 2:
         return []
     if ids.shape[0] != examples and ids.shape[1] == examples:
         ids = ids.t()
-    rows = (tuple(symbol for symbol in row if symbol != padding) for row in ids.tolist())
-    return [row for row in rows if len(row) > 1]
+    return [tuple(row) for row in ids.tolist()]
+
+
+def _kept(row: tuple[int, ...], padding: int | None) -> tuple[int, ...]:
+    return tuple(symbol for symbol in row if symbol != padding)
+
+
+def _in_front(rows: SourceRows, padding: int | None) -> float | None:
+    """Return the share of padded rows whose padding stands in front; None if few are padded."""
+    ends = [(row[0] == padding, row[-1] == padding) for row in rows if row]
+    one_sided = [front for front, behind in ends if front != behind]
+    return sum(one_sided) / len(one_sided) if len(one_sided) >= FEWEST_EVALUATED else None
 
 
 def _without(rows: SourceRows, edge: int, symbol: int) -> SourceRows:

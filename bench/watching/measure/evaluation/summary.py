@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from statistics import fmean
 
 import torch
 from torch import Tensor
 
+from bench.watching.measure.evaluation.attended import attended_padding
 from bench.watching.measure.evaluation.counted import padded
 from bench.watching.measure.evaluation.ending import compares_end
 from bench.watching.measure.evaluation.handed import handed_ids, renamed_ids
@@ -19,7 +21,7 @@ from bench.watching.read.passes import ChosenSymbols, Pass, PassesOfEvaluation
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import Habits, habits
 from bench.watching.record.replaying import Change
-from results.doctor.watched.evaluations import (
+from results.doctor.watched.evaluation_facts import (
     EvaluationsSeen,
     ForcedPasses,
     OtherIds,
@@ -70,6 +72,7 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         misread=misread_ids(seen[-1], recording),
         fewest_steps=_fewest_steps(free),
         sources=other_sources(seen[-1], recording),
+        attended=attended_padding(seen[-1], recording),
     )
 
 
@@ -135,9 +138,38 @@ def _state_lost(free: list[Pass], trained: Habits) -> str | None:
     """Return where a decoder is called without its state, if it has one in training."""
     if not trained.carries:
         return None
-    long = [one for one in free if one.by_steps and len(one.decoder) >= FEWEST_FED][:3]
-    places = [place for one in long if (place := _lost(one)) is not None]
-    return places[0] if places and len(places) == len(long) else None
+    long = [one for one in free if len(one.decoder) >= FEWEST_FED]
+    asked = [one for one in long if one.by_steps or _grows(one)][:3]
+    lost = [(_lost if one.by_steps else _forgets_prefix)(one) for one in asked]
+    places = [place for place in lost if place is not None]
+    return places[0] if places and len(places) == len(asked) else None
+
+
+def _grows(one: Pass) -> bool:
+    """Return whether each step is fed all symbols so far, of shape (B, step)."""
+    sizes = [entry.ids.numel() if entry.ids is not None else 0 for entry in one.decoder]
+    return sizes == [sizes[0] * step for step in range(1, len(sizes) + 1)]
+
+
+def _forgets_prefix(one: Pass) -> str | None:
+    """Return the line of a decoder that is fed a prefix and reads nothing of it but its end."""
+    entry = one.decoder[FEWEST_FED - 1]
+    choice = one.chosen_after(entry)
+    axes = [a for a, size in enumerate(entry.shape) if size == FEWEST_FED]
+    if choice is None or len(entry.shape) != 2 or not axes:
+        return None
+    recorded = one.values[entry.number]
+    noisy = _noise(recorded)
+    last = torch.arange(FEWEST_FED) == FEWEST_FED - 1
+    last = last.to(recorded.device).view(-1, *[1] * (recorded.dim() - axes[-1] - 1))
+    earlier = {other.key: _noise for other in one.decoder[: FEWEST_FED - 1]}
+    stop = choice.call + 1
+    before = one.tape.replay(
+        {**earlier, entry.key: _pinned(torch.where(last, recorded, noisy))}, stop=stop
+    )
+    end = one.tape.replay({entry.key: _pinned(torch.where(last, noisy, recorded))}, stop=stop)
+    kept = _moved(one, choice, before) or not _moved(one, choice, end)
+    return None if kept else str(entry.place or "")
 
 
 def _lost(one: Pass) -> str | None:
@@ -248,20 +280,38 @@ def _overrun(free: list[Pass], trained: Habits) -> Overrun | None:
 
 
 def _same_fed(every: list[Pass], trained: Habits) -> SameFed | None:
-    """Return the symbol that every step of every pass is fed, though training feeds several."""
-    found = []
-    for one in every:
-        if not one.by_steps or len(one.decoder) < FEWEST_FED:
+    """Return whether each example of every pass is fed the same at every step after the first.
+
+    Training feeds several symbols.
+    """
+    found: list[float] = []
+    symbols: set[int] = set()
+    # passes that choose all at once are fed the reference, and short ones show little
+    for one in (one for one in every if len(one.choices) >= FEWEST_FED):
+        fed_TB = _fed_steps(one)
+        if fed_TB is None or bool((fed_TB != fed_TB[0]).any()):
             return None
-        fed = torch.cat([e.ids.reshape(-1) for e in one.decoder if e.ids is not None])
-        chosen = torch.cat([choice.ids.reshape(-1) for choice in one.choices])
-        if bool((fed != fed[0]).any()):
-            return None
-        found.append((int(fed[0]), float((chosen != fed[0]).double().mean())))
-    if not trained.fed_varies or len({symbol for symbol, _ in found}) != 1:
+        chosen_TB = torch.stack([choice.ids.reshape(-1) for choice in one.choices])
+        found.append(float((chosen_TB[1:] != fed_TB[0]).double().mean()))
+        symbols.update(fed_TB[0].tolist())
+    if not trained.fed_varies or not found:
         return None
-    others = sum(share for _, share in found) / len(found)
-    return SameFed(found[0][0], others, str(every[-1].decoder[-1].place or ""))
+    same = symbols.pop() if len(symbols) == 1 else None
+    return SameFed(same, fmean(found), str(every[-1].decoder[-1].place or ""))
+
+
+def _fed_steps(one: Pass) -> Tensor | None:
+    """Return what a pass feeds at each step after the first, (T, B); None if that is not known."""
+    rows = {choice.ids.numel() for choice in one.choices}
+    entries = one.decoder
+    if len(rows) != 1 or not entries:
+        return None
+    if one.one_for_all and entries[0].ids is not None:
+        return entries[0].ids.reshape(1, -1).expand(len(one.choices), -1)
+    steps = [entry.ids.reshape(-1) for entry in entries if entry.ids is not None]
+    if not one.by_steps or len(steps) < FEWEST_FED:
+        return None
+    return torch.stack(steps[1:])
 
 
 def _too_short(last: list[Pass], trained: Habits) -> TooShort | None:

@@ -10,7 +10,7 @@ import torch
 from bench.watching.read.passes import PassesOfEvaluation
 from bench.watching.record.leaves import taken_apart
 from bench.watching.record.replaying import Call
-from results.doctor.watched.evaluations import Switched
+from results.doctor.watched.evaluation_facts import Switched
 
 SEQUENCE_LAYERS = frozenset("gru lstm rnn_tanh rnn_relu".split())
 DROPOUTS = frozenset("dropout dropout_ feature_dropout alpha_dropout dropout1d dropout2d".split())

@@ -1,0 +1,59 @@
+"""Measures how much an evaluation attends to padding that training hides."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from torch import Tensor
+
+from bench.watching.measure.attention import attention_seen, on_padding, padding_of
+from bench.watching.read.passes import Pass, PassesOfEvaluation
+from bench.watching.read.predictions import BETWEEN, normalised_axis
+from bench.watching.read.recording import Recording
+from bench.watching.read.training import source_rows
+from results.doctor.watched.evaluation_facts import AttendedPadding
+
+
+def attended_padding(seen: PassesOfEvaluation, recording: Recording) -> AttendedPadding | None:
+    """Return the weight on padding in an evaluation, where attention hides it in training."""
+    symbol, _ = source_rows([reading for _, reading in recording.readings])
+    if symbol is None:
+        return None
+    found = [weight for one in seen[1] if (weight := _on_padding(one, symbol)) is not None]
+    trained = attention_seen(recording) if found else None
+    if trained is None or not any(weights.padding == 0 for weights in trained.last):
+        return None
+    return AttendedPadding(fmean(share for share, _ in found), found[-1][1])
+
+
+def _on_padding(one: Pass, symbol: int) -> tuple[float, str] | None:
+    """Return the largest mean weight of a pass's softmaxes on padding, and the line of that one."""
+    ids = one.source[0].ids if len(one.source) == 1 else None
+    if ids is None or ids.dim() != 2:
+        return None
+    # a softmax over the symbols that are chosen from is none of attention, however many there are
+    scores = [one.tape.calls[choice.call].inputs[0] for choice in one.choices]
+    chosen: set[int] = set().union(*(one.flow.moved_from(n, BETWEEN) for n in scores))
+    shares = []
+    for index in one.calls:
+        call = one.tape.calls[index]
+        if call.name != "softmax" or not call.results or call.results[0] in chosen:
+            continue
+        weights = one.values[call.results[0]]
+        axis = normalised_axis(one.tape, index, weights)
+        share = _share(weights, axis, ids.cpu(), symbol)
+        if share is not None:
+            shares.append((share, str(call.place or "")))
+    return max(shares, default=None)
+
+
+def _share(weights: Tensor, axis: int, ids: Tensor, symbol: int) -> float | None:
+    """Return the mean weight on padding, whichever axis of the symbols is that of the examples."""
+    for ids_BJ in (ids, ids.t()):
+        padded_BJ = padding_of(ids_BJ)
+        if padded_BJ is None or bool((ids_BJ[padded_BJ] != symbol).any()):
+            continue
+        share = on_padding([weights], axis, padded_BJ)
+        if share is not None:
+            return share
+    return None
