@@ -129,7 +129,7 @@ class SameFed:
     symbol: int | None
     """The symbol, if all examples were fed the same."""
     others: float
-    """Share of the symbols chosen after the first that are others."""
+    """Share of the chosen symbols that are others, without the last one of each answer."""
     place: str
 
 

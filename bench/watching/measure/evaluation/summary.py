@@ -292,7 +292,8 @@ def _same_fed(every: list[Pass], trained: Habits) -> SameFed | None:
         if fed_TB is None or bool((fed_TB != fed_TB[0]).any()):
             return None
         chosen_TB = torch.stack([choice.ids.reshape(-1) for choice in one.choices])
-        found.append(float((chosen_TB[1:] != fed_TB[0]).double().mean()))
+        # the last choice is fed to no step
+        found.append(float((chosen_TB[:-1] != fed_TB[0]).double().mean()))
         symbols.update(fed_TB[0].tolist())
     if not trained.fed_varies or not found:
         return None
