@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
@@ -40,8 +41,10 @@ def cuts_seen(
         for one in rebuilt:
             found[one.place] = CutSeen(one.place, "rebuilt")
             _lose(known, tape, reading.flow.ancestors(one.before))
-        if rebuilt:
-            cosine = min(cosine, _cosine(*_joined(tape, reading.loss, rebuilt), tape, known))
+        # where a script writes into tensors, gradients past its cuts cannot always be computed
+        with contextlib.suppress(RuntimeError):
+            if rebuilt:
+                cosine = min(cosine, _cosine(*_joined(tape, reading.loss, rebuilt), tape, known))
         candidates = _cutting(tape, reading)
         if not candidates:
             continue
@@ -138,7 +141,12 @@ def _new(tape: Tape, flow: Flow) -> list[tuple[int, int]]:
     The index is -1 where the tensor came from outside torch.
     """
     roots = (n for n, root in tape.roots.items() if not root.parameter and root.earlier is None)
-    made = [(index, call.results[0]) for index, call in flow.calls(*NEW_TENSORS)]
+    made = [
+        (index, call.results[0])
+        for index, call in flow.calls(*NEW_TENSORS)
+        # as_tensor returns a tensor that it is given
+        if call.name != "as_tensor" or not call.inputs
+    ]
     return [*((-1, number) for number in roots), *made]
 
 
@@ -146,7 +154,7 @@ def _telling(value: Tensor) -> bool:
     """Return whether the numbers of a tensor are so many and different that they are no chance."""
     if not value.is_floating_point() or value.numel() < FEWEST_NUMBERS:
         return False
-    return bool((value != value.flatten()[0]).any())
+    return len(torch.unique(value)) >= FEWEST_NUMBERS
 
 
 def _joined(
@@ -187,7 +195,7 @@ def _joined(
 
 
 def _put(leaf: Tensor, value: Tensor) -> Tensor:
-    return leaf
+    return leaf * 1  # a leaf itself must not be written to
 
 
 def _same_values(

@@ -93,7 +93,9 @@ def _fed(index: int, reading: StepReading) -> Fed | None:
     own = [t for t in steps if _are_fed(fed_BT[:, t], best_BT[:, t - 1], counts_BT[:, t])]
     reference = by_offset[1]
     others = [t for t in steps if t not in own and not any(t in by_offset[o] for o in OFFSETS)]
-    follows = _follows_source(reading, fed_BT, counts_BT, others)
+    follows = _follows_source(reading, fed_BT, counts_BT, others) and not _follows_asked(
+        fed_BT, asked_BT, counts_BT, others
+    )
     first = fed_BT[:, :1]
     return Fed(
         index,
@@ -130,6 +132,19 @@ def _follows_source(
             if _is_function(pairs):
                 return True
     return False
+
+
+def _follows_asked(fed_BT: Tensor, asked_BT: Tensor, counts_BT: Tensor, steps: list[int]) -> bool:
+    """Return whether these steps are fed what the step before asks for, with other numbers."""
+    pairs = Counter(
+        (int(asked), int(fed))
+        for t in steps
+        for asked, fed, counts in zip(
+            asked_BT[:, t - 1], fed_BT[:, t], counts_BT[:, t], strict=True
+        )
+        if counts
+    )
+    return _is_function(pairs)
 
 
 def _is_function(pairs: Counter[tuple[int, int]]) -> bool:

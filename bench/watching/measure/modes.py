@@ -62,7 +62,7 @@ def _by_mask(reading: StepReading) -> SwitchedInTraining | None:
     for index, call in reading.flow.calls(*PRODUCTS):
         if len(call.inputs) == 2 and call.inputs[0] in reading.flow.differentiable & before:
             dropped = _dropped(values[call.inputs[0]], values[call.inputs[1]])
-            if call.inputs[1] not in reading.flow.differentiable and dropped:
+            if dropped and _is_drawn(reading, call.inputs[1]):
                 found[index] = dropped
     if not found:
         return None
@@ -76,6 +76,15 @@ def _by_mask(reading: StepReading) -> SwitchedInTraining | None:
     ]
     place = str(reading.tape.calls[min(strong)].place or "")
     return SwitchedInTraining(right[0], right[1], largest, reading.examples, place)
+
+
+def _is_drawn(reading: StepReading, mask: int) -> bool:
+    """Return whether a mask is made of random numbers, and of nothing that the model computed."""
+    made_of = reading.flow.ancestors(mask)
+    if made_of & reading.flow.computed:
+        return False
+    makers = (reading.tape.calls[i] for number in made_of for i in reading.flow.makers[number])
+    return any(call.random is not None for call in makers)
 
 
 def _dropped(value: Tensor, mask: Tensor) -> float:

@@ -23,8 +23,13 @@ def symbol_weights_seen(recording: Recording) -> SymbolWeightsSeen | None:
     readings = [reading for _, reading in recording.readings]
     weights: dict[int, list[float]] = defaultdict(list)
     for reading in readings:
+        of_round: dict[int, list[float]] = defaultdict(list)
         for symbol, weight in _weights(reading):
+            of_round[symbol].append(weight)
             weights[symbol].append(weight)
+        # weights of single predictions, as a robust loss or examples have them, are none of symbols
+        if any(max(found) > SAME_WEIGHT * min(found) for found in of_round.values()):
+            return None
     mean = {symbol: fmean(found) for symbol, found in weights.items() if len(found) >= FEWEST_ASKED}
     if len(mean) < 2 or max(mean.values()) <= SAME_WEIGHT * min(mean.values()):
         return None
@@ -66,7 +71,9 @@ def _right(reading: StepReading) -> dict[int, list[bool]]:
 
 
 def _follows(mean: dict[int, float], counts: dict[int, int]) -> float:
-    """Return the correlation of the logarithms of weights and counts; 0 if all counts are equal."""
+    """Return the correlation of the logarithms of weights and counts; 0 if all weights or
+    all counts are equal.
+    """
     try:
         return correlation(
             [math.log(mean[symbol]) for symbol in mean],

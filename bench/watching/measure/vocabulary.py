@@ -16,7 +16,7 @@ from results.doctor.watched.data import UnknownSeen
 from results.doctor.watched.evaluation_facts import MisreadIds
 
 UNKNOWN = re.compile(r"\W*(unk|unknown|oov)\W*", re.IGNORECASE)
-FEWEST_COMPARED = 8
+FEWEST_COMPARED = 15
 """Examples with and without a symbol that it takes to compare them."""
 FEWEST = 20
 """Fewer symbols do not show how many are unknown."""

@@ -301,13 +301,14 @@ def unknown(seen: DataSeen) -> Iterator[Finding]:
     """Find sources or targets of which most symbols stand for unknown words."""
     one = seen.unknown
     learned = seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH
-    if one is None or (one.share < (KNOWN_UNKNOWN if learned else FEW_KNOWN) and not one.harms):
+    harms = one is not None and one.harms and not learned
+    if one is None or (one.share < (KNOWN_UNKNOWN if learned else FEW_KNOWN) and not harms):
         return
     evidence = (
         f"{one.share:.0%} of all {one.side} symbols are {one.symbol}, {one.text!r} in "
         f"{one.vocabulary}, without padding and ends"
     )
-    if one.harms:
+    if harms:
         evidence += (
             f"; for sources with more than {one.most} of them {one.right_with:.0%} of the "
             f"predictions are right, for others {one.right_without:.0%}"

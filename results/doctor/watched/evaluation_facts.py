@@ -159,7 +159,7 @@ class OtherSources:
     backwards_trained: float
     place: str
     front: float | None = None
-    """Share of padded sources with the padding in front; None if none is padded."""
+    """Share of padded sources with the padding in front; None if few are padded at one end."""
     front_trained: float | None = None
 
 

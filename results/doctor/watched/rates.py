@@ -214,7 +214,7 @@ def _another_rate(seen: RatesSeen, own: float) -> Iterator[Finding]:
     risen = seen.last > RISEN * seen.first
     if (own > HARDLY or risen) and _beats(seen, lower):
         yield _finding(seen, "rate-too-high", own, lower)
-    elif own > RISEN and lower != "1" and (_falls(seen, lower) or own) < FELL:
+    elif own > RISEN and seen.last > FELL * seen.first and _falls_by(seen, lower):
         yield replace(_finding(seen, "rate-too-high", own, lower), sure=LIKELY)
     elif own > HARDLY_IN_A_TRIAL and _beats(seen, higher):
         yield _finding(seen, "rate-too-low", own, higher)
@@ -234,6 +234,12 @@ def _best(seen: RatesSeen, *, higher: bool) -> str:
     tried = [name for name in seen.trials if _number(name) and (float(name) > 1) is higher]
     tried = [name for name in tried if float(name) != 1]
     return min(tried, key=lambda name: seen.trials[name][1], default="1")
+
+
+def _falls_by(seen: RatesSeen, factor: str) -> bool:
+    """Return whether the loss of a trial with another rate fell."""
+    share = _falls(seen, factor)
+    return factor != "1" and share is not None and share < FELL
 
 
 def _outruns(seen: RatesSeen, factor: str) -> bool:

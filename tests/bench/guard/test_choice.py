@@ -133,7 +133,7 @@ def test_a_plugins_repository_gets_a_baseline_and_a_workflow(
     asked = ["guard", "--init", "--variant", "cell=rnn", "--task", "opposites"]
     assert app.main(asked) == 0
     out = capsys.readouterr().out
-    assert ".github/workflows/guard.yml: guards guard.json in every pull request" in out
+    assert ".github/workflows/guard.yml: checks every pull request against guard.json" in out
     assert "guard.json: counts of 2 subjects" in out
     workflow = (repository / ".github/workflows/guard.yml").read_text("utf-8")
     assert "bench guard --baseline guard.json" in workflow

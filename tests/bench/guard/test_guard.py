@@ -371,7 +371,7 @@ def test_a_plugin_is_guarded_in_one_line(
         (("--against", "nowhere"), 3, "is no revision"),
         (("--quality",), 2, "name one"),
         (("--update", "--against", "HEAD"), 2, "--against does nothing with --update"),
-        (("--against", "HEAD", "--minutes", "0"), 2, "numbers above 0"),
+        (("--against", "HEAD", "--minutes", "0"), 2, "minutes above 0"),
         (("--against", "HEAD", "--variant", "cell=gur"), 2, "did you mean"),
         (("--pytest-benchmark", "no.json", "no.json"), 2, "cannot be read"),
         (("--against", "HEAD", "--quality", "--matrix", "no.toml"), 2, "no matrix file"),

@@ -21,7 +21,9 @@ def attended_padding(seen: PassesOfEvaluation, recording: Recording) -> Attended
         return None
     found = [weight for one in seen[1] if (weight := _on_padding(one, symbol)) is not None]
     trained = attention_seen(recording) if found else None
-    if trained is None or not any(weights.padding == 0 for weights in trained.last):
+    known = [] if trained is None else [w.padding for w in trained.last if w.padding is not None]
+    # one that training lets see padding would be seen in the evaluation too
+    if not known or any(known):
         return None
     return AttendedPadding(fmean(share for share, _ in found), found[-1][1])
 

@@ -286,6 +286,7 @@ def _same_fed(every: list[Pass], trained: Habits) -> SameFed | None:
     """
     found: list[float] = []
     symbols: set[int] = set()
+    place = ""
     # passes that choose all at once are fed the reference, and short ones show little
     for one in (one for one in every if len(one.choices) >= FEWEST_FED):
         fed_TB = _fed_steps(one)
@@ -295,10 +296,11 @@ def _same_fed(every: list[Pass], trained: Habits) -> SameFed | None:
         # the last choice is fed to no step
         found.append(float((chosen_TB[:-1] != fed_TB[0]).double().mean()))
         symbols.update(fed_TB[0].tolist())
+        place = str(one.decoder[-1].place or "")
     if not trained.fed_varies or not found:
         return None
     same = symbols.pop() if len(symbols) == 1 else None
-    return SameFed(same, fmean(found), str(every[-1].decoder[-1].place or ""))
+    return SameFed(same, fmean(found), place)
 
 
 def _fed_steps(one: Pass) -> Tensor | None:
