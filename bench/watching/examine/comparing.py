@@ -14,7 +14,7 @@ from torch.nn import functional
 from bench.watching.examine.calls import required_arguments
 from bench.watching.examine.outputs import Predicted, own_loss
 from bench.watching.examine.roles import BatchRoles
-from bench.watching.measure.attention import padding_of
+from bench.watching.read.padded import padding_of
 
 Cut = Literal["", "asked", "first", "last"]
 """What is left out where predictions and reference are compared: nothing, the first symbol of the

@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 
 from bench.watching.examine.outputs import tensors_in
 from bench.watching.examine.restoring import KeptState, seed_all
-from bench.watching.measure.attention import padding_of
 from bench.watching.measure.evaluation.switched import active_dropout
+from bench.watching.read.padded import padding_of
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.recorder import Recorder

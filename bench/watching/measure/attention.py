@@ -6,20 +6,22 @@ import torch
 from torch import Tensor
 
 from bench.watching.read.layout import CLEAN, disturbed
-from bench.watching.read.predictions import normalised_axis
+from bench.watching.read.padded import padding_of
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
+from bench.watching.read.weighing import HIDDEN, Weighing, weighings
+from bench.watching.record.replaying import Change
 from results.doctor.watched.attention import AttentionSeen, WeightsSeen
 
 EVEN = 1e-7
 """Difference of two weights up to which they are one and the same."""
 SAME = 1e-6
-HIDDEN = -5e3
-"""A score of at most this is that of a position which a mask hides."""
+TURNED = 1e-3
+"""Difference of weights that must change predictions."""
 
 
 def attention_seen(recording: Recording) -> AttentionSeen | None:
-    """Return what was seen of every softmax that weighs source positions."""
+    """Return what was seen of all weights over source positions."""
     rounds = [_weights(reading) for _, reading in recording.readings]
     rounds = [found for found in rounds if found]
     if not rounds:
@@ -29,17 +31,15 @@ def attention_seen(recording: Recording) -> AttentionSeen | None:
 
 
 def _weights(reading: StepReading) -> list[WeightsSeen]:
-    tape, asked = reading.tape, reading.predictions
+    asked = reading.predictions
     wanted = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
-    values = tape.replay()
-    by_place: dict[object, list[int]] = {}
-    for index, call in enumerate(tape.calls):
-        inner = call.name == "softmax" and index not in asked.between
-        if inner and call.results[0] in wanted and values[call.inputs[0]].dim() > 0:
-            by_place.setdefault(call.place, []).append(index)
+    values = reading.tape.replay()
+    by_place: dict[object, list[Weighing]] = {}
+    for one in weighings(reading.flow, values, wanted, asked.between):
+        by_place.setdefault(one.place, []).append(one)
     source = next((g for g in reading.of_role("source")), None)
     moved = _moved(reading)
-    return [_of_place(reading, indices, values, source, moved) for indices in by_place.values()]
+    return [_of_place(reading, found, values, source, moved) for found in by_place.values()]
 
 
 def _moved(reading: StepReading) -> dict[int, Tensor] | None:
@@ -55,51 +55,50 @@ def _moved(reading: StepReading) -> dict[int, Tensor] | None:
 
 def _of_place(
     reading: StepReading,
-    indices: list[int],
+    found: list[Weighing],
     values: dict[int, Tensor],
     source: Group | None,
     moved: dict[int, Tensor] | None,
 ) -> WeightsSeen:
-    tape = reading.tape
-    call = tape.calls[indices[0]]
-    scores = values[call.inputs[0]]
-    axis = normalised_axis(tape, indices[0], scores)
-    weights = [values[tape.calls[index].results[0]] for index in indices]
-    given = [values[tape.calls[index].inputs[0]] for index in indices]
-    covered, symbols = _covered(reading, given, axis, source)
+    axis = found[0].axis
+    weights = [one.weights(values) for one in found]
+    scores = found[0].scores(values)
+    hidden = [one.hidden(values) for one in found]
+    covered, symbols = _covered(reading, hidden, axis, source)
     positions = source.ids_BJ.shape[1] if source is not None else 0
     return WeightsSeen(
-        place=str(call.place),
+        place=str(found[0].place),
         shape=tuple(scores.shape),
         axis=axis,
         positions=positions,
-        over=_over(reading, scores, axis, positions, indices[0], moved),
+        over=_over(reading, found[0], scores, positions, moved),
         even=all(_even(one, axis) for one in weights),
-        hidden=_hidden(scores, axis),
-        steps=len(indices),
+        hidden=float(hidden[0].all(axis).double().mean()),
+        steps=len(found),
         same_each_step=len(weights) > 2 and _same(weights),
         padding=_on_padding(reading, weights, axis, source),
         covered=covered,
         covered_symbols=symbols,
+        without_effect=_without_effect(reading, found, values),
     )
 
 
 def _over(
     reading: StepReading,
+    one: Weighing,
     scores: Tensor,
-    axis: int,
     positions: int,
-    index: int,
     moved: dict[int, Tensor] | None,
 ) -> str:
     """Return along what the normalised axis lies: source, batch, one (a single value) or other."""
+    axis = one.axis
     size = scores.shape[axis]
     if size == 1:
         return "one" if positions > 1 else "source"
     if moved is not None and size == reading.examples:
-        after = moved[reading.tape.calls[index].inputs[0]]
-        scale = scores.abs().max().clamp_min(1e-6)
-        changed = ((after - scores).abs() > SAME * scale).movedim(axis, 0)
+        before, after = (given.clamp_min(HIDDEN) for given in (scores, one.scores(moved)))
+        scale = before.where(before > HIDDEN, 0).abs().max().clamp_min(1e-6)
+        changed = ((after - before).abs() > SAME * scale).movedim(axis, 0)
         hit = changed.flatten(1).any(1) if changed.dim() > 1 else changed
         elsewhere = [a for a, n in enumerate(scores.shape) if n == positions and a != axis]
         if int(hit.sum()) == 1 and (size != positions or elsewhere):
@@ -117,9 +116,22 @@ def _even(weights: Tensor, axis: int) -> bool:
     return weights.shape[axis] > 1 and bool((lines.amax(1) - low <= EVEN).all())
 
 
-def _hidden(scores: Tensor, axis: int) -> float:
-    """Return the share of rows of scores in which every position is hidden."""
-    return float((scores <= HIDDEN).all(axis).double().mean())
+def _without_effect(reading: StepReading, found: list[Weighing], values: dict[int, Tensor]) -> bool:
+    """Return whether no prediction changes where weights are turned round along their axis."""
+    keys = {}
+    for one in found:
+        maker = reading.flow.makers[one.weights_number][-1:] if one.weights_number >= 0 else []
+        weights = one.weights(values)
+        turned = (weights.flip(one.axis) - weights).abs() > TURNED
+        if not maker or not bool(turned.any()):
+            return False
+        keys[maker[0], one.weights_number] = _turned(one.axis)
+    before, after = (reading.predictions.rows(run) for run in (values, reading.tape.replay(keys)))
+    return bool(((before - after).abs() <= SAME * before.std().clamp_min(1e-6)).all())
+
+
+def _turned(axis: int) -> Change:
+    return lambda weights: weights.flip(axis)
 
 
 def _same(weights: list[Tensor]) -> bool:
@@ -156,7 +168,7 @@ def on_padding(weights: list[Tensor], axis: int, padded_BJ: Tensor) -> float | N
 
 
 def _covered(
-    reading: StepReading, scores: list[Tensor], axis: int, source: Group | None
+    reading: StepReading, hidden: list[Tensor], axis: int, source: Group | None
 ) -> tuple[float, int]:
     """Return the share of source symbols that a mask hides at every step, and how many there are.
 
@@ -168,11 +180,11 @@ def _covered(
     padded_BJ = padding_of(ids_BJ)
     real_BJ = torch.ones_like(ids_BJ, dtype=torch.bool) if padded_BJ is None else ~padded_BJ
     hidden_BJ = real_BJ.clone()
-    for one in scores:
+    for one in hidden:
         lines_BXJ = _by_example(one, axis, ids_BJ)
         if lines_BXJ is None:
             return 0.0, 0
-        hidden_BJ &= (lines_BXJ <= HIDDEN).all(1)
+        hidden_BJ &= lines_BXJ.all(1)
     share = float(hidden_BJ.sum() / real_BJ.sum())
     return share, len(torch.unique(ids_BJ[hidden_BJ]))
 
@@ -188,25 +200,3 @@ def _by_example(values: Tensor, axis: int, like_BJ: Tensor) -> Tensor | None:
     if lines.shape[-1] != positions or not batch_axes:
         return None
     return lines.movedim(batch_axes[0], 0).reshape(examples, -1, positions)
-
-
-def padding_of(ids_BJ: Tensor) -> Tensor | None:
-    """Return which positions are padding, of shape (B, J): a run of one symbol at one end of
-    examples of several lengths; None if there is none.
-
-    A single symbol at the end of some examples may be a word that only stands there, unless it is
-    0, which by custom pads.
-    """
-    examples, positions = ids_BJ.shape
-    if examples < 2 or positions < 2:
-        return None
-    for flipped in (False, True):
-        ids = ids_BJ.flip(1) if flipped else ids_BJ
-        symbol = ids[:, -1].mode().values
-        padded = (ids == symbol).flip(1).cumprod(1).flip(1).bool()
-        inside = (ids == symbol) & ~padded
-        lengths = padded.sum(1)
-        several = int(lengths.max()) > 1 or int(symbol) == 0
-        if not bool(inside.any()) and several and int(lengths.min()) < int(lengths.max()):
-            return padded.flip(1) if flipped else padded
-    return None

@@ -15,6 +15,7 @@ from bench.watching.read.flow import Flow
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.record.replaying import Call, Change
+from bench.watching.record.rounds import Round
 from bench.watching.record.tape import Tape
 from results.doctor.watched.update_facts import CutSeen
 
@@ -31,10 +32,13 @@ def cuts_seen(
     found: dict[str, CutSeen] = {}
     cosine = 1.0
     if not recording.readings:
-        for tape, losses in ((one.tape, one.losses()) for one in recording.rounds[:3]):
-            for place, before in _handed_over(tape, losses):
+        for round_ in recording.rounds[:3]:
+            for place, before in [
+                *_handed_over(round_.tape, round_.losses()),
+                *_of_no_call(round_),
+            ]:
                 found[place] = CutSeen(place, "rebuilt")
-                _lose(known, tape, before)
+                _lose(known, round_.tape, before)
     for _, reading in recording.readings[:3]:
         tape = reading.tape
         rebuilt = list(_rebuilt(tape, reading))
@@ -96,6 +100,19 @@ def _handed_over(tape: Tape, losses: list[int]) -> Iterator[tuple[str, set[int]]
             place = tape.calls[flow.users[number][0]].place if flow.users[number] else None
             made_of: set[int] = set().union(*map(flow.ancestors, lost))
             yield str(place or ""), made_of
+
+
+def _of_no_call(one: Round) -> Iterator[tuple[str, set[int]]]:
+    """Yield where a backward pass begins at a new tensor, such as torch.tensor(loss.item()).
+
+    Each comes with the parameters that the calls before it took.
+    """
+    tape = one.tape
+    taken = {number for call in tape.calls for number in call.inputs} & tape.parameters.keys()
+    for event in one.happened("backward"):
+        root = tape.roots.get(event.number)
+        if root is not None and not root.opaque and taken - {event.number}:
+            yield str(event.place or ""), taken - {event.number}
 
 
 def _cutting(tape: Tape, reading: StepReading) -> dict[int, Call]:

@@ -7,11 +7,11 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from bench.watching.measure.attention import padding_of
 from bench.watching.measure.padding import padding_seen
-from bench.watching.measure.pairing import pairs_seen
+from bench.watching.measure.pairing import order_of, pairs_seen
 from bench.watching.measure.vocabulary import unknown_seen
 from bench.watching.read.layout import CLEAN, moved_rows
+from bench.watching.read.padded import padding_of
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import asked_rows
@@ -92,7 +92,12 @@ def _pairs_seen(pairs: list[tuple[StepReading, Group]]) -> PairsSeen | None:
     """Return whether targets depend on their sources, as far as the rounds show it."""
     sources = [row for _, group in pairs for row in _rows(group)]
     targets = [row for reading, _ in pairs for row in asked_rows(reading)]
-    return pairs_seen(sources, targets, *pairs[-1])
+    found = [order_of(*pair) for pair in pairs]
+    orders: list[int] = []
+    for order in found if all(found) else ():
+        begin = len(orders)
+        orders.extend(begin + place for place in order or ())
+    return pairs_seen(sources, targets, orders, *pairs[-1])
 
 
 def _source(reading: StepReading) -> Group | None:

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from bench.watching.measure.attention import padding_of
 from bench.watching.measure.evaluation.switched import SEQUENCE_LAYERS
 from bench.watching.read.dividing import passes
+from bench.watching.read.padded import padding_of
 from bench.watching.read.passes import Pass
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording

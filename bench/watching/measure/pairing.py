@@ -20,7 +20,7 @@ from torch import Tensor
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.training import asked_rows
 from bench.watching.record.replaying import Change
-from results.doctor.watched.data import PairsSeen
+from results.doctor.watched.data import UNRELATED, PairsSeen
 
 FEWEST_PAIRS = 40
 """Fewer different pairs do not show whether sources and targets belong together."""
@@ -34,11 +34,17 @@ SymbolRows = list[list[int]]
 
 
 def pairs_seen(
-    sources: SymbolRows, targets: SymbolRows, reading: StepReading, source: Group
+    sources: SymbolRows, targets: SymbolRows, orders: list[int], reading: StepReading, source: Group
 ) -> PairsSeen | None:
     """Return how far targets depend on their sources; None for too few pairs.
 
-    reading: a round in which the model can be asked for targets of exchanged sources.
+    Args:
+        sources: the source of each example, as the model is given it.
+        targets: its target.
+        orders: where each source stood before the script put them in another order; empty if it
+            is not known to have done so.
+        reading: a round in which the model can be asked for targets of exchanged sources.
+        source: where the sources enter in this round.
     """
     if len(sources) != len(targets):
         return None
@@ -48,7 +54,29 @@ def pairs_seen(
     relation = _relation([s for s, _ in different], [t for _, t in different])
     own = _loss(reading, source, None)
     exchanged = _loss(reading, source, _next_of_group(_groups(asked_rows(reading))))
-    return PairsSeen(len(different), relation, own, exchanged)
+    restored = None
+    if orders and relation < UNRELATED:
+        put_back = [targets[place] for place in orders]
+        again = dict.fromkeys((tuple(s), tuple(t)) for s, t in zip(sources, put_back, strict=True))
+        restored = _relation([s for s, _ in again], [t for _, t in again])
+    return PairsSeen(len(different), relation, own, exchanged, restored)
+
+
+def order_of(reading: StepReading, source: Group) -> list[int] | None:
+    """Return where each source stood before the script put them in another order, if it did."""
+    flow, tape = reading.flow, reading.tape
+    values = tape.replay(stop=source.entries[0].at)
+    wanted = list(range(reading.examples))
+    for number in flow.moved_from(source.entries[0].ids_number):
+        for index in flow.makers[number]:
+            call = tape.calls[index]
+            if call.name not in ("__getitem__", "index_select"):
+                continue
+            for by in (values[n] for n in call.inputs[1:] if n in values):
+                order = by.flatten().tolist() if by.dtype == torch.int64 else []
+                if order != wanted and sorted(order) == wanted:
+                    return order
+    return None
 
 
 def _relation(sources: list[tuple[int, ...]], targets: list[tuple[int, ...]]) -> float:

@@ -86,7 +86,9 @@ def _kept(known: dict[int, KnownParameter], rounds: list[Round]) -> set[int]:
 def _met(one: Round, number: int, tensor: Tensor) -> KnownParameter:
     name = one.names.get(number, "")
     found = KnownParameter(tensor, name, first=one.tape.parameter_value(number))
-    call = next((call for call in one.tape.calls if number in call.inputs), None)
+    calls = [call for call in one.tape.calls if number in call.inputs]
+    # copies and other uses outside of modules say nothing of where a parameter belongs
+    call = next((call for call in calls if call.modules), next(iter(calls), None))
     if call is not None:
         found.place = call.place
         owner = _unregistered_owner(call, tensor)
@@ -162,10 +164,11 @@ def _assign_parts(reading: StepReading, known: dict[int, KnownParameter]) -> Non
             continue
         one.embedding = number in weights
         uses = _uses(reading, number, from_fed, from_source)
-        if fed and len(uses) == 1:
-            one.part = "decoder" if "decoder" in uses else "encoder"
-        elif uses:
+        if uses:
             one.part = _part_by_name(one.name)
+        # where attention makes keys of the source, the decoder's name says more than their use
+        if fed and len(uses) == 1 and not one.part:
+            one.part = "decoder" if "decoder" in uses else "encoder"
 
 
 def _uses(reading: StepReading, number: int, from_fed: set[int], from_source: set[int]) -> set[str]:

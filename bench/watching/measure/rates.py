@@ -12,7 +12,14 @@ from bench.watching.measure.trials import Trials, TrialSetting
 from bench.watching.read.chains import STATES
 from bench.watching.read.recording import Recording
 from bench.watching.record.replaying import Call
-from results.doctor.watched.rates import FEW_STEPS, HARDLY_IN_A_TRIAL, RISEN, SLOWLY, RatesSeen
+from results.doctor.watched.rates import (
+    FAR_BELOW,
+    FEW_STEPS,
+    HARDLY_IN_A_TRIAL,
+    RISEN,
+    SLOWLY,
+    RatesSeen,
+)
 
 HAS_LEARNED = 0.85
 """Share of predictions that are right above which a model has learned."""
@@ -23,6 +30,8 @@ LIMIT = 4.0
 JUMP = 3.0
 """A loss so many times the median of those around it is a jump."""
 TRIED = {"0.1": 0.1, "0.01": 0.01, "0.001": 0.001, "10": 10.0, "100": 100.0}
+FAR_HIGHER = ("1000", "10000")
+"""Factors that are tried where a hundred times the rate is still too low."""
 
 
 def rates_seen(recording: Recording) -> RatesSeen | None:
@@ -129,7 +138,22 @@ def _trials(recording: Recording, decay: float, share: float) -> dict[str, tuple
     for name, setting in settings.items():
         if trials.possible:
             found[name] = trials.train(setting)[:2]
-    return found
+    return found | (_far_higher(trials, found) if "100" in found else {})
+
+
+def _far_higher(
+    trials: Trials, found: dict[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """Return trials with still higher rates, as long as each takes the loss further down."""
+    higher: dict[str, tuple[float, float]] = {}
+    last = found["100"][1]
+    for name in FAR_HIGHER:
+        if last > min(found["10"][1], found["1"][1]) or last < FAR_BELOW * found["1"][0]:
+            break
+        if trials.possible:
+            higher[name] = trials.train(TrialSetting(rate=float(name)))[:2]
+            last = higher[name][1]
+    return higher
 
 
 def _large(recording: Recording) -> list[tuple[str, torch.Tensor, float]]:

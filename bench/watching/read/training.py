@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bench.watching.read.padded import padding_of
 from bench.watching.read.passes import Sides
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
@@ -94,9 +95,11 @@ def asked_rows(reading: StepReading) -> list[list[int]]:
 def source_rows(readings: list[StepReading]) -> tuple[int | None, list[tuple[int, ...]]]:
     """Return the symbol that pads sources, None if none does, and the sources without it."""
     groups = [g for r in readings for g in r.of_role("source")[:1] if g.ids_BJ.shape[1] > 1]
-    ends = [row[-1] for group in groups for row in group.ids_BJ.tolist() if row[-1] == row[-2]]
-    begins = [row[0] for group in groups for row in group.ids_BJ.tolist() if row[0] == row[1]]
-    found = max(ends, begins, key=len)
+    found = []
+    for group in groups:
+        padded_BJ = padding_of(group.ids_BJ)
+        if padded_BJ is not None:
+            found.extend(group.ids_BJ[padded_BJ].tolist())
     padding = max(set(found), key=found.count) if len(found) > LEAST_ROWS else None
     rows = whole_sources(readings)
     return padding, [tuple(symbol for symbol in row if symbol != padding) for row in rows]

@@ -23,6 +23,8 @@ from bench.watching.record.tape import Tape, memory, plain, takes_gradients
 
 IN_PLACE = frozenset({"__setitem__", "data.__set__"})
 GRADIENT = "grad.__get__"
+COPYING = frozenset("clone detach data.__get__ tensor to".split())
+"""Calls by which a script goes on with the value of a parameter in another tensor."""
 LAYERS = frozenset(
     "linear matmul __matmul__ __rmatmul__ mm bmm embedding gru lstm rnn_tanh rnn_relu gru_cell "
     "lstm_cell rnn_tanh_cell rnn_relu_cell conv1d einsum addmm baddbmm bilinear".split()
@@ -64,7 +66,11 @@ class HandMadeSteps:
         """Gradients and what was computed from them."""
         self._line: dict[int, tuple[Tensor, Tensor]] = {}
         """New values of parameters, with the first tensor of each."""
+        self._copies: dict[int, tuple[Tensor, Tensor]] = {}
+        """Copies of parameters since the last step, with the first tensor of each."""
         self._update: _Update | None = None
+        self.anew = False
+        """Whether the script makes new tensors of its parameters in a step."""
         self.awaited = False
         """Whether gradients have come and no step was taken since."""
         self.functional = False
@@ -72,17 +78,32 @@ class HandMadeSteps:
 
     def first(self, tensor: Tensor) -> Tensor:
         """Return the first tensor of a parameter that the script makes anew with each step."""
-        known = self._present.get(id(tensor))
-        return known[1] if known is not None and known[0] is tensor else tensor
+        known = self._known(tensor)
+        return tensor if known is None else known
 
     def knows(self, tensor: Tensor) -> bool:
         """Return whether a tensor is a parameter that the script changes by itself."""
-        known = self._present.get(id(tensor))
-        return known is not None and known[0] is tensor
+        return self._known(tensor) is not None
+
+    def _known(self, tensor: Tensor) -> Tensor | None:
+        known = self._present.get(id(tensor)) or self._copies.get(id(tensor))
+        return known[1] if known is not None and known[0] is tensor else None
+
+    def copied(self, tensors: list[Tensor], result: object) -> None:
+        """Note that a call made copies of tensors, some of them parameters."""
+        firsts = [first for tensor in tensors if (first := self._known(plain(tensor))) is not None]
+        for leaf in leaves_of(result) if firsts else ():
+            if isinstance(leaf, Tensor) and leaf.shape == firsts[0].shape:
+                copy = plain(leaf)
+                self._copies.setdefault(id(copy), (copy, firsts[0]))
 
     def know(self, parameters: Iterable[Tensor]) -> None:
         """Note parameters that a round takes."""
-        unknown = [p for p in parameters if id(p) not in self._present or self.first(p) is p]
+        parameters = list(parameters)
+        self._present |= {
+            k: self._copies.pop(k) for p in parameters if (k := id(p)) in self._copies
+        }
+        unknown = [p for p in parameters if not self.knows(p) or self.first(p) is p]
         if unknown:
             held = {id(parameter) for parameter in self._held()}
             self._present.update({id(p): (p, p) for p in unknown if id(p) not in held})
@@ -94,6 +115,8 @@ class HandMadeSteps:
         """
         if self._update is not None:
             return
+        copies, self._copies = self._copies, {}
+        self._present |= {k: pair for k, pair in copies.items() if _has_gradient(pair[0])}
         if self._present:
             held = {id(parameter) for parameter in self._held()}
             kept = {k: pair for k, pair in self._present.items() if id(pair[1]) not in held}
@@ -120,7 +143,7 @@ class HandMadeSteps:
         if self._update is not None or not self._begins(name, tensors):
             return False
         self._update = _Update(place())
-        present = {id(pair[1]): pair[0] for pair in self._present.values()}
+        present = self._in_use()
         gradients.before_update(present.values())
         return True
 
@@ -162,7 +185,7 @@ class HandMadeSteps:
         update, self._update = self._update, None
         if update is None:
             return None
-        present = {id(pair[1]): pair[0] for pair in self._present.values()}
+        present = self._in_use()
         pairs = [
             (present[key], _value(present[key], new), first)
             for key, (first, new) in update.changed.items()
@@ -173,6 +196,15 @@ class HandMadeSteps:
         self.cancel()
         parameters = [first for _, _, first in pairs]
         return HandMadeStep(update.place, parameters, rate) if parameters else None
+
+    def _in_use(self) -> dict[int, Tensor]:
+        """Return the tensor of each parameter that gradients come for, by its first's identity."""
+        found: dict[int, Tensor] = {}
+        for tensor, first in self._present.values():
+            before = found.get(id(first))
+            if before is None or takes_gradients(tensor) or not takes_gradients(before):
+                found[id(first)] = tensor
+        return found
 
     def trace(self, tape: Tape) -> None:
         """Put the first tensors of parameters in the place of those that a tape took."""
@@ -185,6 +217,7 @@ class HandMadeSteps:
     def _renew(self, pairs: list[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Keep the new tensors of parameters that are not written in place."""
         anew = {id(first) for old, new, first in pairs if new is not old}
+        self.anew |= bool(anew)
         kept = {k: pair for k, pair in self._present.items() if id(pair[1]) not in anew}
         later = {k: pair for k, pair in self._line.items() if id(pair[1]) in anew}
         self._present = kept | later
@@ -229,7 +262,7 @@ class HandMadeSteps:
     def _first_of(self, tensor: Tensor) -> Tensor | None:
         """Return the first tensor of the parameter that a tensor is, or is the new value of."""
         key = id(plain(tensor))
-        known = self._line.get(key) or self._present.get(key)
+        known = self._line.get(key) or self._present.get(key) or self._copies.get(key)
         if known is not None:
             return known[1]
         parameter = self._parameter(tensor)
@@ -246,6 +279,11 @@ def _writes(name: str) -> bool:
 def _value(old: Tensor, new: Tensor) -> Tensor:
     """Return the tensor that has a parameter's new value: itself, if it was written in place."""
     return old if memory(new) == memory(old) else new
+
+
+def _has_gradient(tensor: Tensor) -> bool:
+    """Return whether gradients have come to a leaf."""
+    return takes_gradients(tensor) and tensor.grad is not None
 
 
 def _holds_symbols(tensor: Tensor) -> bool:

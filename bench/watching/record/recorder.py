@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -20,7 +20,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
-from bench.watching.record.by_hand import HandMadeSteps
+from bench.watching.record.by_hand import COPYING, HandMadeSteps
 from bench.watching.record.calls import (
     AFTER_STEP,
     CHANGING,
@@ -32,6 +32,7 @@ from bench.watching.record.calls import (
     OPTIMIZERS,
     RANDOM,
     UNRECORDED,
+    asks,
 )
 from bench.watching.record.gradients import Gradients
 from bench.watching.record.hooks import HookedMode
@@ -88,6 +89,7 @@ class Recorder(HookedMode):
         self._clipping: FrameType | None = None
         self._safe_before_call = self._guarded(self._before_call)
         self._safe_after_call = self._guarded(self._after_call)
+        self._safe_after_copy = self._guarded(self._after_copy)
 
     @property
     def rounds(self) -> list[Round]:
@@ -147,7 +149,15 @@ class Recorder(HookedMode):
             return self._backward(func, args, kwargs)
         if func is torch.autograd.grad and self._of_parameters(args):
             return self._returned(func, args, kwargs)
-        if self._stages.idle() and not self._by_hand.awaited and not self._may_test():
+        if self._by_hand.anew and _name(func) in COPYING:
+            result = self._called(func, args, kwargs)
+            self._safe_after_copy(args, kwargs, result)
+            return result
+        return self._called(func, args, kwargs)
+
+    def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Make a call that is no backward pass, and record it if it is looked at."""
+        if self._stages.idle() and not self._by_hand.awaited and not self._may_test(args):
             return func(*args, **kwargs)
         pending = self._safe_before_call(func, args, kwargs)
         self._check_steps()
@@ -156,9 +166,15 @@ class Recorder(HookedMode):
             self._safe_after_call(func, pending, result)
         return result
 
-    def _may_test(self) -> bool:
-        """Return whether a call that takes a known parameter computes no gradients for it."""
-        return self._by_hand.functional and not in_transform()
+    def _may_test(self, given: Iterable[Any]) -> bool:
+        """Return whether a call may take a known parameter and compute no gradients for it."""
+        by_hand = self._by_hand
+        if not (by_hand.functional or by_hand.anew) or in_transform():
+            return False
+        return by_hand.functional or any(
+            isinstance(one, Tensor) and not one.requires_grad and by_hand.knows(one)
+            for one in given
+        )
 
     def _passes(self, func: Any) -> bool:
         """Return whether a call is not looked at: it is an optimizer's, or sets first weights."""
@@ -175,9 +191,12 @@ class Recorder(HookedMode):
 
     def _before_call(self, func: Any, args: Any, kwargs: Any) -> _Pending | _Updating | None:
         """Note what a call is given, before it may change it; None if it is not recorded."""
+        name = _name(func)
+        if name == "__deepcopy__":
+            # its second argument knows copies by the ids of objects, which are others' in a replay
+            args = (args[0], {})
         flat, places = taken_apart((args, kwargs))
         tensors = [leaf for leaf in flat if isinstance(leaf, Tensor)]
-        name = _name(func)
         if name in CLIPPING and (frame := torch_frame(CLIPS, CLIP_FUNCTIONS)) is not None:
             self._clip(frame)
             return None
@@ -194,11 +213,21 @@ class Recorder(HookedMode):
         """Return the tape that takes a call, if one does."""
         if self._stages.stepped and torch_frame(AFTER_STEP) is None:
             self._stages.begin_round()
-        tests = self._may_test() and any(map(self._by_hand.knows, tensors))
+        known = any(map(self._by_hand.knows, tensors))
+        if known and name in COPYING and self._by_hand.anew and not self._stages.begun:
+            return None  # parameters on their way to the next step, or to an evaluation
+        tests = known and name not in COPYING and not asks(name) and self._may_test(tensors)
         tape = self._stages.tape(name, tensors, tests)
+        if known and not asks(name) and self._stages.evaluation is not None:
+            self._stages.evaluation.by_hand = True
         if tape is None or name in UNRECORDED or self._stages.full(tape):
             return None
         return tape if tensors or name in RANDOM or name in MAKERS else None
+
+    def _after_copy(self, args: Any, kwargs: Any, result: Any) -> None:
+        """Follow parameters through a call that copies."""
+        flat, _ = taken_apart((args, kwargs))
+        self._by_hand.copied([leaf for leaf in flat if isinstance(leaf, Tensor)], result)
 
     def _after_call(self, func: Any, pending: _Pending | _Updating, result: Any) -> None:
         """Put a call that has returned on its tape."""

@@ -72,6 +72,8 @@ class EvaluationCalls:
     """Number of calls that are recorded of it at most."""
     chains: set[Chain] = field(default_factory=set)
     """From where it called modules."""
+    by_hand: bool = False
+    """Whether it took parameters that the script changes by itself, which need no module."""
 
     @property
     def full(self) -> bool:

@@ -135,7 +135,7 @@ class Stages:
         evaluation = self.evaluation
         if (
             evaluation is not None
-            and (self._every_step or not evaluation.chains)
+            and (self._every_step or not (evaluation.chains or evaluation.by_hand))
             and any(evaluation.tape.made(tensor) for tensor in tensors)
         ):
             self._adopt(evaluation)

@@ -107,6 +107,7 @@ RULES: tuple[WatchedRule, ...] = (
     updates.detached,
     updates.made_anew,
     updates.unused_layers,
+    evaluations.other_weights,
     evaluations.state_lost,
     evaluations.other_ids,
     evaluations.other_labels,
@@ -134,6 +135,7 @@ ROWS_MIXED = frozenset(
 OF_MIXED = frozenset("attention-over-wrong-axis targets-transposed padding-attended".split())
 CONSEQUENCES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(ROWS_MIXED, OF_MIXED | {"ids-collide"}),
+    "rows-not-restored": OF_MIXED | frozenset(["ids-collide", "mask-inverted"]),
     "view-for-transpose": OF_MIXED
     | frozenset("real-token-ignored no-eos-in-loss ids-collide".split()),
     **dict.fromkeys(["softmax-over-time", "softmax-over-batch"], frozenset(["no-eos-in-loss"])),
@@ -157,6 +159,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "always-start": frozenset(["never-forced"]),
     "rate-too-high": frozenset(["one-label"]),
     "unregistered-layers": frozenset(["part-left-out"]),
+    "other-weights-at-evaluation": frozenset(["stops-too-early"]),
     "optimizer-not-stepped": frozenset(["encoder-left-out", "decoder-left-out", "part-left-out"]),
     "wrong-model-optimized": frozenset(["unused-layer", "part-left-out"]),
     "graph-cut": frozenset(["unused-layer", "source-cut"]),

@@ -44,6 +44,8 @@ class WeightsSeen:
     """Share of the symbols of the sources that a mask hides at every step."""
     covered_symbols: int = 0
     """Number of different symbols among these."""
+    without_effect: bool = False
+    """Whether no prediction changes where the weights are turned round along the source."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,17 @@ def constant(seen: AttentionSeen) -> Iterator[Finding]:
                 "do not start their weights at 0",
                 place=weights.place,
                 why="attention gives the mean of the source at every step.",
+            )
+        elif weights.without_effect and later.without_effect:
+            yield Finding(
+                "attention-constant",
+                SURE,
+                f"with the weights over {weights.positions} source positions turned round, from "
+                "the last to the first, no prediction changes",
+                "let each weight multiply the encoder's output of its own position: "
+                'torch.einsum("bs,bsh->bh", weights, outputs), or weights.unsqueeze(1) @ outputs',
+                place=weights.place,
+                why="the sum over the source does not depend on where attention looks.",
             )
         elif weights.same_each_step and later.same_each_step:
             yield Finding(

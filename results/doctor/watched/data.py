@@ -22,6 +22,8 @@ CLEARLY_WORSE = 0.15
 """Difference between shares of right predictions that is no chance."""
 COMMON_END = 0.5
 """An end symbol ends more than this share of the examples."""
+NEARLY_COMMON_END = 0.9
+"""The same where some examples are cut off."""
 ENOUGH_TO_PAIR = 90
 """Training steps after which a model uses its source if that says anything of the target."""
 NEEDS_PADDING = 0.05
@@ -40,7 +42,7 @@ SPECIAL = 4
 """Ids below this are mostly those of padding, start, end and unknown words."""
 UNRELATED = 3.0
 """Below so many standard deviations of random orders, targets have nothing to do with sources."""
-UNUSED = 0.02
+UNUSED = 0.05
 """A model does not use its source if another source costs less than this share of the loss."""
 
 
@@ -56,6 +58,9 @@ class PairsSeen:
     """Cross-entropy of the last round that was read."""
     exchanged_loss: float
     """The same when each example is given the source of another one."""
+    restored: float | None = None
+    """The relation if sources are put back to where they stood before the script changed their
+    order; None if it did not."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,20 @@ def misaligned(seen: DataSeen) -> Iterator[Finding]:
     pairs = seen.pairs
     if pairs is None or seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH_TO_PAIR:
         return
+    if pairs.relation < UNRELATED and pairs.restored is not None and pairs.restored > UNRELATED:
+        yield Finding(
+            "rows-not-restored",
+            SURE,
+            f"the sources of {pairs.pairs} pairs were put in another order before they are looked "
+            f"up: targets of similar sources are no more alike than any ({pairs.relation:.1f} "
+            "standard deviations of random orders), and in the order of before they are "
+            f"({pairs.restored:.1f})",
+            "put the encoder's outputs and state back in order: outputs[order.argsort()], or use "
+            "pack_padded_sequence(..., enforce_sorted=False)",
+            place=seen.place,
+            why="each example is trained to give the target of another one.",
+        )
+        return
     unused = pairs.exchanged_loss < (1 + UNUSED) * pairs.loss
     if unused and pairs.relation < UNRELATED:
         yield Finding(
@@ -244,15 +263,16 @@ def _without_end(seen: DataSeen, evaluated: EvaluationsSeen | None) -> str | Non
             f"symbol {seen.unasked_end} follows the last symbol that the loss asks for, in every "
             "example and before any padding: an end symbol without weight in the loss"
         )
-    if seen.common_end is None or seen.common_end > COMMON_END:
+    if seen.common_end is None or seen.common_end > NEARLY_COMMON_END:
         return None
     several = (
         "targets have several lengths, and no symbol ends them: the commonest of the last "
         f"symbols that the loss asks for ends {seen.common_end:.0%} of the examples"
     )
-    if seen.as_long_as_source <= MOSTLY_RIGHT:
-        return several if seen.common_end < COMMON_END else None
     # where each target is as long as its source, the source may say when to stop
+    if seen.common_end < COMMON_END and seen.as_long_as_source <= MOSTLY_RIGHT:
+        return several
+    # a full stop may end half of them; then evaluation says whether the model stops there
     steps = None if evaluated is None else evaluated.fewest_steps
     if steps is None or steps <= seen.longest + 1:
         return None

@@ -161,6 +161,28 @@ class OtherSources:
     front: float | None = None
     """Share of padded sources with the padding in front; None if few are padded at one end."""
     front_trained: float | None = None
+    longer: float = 0.0
+    """Share of them that are longer than all of training's."""
+    longest_trained: int = 0
+    strange: float = 0.0
+    """Share of pairs of neighbours that half of training's sources do not have."""
+    strange_trained: float = 0.0
+    """The same of the other half of training's sources."""
+
+
+@dataclass(frozen=True)
+class OtherWeights:
+    """Weights of an evaluation that are not those which were trained until then."""
+
+    later: int
+    """Steps of training between the step that was asked and the evaluation."""
+    right: float
+    """Share of the step's predictions that are right."""
+    right_with: float
+    """The same with the evaluation's weights."""
+    same: float
+    """Share of the parameters that are the trained ones."""
+    place: str
 
 
 @dataclass(frozen=True)
@@ -201,3 +223,5 @@ class EvaluationsSeen:
     """None if too few could be compared."""
     attended: AttendedPadding | None = None
     """None if training does not hide padding from attention, or the evaluation has none."""
+    weights: OtherWeights | None = None
+    """None if the evaluation has the trained weights, or if that cannot be told."""

@@ -26,6 +26,14 @@ FEW_BACKWARDS = 0.25
 """The same of sources of training, below which it has a direction."""
 MANY_UNSEEN = 0.1
 """Share of symbols that training's sources do not have."""
+MANY_STRANGE = 0.4
+"""Share of pairs of neighbours that training's sources do not have."""
+MANY_LONGER = 0.5
+"""Share of sources that are longer than all of training's."""
+MOSTLY_TRAINED = 0.5
+"""Share of predictions that are right from which on training has come to something."""
+FAR_WORSE = 0.5
+"""Share of these that other weights must lose to be called worse."""
 MUCH_ATTENDED = 0.01
 """Mean weight on padding that training hides, from which on evaluation differs."""
 MUCH_BETTER = 0.2
@@ -272,6 +280,17 @@ def _unlike(one: OtherSources) -> str | None:
             f"{one.unseen:.0%} of the symbols in {one.rows} sources of the evaluation do not occur "
             f"in training's ({one.unseen_trained:.0%} of other training sources')"
         )
+    if one.strange > MANY_STRANGE + one.strange_trained:
+        return (
+            f"{one.strange:.0%} of the pairs of neighbouring symbols in {one.rows} sources of the "
+            f"evaluation do not occur in training's ({one.strange_trained:.0%} of other training "
+            "sources'), as with ids of another vocabulary"
+        )
+    if one.longer > MANY_LONGER:
+        return (
+            f"{one.longer:.0%} of {one.rows} sources of the evaluation are longer than all of "
+            f"training's, the longest of which has {one.longest_trained} symbols"
+        )
     sides = one.front is not None and one.front_trained is not None
     if sides and abs((one.front or 0.0) - (one.front_trained or 0.0)) > MANY_BACKWARDS:
         return (
@@ -279,6 +298,28 @@ def _unlike(one: OtherSources) -> str | None:
             f"and in {one.front_trained:.0%} of training's"
         )
     return None
+
+
+def other_weights(watched: HasEvaluations) -> Iterator[Finding]:
+    """Find an evaluation of weights that are much worse than those trained until then."""
+    seen = watched.evaluations
+    if seen is None or seen.weights is None:
+        return
+    one = seen.weights
+    if one.right < MOSTLY_TRAINED or one.right_with > FAR_WORSE * one.right:
+        return
+    what = "the same tensors with other values" if one.same == 1 else "other tensors than"
+    yield Finding(
+        "other-weights-at-evaluation",
+        SURE,
+        f"the weights that the evaluation uses are {what} those of training: on a batch of "
+        f"training they predict {one.right_with:.0%} of the symbols right, the trained ones "
+        f"{one.right:.0%}, {one.later:,} steps before",
+        "evaluate the model that was trained; where an average of weights or a checkpoint is used, "
+        "check its decay, and which one is loaded",
+        place=one.place,
+        why="What is scored is not the model that has learned.",
+    )
 
 
 def attended(watched: HasEvaluations) -> Iterator[Finding]:

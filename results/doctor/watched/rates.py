@@ -224,7 +224,7 @@ def _another_rate(seen: RatesSeen, own: float) -> Iterator[Finding]:
 
 def _has_faded(seen: RatesSeen, own: float) -> bool:
     """Return whether the rate has become so low that the script stopped learning by it."""
-    if seen.estimated and seen.faded < STOPPED:
+    if seen.estimated and seen.faded < STOPPED and own < RISEN:
         return True
     return seen.faded < FADED and own < FELL and seen.trials["1"][1] < FELL * seen.last
 

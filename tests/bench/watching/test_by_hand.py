@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import torch
@@ -96,7 +97,18 @@ def functional(params: dict[str, Tensor]) -> dict[str, Tensor]:
     return params
 
 
-WAYS = [in_place, through_data, data_replaced, all_at_once, made_anew, functional]
+def copied(params: dict[str, Tensor]) -> dict[str, Tensor]:
+    kept = {name: p.detach() for name, p in params.items()}
+    for ids in batches():
+        assert int(ids.max()) < 6
+        params = {name: p.clone().requires_grad_() for name, p in kept.items()}
+        loss_of(params, ids).backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            kept = {name: p - RATE * cast("Tensor", p.grad) for name, p in params.items()}
+    return kept
+
+
+WAYS = [in_place, through_data, data_replaced, all_at_once, made_anew, functional, copied]
 Way = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
@@ -125,6 +137,25 @@ def test_steps_by_hand_are_seen_with_their_rate(way: Way) -> None:
         for norms in updated:
             assert norms.update == pytest.approx(RATE * norms.own, rel=1e-3)
             assert norms.own > 0
+
+
+@pytest.mark.parametrize("way", [made_anew, functional, copied])
+@pytest.mark.parametrize("forbids", [False, True], ids=["with gradients", "no_grad"])
+def test_an_evaluation_between_two_trainings_is_no_step(way: Way, forbids: bool) -> None:
+    recorder = Recorder()
+    with recorder:
+        params = way(first())
+        (ids, *_) = batches()
+        with torch.set_grad_enabled(not forbids):
+            given = {name: p.detach() for name, p in params.items()}
+            chosen = (given["embedding"][ids] @ given["out"]).argmax(-1)
+        way({name: p.detach().requires_grad_() for name, p in params.items()})
+    assert recorder.error is None
+    assert recorder.steps == 2 * STEPS
+    evaluation = recorder.evaluations[-1]
+    assert evaluation.after == STEPS
+    assert "argmax" in {call.name for call in evaluation.tape.calls}
+    assert chosen.shape == ids.shape
 
 
 @pytest.mark.parametrize("way", WAYS)

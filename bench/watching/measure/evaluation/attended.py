@@ -6,11 +6,13 @@ from statistics import fmean
 
 from torch import Tensor
 
-from bench.watching.measure.attention import attention_seen, on_padding, padding_of
+from bench.watching.measure.attention import attention_seen, on_padding
+from bench.watching.read.padded import padding_of
 from bench.watching.read.passes import Pass, PassesOfEvaluation
-from bench.watching.read.predictions import BETWEEN, normalised_axis
+from bench.watching.read.predictions import BETWEEN
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import source_rows
+from bench.watching.read.weighing import weighings
 from results.doctor.watched.evaluation_facts import AttendedPadding
 
 
@@ -29,23 +31,20 @@ def attended_padding(seen: PassesOfEvaluation, recording: Recording) -> Attended
 
 
 def _on_padding(one: Pass, symbol: int) -> tuple[float, str] | None:
-    """Return the largest mean weight of a pass's softmaxes on padding, and the line of that one."""
+    """Return the largest mean weight that a pass puts on padding, and the line of that one."""
     ids = one.source[0].ids if len(one.source) == 1 else None
     if ids is None or ids.dim() != 2:
         return None
     # a softmax over the symbols that are chosen from is none of attention, however many there are
     scores = [one.tape.calls[choice.call].inputs[0] for choice in one.choices]
     chosen: set[int] = set().union(*(one.flow.moved_from(n, BETWEEN) for n in scores))
+    calls = [one.tape.calls[index] for index in one.calls]
+    wanted = {call.results[0] for call in calls if call.results} - chosen
     shares = []
-    for index in one.calls:
-        call = one.tape.calls[index]
-        if call.name != "softmax" or not call.results or call.results[0] in chosen:
-            continue
-        weights = one.values[call.results[0]]
-        axis = normalised_axis(one.tape, index, weights)
-        share = _share(weights, axis, ids.cpu(), symbol)
+    for found in weighings(one.flow, one.values, wanted, ()):
+        share = _share(found.weights(one.values), found.axis, ids.cpu(), symbol)
         if share is not None:
-            shares.append((share, str(call.place or "")))
+            shares.append((share, str(found.place or "")))
     return max(shares, default=None)
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 
 import torch
 
-from bench.watching.read.passes import Pass, PassesOfEvaluation
+from bench.watching.read.passes import Pass, PassesOfEvaluation, Sides
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import source_rows, whole_sources
 from results.doctor.watched.evaluation_facts import OtherSources
@@ -27,8 +27,12 @@ EDGE = -1
 SourceRows = list[tuple[int, ...]]
 
 
-def other_sources(seen: PassesOfEvaluation, recording: Recording) -> OtherSources | None:
+def other_sources(
+    seen: PassesOfEvaluation, recording: Recording, sides: Sides
+) -> OtherSources | None:
     """Return how the sources of an evaluation differ from those of training."""
+    if not all(_known(one, sides) for one in seen[1]):
+        return None
     padding, trained = source_rows([reading for _, reading in recording.readings])
     whole = [row for one in seen[1] for row in _rows(one)]
     evaluated = [kept for row in whole if len(kept := _kept(row, padding)) > 1]
@@ -43,6 +47,7 @@ def other_sources(seen: PassesOfEvaluation, recording: Recording) -> OtherSource
     known, others = trained[::2], trained[1::2]
     symbols = {symbol for row in known for symbol in row}
     pairs = Counter(pair for row in known for pair in _pairs(row))
+    longest = max(map(len, trained))
     entry = next(one.source[0] for one in seen[1] if one.source)
     return OtherSources(
         len(evaluated),
@@ -53,7 +58,16 @@ def other_sources(seen: PassesOfEvaluation, recording: Recording) -> OtherSource
         str(entry.place or ""),
         _in_front(whole, padding),
         _in_front(whole_sources([reading for _, reading in recording.readings]), padding),
+        sum(len(row) > longest for row in evaluated) / len(evaluated),
+        longest,
+        _strange(evaluated, pairs),
+        _strange(others, pairs),
     )
+
+
+def _known(one: Pass, sides: Sides) -> bool:
+    """Return whether the symbols of a pass's source enter where training's do, or by a weight."""
+    return all(e.weight >= 0 or e.place in sides.source_places for e in one.source)
 
 
 def _rows(one: Pass) -> SourceRows:
@@ -105,6 +119,12 @@ def _unseen(rows: SourceRows, symbols: set[int]) -> float:
 def _backwards(rows: SourceRows, pairs: Counter[tuple[int, int]]) -> float:
     """Return the share of rows whose pairs of neighbours are more usual if read backwards."""
     return sum(_usual(row[::-1], pairs) > _usual(row, pairs) for row in rows) / len(rows)
+
+
+def _strange(rows: SourceRows, pairs: Counter[tuple[int, int]]) -> float:
+    """Return the share of pairs of neighbours that are not among the known ones."""
+    every = [pair for row in rows for pair in _pairs(row)]
+    return sum(pair not in pairs for pair in every) / len(every)
 
 
 def _usual(row: tuple[int, ...], pairs: Counter[tuple[int, int]]) -> float:

@@ -14,6 +14,7 @@ from bench.watching.measure.evaluation.ending import compares_end
 from bench.watching.measure.evaluation.handed import handed_ids, renamed_ids
 from bench.watching.measure.evaluation.sources import other_sources
 from bench.watching.measure.evaluation.switched import dropout_off, running_statistics
+from bench.watching.measure.evaluation.weights import other_weights
 from bench.watching.measure.vocabulary import misread_ids
 from bench.watching.read.dividing import passes
 from bench.watching.read.entries import Lookup
@@ -37,6 +38,8 @@ FEWEST_FED = 4
 """Steps without which a pass does not show whether a state is carried."""
 FEWEST_PASSES = 3
 """Fewer passes may be long by chance."""
+FEWEST_ANSWERS = 10
+"""Fewer answers may lack an end by chance."""
 MOST_PASSES = 40
 """Passes of one evaluation that are looked at."""
 
@@ -71,8 +74,9 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         renamed=renamed_ids(seen[-1]),
         misread=misread_ids(seen[-1], recording),
         fewest_steps=_fewest_steps(free),
-        sources=other_sources(seen[-1], recording),
+        sources=other_sources(seen[-1], recording, trained.sides),
         attended=attended_padding(seen[-1], recording),
+        weights=other_weights(seen[-1], recording),
     )
 
 
@@ -330,7 +334,7 @@ def _too_short(last: list[Pass], trained: Habits) -> TooShort | None:
         rows, ended = rows + len(ends_B), ended + int(ends_B.sum())
         if not bool(ends_B.all()):
             steps.add(len(chosen_TB))
-    if len(steps) != 1:
+    if len(steps) != 1 or rows < FEWEST_ANSWERS:
         return None
     limit = steps.pop()
     longer = sum(length > limit for length in trained.lengths) / len(trained.lengths)
