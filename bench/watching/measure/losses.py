@@ -57,7 +57,9 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
 
 
 def _uphill(recording: Recording) -> str | None:
-    """Return the line where the script itself adds the gradient to the weights, if it does."""
+    """Return the line where steps are made that go up the gradient, if they do."""
+    if recording.climbed:
+        return str(next(seen for seen in recording.optimizers if seen.steps).place)
     rates = recording.curve.rates
     by_hand = [seen for seen in recording.optimizers if seen.kind == BY_HAND]
     if not by_hand or not rates:

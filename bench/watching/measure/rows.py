@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from bench.watching.measure.pairing import order_of
 from bench.watching.measure.renumbered import renumbered_seen
-from bench.watching.read.layout import CLEAN, disturbed, owners
+from bench.watching.read.layout import CLEAN, Owners, disturbed, owners
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from results.doctor.watched.rows import RowsSeen
@@ -43,6 +44,8 @@ def _seen(reading: StepReading) -> RowsSeen:
     if found.clean >= CLEAN:
         return RowsSeen(reading.examples, mixed)
     exchanged = _exchanged(reading)
+    if exchanged is not None and exchanged[0] == 0:  # sorted, and put back
+        return RowsSeen(reading.examples, 0.0)
     if exchanged is not None:
         return RowsSeen(reading.examples, mixed, exchanged=exchanged)
     for example in (0, reading.examples - 1):
@@ -56,7 +59,11 @@ def _seen(reading: StepReading) -> RowsSeen:
 
 def _exchanged(reading: StepReading) -> tuple[float, str] | None:
     """Return the share of predictions that belong to one example by what is fed and to another by
-    the source, and the line of the source; None if examples are not merely exchanged."""
+    the source, and the line of the source; None if examples are not merely exchanged.
+
+    The share is 0 where sources were put in another order before they are looked up, and what is
+    made of them was put back.
+    """
     members = [group.entries for group in reading.groups]
     axes = [group.batch_axis for group in reading.groups]
     if len(members) < 2:
@@ -66,14 +73,24 @@ def _exchanged(reading: StepReading) -> tuple[float, str] | None:
         for index in range(len(members))
     ]
     clean = [(index, found) for index, found in enumerate(each) if found.clean >= CLEAN / 2]
-    for (first, a), (_, b) in itertools.pairwise(clean):
+    for (first, a), (second, b) in itertools.pairwise(clean):
         both = (a.owner_N >= 0) & (b.owner_N >= 0)
         if not bool(both.any()) or bool(a.mixed_N.any()) or bool(b.mixed_N.any()):
             continue
         share = float((a.owner_N != b.owner_N)[both].double().mean())
+        place = str(reading.groups[first].place)
         if share > DIFFERENT:
-            return share, str(reading.groups[first].place)
+            before = [
+                _before(reading, index, found)[both] for index, found in ((first, a), (second, b))
+            ]
+            return 0.0 if bool((before[0] == before[1]).all()) else share, place
     return None
+
+
+def _before(reading: StepReading, index: int, found: Owners) -> Tensor:
+    """Return the owners of predictions by where they stood before the script changed the order."""
+    order = order_of(reading, reading.groups[index])
+    return found.owner_N if order is None else torch.tensor(order)[found.owner_N]
 
 
 def _first_mixing(reading: StepReading, example: int) -> tuple[int, list[Tensor], int] | None:

@@ -108,8 +108,10 @@ class UnreadableError(Exception):
     """Says in a clause why a round of training cannot be read."""
 
 
-def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
+def predictions(tape: Tape, flow: Flow, loss: int, climbed: bool = False) -> Predictions:
     """Return what the loss of this number asks for.
+
+    climbed: whether the optimizers make it larger, as one of logarithms of probabilities.
 
     Raises:
         UnreadableError: It is no loss over symbols, or gradients do not reach their scores.
@@ -118,7 +120,7 @@ def predictions(tape: Tape, flow: Flow, loss: int) -> Predictions:
     if _mixes(tape, flow, loss, criteria):
         raise UnreadableError("its loss adds probabilities of several softmaxes, as a pointer does")
     makers, between = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
-    heads = _heads(tape, loss, makers, criteria[0])
+    heads = _heads(tape, loss, makers, criteria[0], -1 if climbed else 1)
     if not any(bool(head.finite.any()) for head in heads):
         raise UnreadableError("no prediction, or no gradient of one, is a finite number")
     found = Predictions(heads, criteria, sorted({*between, *criteria}))
@@ -205,15 +207,15 @@ def _no_criterion(tape: Tape, flow: Flow, loss: int) -> str:
 
 
 def _heads(
-    tape: Tape, loss: int, makers: list[tuple[int, int]], criterion: int
+    tape: Tape, loss: int, makers: list[tuple[int, int]], criterion: int, sign: int
 ) -> list[LogitsCall]:
-    """Return the logits from which a loss is computed, with its gradients there."""
+    """Return the logits from which a loss is computed, with the gradients there of sign * loss."""
     values = tape.replay(gradients=True)
     wanted = [(i, n) for i, n in makers if values[n].requires_grad and values[n].dim() > 0]
     heads = []
     if wanted and values[loss].requires_grad:
         gradients = torch.autograd.grad(
-            values[loss].sum(), [values[n] for _, n in wanted], allow_unused=True
+            sign * values[loss].sum(), [values[n] for _, n in wanted], allow_unused=True
         )
         size = _symbols(tape, values, criterion)
         heads = [

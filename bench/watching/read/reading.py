@@ -127,20 +127,21 @@ class StepReading:
         return table_BT
 
 
-def read(tape: Tape, loss: int, since: int = 0) -> StepReading:
+def read(tape: Tape, loss: int, since: int = 0, climbed: bool = False) -> StepReading:
     """Return what can be found about a round.
 
     Args:
         tape: the calls of the round.
         loss: number of the loss of its last batch.
         since: number of calls before those of that batch.
+        climbed: whether the optimizers make the loss larger.
 
     Raises:
         UnreadableError: Its loss reads no predictions, or no symbols were seen to enter the model.
     """
     tape, loss = one_batch(with_pinned_norms(tape), loss)
     flow = Flow(tape)
-    asked = predictions(tape, flow, loss)
+    asked = predictions(tape, flow, loss, climbed)
     ancestors = flow.ancestors(loss)
     found = [e for e in entries(tape, flow) if not _is_asked(e, ancestors, asked, flow)]
     grouped = _grouped([entry for entry in found if entry.number in ancestors])

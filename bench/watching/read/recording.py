@@ -91,6 +91,12 @@ class Recording:
             return float(right[~commonest].mean())
         return float(right.mean())
 
+    @property
+    def climbed(self) -> bool:
+        """Return whether all optimizers that step make the loss larger."""
+        stepping = [seen for seen in self.optimizers if seen.steps]
+        return bool(stepping) and all(seen.settings.get("maximize") for seen in stepping)
+
     def unread(self) -> list[str]:
         """Return a sentence that says why no step could be read; none if some could."""
         if not self.steps or self.readings:
@@ -108,6 +114,6 @@ class Recording:
             batch = last_batch(one)
             if batch is not None:
                 try:
-                    yield one, read(*batch)
+                    yield one, read(*batch, climbed=self.climbed)
                 except UnreadableError as error:
                     self._reasons.append(str(error))

@@ -161,7 +161,8 @@ class Tape:
         for number, tensor in leaves.items():
             if self.numbers.get(id(tensor)) == number:
                 self.roots[number] = self._root(tensor, None)
-                self.parameters[number] = plain(tensor)
+                if takes_gradients(tensor):
+                    self.parameters[number] = plain(tensor)
         self._keep_aliases(own - leaves.keys())
 
     def _keep_aliases(self, numbers: set[int]) -> None:
@@ -288,8 +289,9 @@ def plain(tensor: Tensor) -> Tensor:
 
 
 def _settles(tensor: Tensor) -> bool:
-    """Return whether a tensor is a parameter whose value is taken anew."""
-    return takes_gradients(tensor) and plain(tensor).layout == torch.strided
+    """Return whether a tensor is a parameter, perhaps a frozen one, whose value is taken anew."""
+    parameter = takes_gradients(tensor) or isinstance(tensor, nn.Parameter)
+    return parameter and plain(tensor).layout == torch.strided
 
 
 def memory(tensor: Tensor) -> int:

@@ -173,7 +173,9 @@ def misaligned(seen: DataSeen) -> Iterator[Finding]:
     pairs = seen.pairs
     if pairs is None or seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH_TO_PAIR:
         return
-    if pairs.relation < UNRELATED and pairs.restored is not None and pairs.restored > UNRELATED:
+    unused = pairs.exchanged_loss < (1 + UNUSED) * pairs.loss
+    alike_before = pairs.restored is not None and pairs.restored > UNRELATED
+    if unused and alike_before and pairs.relation < UNRELATED:
         yield Finding(
             "rows-not-restored",
             SURE,
@@ -187,7 +189,6 @@ def misaligned(seen: DataSeen) -> Iterator[Finding]:
             why="each example is trained to give the target of another one.",
         )
         return
-    unused = pairs.exchanged_loss < (1 + UNUSED) * pairs.loss
     if unused and pairs.relation < UNRELATED:
         yield Finding(
             "pairs-misaligned",

@@ -187,7 +187,8 @@ def maximised(seen: LossesSeen) -> Iterator[Finding]:
             SURE,
             f"the update at {seen.uphill} moves the weights along the gradient, not against it, so "
             "each step makes the loss larger",
-            "subtract the gradient: weight -= learning_rate * gradient",
+            "subtract the gradient: weight -= learning_rate * gradient (maximize=False of torch's "
+            "optimizers)",
             place=seen.uphill,
             why="each step makes the right symbols less probable.",
         )

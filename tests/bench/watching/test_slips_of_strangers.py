@@ -239,3 +239,63 @@ def test_a_slip_in_a_script_with_a_trainer(tmp_path: Path, name: str, cause: str
     ]
     found = causes(tmp_path, replaced, WORDS[name].replace("__main__", "<run_path>"))
     assert found[:1] == ([] if cause is None else [cause])
+
+
+MAXIMIZES = ("lr=0.01)", "lr=0.01, maximize=True)")
+NEGATED = ("        loss = loss_of(", "        loss = -loss_of(")
+
+
+def test_a_sign_and_an_optimizer_that_climbs_cancel_each_other(tmp_path: Path) -> None:
+    assert findings(tmp_path, MAXIMIZES, NEGATED) == []
+    assert findings(tmp_path, MAXIMIZES)[:1] == [("loss-maximised", "certain")]
+    assert findings(tmp_path, NEGATED)[:1] == [("loss-maximised", "certain")]
+
+
+def test_a_loss_made_anew_from_its_number(tmp_path: Path) -> None:
+    anew = (
+        "        loss.backward()",
+        "        torch.tensor(loss.item(), requires_grad=True).backward()",
+    )
+    assert findings(tmp_path, anew)[:1] == [("graph-cut", "certain")]
+
+
+def test_an_evaluation_of_weights_that_were_never_trained(tmp_path: Path) -> None:
+    kept = ("model = Model()\n", "model = Model()\nimport copy\nfirst = copy.deepcopy(model)\n")
+    evaluated = ("model.eval()\nright", "trained, model = model, first\nmodel.eval()\nright")
+    assert findings(tmp_path, kept, evaluated) == [("other-weights-at-evaluation", "certain")]
+    average = (
+        "        optimizer.step()\n",
+        "        optimizer.step()\n"
+        "        with torch.no_grad():\n"
+        "            for p, q in zip(first.parameters(), model.parameters()):\n"
+        "                p.lerp_(q, DECAY)\n",
+    )
+    slow = (average[0], average[1].replace("DECAY", "1e-4"))
+    assert findings(tmp_path, kept, evaluated, slow) == [("other-weights-at-evaluation", "certain")]
+    quick = (average[0], average[1].replace("DECAY", "0.1"))
+    assert findings(tmp_path, kept, evaluated, quick) == []
+
+
+SORTED = (
+    "        state = model.encode(source, lengths)\n        logits",
+    "        lengths, order = lengths.sort(descending=True)\n"
+    "        state = model.encode(source[order], lengths)BACK\n        logits",
+)
+
+
+def test_sources_that_are_sorted_and_not_put_back(tmp_path: Path) -> None:
+    back = (SORTED[0], SORTED[1].replace("BACK", "[:, order.argsort()]"))
+    assert findings(tmp_path, back) == []
+    lost = (SORTED[0], SORTED[1].replace("BACK", ""))
+    assert findings(tmp_path, lost)[:1] == [("rows-not-restored", "certain")]
+
+
+FROZEN = (
+    "        self.source = nn.Embedding(len(source_texts), 24)",
+    "        self.source = nn.Embedding(len(source_texts), 24)\n"
+    "        self.source.weight.requires_grad_(False)",
+)
+
+
+def test_an_embedding_that_is_frozen_at_random_is_sound(tmp_path: Path) -> None:
+    assert findings(tmp_path, FROZEN) == []
