@@ -92,7 +92,7 @@ def _pairs_seen(pairs: list[tuple[StepReading, Group]]) -> PairsSeen | None:
     """Return whether targets depend on their sources, as far as the rounds show it."""
     sources = [row for _, group in pairs for row in _rows(group)]
     targets = [row for reading, _ in pairs for row in asked_rows(reading)]
-    found = [order_of(*pair) for pair in pairs]
+    found = [order_of(*pair, by_model=True) for pair in pairs]
     orders: list[int] = []
     for order in found if all(found) else ():
         begin = len(orders)

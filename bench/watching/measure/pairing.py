@@ -62,8 +62,11 @@ def pairs_seen(
     return PairsSeen(len(different), relation, own, exchanged, restored)
 
 
-def order_of(reading: StepReading, source: Group) -> list[int] | None:
-    """Return where each source stood before the script put them in another order, if it did."""
+def order_of(reading: StepReading, source: Group, by_model: bool = False) -> list[int] | None:
+    """Return where each source stood before the script put them in another order, if it did.
+
+    by_model: whether only an order counts that was changed while a module ran.
+    """
     flow, tape = reading.flow, reading.tape
     values = tape.replay(stop=source.entries[0].at)
     wanted = list(range(reading.examples))
@@ -71,6 +74,8 @@ def order_of(reading: StepReading, source: Group) -> list[int] | None:
         for index in flow.makers[number]:
             call = tape.calls[index]
             if call.name not in ("__getitem__", "index_select"):
+                continue
+            if by_model and not call.modules:
                 continue
             for by in (values[n] for n in call.inputs[1:] if n in values):
                 order = by.flatten().tolist() if by.dtype == torch.int64 else []

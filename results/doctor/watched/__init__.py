@@ -154,7 +154,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
     "targets-transposed": frozenset(
         "real-token-ignored never-forced padding-in-loss no-eos-in-loss".split()
     ),
-    "source-cut": frozenset(["encoder-left-out", "unused-layer"]),
+    "source-cut": frozenset(["encoder-left-out", "unused-layer", "attention-constant"]),
     "only-padding-in-loss": frozenset(["no-eos-in-loss"]),
     "always-start": frozenset(["never-forced"]),
     "rate-too-high": frozenset(["one-label"]),
