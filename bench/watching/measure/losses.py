@@ -16,6 +16,7 @@ from bench.watching.read.predictions import (
     BETWEEN,
     SOFTMAX,
     WRITTEN_OUT,
+    asked_for,
     normalised_axis,
 )
 from bench.watching.read.reading import StepReading
@@ -27,6 +28,10 @@ from results.doctor.watched.losses import LossesSeen, Normalisation
 
 NO_SIGN = WRITTEN_OUT | {"logsumexp"}
 """Calls whose results a right loss makes neither larger nor smaller as a whole."""
+NEARLY_0 = 0.01
+"""Probabilities above minus this are 0 but for rounding."""
+MOST_FIT = 0.9
+"""Share of predictions whose gradients must be those of a cross-entropy."""
 ONE_LABEL = 0.25
 """A model gives one symbol if it gives others less than this share of the times it should."""
 OWN_CHOICE = 0.9
@@ -82,7 +87,7 @@ def _seen(reading: StepReading) -> LossesSeen:
     empty, empty_first = _empty(reading, rows)
     weight_BT = reading.table(asked.weight_N, 0.0)
     asked_BT = reading.table(asked.asked_N)
-    inside = _inside(weight_BT, reading.table(asked.assumed_N, False))
+    inside = _inside(weight_BT)
     # where examples are not told apart, the end of one looks like the inside of another
     if reading.examples < 2 or not _one_symbol(reading, inside):
         inside = torch.zeros_like(inside)
@@ -262,7 +267,7 @@ def _sign(reading: StepReading, index: int) -> float | None:
     tape = reading.tape
     call = tape.calls[index]
     if call.name in NO_SIGN or not call.results:
-        return None
+        return _sign_that_fits(reading)
     values = tape.replay(gradients=True)
     result = values[call.results[0]]
     if not result.requires_grad:
@@ -277,12 +282,33 @@ def _sign(reading: StepReading, index: int) -> float | None:
     return -float(gradient.sum()) if same_sign else None
 
 
-def _inside(weight_BT: Tensor, assumed_BT: Tensor) -> Tensor:
-    """Return which predictions have no weight while later ones of their example surely have some.
+def _sign_that_fits(reading: StepReading) -> float | None:
+    """Return 1 if gradients are those of a cross-entropy, -1 of its negative, None if of neither.
+
+    Of a cross-entropy they are the model's probabilities less those asked for, which are not below
+    0; with the wrong sign the latter would be.
+    """
+    asked = reading.predictions
+    fitting = [
+        sign for sign in (1.0, -1.0) if all(_fits(h.by_row(sign * h.even)) for h in asked.heads)
+    ]
+    if len(fitting) != 1:
+        return None
+    return -fitting[0] if asked.climbed else fitting[0]
+
+
+def _fits(gradient_NV: Tensor) -> bool:
+    """Return whether a gradient is one of probabilities less others, whatever the weights."""
+    asked_NV = asked_for(gradient_NV)
+    return len(asked_NV) > 0 and float((asked_NV > -NEARLY_0).all(-1).double().mean()) > MOST_FIT
+
+
+def _inside(weight_BT: Tensor) -> Tensor:
+    """Return which predictions have no weight while later ones of their example have some.
 
     The first of an example is not counted: many leave the start symbol out.
     """
-    later_BT = ((weight_BT != 0) & ~assumed_BT).flip(1).cumsum(1).flip(1) > 0
+    later_BT = (weight_BT != 0).flip(1).cumsum(1).flip(1) > 0
     inside_BT = (weight_BT == 0) & later_BT
     before_BT = (weight_BT != 0).cumsum(1) > 0
     return inside_BT & before_BT

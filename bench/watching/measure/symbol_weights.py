@@ -51,7 +51,7 @@ def symbol_weights_seen(recording: Recording) -> SymbolWeightsSeen | None:
 def _weights(reading: StepReading) -> list[tuple[int, float]]:
     """Return the symbol and the weight of each prediction that counts, as a share of the mean."""
     asked = reading.predictions
-    counted_N = (asked.weight_N != 0) & ~asked.assumed_N.bool()
+    counted_N = asked.weight_N != 0
     weights = asked.weight_N[counted_N].abs().double()
     if not len(weights):
         return []

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from bench.watching.read.flow import MOVES, Flow
+from bench.watching.record.replaying import Change
 from bench.watching.record.tape import Tape
 
 SOFTMAX = frozenset({"softmax", "log_softmax", "logsumexp", "softmin"})
@@ -28,6 +29,8 @@ ARITHMETIC = frozenset("add __add__ div __truediv__ mul __mul__ neg __neg__".spl
 """Calls that keep one value per symbol where they are given one tensor and constants."""
 WRITTEN_OUT = frozenset({"exp", "exp_"})
 """The call that makes a softmax of logits where a script has none of torch's."""
+ONLY_ROUNDING = 1e-6
+"""Share of the largest gradient up to which one is 0 but for rounding."""
 BALANCED = 1e-3
 """Share of the gradients of a prediction by which those of a softmax may miss a sum of 0."""
 LOGARITHMS = frozenset({"log", "log_", "binary_cross_entropy"})
@@ -39,8 +42,6 @@ LAYER_CALLS = frozenset(
 """Calls of layers, which make new values of all they are given."""
 MIXING = frozenset("add add_ __add__ __iadd__ mul mul_ __mul__ __imul__ lerp".split())
 """Calls that weigh or add probabilities where they are given several."""
-UNDERFLOW = 1e-30
-"""Probabilities below this may be 0 in single precision."""
 
 
 @dataclass
@@ -53,6 +54,9 @@ class LogitsCall:
     """The axis along which the symbols lie."""
     values: Tensor
     gradient: Tensor
+    even: Tensor
+    """The gradient there would be if all symbols had the same score: a model that is sure of its
+    symbols, or as sure as smoothed targets ask, has gradients that show nothing."""
 
     @property
     def rows(self) -> int:
@@ -79,6 +83,8 @@ class Predictions:
     """Indices of the calls nearest to the loss that compare predictions with targets."""
     between: list[int]
     """Indices of the softmax calls between the last layer and the criteria, criteria included."""
+    climbed: bool
+    """Whether the optimizers make the loss larger; gradients are then those of its negative."""
     asked_N: Tensor = field(default_factory=lambda: torch.zeros(0))
     """The symbol asked for."""
     share_N: Tensor = field(default_factory=lambda: torch.zeros(0))
@@ -89,9 +95,6 @@ class Predictions:
     """Whether the most probable symbol is the one asked for."""
     best_N: Tensor = field(default_factory=lambda: torch.zeros(0))
     """The most probable symbol."""
-    assumed_N: Tensor = field(default_factory=lambda: torch.zeros(0))
-    """Whether asked_N and weight_N are taken for granted: the model is so sure of one symbol that
-    the gradient would be 0 whether or not the loss counts the prediction."""
 
     @property
     def symbols(self) -> int:
@@ -123,13 +126,12 @@ def predictions(tape: Tape, flow: Flow, loss: int, climbed: bool = False) -> Pre
     heads = _heads(tape, loss, makers, criteria[0], -1 if climbed else 1)
     if not any(bool(head.finite.any()) for head in heads):
         raise UnreadableError("no prediction, or no gradient of one, is a finite number")
-    found = Predictions(heads, criteria, sorted({*between, *criteria}))
+    found = Predictions(heads, criteria, sorted({*between, *criteria}), climbed)
     if by_hand and not all(map(_balances, heads)):
         raise UnreadableError(_no_criterion(tape, flow, loss))
     parts = [_asked(head) for head in heads]
     columns = [torch.cat(part) for part in zip(*parts, strict=True)]
-    found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns[:-1]
-    found.assumed_N = columns[-1]
+    found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns
     return found
 
 
@@ -214,14 +216,13 @@ def _heads(
     wanted = [(i, n) for i, n in makers if values[n].requires_grad and values[n].dim() > 0]
     heads = []
     if wanted and values[loss].requires_grad:
-        gradients = torch.autograd.grad(
-            sign * values[loss].sum(), [values[n] for _, n in wanted], allow_unused=True
-        )
         size = _symbols(tape, values, criterion)
+        gradients = _gradients(values[loss], [values[n] for _, n in wanted], sign)
+        evens = _even_gradients(tape, loss, [(i, n, values[n]) for i, n in wanted], sign)
         heads = [
-            LogitsCall(index, n, _axis(values[n], size), values[n].detach(), gradient)
-            for (index, n), gradient in zip(wanted, gradients, strict=True)
-            if gradient is not None
+            LogitsCall(index, n, _axis(values[n], size), values[n].detach(), gradient, even)
+            for (index, n), gradient, even in zip(wanted, gradients, evens, strict=True)
+            if gradient is not None and even is not None
         ]
     if not heads:
         call = tape.calls[criterion]
@@ -230,6 +231,30 @@ def _heads(
             "gradients could reach it"
         )
     return heads
+
+
+def _gradients(loss: Tensor, places: list[Tensor], sign: int) -> tuple[Tensor | None, ...]:
+    return torch.autograd.grad(sign * loss.sum(), places, allow_unused=True)
+
+
+def _even_gradients(
+    tape: Tape, loss: int, places: list[tuple[int, int, Tensor]], sign: int
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients if all scores at some places, of an index and a number, were 0."""
+    scores = [torch.zeros_like(value).requires_grad_() for _, _, value in places]
+    # a script may write to what a call returned, but nobody may write to a leaf
+    changes = {
+        (index, number): _instead_of(score)
+        for (index, number, _), score in zip(places, scores, strict=True)
+    }
+    run = tape.replay(changes, gradients=True)
+    if not run[loss].requires_grad:
+        return (None,) * len(places)
+    return _gradients(run[loss], scores, sign)
+
+
+def _instead_of(score: Tensor) -> Change:
+    return lambda value: score.clone()
 
 
 def _balances(head: LogitsCall) -> bool:
@@ -306,24 +331,31 @@ def normalised_axis(tape: Tape, index: int, value: Tensor) -> int:
 def _asked(head: LogitsCall) -> tuple[Tensor, ...]:
     """Return what is asked of each prediction: the columns of Predictions, in their order."""
     values_NV = head.by_row(head.values).double()
-    gradient_NV = head.by_row(head.gradient).double()
+    gradient_NV = head.by_row(head.even).double().nan_to_num()
     spoilt_N1 = ~head.finite[:, None]
     values_NV, gradient_NV = (v.masked_fill(spoilt_N1, 0) for v in (values_NV, gradient_NV))
-    p_NV = values_NV.softmax(-1)
+    symbols = gradient_NV.shape[-1]
     asked_N = gradient_NV.argmin(-1)
-    others_NV = torch.ones_like(p_NV).scatter(-1, asked_N[:, None], 0)
-    weight_N = (gradient_NV * others_NV).sum(-1) / (p_NV * others_NV).sum(-1).clamp_min(1e-30)
-    empty_N = (gradient_NV == 0).all(-1)
-    # where a model is so sure that the others' probabilities are 0 in the script's precision, the
-    # gradient is 0 though the prediction counts
-    rest_N = p_NV.sort(-1).values[:, :-1].sum(-1)
-    sure_N = empty_N & (rest_N < UNDERFLOW)
-    asked_N = torch.where(sure_N, p_NV.argmax(-1), asked_N)
-    weight_N = weight_N.masked_fill(empty_N, 0)
-    if bool(sure_N.any()) and bool((weight_N != 0).any()):
-        weight_N[sure_N] = weight_N[weight_N != 0].median()
+    others_NV = torch.ones_like(gradient_NV).scatter(-1, asked_N[:, None], 0)
+    # of equal scores, each symbol has the probability 1 / symbols
+    weight_N = (gradient_NV * others_NV).sum(-1) * symbols / max(symbols - 1, 1)
+    sizes_N = gradient_NV.abs().amax(-1)
+    weight_N = weight_N.masked_fill(sizes_N <= ONLY_ROUNDING * sizes_N.max(), 0)
     safe_N = weight_N.masked_fill(weight_N == 0, 1)
-    y_NV = p_NV - gradient_NV / safe_N[:, None]
-    share_N = y_NV.gather(-1, asked_N[:, None])[:, 0]
+    share_N = 1 / symbols - gradient_NV.gather(-1, asked_N[:, None])[:, 0] / safe_N
     best_N = values_NV.argmax(-1)
-    return asked_N, share_N, weight_N, best_N == asked_N, best_N, sure_N
+    return asked_N, share_N, weight_N, best_N == asked_N, best_N
+
+
+def asked_for(gradient_NV: Tensor) -> Tensor:
+    """Return the probabilities that a cross-entropy with these gradients at equal scores asks for.
+
+    Some are below 0 where the gradients are none of a cross-entropy. Predictions without gradient
+    are left out.
+    """
+    gradient_NV = gradient_NV[(gradient_NV != 0).any(-1)].double()
+    symbols = gradient_NV.shape[-1]
+    asked_N1 = gradient_NV.argmin(-1, keepdim=True)
+    others_N1 = gradient_NV.scatter(-1, asked_N1, 0).sum(-1, keepdim=True)
+    weight_N1 = others_N1 * symbols / max(symbols - 1, 1)
+    return 1 / symbols - gradient_NV / weight_N1.where(weight_N1 != 0, 1)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
 MAKERS = frozenset(
     "zeros ones full arange empty tensor eye as_tensor from_numpy LongTensor linspace".split()
 )
@@ -36,6 +42,18 @@ def asks(name: str) -> bool:
     """Return whether a call only asks for a fact about a tensor, or moves it."""
     owner, _, method = name.rpartition(".")
     return name in ASKING or (method == "__get__" and owner not in COMPUTING)
+
+
+LOOKUPS = frozenset("embedding __getitem__ index_select".split())
+
+
+def looks_up(name: str, args: Iterable[Any]) -> bool:
+    """Return whether a call takes rows of a matrix by the ids of symbols."""
+    if name not in LOOKUPS:
+        return False
+    tensors = [one for one in args if isinstance(one, Tensor)]
+    matrix = any(one.dim() == 2 and one.is_floating_point() for one in tensors)
+    return matrix and any(one.dtype == torch.int64 for one in tensors)
 
 
 RANDOM = frozenset(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from bench.watching.record.calls import asks
+from bench.watching.record.calls import asks, looks_up
 from bench.watching.record.places import Chain, callers
 from bench.watching.record.rounds import EvaluationCalls, Round
 from bench.watching.record.sampling import (
@@ -97,6 +97,9 @@ class Stages:
             self.begin_forward(tensors)
         if self.begun:
             return self._of_round()
+        if not training and looks_up(name, tensors):
+            # a model is run; what else comes before each step may average weights
+            self._evaluates(callers(), with_gradients=False)
         if self.evaluation is not None:
             return self.evaluation.tape
         return self._of_round() if training else self._begin_evaluation()

@@ -180,7 +180,9 @@ def loss_input(seen: LossesSeen) -> Iterator[Finding]:
 
 def maximised(seen: LossesSeen) -> Iterator[Finding]:
     """Find a loss with the wrong sign, or steps that go up it; both together are right."""
-    grows = seen.gradient_sign is not None and seen.gradient_sign < 0
+    if seen.gradient_sign is None:  # going up is right where the number is a likelihood
+        return
+    grows = seen.gradient_sign < 0
     if seen.uphill and not grows:
         yield Finding(
             "loss-maximised",

@@ -1,4 +1,4 @@
-"""Tells apart what looks alike: features and examples, ignored predictions and sure ones."""
+"""Tells apart what looks alike: features and examples, ignored predictions and others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ def test_features_of_flattened_examples_are_no_examples() -> None:
     assert _moved_examples(scores, after, 32) == 1
 
 
-def test_where_a_model_is_sure_its_padding_may_have_no_weight() -> None:
+def test_predictions_without_weight_inside_of_examples() -> None:
     weight_BT = torch.tensor([[1.0, 1.0, 0.0, 1.0]])
-    nothing_assumed = torch.zeros(1, 4, dtype=torch.bool)
-    assert _inside(weight_BT, nothing_assumed).tolist() == [[False, False, True, False]]
-    last_assumed = torch.tensor([[False, False, False, True]])
-    assert not _inside(weight_BT, last_assumed).any()
+    assert _inside(weight_BT).tolist() == [[False, False, True, False]]
+    assert not _inside(weight_BT.flip(1)[:, 1:]).any()
 
 
 def test_a_rate_is_not_judged_by_gradients_that_pile_up() -> None:
