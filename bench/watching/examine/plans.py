@@ -43,7 +43,8 @@ found = bench.examine(model, batches, step=step)
 """
 """Shows what to write where a model cannot be called; a test runs it."""
 COMPARED = frozenset(
-    "unshifted-targets targets-shifted first-slot-empty targets-transposed".split()
+    "unshifted-targets targets-shifted first-slot-empty targets-transposed "
+    "sequences-cut-off".split()
 )
 """Causes that lie in how outputs are compared with targets."""
 

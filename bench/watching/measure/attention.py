@@ -30,12 +30,17 @@ def attention_seen(recording: Recording) -> AttentionSeen | None:
     return AttentionSeen(tuple(rounds[0]), tuple(rounds[-1]), recording.accuracy, steps)
 
 
-def _weights(reading: StepReading) -> list[WeightsSeen]:
+def attention_of(reading: StepReading, values: dict[int, Tensor]) -> list[Weighing]:
+    """Return the calls by which scores become weights that predictions depend on."""
     asked = reading.predictions
     wanted = set().union(*(reading.flow.ancestors(head.number) for head in asked.heads))
+    return weighings(reading.flow, values, wanted, asked.between)
+
+
+def _weights(reading: StepReading) -> list[WeightsSeen]:
     values = reading.tape.replay()
     by_place: dict[object, list[Weighing]] = {}
-    for one in weighings(reading.flow, values, wanted, asked.between):
+    for one in attention_of(reading, values):
         by_place.setdefault(one.place, []).append(one)
     source = next((g for g in reading.of_role("source")), None)
     moved = _moved(reading)

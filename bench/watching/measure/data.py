@@ -7,7 +7,7 @@ from collections import Counter
 import torch
 from torch import Tensor
 
-from bench.watching.measure.padding import padding_seen
+from bench.watching.measure.padding import attended_padding_seen, padding_seen
 from bench.watching.measure.pairing import order_of, pairs_seen
 from bench.watching.measure.vocabulary import unknown_seen
 from bench.watching.read.layout import CLEAN, moved_rows
@@ -16,15 +16,17 @@ from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import asked_rows
 from bench.watching.record.tape import instead
-from results.doctor.watched.data import CollisionSeen, DataSeen, PairsSeen, UnknownSeen
+from results.doctor.watched.data import CollisionSeen, CutOff, DataSeen, PairsSeen, UnknownSeen
 from results.doctor.watched.losses import MOSTLY_RIGHT
 
 FEWEST_EXAMPLES = 4
 """Fewer examples do not show what all have in common."""
 FEWEST_TO_COLLIDE = 30
 """With fewer targets, all may end in one ordinary symbol by chance."""
+FEWEST_ENDED = 12
+"""With fewer short targets, all may end in one ordinary symbol by chance."""
 FEWEST_LASTS = 3
-"""Different last symbols of targets that show that none of them is an end."""
+"""Different last symbols that show that none of them is an end."""
 FEWEST_TO_COUNT = 20
 """Of fewer source symbols, which is the commonest says nothing."""
 
@@ -50,11 +52,37 @@ def data_seen(recording: Recording) -> DataSeen | None:
         accuracy=recording.accuracy,
         pairs=_pairs_seen(pairs) if recording.accuracy < MOSTLY_RIGHT else None,
         padding=padding_seen(recording),
+        attended=attended_padding_seen(recording),
         unknown=_unknown(recording, pairs),
         longest=max((len(row) for reading in readings for row in asked_rows(reading)), default=0),
         unasked_end=_unasked_end(readings),
         collision=_collision(readings),
+        cut=_cut(pairs),
     )
+
+
+def _cut(pairs: list[tuple[StepReading, Group]]) -> CutOff | None:
+    """Return which targets or sources lack the end that all shorter ones have, targets first."""
+    if not all(reading.of_role("decoder") for reading, _ in pairs):
+        return None
+    targets = [row for reading, _ in pairs for row in _without_fill(asked_rows(reading)) if row]
+    sources = [row for _, group in pairs for row in _rows(group) if row]
+    found = (_without_end(side, rows) for side, rows in (("target", targets), ("source", sources)))
+    return next((cut for cut in found if cut is not None), None)
+
+
+def _without_end(side: str, rows: list[list[int]]) -> CutOff | None:
+    """Return how many of the longest rows lack the end of all others; None if none do."""
+    longest = max(map(len, rows), default=0)
+    ends = [row[-1] for row in rows if len(row) < longest]
+    full = [row[-1] for row in rows if len(row) == longest]
+    if len(ends) < FEWEST_ENDED or len(set(ends)) != 1:
+        return None
+    lacking = [last for last in full if last != ends[0]]
+    # one other symbol may be an end too, or the first of the padding behind it
+    if len(set(lacking)) < FEWEST_LASTS:
+        return None
+    return CutOff(side, ends[0], len(lacking) / len(rows), longest)
 
 
 def _collision(readings: list[StepReading]) -> CollisionSeen | None:

@@ -1,14 +1,17 @@
-"""Measures what padding does to the encoder: its layers run again on the real symbols only."""
+"""Measures what padding does to a model: its layers, or its attention, without it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from statistics import fmean
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from bench.watching.measure.attention import attention_of, on_padding
 from bench.watching.measure.evaluation.switched import SEQUENCE_LAYERS
 from bench.watching.read.dividing import passes
 from bench.watching.read.padded import padding_of
@@ -16,7 +19,7 @@ from bench.watching.read.passes import Pass
 from bench.watching.read.reading import Group, StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import habits
-from bench.watching.record.replaying import Call
+from bench.watching.record.replaying import Call, Change
 from bench.watching.record.tape import Tape
 from results.doctor.watched.data import PaddingSeen
 
@@ -39,11 +42,61 @@ def padding_seen(recording: Recording) -> PaddingSeen | None:
     return PaddingSeen(
         symbol,
         float(padded_BJ.double().mean()),
-        _right(reading, plain, concerned_N),
-        _right(reading, packed, concerned_N),
+        _right(reading, plain.replay(), concerned_N),
+        _right(reading, packed.replay(), concerned_N),
         _passes_without(recording, symbol),
         str(reading.tape.calls[places[0]].place or ""),
     )
+
+
+def attended_padding_seen(recording: Recording) -> PaddingSeen | None:
+    """Return what weights on padding do to the last round read; None if there are none.
+
+    Run again, the weights on padding are 0 and the others sum to 1, as with a mask.
+    """
+    reading = recording.readings[-1][1]
+    source = next((g for g in reading.of_role("source") if g.batch_axis is not None), None)
+    padded_BJ = None if source is None else padding_of(source.ids_BJ)
+    if source is None or padded_BJ is None or not bool(padded_BJ[:, -1].any()):
+        return None
+    values = reading.tape.replay()
+    changes, shares, place = {}, [], ""
+    for one in attention_of(reading, values):
+        share = on_padding([one.weights(values)], one.axis, padded_BJ)
+        makers = reading.flow.makers[one.weights_number] if one.weights_number >= 0 else []
+        if share is not None and makers:
+            shares.append(share)
+            change = _without_weight(one.axis, padded_BJ)
+            changes[makers[-1], one.weights_number] = change
+            place = str(one.place or "")
+    if not shares or not max(shares):
+        return None
+    symbol = int(source.ids_BJ[padded_BJ][0])
+    return PaddingSeen(
+        symbol,
+        fmean(shares),
+        _right_examples(reading, values, padded_BJ.any(1)),
+        _right_examples(reading, reading.tape.replay(changes), padded_BJ.any(1)),
+        _passes_without(recording, symbol),
+        place,
+    )
+
+
+def _without_weight(axis: int, padded_BJ: Tensor) -> Change:
+    """Return a change that takes the weight on padding away, as a mask would."""
+
+    def change(weights: Tensor) -> Tensor:
+        examples = next(
+            a for a, size in enumerate(weights.shape) if a != axis and size == len(padded_BJ)
+        )
+        shape = [1] * weights.dim()
+        shape[examples], shape[axis] = padded_BJ.shape
+        rows_BJ = padded_BJ.to(weights.device)
+        hidden = (rows_BJ if examples < axis else rows_BJ.t()).reshape(shape)
+        left = weights.masked_fill(hidden, 0)
+        return left / left.sum(axis, keepdim=True).clamp_min(torch.finfo(left.dtype).tiny)
+
+    return change
 
 
 def _reading_padding(reading: StepReading, source: Group) -> list[int]:
@@ -96,12 +149,23 @@ def _layer(call: Call, lengths_B: Tensor | None) -> Call:
     return dataclasses.replace(call, function=run)
 
 
-def _right(reading: StepReading, tape: Tape, concerned_N: Tensor) -> float:
+def _right(reading: StepReading, values: dict[int, Tensor], concerned_N: Tensor) -> float:
     """Return the share of right predictions among those that count and are concerned."""
     asked = reading.predictions
     counted_N = concerned_N & (asked.weight_N != 0)
-    best_N = asked.rows(tape.replay()).argmax(-1)
+    best_N = asked.rows(values).argmax(-1)
     return float((best_N == asked.asked_N)[counted_N].double().mean())
+
+
+def _right_examples(reading: StepReading, values: dict[int, Tensor], concerned_B: Tensor) -> float:
+    """Return the share of examples of which every prediction that counts is right.
+
+    Decoding is fed what it has said, so one wrong prediction makes most of those after it wrong.
+    """
+    asked = reading.predictions
+    wrong_N = (asked.rows(values).argmax(-1) != asked.asked_N) & (asked.weight_N != 0)
+    wrong_B = reading.table(wrong_N, False).bool().any(1)
+    return float((~wrong_B)[concerned_B].double().mean())
 
 
 def _passes_without(recording: Recording, symbol: int) -> int:

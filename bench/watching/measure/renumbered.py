@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from bench.watching.read.layout import sequence_likeness
@@ -22,7 +23,9 @@ def renumbered_seen(recording: Recording) -> RenumberedSeen | None:
     """Return how symbols were torn apart before they entered, if it was so in every round read."""
     found = [_in_round(reading) for _, reading in recording.readings]
     known = [one for one in found if one is not None]
-    return known[-1] if known and len(known) == len(found) else None
+    if not known or len(known) < len(found):
+        return None
+    return next((one for one in known if one.call), known[-1])
 
 
 def _in_round(reading: StepReading) -> RenumberedSeen | None:
@@ -39,7 +42,26 @@ def _in_round(reading: StepReading) -> RenumberedSeen | None:
         for number in sorted(held & reading.tape.roots.keys()):
             if _is_torn(values[number]):
                 return RenumberedSeen("", str(entry.place or ""), _shape(values[number]))
+    return _torn_data(reading, values)
+
+
+def _torn_data(reading: StepReading, values: dict[int, Tensor]) -> RenumberedSeen | None:
+    """Return how symbols were torn that are only asked for, or fed step by step."""
+    # scripts may prepare the batches of later steps beside
+    used = {n for n in reading.tape.whole if reading.flow.users[n] and _are_ids(values[n])}
+    exchanging = [call for call in _reshaping(reading, used) if _exchanges(call, values)]
+    if len(exchanging) == 1 and _tears(values[exchanging[0].results[0]]):
+        call = exchanging[0]
+        return RenumberedSeen(call.name, str(call.place or ""), _shape(values[call.results[0]]))
+    for number in sorted(used & reading.tape.roots.keys()):
+        if not exchanging and _is_torn(values[number]):
+            place = reading.tape.calls[reading.flow.users[number][0]].place
+            return RenumberedSeen("", str(place or ""), _shape(values[number]))
     return None
+
+
+def _are_ids(value: Tensor) -> bool:
+    return value.dtype == torch.int64 and value.dim() == 2
 
 
 def _reshaping(reading: StepReading, numbers: set[int]) -> Iterator[Call]:

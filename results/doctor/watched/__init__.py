@@ -121,6 +121,7 @@ RULES: tuple[WatchedRule, ...] = (
     evaluations.attended,
     evaluations.padding,
     evaluations.never_stops,
+    evaluations.stops_with_first,
     evaluations.too_short,
     *finished.FINISHED_RULES,
     *_of("rates", *rates.RATES_RULES),
@@ -155,6 +156,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         "real-token-ignored never-forced padding-in-loss no-eos-in-loss".split()
     ),
     "source-cut": frozenset(["encoder-left-out", "unused-layer", "attention-constant"]),
+    "sequences-cut-off": frozenset(["no-eos-in-loss", "stops-too-early"]),
     "only-padding-in-loss": frozenset(["no-eos-in-loss"]),
     "always-start": frozenset(["never-forced"]),
     "rate-too-high": frozenset(["one-label"]),

@@ -36,6 +36,8 @@ FULL_BATCH = 100
 """A batch of so many examples may be all the data that there is."""
 
 
+MANY_CUT = 0.05
+"""Share of examples that are cut off which costs more than it saves."""
 INSIDE = 0.05
 """Share of targets in whose middle a special symbol must stand."""
 SPECIAL = 4
@@ -65,19 +67,20 @@ class PairsSeen:
 
 @dataclass(frozen=True)
 class PaddingSeen:
-    """The padding that the encoder's layers read in the last round, and its effect."""
+    """The padding that layers read, or that attention sees, in the last round, and its effect."""
 
     symbol: int
     share: float
-    """Share of the source positions that is padding."""
+    """Share of the source positions that is padding, or of the attention that is on it."""
     right: float
-    """Share of the predictions of padded examples that are right."""
+    """Share of the predictions of padded examples that are right; of attention, share of these
+    examples in which all are."""
     right_without: float
-    """The same if the layers stop at each example's end."""
+    """The same if layers stop at each example's end, or if attention cannot see padding."""
     passes_without: int
     """Passes of evaluations whose sources have no padding."""
     place: str
-    """The line of the layer."""
+    """The line of the layer, or of the weights."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,19 @@ class CollisionSeen:
 
 
 @dataclass(frozen=True)
+class CutOff:
+    """Targets or sources whose end was cut off: the longest ones lack what all others end with."""
+
+    side: str
+    """target or source."""
+    end: int
+    share: float
+    """Share of all examples that lack it."""
+    longest: int
+    """Symbols of those that lack it."""
+
+
+@dataclass(frozen=True)
 class DataSeen:
     """The data of the rounds that could be read."""
 
@@ -148,12 +164,14 @@ class DataSeen:
     accuracy: float = 0.0
     pairs: PairsSeen | None = None
     padding: PaddingSeen | None = None
+    attended: PaddingSeen | None = None
     unknown: UnknownSeen | None = None
     longest: int = 0
     """Symbols of the longest target that the loss asks for."""
     unasked_end: int | None = None
     """The symbol that ends every target, and that no loss asks for; None if there is none."""
     collision: CollisionSeen | None = None
+    cut: CutOff | None = None
 
 
 class HasData(Protocol):
@@ -240,6 +258,23 @@ def collides(seen: DataSeen) -> Iterator[Finding]:
     )
 
 
+def cut_off(seen: DataSeen) -> Iterator[Finding]:
+    """Find targets or sources that were cut off at a number of symbols."""
+    one = seen.cut
+    if one is None or one.share < MANY_CUT:
+        return
+    yield Finding(
+        "sequences-cut-off",
+        LIKELY,
+        f"all {one.side}s of fewer than {one.longest} symbols end with symbol {one.end}, and "
+        f"{one.share:.0%} of all examples have {one.longest} symbols and no end",
+        f"raise the limit of {one.longest} symbols, or leave longer examples out",
+        place=seen.place,
+        why="the model is asked for answers without their end, or told only the beginning of its "
+        "source.",
+    )
+
+
 def no_end(watched: HasData) -> Iterator[Finding]:
     """Find targets that have no end symbol, or a loss that ignores it."""
     seen = watched.data
@@ -301,6 +336,25 @@ def padding_in_state(seen: DataSeen) -> Iterator[Finding]:
             "pack the sources: pack_padded_sequence(embedded, lengths, enforce_sorted=False)",
             place=one.place,
             why="the model has learned from states after padding, and does not know those without.",
+        )
+
+
+def padding_needed(seen: DataSeen) -> Iterator[Finding]:
+    """Find attention that leans on padding in training, where evaluation has none."""
+    one = seen.attended
+    if one is None or one.passes_without < FEWEST_PASSES:
+        return
+    if one.right - one.right_without > CANNOT_WITHOUT:
+        yield Finding(
+            "padding-attended",
+            SURE,
+            f"in training {one.share:.0%} of the attention of examples with padding is on it "
+            f"(symbol {one.symbol}), and in {one.passes_without} passes of evaluation there is "
+            f"none; in the last batch looked at {one.right:.0%} of the padded examples are all "
+            f"right, and {one.right_without:.0%} if attention cannot see padding",
+            "mask padding before the softmax: scores.masked_fill(source == pad, float('-inf'))",
+            place=one.place,
+            why="the model has learned to look at padding, and does not know sources without.",
         )
 
 
@@ -378,5 +432,7 @@ DATA_RULES = (
     collides,
     unknown,
     mostly_one,
+    padding_needed,
     padding_in_state,
+    cut_off,
 )

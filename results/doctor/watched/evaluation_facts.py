@@ -146,6 +146,16 @@ class TooShort:
 
 
 @dataclass(frozen=True)
+class FirstEnds:
+    """The passes of an evaluation all stopped when one example of their batch had ended."""
+
+    passes: int
+    unended: float
+    """Share of the answers without an end symbol."""
+    place: str
+
+
+@dataclass(frozen=True)
 class OtherSources:
     """Sources of an evaluation, compared with those of training."""
 
@@ -217,6 +227,7 @@ class EvaluationsSeen:
     misread: MisreadIds | None = None
     same_fed: SameFed | None = None
     too_short: TooShort | None = None
+    first_ends: FirstEnds | None = None
     fewest_steps: int | None = None
     """Steps of the shortest pass that feeds back its choices; None of fewer than three passes."""
     sources: OtherSources | None = None

@@ -20,13 +20,15 @@ LEAST_DIFFERENCE = 0.05
 
 MOST_UNENDED = 0.1
 """Share of answers without an end, and of targets that are longer, that a limit may leave."""
+SEVERAL = 3
+"""Passes that do not all stop with their first example by chance."""
 MANY_BACKWARDS = 0.75
 """Share of sources that look like training's if read backwards, from which on they are reversed."""
 FEW_BACKWARDS = 0.25
 """The same of sources of training, below which it has a direction."""
 MANY_UNSEEN = 0.1
 """Share of symbols that training's sources do not have."""
-MANY_STRANGE = 0.4
+MANY_STRANGE = 0.25
 """Share of pairs of neighbours that training's sources do not have."""
 MANY_LONGER = 0.5
 """Share of sources that are longer than all of training's."""
@@ -248,6 +250,24 @@ def too_short(watched: HasEvaluations) -> Iterator[Finding]:
         "let decoding go on to the longest answer that is expected",
         place=one.place,
         why="A longer answer cannot be right, however good the model is.",
+    )
+
+
+def stops_with_first(watched: HasEvaluations) -> Iterator[Finding]:
+    """Find decoding of a batch that stops as soon as one of its examples has ended."""
+    seen = watched.evaluations
+    if seen is None or seen.first_ends is None or seen.first_ends.unended < MOST_UNENDED:
+        return
+    one = seen.first_ends
+    passes = "the pass" if one.passes == 1 else f"each of {one.passes} passes"
+    yield Finding(
+        "stops-too-early",
+        LIKELY if one.passes < SEVERAL else SURE,
+        f"{passes} of the evaluation stops at the step in which the first example of its batch "
+        f"gives the end symbol; {one.unended:.0%} of the answers have no end by then",
+        "stop when all examples have ended: finished |= token == end; if finished.all(): break",
+        place=one.place,
+        why="The answers of all other examples are cut off.",
     )
 
 

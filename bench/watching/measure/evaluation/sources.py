@@ -12,6 +12,7 @@ from collections import Counter
 
 import torch
 
+from bench.watching.read.padded import padding_of
 from bench.watching.read.passes import Pass, PassesOfEvaluation, Sides
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import source_rows, whole_sources
@@ -19,7 +20,7 @@ from results.doctor.watched.evaluation_facts import OtherSources
 
 FEWEST_TRAINED = 20
 """Fewer different sources of training say nothing of their kind."""
-FEWEST_EVALUATED = 12
+FEWEST_EVALUATED = 10
 """The same of an evaluation."""
 EDGE = -1
 """Stands before the first symbol of a source and behind the last."""
@@ -34,7 +35,10 @@ def other_sources(
     if not all(_known(one, sides) for one in seen[1]):
         return None
     padding, trained = source_rows([reading for _, reading in recording.readings])
-    whole = [row for one in seen[1] for row in _rows(one)]
+    batches = [sources_of(one) for one in seen[1]]
+    whole = [row for rows in batches for row in rows]
+    if padding is None:  # training may have had no need of it
+        padding = _padding(batches)
     evaluated = [kept for row in whole if len(kept := _kept(row, padding)) > 1]
     # a start or an end that all have would tell the direction of rows that are reversed inside
     for edge in (0, -1):
@@ -70,7 +74,7 @@ def _known(one: Pass, sides: Sides) -> bool:
     return all(e.weight >= 0 or e.place in sides.source_places for e in one.source)
 
 
-def _rows(one: Pass) -> SourceRows:
+def sources_of(one: Pass) -> SourceRows:
     """Return the sources of a pass, with padding."""
     examples = one.choices[0].ids.numel() if one.by_steps else 1
     steps = [entry.ids.reshape(-1) for entry in one.source if entry.ids is not None]
@@ -87,6 +91,17 @@ def _rows(one: Pass) -> SourceRows:
     if ids.shape[0] != examples and ids.shape[1] == examples:
         ids = ids.t()
     return [tuple(row) for row in ids.tolist()]
+
+
+def _padding(batches: list[SourceRows]) -> int | None:
+    """Return the symbol that pads batches of an evaluation; None if none does, or several."""
+    found = set()
+    for rows in batches:
+        ids_BJ = torch.tensor(rows) if rows else torch.zeros(0, 0)
+        padded_BJ = padding_of(ids_BJ)
+        if padded_BJ is not None:
+            found.update(ids_BJ[padded_BJ].tolist())
+    return found.pop() if len(found) == 1 else None
 
 
 def _kept(row: tuple[int, ...], padding: int | None) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from bench.watching.measure.evaluation.attended import attended_padding
 from bench.watching.measure.evaluation.counted import padded
 from bench.watching.measure.evaluation.ending import compares_end
 from bench.watching.measure.evaluation.handed import handed_ids, renamed_ids
-from bench.watching.measure.evaluation.sources import other_sources
+from bench.watching.measure.evaluation.sources import other_sources, sources_of
 from bench.watching.measure.evaluation.switched import dropout_off, running_statistics
 from bench.watching.measure.evaluation.weights import other_weights
 from bench.watching.measure.vocabulary import misread_ids
@@ -24,6 +24,7 @@ from bench.watching.read.training import Habits, habits
 from bench.watching.record.replaying import Change
 from results.doctor.watched.evaluation_facts import (
     EvaluationsSeen,
+    FirstEnds,
     ForcedPasses,
     OtherIds,
     OtherStart,
@@ -70,6 +71,7 @@ def evaluations_seen(recording: Recording) -> EvaluationsSeen | None:
         overrun=_overrun(free, trained),
         same_fed=_same_fed(every, trained),
         too_short=_too_short(seen[-1][1], trained),
+        first_ends=_first_ends(seen[-1][1], trained),
         handed=handed_ids(seen[-1], trained),
         renamed=renamed_ids(seen[-1]),
         misread=misread_ids(seen[-1], recording),
@@ -340,3 +342,26 @@ def _too_short(last: list[Pass], trained: Habits) -> TooShort | None:
     longer = sum(length > limit for length in trained.lengths) / len(trained.lengths)
     place = last[-1].tape.calls[last[-1].choices[-1].call].place
     return TooShort(limit, 1 - ended / rows, longer, str(place or ""))
+
+
+def _first_ends(last: list[Pass], trained: Habits) -> FirstEnds | None:
+    """Return how many answers have no end, if each pass stops when one of its examples has one."""
+    if trained.end is None or len(set(trained.lengths)) < 2:
+        return None
+    found, rows, ended = 0, 0, 0
+    for one in last:
+        if not one.by_steps:
+            return None
+        chosen_TB = torch.stack([choice.ids.reshape(-1) for choice in one.choices])
+        # one answer, or several beams of one
+        if len(set(sources_of(one))) < 2:
+            continue
+        ends_TB = chosen_TB == trained.end
+        if bool(ends_TB[:-1].any()) or not bool(ends_TB[-1].any()):
+            return None
+        found, rows = found + 1, rows + chosen_TB.shape[1]
+        ended += int(ends_TB[-1].sum())
+    if rows < FEWEST_ANSWERS:
+        return None
+    place = last[-1].tape.calls[last[-1].choices[-1].call].place
+    return FirstEnds(found, 1 - ended / rows, str(place or ""))
