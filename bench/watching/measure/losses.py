@@ -11,6 +11,7 @@ from torch import Tensor
 from bench.watching.measure.hand_made import climbs
 from bench.watching.read.layout import CLEAN
 from bench.watching.read.microbatches import SCALING, TOTALLING
+from bench.watching.read.padded import padding_of
 from bench.watching.read.predictions import (
     ARITHMETIC,
     BETWEEN,
@@ -21,10 +22,11 @@ from bench.watching.read.predictions import (
 )
 from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
+from bench.watching.read.training import ignored_symbol
 from bench.watching.record.optimizers import BY_HAND
-from bench.watching.record.replaying import Change
+from bench.watching.record.replaying import Call, Change
 from bench.watching.record.tape import instead
-from results.doctor.watched.losses import LossesSeen, Normalisation
+from results.doctor.watched.losses import IgnoredLabel, LossesSeen, Normalisation
 
 NO_SIGN = WRITTEN_OUT | {"logsumexp"}
 """Calls whose results a right loss makes neither larger nor smaller as a whole."""
@@ -57,8 +59,26 @@ def losses_seen(recording: Recording) -> LossesSeen | None:
         uphill=_uphill(recording),
         accuracy=recording.accuracy,
         only_predicted=_only_predicted(recording.readings[-1][1]),
+        ignored_label=_ignored_label(recording),
         last_round=recording.readings[-1][0].index,
     )
+
+
+def _ignored_label(recording: Recording) -> IgnoredLabel | None:
+    """Return the label that a tagger's loss ignores, and how many real words have it."""
+    reading = recording.readings[-1][1]
+    label = ignored_symbol([reading for _, reading in recording.readings])
+    weight_BT = reading.table(reading.predictions.weight_N, 0.0)
+    source = next((g for g in reading.of_role("source") if g.ids_BJ.shape == weight_BT.shape), None)
+    symbols = reading.predictions.symbols
+    if label is None or source is None or reading.of_role("decoder") or label >= symbols:
+        return None
+    padded_BT = padding_of(source.ids_BJ)
+    real_BT = torch.ones_like(weight_BT, dtype=torch.bool) if padded_BT is None else ~padded_BT
+    share = float(((weight_BT == 0) & real_BT).sum() / real_BT.sum())
+    named = recording.vocabularies.of_size(symbols).items()
+    texts = [(name, known[label]) for name, known in named if label in known]
+    return IgnoredLabel(label, share, *(texts[0] if texts else ("", "")))
 
 
 def _uphill(recording: Recording) -> str | None:
@@ -122,13 +142,15 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
     Calls that compute values are passed, so that the numbers show where logits have been moved.
     """
     tape, asked = reading.tape, reading.predictions
+    base = tape.replay()
     passed = frozenset(
-        index for index, call in enumerate(tape.calls) if call.name in VALUEWISE and call.inputs
+        index
+        for index, call in enumerate(tape.calls)
+        if call.name in VALUEWISE and call.inputs and _keeps_shape(call, base)
     ) - set(asked.criteria)
     # this one raises where it is given numbers that are no probabilities
     passed |= {i for i in asked.criteria if tape.calls[i].name == "binary_cross_entropy"}
     # what is looked up by a label makes no sense: embedded symbols stay as they were
-    base = tape.replay()
     looked_up = [entry for group in reading.groups for entry in group.entries if entry.made]
     passed |= {entry.call for entry in looked_up}
     start = 1
@@ -150,6 +172,12 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
         return tape.replay(rows, passed=passed, stop=stop), tape.replay(
             symbols, passed=passed, stop=stop
         )
+
+
+def _keeps_shape(call: Call, values: dict[int, Tensor]) -> bool:
+    """Return whether a call gives a value for each one that it is given."""
+    made = call.results[0] if call.results else -1
+    return made in values and values[made].shape == values[call.inputs[0]].shape
 
 
 def _normalisation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from bench.watching.read.passes import PassesOfEvaluation
@@ -49,7 +50,9 @@ def unknown_seen(
                     share = inner.count(symbol) / len(inner)
                     other = _unused(recording, set(sizes.values()))
                     right = (side == "source" and _right_with(reading, source, symbol)) or ()
+                    spelled = side == "source" and len(reading.of_role("source")) > 1
                     one = UnknownSeen(side, symbol, share, text, name, other, *right)
+                    one = replace(one, spelled=spelled)
                     found.setdefault(side, one)
     if "source" in found and "target" in found and sizes["source"] == sizes["target"]:
         source_too = found["source"].share > found["target"].share / 4

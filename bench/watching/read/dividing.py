@@ -36,7 +36,19 @@ def passes(tape: Tape, names: Mapping[int, str], sides: Sides) -> list[Pass]:
     for index, at in sorted(component.items()):
         if at in found:
             found[at].calls.append(index)
+    losses = [call.inputs[0] for _, call in flow.calls(*CRITERIA) if call.inputs]
+    for_loss = set().union(*map(flow.ancestors, losses))
+    for one in found.values():
+        _leave_out(one, for_loss)
     return [found[at] for at in sorted(found)]
+
+
+def _leave_out(one: Pass, for_loss: set[int]) -> None:
+    """Take away what the decoder is fed for a loss that is computed beside the choices."""
+    scores = [one.tape.calls[choice.call].inputs[0] for choice in one.choices]
+    for_choices = set().union(*map(one.flow.ancestors, scores))
+    beside = for_loss - for_choices
+    one.decoder = [entry for entry in one.decoder if entry.number not in beside]
 
 
 def _placed(flow: Flow, component: Mapping[int, int]) -> dict[int, list[Lookup]]:

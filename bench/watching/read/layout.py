@@ -75,7 +75,7 @@ class Layout:
 
 def find_layout(tape: Tape, asked: Predictions, groups: Sequence[Members]) -> Layout:
     """Return the layout in which predictions belong to one example each, as far as there is one."""
-    candidates = list(_candidates(groups))
+    candidates = list(_candidates(groups, len(asked.asked_N)))
     scores = [_content(groups, axes) for _, axes in candidates]
     best: Layout | None = None
     # the candidate of one example has the score 0 and always ends the search, so axes that the
@@ -114,7 +114,7 @@ def _count(axes: Axes) -> int:
     return sum(axis is not None for axis in axes)
 
 
-def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:
+def _candidates(groups: Sequence[Members], predictions: int) -> Iterator[tuple[int, Axes]]:
     """Yield possible numbers of examples, each with the axis of examples of every group."""
     sizes: dict[int, int] = {}
     for members in groups:
@@ -126,19 +126,25 @@ def _candidates(groups: Sequence[Members]) -> Iterator[tuple[int, Axes]]:
         choices: list[Axes] = []
         for members in groups:
             axes = [axis for axis, length in enumerate(members[0].shape) if length == size]
-            choices.append([None] if _is_flat(members, groups) else list(axes) or [None])
+            flat = _is_flat(members, groups, predictions)
+            choices.append([None] if flat else list(axes) or [None])
         for chosen in itertools.islice(itertools.product(*choices), MOST_CHOICES):
             yield size, list(chosen)
     yield 1, [None] * len(groups)
 
 
-def _is_flat(members: Members, groups: Sequence[Members]) -> bool:
+def _is_flat(members: Members, groups: Sequence[Members], predictions: int) -> bool:
     """Return whether a group has a row for each position of another one, as letters of words do.
 
-    Such a group has no axis of examples, even if one of its axes happens to be as long.
+    Such a group has no axis of examples, even if one of its axes happens to be as long. A single
+    example has as many positions as predictions, if it is one that is tagged.
     """
     grids = (other[0].shape for other in groups if other is not members)
-    positions = {math.prod(shape) for shape in grids if len(shape) == 2 and min(shape) > 1}
+    positions = {
+        math.prod(shape)
+        for shape in grids
+        if len(shape) == 2 and (min(shape) > 1 or math.prod(shape) == predictions)
+    }
     shape = members[0].shape
     return len(shape) == 2 and shape[0] in positions
 

@@ -31,6 +31,8 @@ WRITTEN_OUT = frozenset({"exp", "exp_"})
 """The call that makes a softmax of logits where a script has none of torch's."""
 ONLY_ROUNDING = 1e-6
 """Share of the largest gradient up to which one is 0 but for rounding."""
+SUMMING = frozenset({"logsumexp"})
+"""Calls by which a CRF sums over the labels of a step."""
 BALANCED = 1e-3
 """Share of the gradients of a prediction by which those of a softmax may miss a sum of 0."""
 LOGARITHMS = frozenset({"log", "log_", "binary_cross_entropy"})
@@ -122,17 +124,35 @@ def predictions(tape: Tape, flow: Flow, loss: int, climbed: bool = False) -> Pre
     criteria, by_hand = _criteria(tape, flow, loss)
     if _mixes(tape, flow, loss, criteria):
         raise UnreadableError("its loss adds probabilities of several softmaxes, as a pointer does")
-    makers, between = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
+    chained = _chained(tape, flow, criteria)
+    makers, passed = _walk(tape, flow, [tape.calls[index].inputs[0] for index in criteria])
+    if chained:
+        makers = _scores_of_steps(tape, flow, loss)
     heads = _heads(tape, loss, makers, criteria[0], -1 if climbed else 1)
     if not any(bool(head.finite.any()) for head in heads):
         raise UnreadableError("no prediction, or no gradient of one, is a finite number")
-    found = Predictions(heads, criteria, sorted({*between, *criteria}), climbed)
+    between = [] if chained else sorted({*passed, *criteria})
+    found = Predictions(heads, criteria, between, climbed)
     if by_hand and not all(map(_balances, heads)):
         raise UnreadableError(_no_criterion(tape, flow, loss))
     parts = [_asked(head) for head in heads]
     columns = [torch.cat(part) for part in zip(*parts, strict=True)]
     found.asked_N, found.share_N, found.weight_N, found.right_N, found.best_N = columns
     return found
+
+
+def _chained(tape: Tape, flow: Flow, criteria: list[int]) -> bool:
+    """Return whether a loss sums over all sequences of labels step by step, as that of a CRF."""
+    return any(
+        tape.calls[i].name == "logsumexp" and flow.before(tape.calls[i].inputs[0], SUMMING)
+        for i in criteria
+    )
+
+
+def _scores_of_steps(tape: Tape, flow: Flow, loss: int) -> list[tuple[int, int]]:
+    """Return the layer's calls that score the labels of the steps, and what they give."""
+    found = [(index, tape.calls[index].results[0]) for index in flow.before(loss, LAYER_CALLS)]
+    return sorted((index, number) for index, number in found if number in flow.differentiable)
 
 
 def _mixes(tape: Tape, flow: Flow, loss: int, criteria: list[int]) -> bool:

@@ -60,6 +60,7 @@ class Stages:
         self._trains_in_eval_mode = False
         self._trained: set[Chain] = set()
         self._calling: set[Chain] = set()
+        self._evaluated: set[Chain] = set()
         self._evaluations = 0
         self._passed_over = False
         self._modules_called = 0
@@ -233,6 +234,9 @@ class Stages:
         elif current.full and chain not in current.chains:
             self._new_evaluation(FEW_EVALUATION_CALLS)
         if self.evaluation is not None:
+            if chain not in self._evaluated:  # code that has not evaluated before
+                self.evaluation.most = MOST_EVALUATION_CALLS
+            self._evaluated.add(chain)
             self.evaluation.with_gradients |= with_gradients
             self.evaluation.chains.add(chain)
 

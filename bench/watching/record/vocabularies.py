@@ -17,6 +17,9 @@ DEEPEST = 3
 MOST_OBJECTS = 2_000
 """Objects looked at in one function."""
 
+MOST_SIDES = 20
+"""Larger dicts hold no vocabularies of several sides."""
+
 Texts = Mapping[int, str]
 """The text of each symbol."""
 
@@ -63,6 +66,8 @@ def _vocabularies(frame: FrameType) -> Iterator[tuple[str, Texts]]:
             yield name, texts
         elif depth < DEEPEST and _of_user(value):
             todo += [(f"{name}.{key}", part, depth + 1) for key, part in vars(value).items()]
+        elif depth < DEEPEST and isinstance(value, dict) and len(value) <= MOST_SIDES:
+            todo += [(f"{name}[{key!r}]", part, depth + 1) for key, part in value.items()]
 
 
 def _of_user(value: object) -> bool:

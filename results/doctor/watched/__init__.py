@@ -156,6 +156,7 @@ CONSEQUENCES: Mapping[str, frozenset[str]] = {
         "real-token-ignored never-forced padding-in-loss no-eos-in-loss".split()
     ),
     "source-cut": frozenset(["encoder-left-out", "unused-layer", "attention-constant"]),
+    "dropout-too-strong": frozenset(["one-label"]),
     "sequences-cut-off": frozenset(["no-eos-in-loss", "stops-too-early"]),
     "only-padding-in-loss": frozenset(["no-eos-in-loss"]),
     "always-start": frozenset(["never-forced"]),

@@ -13,9 +13,9 @@ from results.doctor.watched.losses import ENOUGH, MOSTLY_RIGHT
 MANY_UNKNOWN = 0.35
 """Share of one symbol among those of the sources above which it may stand for unknown words."""
 KNOWN_UNKNOWN = 0.15
-"""The same of a symbol whose text says that it stands for unknown words."""
+"""Share of a symbol among those of the targets whose text says that it stands for unknown words."""
 FEW_KNOWN = 0.1
-"""The same in a model that has not learned."""
+"""The same among those of the sources, in a model that has not learned."""
 SOME_UNKNOWN = 0.05
 """The same where examples with more of it are predicted worse."""
 CLEARLY_WORSE = 0.15
@@ -103,6 +103,8 @@ class UnknownSeen:
     right_without: float | None = None
     """The same of the other examples."""
     most: int = 0
+    spelled: bool = False
+    """Whether something else of the source enters the model, such as letters of its words."""
 
     @property
     def harms(self) -> bool:
@@ -377,7 +379,7 @@ def unknown(seen: DataSeen) -> Iterator[Finding]:
     one = seen.unknown
     learned = seen.accuracy > MOSTLY_RIGHT or seen.last_round < ENOUGH
     harms = one is not None and one.harms and not learned
-    if one is None or (one.share < (KNOWN_UNKNOWN if learned else FEW_KNOWN) and not harms):
+    if one is None or (not harms and one.share < _tolerated(one, learned)):
         return
     evidence = (
         f"{one.share:.0%} of all {one.side} symbols are {one.symbol}, {one.text!r} in "
@@ -407,6 +409,13 @@ def unknown(seen: DataSeen) -> Iterator[Finding]:
         place=seen.place,
         why="words that are one and the same symbol cannot be told apart.",
     )
+
+
+def _tolerated(one: UnknownSeen, learned: bool) -> float:
+    """Return the share of unknown words that is no finding."""
+    if one.side == "target":
+        return KNOWN_UNKNOWN if learned else FEW_KNOWN
+    return MANY_UNKNOWN if learned or one.spelled else FEW_KNOWN
 
 
 def mostly_one(seen: DataSeen) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,10 @@ from results.doctor.examined import LIKELY, SURE, Finding
 
 PROPER_SHARE = 0.6
 """Below this part of the probability asked for the right symbol, smoothing is too strong."""
+MANY_IGNORED = 0.2
+"""Share of real words that a loss leaves out, from which on a label is missing."""
+FILL = re.compile(r"\W*(pad|padding|ignore|none|x)?\W*", re.IGNORECASE)
+"""The text of a label that stands for no label."""
 MOSTLY_RIGHT = 0.9
 """Share of predictions that are right above which a model has learned."""
 ENOUGH = 200
@@ -37,6 +42,19 @@ class Normalisation:
     """Whether it gives logarithms of probabilities."""
     of_probabilities: bool
     """Whether it is given what another softmax gave."""
+
+
+@dataclass(frozen=True)
+class IgnoredLabel:
+    """A label that the loss of a tagger ignores."""
+
+    label: int
+    share: float
+    """Share of the words, without padding, that it leaves out."""
+    vocabulary: str
+    """What the vocabulary of the labels is called, if one was found."""
+    text: str
+    """The label's text in it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +94,7 @@ class LossesSeen:
     tags_transposed: tuple[float, float] | None = None
     """Of a tagger: share of positions where there is a word and the loss asks for a label, or
     neither: as they are, and in the other order of axes."""
+    ignored_label: IgnoredLabel | None = None
     ignored_inside: int = 0
     """Predictions without weight that have others of the same example behind them with weight."""
     ignored_symbol: int | None = None
@@ -274,6 +293,22 @@ def ignored(seen: LossesSeen) -> Iterator[Finding]:
         )
 
 
+def ignored_label(seen: LossesSeen) -> Iterator[Finding]:
+    """Find a label of many real words that a tagger's loss ignores."""
+    one = seen.ignored_label
+    if one is None or one.share < MANY_IGNORED or not one.text or FILL.fullmatch(one.text):
+        return
+    yield Finding(
+        "real-token-ignored",
+        LIKELY,
+        f"the loss ignores label {one.label}, which is {one.text!r} in {one.vocabulary}: "
+        f"{one.share:.0%} of the words, without padding, have no weight",
+        "pad labels with an id that no label has, such as -100, and ignore that",
+        place=seen.place,
+        why="the model never learns to give that label.",
+    )
+
+
 def only_one_symbol(seen: LossesSeen) -> Iterator[Finding]:
     """Find a loss that asks for one and the same symbol everywhere."""
     if seen.only_symbol is not None and seen.counted_steps >= 1:
@@ -358,6 +393,7 @@ LOSSES_RULES = (
     transposed,
     tags_transposed,
     ignored,
+    ignored_label,
     only_one_symbol,
     last_step_only,
     smoothing,

@@ -13,7 +13,7 @@ FELL = 0.8
 """A loss has fallen if it is below this share of what it was."""
 HARDLY = 0.95
 """A loss has hardly fallen if it is above this share of what it was."""
-BELOW = 0.7
+BELOW = 0.75
 """A trial of fewer steps than the script's ends below it under this share of the script's last."""
 FAR_BELOW = 0.6
 """A trial ends far below the script if its loss is below this share of the script's last."""

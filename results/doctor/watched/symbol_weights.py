@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 from results.doctor.examined import LIKELY, Finding
 
-FEWEST_SYMBOLS = 8
+FEWEST_SYMBOLS = 5
 """Fewer symbols may be weighed in the order of their counts by chance."""
+MANY_SYMBOLS = 8
+"""Fewer symbols must follow their counts closely."""
 WIDE = 5.0
 """Largest weight over the smallest from which on weights matter."""
 FOLLOWING = 0.8
 """Correlation of the logarithms of weights and counts from which on common symbols weigh most."""
+FOLLOWING_CLOSELY = 0.95
+"""The same of few symbols."""
 MUCH_WORSE = 0.2
 """Difference between the shares of light and of heavy symbols that are predicted rightly."""
 LIGHT_END = 0.05
@@ -71,12 +75,9 @@ def light_end(seen: SymbolWeightsSeen) -> Iterator[Finding]:
 def inverted(seen: SymbolWeightsSeen) -> Iterator[Finding]:
     """Find class weights by which the commonest symbols weigh most."""
     worse = seen.heavy_right - seen.light_right >= MUCH_WORSE
-    if (
-        seen.symbols >= FEWEST_SYMBOLS
-        and seen.spread >= WIDE
-        and seen.follows >= FOLLOWING
-        and worse
-    ):
+    least = FOLLOWING if seen.symbols >= MANY_SYMBOLS else FOLLOWING_CLOSELY
+    several = seen.symbols >= FEWEST_SYMBOLS
+    if several and seen.spread >= WIDE and seen.follows >= least and worse:
         yield Finding(
             "class-weights-inverted",
             LIKELY,

@@ -233,8 +233,11 @@ def constant(watched: HasUpdates) -> Iterator[Finding]:
 
 
 def _without_holder(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:
-    """Return the model's own parameters that get gradients and that no optimizer holds."""
-    return [p for p in parameters if p.left_out and p.registered and not p.holder]
+    """Return the model's own parameters that get gradients and that no optimizer holds.
+
+    A single number that takes gradients may be a loss that the script has made anew.
+    """
+    return [p for p in parameters if p.left_out and p.registered and not p.holder and p.shape]
 
 
 def _never_reaching(parameters: Sequence[ParameterSeen]) -> list[ParameterSeen]:

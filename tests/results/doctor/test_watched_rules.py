@@ -64,7 +64,8 @@ def test_a_rate_that_is_left_far_behind_by_a_higher_one_in_a_few_steps() -> None
         (0.04, 0.6, 0.7, False),
         (0.12, 0.9, 0.7, True),  # more, in a model that has not learned
         (0.12, 0.9, 0.95, False),
-        (0.16, None, 0.95, True),
+        (0.16, None, 0.95, False),
+        (0.4, None, 0.95, True),
     ],
 )
 def test_unknown_words(
@@ -76,7 +77,7 @@ def test_unknown_words(
 
 
 @pytest.mark.parametrize(
-    "changed", [{"spread": 4.0}, {"follows": 0.5}, {"light_right": 0.8}, {"symbols": 5}]
+    "changed", [{"spread": 4.0}, {"follows": 0.5}, {"light_right": 0.8}, {"symbols": 4}]
 )
 def test_weights_that_follow_counts(changed: dict[str, float]) -> None:
     assert causes(symbol_weights=INVERTED) == ["class-weights-inverted"]

@@ -95,6 +95,7 @@ def _renamed(ids: Tensor, made: Tensor) -> tuple[tuple[int, int], ...]:
     symbols = {symbol for symbol, _ in pairs}
     others = sorted((symbol, name) for symbol, name in pairs if symbol != name)
     constant = len({name - symbol for symbol, name in pairs}) == 1
-    if constant or len(pairs) != len(symbols) or len(symbols) < FEWEST_NAMES:
+    one_to_one = len(pairs) == len(symbols) == len({name for _, name in pairs})
+    if constant or not one_to_one or len(symbols) < FEWEST_NAMES:
         return ()
     return tuple(others) if 2 * len(others) > len(symbols) else ()
