@@ -175,9 +175,11 @@ def _labels(reading: StepReading) -> tuple[dict[int, Tensor], dict[int, Tensor]]
 
 
 def _keeps_shape(call: Call, values: dict[int, Tensor]) -> bool:
-    """Return whether a call gives a value for each one that it is given."""
-    made = call.results[0] if call.results else -1
-    return made in values and values[made].shape == values[call.inputs[0]].shape
+    """Return whether a call gives a number for each one that it is given; ids are none."""
+    made = values.get(call.results[0]) if call.results else None
+    if made is None or not made.is_floating_point():
+        return False
+    return made.shape == values[call.inputs[0]].shape
 
 
 def _normalisation(

@@ -76,6 +76,19 @@ def test_unknown_words(
     assert said == (["too-many-unknown"] if found else [])
 
 
+def test_unknown_words_whose_letters_are_read() -> None:
+    unknown = replace(UNKNOWN, share=0.3, right_with=None)
+    assert causes(data=replace(DATA, unknown=unknown, accuracy=0.7)) == ["too-many-unknown"]
+    spelled = replace(unknown, spelled=True)
+    assert causes(data=replace(DATA, unknown=spelled, accuracy=0.7)) == []
+
+
+def test_few_classes_must_follow_their_counts_closely() -> None:
+    seven = replace(INVERTED, symbols=7, follows=0.99)
+    assert causes(symbol_weights=seven) == ["class-weights-inverted"]
+    assert causes(symbol_weights=replace(seven, follows=0.9)) == []
+
+
 @pytest.mark.parametrize(
     "changed", [{"spread": 4.0}, {"follows": 0.5}, {"light_right": 0.8}, {"symbols": 4}]
 )

@@ -16,6 +16,7 @@ from bench.watching.read.padded import padding_of
 from bench.watching.read.passes import Pass, PassesOfEvaluation, Sides
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import source_rows, whole_sources
+from bench.watching.record.places import CodeLine
 from results.doctor.watched.evaluation_facts import OtherSources
 
 FEWEST_TRAINED = 20
@@ -35,7 +36,7 @@ def other_sources(
     if not all(_known(one, sides) for one in seen[1]):
         return None
     padding, trained = source_rows([reading for _, reading in recording.readings])
-    batches = [sources_of(one) for one in seen[1]]
+    batches = [sources_of(one, _place_of_first(recording)) for one in seen[1]]
     whole = [row for rows in batches for row in rows]
     if padding is None:  # training may have had no need of it
         padding = _padding(batches)
@@ -74,16 +75,26 @@ def _known(one: Pass, sides: Sides) -> bool:
     return all(e.weight >= 0 or e.place in sides.source_places for e in one.source)
 
 
-def sources_of(one: Pass) -> SourceRows:
-    """Return the sources of a pass, with padding."""
+def _place_of_first(recording: Recording) -> CodeLine | None:
+    """Return the line at which the first of training's sources is looked up."""
+    found = recording.readings[-1][1].of_role("source")
+    return found[0].place if found else None
+
+
+def sources_of(one: Pass, place: CodeLine | None = None) -> SourceRows:
+    """Return the sources of a pass, with padding.
+
+    place: the line at which they are looked up, where several are, as words and their letters.
+    """
+    source = [entry for entry in one.source if entry.place == place] or one.source
     examples = one.choices[0].ids.numel() if one.by_steps else 1
-    steps = [entry.ids.reshape(-1) for entry in one.source if entry.ids is not None]
-    if len(one.source) > 1 and {len(step) for step in steps} == {examples}:
+    steps = [entry.ids.reshape(-1) for entry in source if entry.ids is not None]
+    if len(source) > 1 and {len(step) for step in steps} == {examples}:
         # a loop looks up the symbols of one step at a time
         return [tuple(row) for row in torch.stack(steps, 1).tolist()]
-    if len(one.source) != 1 or one.source[0].ids is None:
+    if len(source) != 1 or source[0].ids is None:
         return []
-    ids = one.source[0].ids
+    ids = source[0].ids
     if ids.dim() == 1:
         ids = ids.unsqueeze(0)
     if ids.dim() != 2:
