@@ -158,8 +158,8 @@ class Recorder(HookedMode):
 
     def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Make a call that is no backward pass, and record it if it is looked at."""
-        idle = self._stages.idle() and not looks_up(_name(func), args)
-        if idle and not self._by_hand.awaited and not self._may_test(args):
+        idle = self._stages.idle() and not self._by_hand.awaited and not self._may_test(args)
+        if idle and (torch.is_grad_enabled() or not looks_up(_name(func), args)):
             return func(*args, **kwargs)
         pending = self._safe_before_call(func, args, kwargs)
         self._check_steps()
