@@ -117,7 +117,8 @@ def findings(
     path = written(folder, script, replaced)
     with Watch() as doctor:
         runpy.run_path(str(path))
-    assert not [text for text in doctor.watched.unseen if "error in bench" in text]
+    errors = [text for text in doctor.watched.unseen if "error in bench" in text]
+    assert not errors, errors
     return [(finding.cause, finding.sure) for finding in doctor.findings]
 
 

@@ -77,7 +77,7 @@ def _known(one: Pass, sides: Sides) -> bool:
 
 def _place_of_first(recording: Recording) -> CodeLine | None:
     """Return the line at which the first of training's sources is looked up."""
-    found = recording.readings[-1][1].of_role("source")
+    found = [e for _, sides in recording.readings[-1:] for e in sides.of_role("source")]
     return found[0].place if found else None
 
 
