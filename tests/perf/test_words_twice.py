@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from results.compare.claims import ClaimSource, Comparison, claim_rows
+from bench.cli.pages.claims import claims_page
+from results.compare.claims import ClaimRow, ClaimSource, Comparison, claim_rows
 from results.record import Record
 from results.store import writing
 from tests.perf import words_twice
-from tests.perf.words_twice import halves_of, of_claims, share_table
+from tests.perf.words_twice import halves_of, of_claims, of_page, share_table
 from tests.records import SUITE, record
 
 
@@ -69,26 +70,46 @@ def test_what_could_have_no_word_is_counted_apart(
     assert "| effect |" not in out
 
 
+SURE = [0.9, 0.8, 0.85] * 2
+WIDE = [0.9, 0.2, 0.8, 0.3, 0.9, 0.6]
+
+
+def claimed(scores: list[float]) -> list[ClaimRow]:
+    """A claim that says that a, of these scores, is better than b."""
+    source: ClaimSource = {"claim": "mine", "given": "mine", "about": "", "source": "a paper"}
+    said = [Comparison("a is better", "a", "b", "", "better", None, 0.0)]
+    sides = {
+        "a": [record(seed, score, cell="lstm") for seed, score in enumerate(scores)],
+        "b": [record(seed, 0.5) for seed in range(6)],
+    }
+    return claim_rows(source, "opposites", said, sides, "exact_match")
+
+
 def test_claims_agree_by_their_words() -> None:
     """Reproduced with the first seeds; with the others the same effect is too uncertain."""
-    source: ClaimSource = {"claim": "mine", "given": "mine", "about": "", "source": ""}
-    said = [Comparison("a is better", "a", "b", "", "better", None, 0.0)]
-    wide = [0.9, 0.2, 0.8, 0.3, 0.9, 0.6]
-
-    def rows(scores: list[float]) -> Any:
-        sides = {
-            "a": [record(seed, score, cell="lstm") for seed, score in enumerate(scores)],
-            "b": [record(seed, 0.5) for seed in range(6)],
-        }
-        return claim_rows(source, "opposites", said, sides, "exact_match")
-
-    found = of_claims(rows([0.9, 0.8, 0.85] * 2), rows(wide))
-    assert [effect.words for effect in found] == [("reproduced", "undecided")]
+    found = of_claims(claimed(SURE), claimed(WIDE))
+    assert [(effect.first.word, effect.second.word) for effect in found] == [
+        ("reproduced", "undecided")
+    ]
     assert "| claims | 1 | 0 | 0.0 % | 1 | 0 | 0 |" in share_table({"claims": found})
     (effect,) = found
     assert words_twice.reason(effect).startswith("intervals overlap: too few seeds")
-    twice = of_claims(rows(wide), rows(wide))
+    twice = of_claims(claimed(WIDE), claimed(WIDE))
     assert "| claims | 1 | 1 | 100.0 % | 0 | 0 | 0 |" in share_table({"claims": twice})
+
+
+def test_a_page_of_claims_is_a_first_half() -> None:
+    """A line of docs/claims.md is read as `bench claims show --markdown` wrote it."""
+    better, wide, worse = claimed(SURE), claimed(WIDE), claimed([0.1, 0.2, 0.15] * 2)
+    steady = claimed([0.9] * 6)
+    for first in (better, wide, steady, worse):
+        page = claims_page([], first)
+        for second in (better, wide, worse):
+            (read,), (judged,) = of_page(page, second), of_claims(first, second)
+            assert (read.first.word, read.second) == (judged.first.word, judged.second)
+            assert (read.first.sign, read.opposite) == (judged.first.sign, judged.opposite)
+            assert read.enough
+    assert of_page("no table", better) == []
 
 
 def test_two_halves_have_no_seed_in_common() -> None:
