@@ -65,7 +65,9 @@ def _cut(pairs: list[tuple[StepReading, Group]]) -> CutOff | None:
     """Return which targets or sources lack the end that all shorter ones have, targets first."""
     if not all(reading.of_role("decoder") for reading, _ in pairs):
         return None
-    targets = [row for reading, _ in pairs for row in _without_fill(asked_rows(reading)) if row]
+    # without the padding that ends a target too: digits in order end with the largest, repeated
+    asked = [row for reading, _ in pairs for row in _without_fill(asked_rows(reading), kept=0)]
+    targets = [row for row in asked if row]
     sources = [row for _, group in pairs for row in _rows(group) if row]
     found = (_without_end(side, rows) for side, rows in (("target", targets), ("source", sources)))
     return next((cut for cut in found if cut is not None), None)
@@ -234,8 +236,8 @@ class _SymbolsAfter:
         return end if end >= 0 and end not in self._asked | self._later else None
 
 
-def _without_fill(rows: list[list[int]]) -> list[list[int]]:
-    """Return targets of one batch, each with at most one symbol of padding at its end.
+def _without_fill(rows: list[list[int]], kept: int = 1) -> list[list[int]]:
+    """Return targets of one batch, each with at most `kept` symbols of padding at its end.
 
     If the loss asks for padding too, all rows are equally long, and padding ends a target as an end
     symbol does: so the first symbol of it is kept. Rows of unequal length have no such padding.
@@ -246,7 +248,7 @@ def _without_fill(rows: list[list[int]]) -> list[list[int]]:
     if padded is None or not bool(padded[:, -1].any()):
         return rows
     real = (~padded).sum(1).tolist()
-    return [row[: length + 1] for row, length in zip(rows, real, strict=True)]
+    return [row[: length + kept] for row, length in zip(rows, real, strict=True)]
 
 
 def _repeated(pairs: list[tuple[StepReading, Group]]) -> bool:

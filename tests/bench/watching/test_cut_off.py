@@ -61,16 +61,39 @@ OTHER_NUMBERS = (
     "sources = [torch.tensor([source_ids[text] for text in pair[0]]) for pair in pairs]\n"
     "right = sum(answer(source)",
 )
+CARRIED = (
+    "        state = model.encode(source, lengths)\n        logits",
+    "        before = state[:, :1].detach() if epoch or 'state' in globals() else 0.0\n"
+    "        state = model.encode(source, lengths) + 0.1 * before\n        logits",
+)
 FEW_NEIGHBOURS = (
     "    letters = [random.choice(LETTERS) for _ in range(random.randint(2, 4))]",
     "    letters = [random.choice(LETTERS)]\n"
     "    for _ in range(random.randint(2, 4)):\n"
     "        letters.append(LETTERS[(LETTERS.index(letters[-1]) + random.randint(1, 2)) % 8])",
 )
+IN_ORDER = (
+    ('LETTERS = list("abcdefgh")', 'LETTERS = list("abcdef")'),
+    ("range(0, len(order), 16)", "range(0, len(order), 50)"),
+    ("begin : begin + 16]", "begin : begin + 50]"),
+    (
+        "    letters = [random.choice(LETTERS) for _ in range(random.randint(2, 4))]",
+        "    letters = [random.choice(LETTERS) for _ in range(5)]",
+    ),
+    ("letters, [letter.upper() for letter in letters]", "letters, sorted(map(str.upper, letters))"),
+    (" for text in target] + [2])", " for text in target])"),
+    ("    for _ in range(7):", "    for _ in range(5):"),
+    ("        if token.item() == 2:\n            break\n", ""),
+)
 
 
 def test_targets_that_are_cut_off_at_a_limit(tmp_path: Path) -> None:
     assert findings(tmp_path, CUT) == [("sequences-cut-off", "likely")]
+
+
+def test_targets_of_one_length_have_no_end(tmp_path: Path) -> None:
+    """Letters in order often end with the largest one, repeated, which looks like padding."""
+    assert causes(tmp_path, IN_ORDER) == []
 
 
 def test_a_batch_that_stops_when_its_first_example_has_ended(tmp_path: Path) -> None:
@@ -85,6 +108,11 @@ def test_a_batch_that_stops_when_its_first_example_has_ended(tmp_path: Path) -> 
 def test_sources_that_are_longer_than_all_of_training(tmp_path: Path) -> None:
     found = causes(tmp_path, [SHORT_ONLY, LONG_IN_EVALUATION])
     assert found == ["sources-unlike-training"]
+
+
+def test_parts_of_a_stream_are_shorter_than_the_stream(tmp_path: Path) -> None:
+    found = causes(tmp_path, [SHORT_ONLY, LONG_IN_EVALUATION, CARRIED])
+    assert "sources-unlike-training" not in found
 
 
 def test_padding_that_training_does_not_need(tmp_path: Path) -> None:

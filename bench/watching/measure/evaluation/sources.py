@@ -14,6 +14,7 @@ import torch
 
 from bench.watching.read.padded import padding_of
 from bench.watching.read.passes import Pass, PassesOfEvaluation, Sides
+from bench.watching.read.reading import StepReading
 from bench.watching.read.recording import Recording
 from bench.watching.read.training import source_rows, whole_sources
 from bench.watching.record.places import CodeLine
@@ -63,10 +64,34 @@ def other_sources(
         str(entry.place or ""),
         _in_front(whole, padding),
         _in_front(whole_sources([reading for _, reading in recording.readings]), padding),
-        sum(len(row) > longest for row in evaluated) / len(evaluated),
+        _longer(evaluated, longest, recording),
         longest,
         _strange(evaluated, pairs),
         _strange(others, pairs),
+    )
+
+
+def _longer(evaluated: SourceRows, longest: int, recording: Recording) -> float:
+    """Return the share of sources that are longer than all of training's."""
+    # where a state goes on from batch to batch, sources of training are parts of longer ones
+    if any(_takes_numbers(reading) for _, reading in recording.readings):
+        return 0.0
+    return sum(len(row) > longest for row in evaluated) / len(evaluated)
+
+
+def _takes_numbers(reading: StepReading) -> bool:
+    """Return whether predictions depend on numbers that no call of the step made, as of a state.
+
+    A mask or a one-hot tensor has no more than two different numbers.
+    """
+    heads = reading.predictions.heads
+    wanted = set().union(*(reading.flow.ancestors(head.number) for head in heads))
+    roots = reading.tape.roots.items()
+    given = [number for number, root in roots if not root.parameter and number in wanted]
+    values = [reading.tape.root_values()[number] for number in given]
+    return any(
+        value.is_floating_point() and value.dim() > 1 and len(torch.unique(value)) > 2
+        for value in values
     )
 
 
