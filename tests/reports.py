@@ -41,14 +41,17 @@ RUNS = [
 ] + [failed(9, task="reversal")]
 
 
-def report(runs: Sequence[Record] = RUNS) -> str:
+def report(runs: Sequence[Record] = RUNS, again: range | None = None) -> str:
     """Return a report on runs made by hand."""
     by_id = {one.id: one for one in runs}
 
     def details(ids: Sequence[str]) -> Iterable[Record]:
         return [by_id[one] for one in ids]
 
-    return write(runs, SUITE, details, date(2026, 11, 21), lambda variant: variant["hidden"])
+    day = date(2026, 11, 21)
+    return write(
+        runs, SUITE, details, day, lambda variant: variant["hidden"], lambda run: None, again
+    )
 
 
 def shown_by_scripts(text: str) -> Any:

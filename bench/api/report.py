@@ -24,16 +24,20 @@ class WrittenReport(NamedTuple):
     runs: int
 
 
-def report_on(folder: Path, tasks: Sequence[str] | None, today: date) -> WrittenReport:
+def report_on(
+    folder: Path, tasks: Sequence[str] | None, today: date, again: range | None = None
+) -> WrittenReport:
     """Return a report on the runs of a store.
 
     Args:
         folder: The store.
         tasks: Labels or names of tasks; None for all.
         today: The date to print.
+        again: Seeds that are kept apart, whose words stand beside those of the others.
 
     Raises:
         StoreError: There is no such store or task, or no finished run.
+        ComparisonError: There are no runs of the seeds that are kept apart, or of no others.
     """
     with reading(folder) as store:
         records = with_trends(store, runs_of(store, tasks))
@@ -44,6 +48,7 @@ def report_on(folder: Path, tasks: Sequence[str] | None, today: date) -> Written
             today,
             state_size,
             partial(tested_outputs, store),
+            again,
         )
     return WrittenReport(html, len(records))
 

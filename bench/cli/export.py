@@ -152,6 +152,7 @@ def report(
     open_it: Annotated[
         bool, typer.Option("--open", help="Open the report in a browser when it is written.")
     ] = False,
+    again: AgainOption = None,
     task: TaskOption = None,
     store: StoreOption = STORE,
 ) -> None:
@@ -162,15 +163,23 @@ def report(
     """
     from datetime import UTC, datetime
 
+    from results.seeds import read_seeds
+
     if output.suffix.lower() not in HTML_ENDINGS:
         raise CommandError(
             f"{output} does not end in .html, and a report is HTML; name it so (a browser prints "
             "it to PDF)"
         )
     from bench.api.report import report_on
+    from results.compare.pairs import ComparisonError
 
-    with store_errors(), Busy("writing the report"):
-        written = report_on(store, task, datetime.now(UTC).date())
+    with user_errors():
+        seeds = None if again is None else read_seeds(again)
+    try:
+        with store_errors(), Busy("writing the report"):
+            written = report_on(store, task, datetime.now(UTC).date(), seeds)
+    except ComparisonError as error:
+        raise CommandError(str(error)) from error
     content = written.html.encode()
     with output_errors():
         output.write_bytes(content)

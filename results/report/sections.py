@@ -34,7 +34,14 @@ from results.report.page import (
     words,
 )
 from results.tables.comparison_notes import comparison_notes
-from results.tables.effects import cost_text, effect_text, interval_text, verdict_text, where_text
+from results.tables.effects import (
+    again_text,
+    cost_text,
+    effect_text,
+    interval_text,
+    verdict_text,
+    where_text,
+)
 from results.tables.summaries import summary_line, summary_notes, timing_notes
 
 
@@ -113,6 +120,8 @@ def _effect_lines(rows: Sequence[ComparisonRow]) -> dict[str, Line]:
         line[title] = TableCell(effect_text(row), row["effect"])
         # what a narrow screen shows first
         line["verdict"] = TableCell(row["refused"] or verdict_text(row), None, f"text {verdict}")
+        if "again_verdict" in row:
+            line["again"] = again_text(row)
         line["95% interval"] = interval_text(row)
         line["against"] = row["b"]
         line["seeds"] = str(row["pairs"])

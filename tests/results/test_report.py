@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from results.compare.axis_effects import page_of_axes
+from results.compare.pairs import ComparisonError
 from results.doctor.examined import examined_run
 from results.doctor.rules import findings
 from results.escapes import for_html
@@ -38,6 +39,34 @@ def test_it_says_what_is_known() -> None:
     assert "3 variants that all 2 tables have" in text
     assert "P, threads 1" not in text.partition("environment")[0]
     assert "processor P" in text
+
+
+def test_words_of_other_seeds_stand_beside_those_of_a_report() -> None:
+    """Runs that are kept apart are in no table; the cell is better again, attention is not."""
+
+    def runs(seeds: range, score: float, **changes: Any) -> list[Record]:
+        return [record(seed, score + 0.01 * (seed % 3), **changes) for seed in seeds]
+
+    first, second = range(8), range(100, 108)
+    kept = [
+        *runs(first, 0.5),
+        *runs(first, 0.8, cell="lstm"),
+        *runs(first, 0.9, attention="dot"),
+        *runs(second, 0.5),
+        *runs(second, 0.8, cell="lstm"),
+        *runs(second, 0.2, attention="dot"),
+    ]
+    text = re.sub("<[^>]+>", " ", report(kept, again=range(100, 110)))
+    assert "24 runs (24 finished) in 1 table" in text
+    assert "24 more runs, of seeds 100:110, are in no table" in text
+    assert "Of the 2 words better or worse below, 1 came again with them, 1 the other way" in text
+    assert "+0.300, better" in text
+    assert "-0.300, worse" in text
+    assert "bench report --output report.html --again 100:110" in text
+    alone = [one for one in kept if one.seed in first]
+    assert "more runs" not in report(alone)
+    with pytest.raises(ComparisonError, match="no run has one of the seeds 200:210"):
+        report(kept, again=range(200, 210))
 
 
 def section_of(runs: list[Record]) -> Section:

@@ -91,3 +91,22 @@ def test_a_report_is_html(bench: Bench, filled: Path) -> None:
     assert (code, out) == (2, "")
     assert "x.pdf does not end in .html" in err
     assert not Path("x.pdf").exists()
+
+
+def test_a_report_sets_words_of_other_seeds_beside_its_own(bench: Bench, store: Path) -> None:
+    with writing(store) as opened:
+        for seed in (*range(6), *range(100, 106)):
+            opened.add(record(seed, 0.9 - (seed % 6) / 100))
+            opened.add(record(seed, 0.5 + (seed % 6) / 100, cell="lstm"))
+        opened.set_plan([], SUITE)
+    page = store / "r.html"
+    assert bench("report", "--output", str(page), "--again", "100:106")[0] == 0
+    assert "12 more runs, of seeds 100:106" in page.read_text("utf-8")
+    for wrong, told in (
+        ("300:306", "no run has one of the seeds"),
+        ("x", "neither a whole number"),
+    ):
+        code, out, err = bench("report", "--output", str(store / "no.html"), "--again", wrong)
+        assert (code, out) == (2, "")
+        assert told in err
+    assert not (store / "no.html").exists()
