@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, ModuleType
 
@@ -65,9 +65,21 @@ def _vocabularies(frame: FrameType) -> Iterator[tuple[str, Texts]]:
         if texts is not None:
             yield name, texts
         elif depth < DEEPEST and _of_user(value):
-            todo += [(f"{name}.{key}", part, depth + 1) for key, part in vars(value).items()]
+            parts = ((key, part) for key, part in vars(value).items() if not key.startswith("__"))
+            todo += [(f"{name}.{key}", part, depth + 1) for key, part in parts]
         elif depth < DEEPEST and isinstance(value, dict) and len(value) <= MOST_SIDES:
             todo += [(f"{name}[{key!r}]", part, depth + 1) for key, part in value.items()]
+        elif depth < DEEPEST and isinstance(value, tuple) and len(value) <= MOST_SIDES:
+            todo += [
+                (name + key, part, depth + 1)
+                for key, part in zip(_fields(value), value, strict=True)
+            ]
+
+
+def _fields(value: tuple[object, ...]) -> Sequence[str]:
+    """Return how the elements of a tuple are written behind its name: `.source`, or `[0]`."""
+    names = getattr(value, "_fields", None)
+    return [f".{name}" for name in names] if names else [f"[{n}]" for n in range(len(value))]
 
 
 def _of_user(value: object) -> bool:

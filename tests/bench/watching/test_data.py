@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from bench.watching.record.vocabularies import Vocabularies
 from tests.bench.watching.scripts import causes
 
 Replaced = list[tuple[str, str]]
@@ -103,3 +106,16 @@ def test_a_slip_is_named_first(tmp_path: Path, replaced: Replaced, cause: str) -
 )
 def test_sound_twins_are_clean(tmp_path: Path, replaced: Replaced) -> None:
     assert causes(tmp_path, replaced) == []
+
+
+def test_vocabularies_are_found_in_tuples_of_objects() -> None:
+    words = {"<pad>": 0, "<unk>": 1, "red": 2, "car": 3}
+    sides = namedtuple("sides", "source target")
+    vocab = sides(SimpleNamespace(word2id=dict(words)), SimpleNamespace(id2word=[*words, "hen"]))
+    both = (SimpleNamespace(word2id={**words, "hen": 4, "dog": 5}), 7)
+    found = Vocabularies()
+    found.look()
+    texts = {number: word for word, number in words.items()}
+    assert found.of_size(len(words)) == {"words": texts, "vocab.source.word2id": texts}
+    assert [*found.of_size(len(vocab.target.id2word))] == ["vocab.target.id2word"]
+    assert [*found.of_size(len(both[0].word2id))] == ["both[0].word2id"]
