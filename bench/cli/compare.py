@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -20,14 +18,13 @@ from bench.cli.shared import (
     StoreOption,
     TaskOption,
     TheseSeedsOption,
+    comparison_errors,
     console,
     load_plugins,
     named_store,
     print_json,
-    store_errors,
     user_errors,
 )
-from bench.cli.terminal.busy import Busy
 
 if TYPE_CHECKING:
     from bench.api.compare import Among
@@ -178,7 +175,7 @@ def _compare_axis(
     from results.show import comparisons as shown
 
     interactions: list[InteractionRow] = []
-    with _comparison_errors():
+    with comparison_errors("comparing"):
         if axis == "all":
             rows = comparisons.every_axis(store, among, again)
         else:
@@ -202,7 +199,7 @@ def _compare_sets(
     from bench.api import compare as comparisons
     from results.show import comparisons as shown
 
-    with _comparison_errors():
+    with comparison_errors("comparing"):
         if with_store is not None:
             rows = comparisons.two_stores(store, with_store, among)
         else:
@@ -222,7 +219,7 @@ def _compare_variants(
     from results.commands import in_store
     from results.show import comparisons as shown
 
-    with _comparison_errors():
+    with comparison_errors("comparing"):
         found = comparisons.two_variants(store, a, b, among, metric)
     for row in found.effects:
         row["decide"] = in_store(row.get("decide", ""), printing.folder)
@@ -242,7 +239,7 @@ def _compare_at_equal_cost(
 
     with user_errors():
         modes = comparisons.modes_of_cost(fair)
-    with _comparison_errors():
+    with comparison_errors("comparing"):
         rows = comparisons.at_equal_cost(store, a, b, modes, among)
     if printing.as_json:
         print_json(rows)
@@ -257,21 +254,9 @@ def _compare_along(
     from bench.api import compare as comparisons
     from results.show.along import show_along
 
-    with user_errors(), _comparison_errors():
+    with user_errors(), comparison_errors("comparing"):
         rows = comparisons.along_curves(store, a, b, unit, among)
     if printing.as_json:
         print_json(rows)
     else:
         show_along(rows, console(), printing.all_notes)
-
-
-@contextmanager
-def _comparison_errors() -> Iterator[None]:
-    """Turn runs that cannot be compared, and errors of the store, into a CommandError."""
-    from results.compare.pairs import ComparisonError
-
-    try:
-        with store_errors(), Busy("comparing"):
-            yield
-    except ComparisonError as error:
-        raise CommandError(str(error)) from error

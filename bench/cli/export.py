@@ -15,6 +15,7 @@ from bench.cli.shared import (
     CommandError,
     StoreOption,
     TaskOption,
+    comparison_errors,
     output_errors,
     reading,
     say,
@@ -171,15 +172,11 @@ def report(
             "it to PDF)"
         )
     from bench.api.report import report_on
-    from results.compare.pairs import ComparisonError
 
     with user_errors():
         seeds = None if again is None else read_seeds(again)
-    try:
-        with store_errors(), Busy("writing the report"):
-            written = report_on(store, task, datetime.now(UTC).date(), seeds)
-    except ComparisonError as error:
-        raise CommandError(str(error)) from error
+    with comparison_errors("writing the report"):
+        written = report_on(store, task, datetime.now(UTC).date(), seeds)
     content = written.html.encode()
     with output_errors():
         output.write_bytes(content)

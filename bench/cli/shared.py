@@ -163,6 +163,21 @@ def store_errors() -> Iterator[None]:
 
 
 @contextmanager
+def comparison_errors(doing: str) -> Iterator[None]:
+    """Turn runs that cannot be compared, and errors of the store, into a CommandError.
+
+    doing: what is said while it takes long.
+    """
+    from results.compare.pairs import ComparisonError
+
+    try:
+        with store_errors(), Busy(doing):
+            yield
+    except ComparisonError as error:
+        raise CommandError(str(error)) from error
+
+
+@contextmanager
 def output_errors(advice: str = "name another file") -> Iterator[None]:
     """Turn a file that cannot be written into a CommandError."""
     try:
